@@ -1,0 +1,86 @@
+/* base.c - panic, traces, the host clock, and the only memcpy/memset that core code may call. */
+#include "cpu/base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+void (*base_on_panic)(void);
+void (*base_fpu_park)(void);
+u32 trace_mask;
+static FILE *trace_file;
+
+void base_panic(const char *file, int line, const char *fmt, ...)
+{
+    va_list ap;
+    if (base_on_panic) base_on_panic();
+    fprintf(stderr, "ring3: internal error at %s:%d: ", file, line);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    abort();
+}
+
+void trace_open(const char *path_or_null)
+{
+    FILE *f = path_or_null ? fopen(path_or_null, "w") : stderr;
+    trace_file = f ? f : stderr;
+}
+
+void trace_line(const char *fmt, ...)
+{
+    va_list ap;
+    if (base_fpu_park) base_fpu_park();
+    if (!trace_file) trace_file = stderr;
+    va_start(ap, fmt);
+    vfprintf(trace_file, fmt, ap);
+    va_end(ap);
+    fputc('\n', trace_file);
+}
+
+u64 host_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+/* gcc emits calls to these even in freestanding code, and glibc's use vector registers, which would destroy
+ * the guest's. Hidden, so that shared libraries keep their own. */
+#define OURS __attribute__((visibility("hidden"), used))
+OURS void *memcpy(void *restrict d, const void *restrict s, size_t n);
+OURS void *memmove(void *d, const void *s, size_t n);
+OURS void *memset(void *d, int c, size_t n);
+OURS int memcmp(const void *a, const void *b, size_t n);
+
+void *memcpy(void *restrict d, const void *restrict s, size_t n)
+{
+    void *r = d;
+    __asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
+    return r;
+}
+
+void *memmove(void *d, const void *s, size_t n)
+{
+    if ((uintptr_t)d - (uintptr_t)s >= n) return memcpy(d, s, n);
+    for (u8 *to = (u8 *)d + n, *end = d; to > end; n--) *--to = ((const u8 *)s)[n - 1];
+    return d;
+}
+
+void *memset(void *d, int c, size_t n)
+{
+    void *r = d;
+    __asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+    return r;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    const u8 *x = a, *y = b;
+    while (n >= 8 && load64(x) == load64(y)) x += 8, y += 8, n -= 8;
+    for (; n; x++, y++, n--)
+        if (*x != *y) return *x - *y;
+    return 0;
+}

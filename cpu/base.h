@@ -1,0 +1,89 @@
+/* base.h - what every folder may use: integer words, CHECK, traces.
+ *
+ * Four kinds of address have four spellings throughout ring3:
+ *   va   guest linear address          pa   guest physical address
+ *   hp   host pointer into guest RAM   pc / hpc   guest / host code address
+ *
+ * Everything under cpu/, mmu/, translator/ and hw/ is compiled with -mgeneral-regs-only: while translated
+ * code is interrupted for a callout, the guest's x87/SSE state may still be live in the host's FPU, so
+ * nothing there may touch it unless it called fpu_park() first (cpu/vcpu.h). The same folders call no libc
+ * function that might use vector registers; base.c carries their memcpy and friends.
+ */
+#ifndef RING3_BASE_H
+#define RING3_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t s8;
+typedef int16_t s16;
+typedef int32_t s32;
+typedef int64_t s64;
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof(*(a)))
+#define BIT(n)       (1u << (n))
+#define likely(x)    __builtin_expect(!!(x), 1)
+#define unlikely(x)  __builtin_expect(!!(x), 0)
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+
+enum { PAGE_BITS = 12, PAGE_BYTES = 1 << PAGE_BITS, PAGE_MASK = PAGE_BYTES - 1 };
+
+/* Unaligned little-endian access to host memory (guest RAM, images). */
+static inline u16 load16(const void *p) { u16 v; __builtin_memcpy(&v, p, 2); return v; }
+static inline u32 load32(const void *p) { u32 v; __builtin_memcpy(&v, p, 4); return v; }
+static inline u64 load64(const void *p) { u64 v; __builtin_memcpy(&v, p, 8); return v; }
+static inline void store16(void *p, u16 v) { __builtin_memcpy(p, &v, 2); }
+static inline void store32(void *p, u32 v) { __builtin_memcpy(p, &v, 4); }
+static inline void store64(void *p, u64 v) { __builtin_memcpy(p, &v, 8); }
+
+/* CHECK: we are wrong. Prints the sentence with file and line, restores the terminal (base_on_panic) and
+ * aborts; also in release builds. What a guest does wrong is never a CHECK. */
+#define CHECK(cond, ...)                                                                                     \
+    do {                                                                                                     \
+        if (unlikely(!(cond))) base_panic(__FILE__, __LINE__, __VA_ARGS__);                                  \
+    } while (0)
+_Noreturn void base_panic(const char *file, int line, const char *fmt, ...) PRINTF(3, 4);
+extern void (*base_on_panic)(void); /* set by the frontend; may be NULL */
+
+/* Trace categories: QEMU's words for -d. The one list; `-d help` prints it. */
+#define TRACE_LIST(T)                                                                                        \
+    T(IN_ASM, "in_asm", "guest code of every translated block")                                             \
+    T(OUT_ASM, "out_asm", "host code of every translated block")                                            \
+    T(INT, "int", "interrupts and exceptions delivered")                                                    \
+    T(EXEC, "exec", "every block entered (slow)")                                                           \
+    T(MMU, "mmu", "shadow page tables: fills, drops, traces")                                               \
+    T(IO, "io", "port and memory-mapped device access")                                                     \
+    T(UNIMP, "unimp", "what the guest asked for and ring3 does not implement")                              \
+    T(GUEST_ERRORS, "guest_errors", "what the guest did wrong")                                             \
+    T(STATS, "stats", "counters, printed at exit")
+enum {
+#define T(id, word, help) TRACE_BIT_##id,
+    TRACE_LIST(T)
+#undef T
+        TRACE_COUNT
+};
+enum {
+#define T(id, word, help) TRACE_##id = 1u << TRACE_BIT_##id,
+    TRACE_LIST(T)
+#undef T
+};
+extern u32 trace_mask; /* TRACE_ bits that are on */
+
+/* trace(IO, "uart %04x", x): one line (newline added) to the trace file, if the category is on. Safe with the
+ * guest's FPU state live: base.c parks it through base_fpu_park. */
+#define trace(cat, ...)                                                                                      \
+    do {                                                                                                     \
+        if (unlikely(trace_mask & TRACE_##cat)) trace_line(__VA_ARGS__);                                     \
+    } while (0)
+void trace_line(const char *fmt, ...) PRINTF(1, 2);
+void trace_open(const char *path_or_null); /* NULL: stderr; returns with trace to stderr on failure */
+extern void (*base_fpu_park)(void);        /* set by the translator while guest FPU state may be live */
+
+u64 host_now_ns(void); /* CLOCK_MONOTONIC, nanoseconds */
+
+#endif

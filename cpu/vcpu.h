@@ -1,0 +1,159 @@
+/* vcpu.h - the architectural state of the one guest processor, and its contracts.
+ *
+ * In translated code r15 points at this struct; the fields that generated code touches come first, so that
+ * they have one-byte displacements. Everything else is ordinary C.
+ *
+ * Who may change what:
+ *  - eflags holds all of EFLAGS while C code runs. (In translated code OSZAPC and DF are in the host's.)
+ *  - cpl, `mode` and the segment caches change together, only through cpu/segment.c and cpu/exception.c.
+ *  - cr0/cr3/cr4 change only through cpu_set_cr() (cpu/system.c), which tells the engine by `engine->...`.
+ *  - Faults leave by cpu_raise(): a longjmp to fault_jmp. Functions that may raise say "raises".
+ */
+#ifndef RING3_VCPU_H
+#define RING3_VCPU_H
+
+#include <setjmp.h>
+#include <stdatomic.h>
+
+#include "cpu/insn.h"
+
+/* Segment cache. attr: access byte in bits 0-7 (type 0-3, S 4, DPL 5-6, P 7), flags nibble in bits 12-15
+ * (AVL 12, D/B 14, G 15), as in a VMX access-rights word; SEG_UNUSABLE = loaded with a null selector. */
+typedef struct Segment {
+    u32 base;
+    u32 limit; /* in bytes, scaled by G */
+    u32 attr;
+    u16 sel;
+    u16 pad;
+} Segment;
+enum {
+    SEG_ACCESSED = 1, SEG_WRITABLE = 2 /* data */, SEG_READABLE = 2 /* code */, SEG_DOWN = 4 /* data */,
+    SEG_CONFORMING = 4 /* code */, SEG_CODE = 8, SEG_S = 0x10, SEG_P = 0x80,
+    SEG_DB = 0x4000, SEG_G = 0x8000, SEG_UNUSABLE = 0x10000,
+};
+static inline unsigned seg_dpl(const Segment *s) { return s->attr >> 5 & 3; }
+
+enum { /* control register bits */
+    CR0_PE = 1u << 0, CR0_MP = 1u << 1, CR0_EM = 1u << 2, CR0_TS = 1u << 3, CR0_ET = 1u << 4, CR0_NE = 1u << 5,
+    CR0_WP = 1u << 16, CR0_AM = 1u << 18, CR0_NW = 1u << 29, CR0_CD = 1u << 30, CR0_PG = 1u << 31,
+};
+enum {
+    CR4_VME = 1u << 0, CR4_PVI = 1u << 1, CR4_TSD = 1u << 2, CR4_DE = 1u << 3, CR4_PSE = 1u << 4, CR4_PAE = 1u << 5,
+    CR4_MCE = 1u << 6, CR4_PGE = 1u << 7, CR4_PCE = 1u << 8, CR4_OSFXSR = 1u << 9, CR4_OSXMMEXCPT = 1u << 10,
+};
+enum { /* exception vectors */
+    EX_DE, EX_DB, EX_NMI, EX_BP, EX_OF, EX_BR, EX_UD, EX_NM, EX_DF, EX_TS = 10, EX_NP, EX_SS, EX_GP, EX_PF,
+    EX_MF = 16, EX_AC, EX_MC, EX_XM,
+};
+
+/* FXSAVE image: the guest's x87/MMX/SSE state while it is parked (not in the host's FPU). */
+typedef struct FpuImage {
+    u16 fcw, fsw;
+    u8 ftw, zero;
+    u16 fop;
+    u32 fip; u16 fcs, pad1;
+    u32 fdp; u16 fds, pad2;
+    u32 mxcsr, mxcsr_mask;
+    u8 st[8][16];   /* ST(0)..ST(7): 80 bits, 6 bytes unused; MMX shares */
+    u8 xmm[16][16]; /* guest has 0-7 */
+    u8 rest[96];
+} __attribute__((aligned(16))) FpuImage;
+
+/* Reasons to leave translated code or the interpreter's inner loop; any thread may set them. */
+enum {
+    ATT_INTR = 1,   /* the PIC's INTR output is high (mirrors intr_line) */
+    ATT_NMI = 2,
+    ATT_CLOCK = 4,  /* a device timer may be due */
+    ATT_IO = 8,     /* host input waits for the vCPU thread */
+    ATT_STOP = 16,  /* end the run loop: stop_reason says why */
+    ATT_RESET = 32, /* reset the machine */
+    ATT_TRAP = 64,  /* TF, RF, debug registers or similar need instruction-wise care */
+};
+
+typedef enum StopReason { STOP_NONE, STOP_POWEROFF, STOP_RESET, STOP_QUIT, STOP_DEBUG_EXIT, STOP_SHUTDOWN /* triple fault */, STOP_HLT /* vectors */ } StopReason;
+
+typedef struct Fault { /* one exception or software interrupt on its way to delivery */
+    u8 vector;
+    bool has_error;
+    bool soft;      /* INT n, INT3, INTO: DPL check, next_eip pushed */
+    u32 error;
+} Fault;
+
+typedef struct Bus Bus;
+typedef struct Phys Phys;
+
+/* The engine under the run loop: interpreter or translator. */
+typedef struct Engine {
+    const char *name;
+    void *ctx;
+    /* Run until attention != 0, a HLT, or about `budget` instructions; raises. */
+    void (*run)(void *ctx, Vcpu *c, u64 budget);
+    /* Paging inputs changed: CR0.PG/WP, CR4.PSE/PGE, or CR3 was written (same_cr3_bits: flags EV_). */
+    void (*paging_changed)(void *ctx, Vcpu *c, u32 events);
+    void (*invlpg)(void *ctx, Vcpu *c, u32 va);
+} Engine;
+enum { EV_CR0 = 1, EV_CR3 = 2, EV_CR4 = 4, EV_A20 = 8 };
+
+struct Vcpu {
+    /* --- touched by generated code (translator/ owns the meaning; keep within 128 bytes of r15) --- */
+    u32 gpr[8];
+    u32 eip;             /* of the current instruction while it executes */
+    u32 eflags;
+    u8 *poll;            /* dereferenced at polls; aimed at an unmapped page to stop translated code */
+    u64 xlat[10];        /* see translator/layout.h */
+    /* --- execution --- */
+    u32 next_eip;        /* eip + length; branches overwrite it; becomes eip when the instruction ends */
+    u8 cpl;              /* 0..3; 3 in V86, 0 in real mode */
+    u8 inhibit;          /* interrupts held off for one instruction: INHIBIT_STI, INHIBIT_SS */
+    u8 halted;
+    u8 fpu_live;         /* guest FPU state is in the host FPU, not in `fpu` */
+    _Atomic u32 attention; /* ATT_ bits */
+    StopReason stop_reason;
+    int exit_code;       /* for STOP_DEBUG_EXIT */
+    Segment seg[SEG_COUNT], ldtr, tr;
+    struct { u32 base; u16 limit; } gdtr, idtr;
+    u32 cr0, cr2, cr3, cr4;
+    u32 dr[8];
+    u32 features;        /* BIT(Need): what CPUID and the decoder allow */
+    u8 cpu_level;        /* 3,4,5,6: family */
+    /* MSRs */
+    u64 tsc_offset, apic_base, sysenter_cs, sysenter_esp, sysenter_eip, mtrr_def, mtrr_fix[11], mtrr_var[16], pat;
+    FpuImage fpu;
+    /* --- exceptions --- */
+    jmp_buf fault_jmp;   /* set by the run loop */
+    Fault fault;         /* valid after the longjmp */
+    bool delivering;     /* inside exception delivery: a second fault may become #DF */
+    u8 delivering_vector;
+    /* --- the world --- */
+    Bus *bus;            /* ports and MMIO */
+    Phys *phys;          /* RAM */
+    const Engine *engine;
+    u8 (*intr_ack)(void *ctx); /* PIC INTA cycle: returns the vector */
+    void *intr_ctx;
+    u64 (*tsc_now)(void *ctx); /* guest TSC ticks before tsc_offset */
+    void *tsc_ctx;
+    void (*ferr)(void *ctx, bool level); /* FERR# for CR0.NE = 0: IRQ13 */
+    void *ferr_ctx;
+    const struct CpuModel *model;
+    /* --- statistics --- */
+    u64 insns_interp;    /* retired by the interpreter */
+    u64 *row_hits;       /* per Row.id, interpreter executions; NULL: not counted */
+    u64 int_count[256];
+};
+enum { INHIBIT_STI = 1, INHIBIT_SS = 2 };
+
+static inline bool cpu_protected(const Vcpu *c) { return c->cr0 & CR0_PE; }
+static inline bool cpu_v86(const Vcpu *c) { return c->eflags & FL_VM; }
+static inline bool cpu_real(const Vcpu *c) { return !(c->cr0 & CR0_PE); }
+static inline bool cpu_code32(const Vcpu *c) { return c->seg[CS].attr & SEG_DB; }
+static inline bool cpu_stack32(const Vcpu *c) { return c->seg[SS].attr & SEG_DB; }
+static inline unsigned cpu_iopl(const Vcpu *c) { return c->eflags >> 12 & 3; }
+
+/* Any thread: make the vCPU leave its inner loop soon and look at `bits`. */
+void cpu_attention(Vcpu *c, u32 bits);
+
+/* Move the guest's FPU state into c->fpu and give the host FPU default control words; idempotent. After it,
+ * C code may use x87/SSE, libc and c->fpu. */
+void fpu_park(Vcpu *c);
+
+#endif

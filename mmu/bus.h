@@ -1,0 +1,41 @@
+/* bus.h - the I/O bus: port ranges and memory-mapped regions, both served by one kind of map.
+ *
+ * A device gets an *offset* into its range and the access size; the bus splits what a range cannot take
+ * (IoOps.min_bytes/max_bytes), as the PIIX does for ISA. Unclaimed ports read all ones and ignore writes (traced).
+ * Not thread-safe: the vCPU thread only.
+ */
+#ifndef RING3_BUS_H
+#define RING3_BUS_H
+
+#include "cpu/base.h"
+
+typedef struct IoOps {
+    u32 (*read)(void *dev, u32 offset, unsigned bytes);             /* value in the low bits */
+    void (*write)(void *dev, u32 offset, u32 value, unsigned bytes);
+    u8 min_bytes, max_bytes;                                         /* 1, 2 or 4 */
+} IoOps;
+
+typedef struct IoRange {
+    u32 base, length; /* ports: 0..0xffff; memory: pa */
+    const IoOps *ops;
+    void *dev;
+    const char *name; /* static; for traces and `info mtree` */
+} IoRange;
+
+typedef struct Bus Bus;
+Bus *bus_new(void);
+void bus_free(Bus *b);
+
+/* Register a range. Later ranges win where they overlap. Returns an id for bus_move (BARs, chip selects). */
+int bus_add_ports(Bus *b, u32 port, u32 count, const IoOps *ops, void *dev, const char *name);
+int bus_add_mmio(Bus *b, u32 pa, u32 bytes, const IoOps *ops, void *dev, const char *name);
+void bus_move(Bus *b, int id, bool enabled, u32 base);
+
+/* 1, 2 or 4 bytes at a port; straddling ranges is handled bytewise. */
+u32 bus_port_in(Bus *b, u16 port, unsigned bytes);
+void bus_port_out(Bus *b, u16 port, u32 value, unsigned bytes);
+/* Memory-mapped access, 1, 2 or 4 bytes within one page. Unclaimed: all ones. */
+u32 bus_mmio_read(Bus *b, u32 pa, unsigned bytes);
+void bus_mmio_write(Bus *b, u32 pa, u32 value, unsigned bytes);
+
+#endif
