@@ -1,0 +1,94 @@
+/* shadow.h - the shadow page tables: windows of host address space in which translated code reaches guest
+ * linear memory, kept coherent with the guest's page tables.
+ *
+ * A window is 4 GiB of host addresses (plus a guard): guest linear address va is the byte window + va. Its pages
+ * are mmap'ed from the memfd of guest RAM with the rights that the guest's tables grant, one shadow entry each.
+ * What is not mapped raises SIGSEGV; the translator's handler calls shadow_fault().
+ *
+ *   P   paging off: va = pa; RAM in a few large mappings.
+ *   U   one per address space: user pages (U=1 in PDE and PTE) with the rights of ring 3.
+ *   K   supervisor pages for rings 0-2, shared by all address spaces as long as their directory slots agree; a
+ *       slot that differs is private to the address space (dropped or switched at a CR3 load: this file's choice).
+ *       CR0.WP=0 has a K window of its own, in which supervisor writes ignore R/W.
+ *
+ * Contracts (docs/MMU.md; tests/unit/mmu_shadow.c):
+ *  - Coherence: a guest write to an entry takes effect no later than the next access through a window that could
+ *    use it, INVLPG or not. Page-table pages behind live shadow entries carry WATCH_PT: every window maps them
+ *    read-only, C code's writes arrive through phys_written(). Upgrades are lazy (next fault), downgrades at once
+ *    in windows that are in use, queued and merged for the others (applied before they are used again).
+ *  - A and D bits as on hardware: a page is mapped only after its A bits are set, writable only after D.
+ *  - A CR3 load drops nothing by itself.
+ *  - A write-watched page (phys->watch != 0) and ROM are never writable in any window.
+ *  - Never more VMAs than the budget; eviction LRU by window, in slices.
+ * Everything is async-signal-safe between calls (no malloc in shadow_fault: pools are grown elsewhere or by mmap).
+ */
+#ifndef RING3_SHADOW_H
+#define RING3_SHADOW_H
+
+#include "mmu/walk.h"
+
+typedef struct Shadow Shadow;
+
+typedef struct ShadowHooks {
+    void *ctx;
+    /* Bytes of a WATCH_CODE page were changed (by C code; after the change). */
+    void (*code_written)(void *ctx, u32 pa, u32 bytes);
+    /* An executable mapping handed out by shadow_fetch() is gone. `shared`: it was in K or P (all address spaces). */
+    void (*fetch_dropped)(void *ctx, u32 va, bool user, bool shared);
+} ShadowHooks;
+
+/* shadow_new - takes over phys->on_written and on_remap. vma_budget 0: 70 % of vm.max_map_count. NULL: no
+ * address space. */
+Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget);
+void shadow_free(Shadow *s);
+
+/* What translated code runs with. Any shadow_ call may change it; reload registers from it afterwards. */
+typedef struct ShadowView {
+    u8 *current; /* gs base: P, U (ring 3) or K (rings 0-2) */
+    u8 *user;    /* r13: U of the active address space (P when paging is off); may be a trap area while queued
+                    downgrades wait: the first access faults, shadow_fault applies them */
+    u32 space;   /* identity of (address space, its executable-mapping generation); never reused within 2^32 */
+    u32 shared;  /* the same for what all address spaces share (K, P) */
+} ShadowView;
+const ShadowView *shadow_view(const Shadow *s);
+
+/* The inputs of translation changed (MOV CR0/CR3/CR4, task switch, ring change): select windows. Cheap when only
+ * `user_ring` changes (two loads). */
+void shadow_activate(Shadow *s, const Paging *pg, bool user_ring);
+void shadow_set_ring(Shadow *s, bool user_ring);
+void shadow_invlpg(Shadow *s, u32 va);
+void shadow_a20_changed(Shadow *s);
+
+typedef enum ShadowResult {
+    SHADOW_MAPPED,  /* mapped now: retry the instruction */
+    SHADOW_PF,      /* the guest's #PF: error in walk->error */
+    SHADOW_MMIO,    /* allowed, but no memory behind it */
+    SHADOW_WATCHED, /* allowed write to a write-watched page (page table, code) */
+    SHADOW_ROM,     /* allowed write to ROM */
+    SHADOW_USER,    /* rings 0-2, window K: it is a user page; go through view.user */
+    SHADOW_SUPER,   /* rings 0-2, via view.user: it is a supervisor page; go through view.current */
+} ShadowResult;
+/* shadow_fault - an access of translated code at `host_addr` (inside a window of this Shadow) trapped. Finds va
+ * and window, walks, maps (a run of contiguous accessed pages where that is cheap) or says why not. */
+ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va, Walk *walk);
+/* Is host_addr inside any window (guard included)? */
+bool shadow_owns(const Shadow *s, const void *host_addr);
+/* Map va ahead of its use (after a guest #PF was handled), if a walk allows it. user/write as the access to come. */
+void shadow_prefill(Shadow *s, u32 va, bool write, bool user);
+
+/* shadow_fetch - translate va for instruction fetch with the current ring's rights. On success *pa is the
+ * address and the mapping is remembered: hooks.fetch_dropped tells when it ends. Result SHADOW_MAPPED, SHADOW_PF
+ * or SHADOW_MMIO (not RAM or ROM: interpret). *shared: the mapping lies in K or P. */
+ShadowResult shadow_fetch(Shadow *s, u32 va, u32 *pa, bool *shared, u32 *error);
+
+/* Watch bits of a physical page: setting write-protects every window mapping of it. */
+void shadow_watch(Shadow *s, u32 pfn, u8 bits);
+void shadow_unwatch(Shadow *s, u32 pfn, u8 bits);
+
+typedef struct ShadowStats {
+    u64 fills, filled_pages, drops, downgrades, pt_writes, pt_effective, cr3_loads, cr3_new, slots_dropped, evictions, mmaps, mprotects;
+    u32 vmas, windows;
+} ShadowStats;
+const ShadowStats *shadow_stats(const Shadow *s);
+
+#endif
