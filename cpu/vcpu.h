@@ -100,7 +100,14 @@ struct Vcpu {
     u32 eip;             /* of the current instruction while it executes */
     u32 eflags;
     u8 *poll;            /* dereferenced at polls; aimed at an unmapped page to stop translated code */
-    u64 xlat[10];        /* see translator/layout.h */
+    u64 ctx;             /* r12: context id << 32 (translator/context.c) */
+    u8 *win_user;        /* r13: base of the current user window */
+    u64 *jump_cache;     /* keys, then host addresses: translator/chain.h */
+    void *host_rsp;      /* C stack while translated code runs */
+    void *ret_rsp;       /* host return stack while C code runs */
+    void *ret_bottom;    /* its sentinel: where it is reset to */
+    u64 exit_arg;        /* what an exit stub wants to tell the dispatcher */
+    u64 scratch[2];      /* generated code's own spill slots, valid within one guest instruction */
     /* --- execution --- */
     u32 next_eip;        /* eip + length; branches overwrite it; becomes eip when the instruction ends */
     u8 cpl;              /* 0..3; 3 in V86, 0 in real mode */
