@@ -1,0 +1,109 @@
+/* emit.h - writing host (x86-64) code, and the identity rows: guest instructions whose host form is themselves.
+ *
+ * Host registers in translated code:
+ *   eax ecx edx ebx ebp esi edi   the guest's, zero-extended to 64 bits at every instruction boundary
+ *   r14d                          guest ESP
+ *   r15                           Vcpu           r12  context id << 32      r13  base of the user window
+ *   r8-r11                        scratch within one guest instruction
+ *   rsp                           host return stack (translator/chain.h); red zone not used
+ *   gs base                       the current window
+ *   EFLAGS OSZAPC, DF             the guest's, live: glue must not change flags (mov, lea, not, movzx, jrcxz,
+ *                                 xchg, bswap; BMI2 rorx/shlx where the host has it)
+ *
+ * Emission is from decoded fields, through the functions here; no guest byte is copied blindly. Memory operands of
+ * the guest take one of the MemForms; one function writes all gs: and r13 operands, and CHECKs prefix and address
+ * size.
+ */
+#ifndef RING3_EMIT_H
+#define RING3_EMIT_H
+
+#include "cpu/insn.h"
+
+typedef struct Emit {
+    u8 *at;      /* next byte, in the writable view of the cache */
+    u8 *end;     /* CHECKed before every guest instruction: EMIT_MAX_INSN bytes must be free */
+    s64 to_exec; /* executable address = writable address + to_exec */
+} Emit;
+enum { EMIT_MAX_INSN = 512 };
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+
+/* What a block may assume of a segment register; part of its mode. */
+typedef enum SegForm {
+    SEGF_FLAT,    /* base 0, limit 4 GiB, readable and (not CS) writable: costs nothing */
+    SEGF_BASED,   /* any base, limit 4 GiB, same rights: base added with lea */
+    SEGF_LIMITED, /* any base, expand-up limit, present and same rights: base added, limit enforced */
+    SEGF_OTHER,   /* null, read-only, expand-down ...: the interpreter decides */
+} SegForm;
+
+/* Where the memory operand is reached. */
+typedef enum MemForm {
+    MEM_WINDOW, /* gs:[r32] */
+    MEM_USER,   /* [r13 + r64]: ring-0 access to a user page; r64 holds a zero-extended 32-bit address */
+} MemForm;
+
+typedef struct BlockMode {
+    u8 code32, stack32, user, v86;
+    u8 seg[SEG_COUNT]; /* SegForm */
+    u8 fpu_ok;         /* instructions that may run: bit 0 x87, bit 1 MMX, bit 2 SSE */
+    u8 cs_based;       /* CS.base != 0 */
+} BlockMode;
+
+/* emit_identity - the host form of an XC_IDENT, XC_MEM, XC_FPU or XC_STACK row (LEA included), 16- and 32-bit,
+ * every segment form but SEGF_OTHER. Returns false, having written nothing, when it has no form for it: the caller
+ * then calls the interpreter for this instruction. In the host form the (first) access to guest memory that can
+ * fault precedes every change of a guest register or of flags. `next_eip` is the guest EIP after the instruction. */
+bool emit_identity(Emit *e, const Insn *i, const BlockMode *m, MemForm form, u32 next_eip);
+
+/* The pieces that flow.c, chain.c and string.c build on. All flag-free. */
+/* dst (any register) = effective *linear* address of i's memory operand, zero-extended; `bytes` for the limit check
+ * of SEGF_LIMITED (a violation jumps to a fail hole, see emit_fails). false: no form. */
+bool emit_linear(Emit *e, int dst, const Insn *i, const BlockMode *m, unsigned bytes);
+/* dst = bytes (1, 2 zero-extended, 4) at the memory operand of i (through `form`). */
+bool emit_load_operand(Emit *e, int dst, const Insn *i, const BlockMode *m, MemForm form, unsigned bytes);
+/* Push a 2- or 4-byte value (imm or register) on the guest stack: store, then move r14. Precise. */
+bool emit_push_imm(Emit *e, u32 v, unsigned bytes, const BlockMode *m, MemForm form);
+bool emit_push_reg(Emit *e, int reg, unsigned bytes, const BlockMode *m, MemForm form);
+/* dst = top of guest stack (zero-extended), ESP moved by bytes + extra after the load. */
+bool emit_pop_reg(Emit *e, int dst, unsigned bytes, u32 extra, const BlockMode *m, MemForm form);
+
+/* Plain host instructions, flags untouched unless the name says so. */
+void emit_bytes(Emit *e, const void *bytes, unsigned n);
+void emit_u8(Emit *e, u8 v);
+void emit_u32(Emit *e, u32 v);
+void emit_u64(Emit *e, u64 v);
+void emit_mov_rr32(Emit *e, int dst, int src);          /* zero-extends */
+void emit_mov_rr64(Emit *e, int dst, int src);
+void emit_mov_ri32(Emit *e, int dst, u32 imm);          /* zero-extends */
+void emit_mov_ri64(Emit *e, int dst, u64 imm);
+void emit_mov_rm32(Emit *e, int dst, int base, s32 disp);  /* host memory: vcpu fields */
+void emit_mov_rm64(Emit *e, int dst, int base, s32 disp);
+void emit_mov_rm64_index(Emit *e, int dst, int base, int index, int scale, s32 disp);
+void emit_mov_mr32(Emit *e, int base, s32 disp, int src);
+void emit_mov_mr64(Emit *e, int base, s32 disp, int src);
+void emit_mov_mi32(Emit *e, int base, s32 disp, u32 imm);
+void emit_lea32(Emit *e, int dst, int base, s32 disp);     /* 32-bit result, zero-extended */
+void emit_lea64(Emit *e, int dst, int base, s32 disp);
+void emit_lea64_index(Emit *e, int dst, int base, int index, int scale, s32 disp);
+void emit_not64(Emit *e, int reg);
+void emit_movzx16(Emit *e, int dst, int src);              /* r32 = zero-extended r16 */
+void emit_jmp(Emit *e, const u8 *target_exec);             /* jmp rel32 */
+void emit_call(Emit *e, const u8 *target_exec);            /* call rel32 */
+void emit_jmp_mem_index(Emit *e, int base, int index, int scale, s32 disp); /* jmp [mem] */
+void emit_ret(Emit *e);
+u8 *emit_jmp_hole(Emit *e);                                /* jmp rel32 to be patched; returns address of the rel32 */
+u8 *emit_call_hole(Emit *e);
+u8 *emit_jcc_hole(Emit *e, int cc);                        /* jcc rel32 */
+u8 *emit_jrcxz_hole(Emit *e);                              /* jrcxz rel8; returns address of the rel8 */
+void emit_patch32(u8 *hole, const u8 *target);             /* both in the same view */
+void emit_patch8(u8 *hole, const u8 *target);
+
+/* Limit violations and straddles of one guest instruction: forward jumps collected while the instruction is
+ * emitted; the caller places the slow path (interpreter callout for the instruction) behind the block and calls
+ * emit_fail_bind. */
+enum { EMIT_MAX_FAILS = 8 };
+typedef struct EmitFails { u8 *hole[EMIT_MAX_FAILS]; int n; } EmitFails;
+extern EmitFails emit_fails;                               /* of the instruction being emitted; caller resets n */
+void emit_fail_bind(const EmitFails *f, const u8 *target_writable);
+
+#endif
