@@ -34,6 +34,9 @@ void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, bool user);  /* u
 void lin_write_bytes(Vcpu *c, u32 va, const void *from, unsigned bytes, bool user);
 void lin_probe(Vcpu *c, u32 va, unsigned bytes, Access a, bool user);       /* only check; sets A and D */
 
+/* debug.c: a data access to va happens while DR7 enables a breakpoint: sets pending DR6 bits on a match. */
+void debug_data_access(Vcpu *c, u32 va, unsigned bytes, bool write);
+
 /* --- segmented memory: checks type, limit and (AC) alignment, raises #GP/#SS/#PF/#AC, then as above with
  * the current CPL. `off` must already be truncated to the address size. --- */
 u32 seg_linear(Vcpu *c, int seg, u32 off, unsigned bytes, Access a);        /* check, return linear address */
