@@ -1,0 +1,12 @@
+/* exec.h - prototypes of all execution functions: one for each name in the last column of the table. */
+#ifndef RING3_EXEC_H
+#define RING3_EXEC_H
+
+#include "cpu/cpu.h"
+
+#define X(opcode, ext, pfx, name, o1, o2, o3, read, write, undef, checks, need, class, exec)                 \
+    ExecFn exec_##exec;
+#include "cpu/x86.def"
+#undef X
+
+#endif

@@ -1,0 +1,211 @@
+/* memory.c - guest memory as instructions see it: segmentation checks, then a software page walk, then RAM, ROM or
+ * the bus (SDM vol. 3, chapters 3-5).
+ *
+ * Invariants:
+ *  - Whatever can fault faults before a byte is written: an access that straddles pages walks both first.
+ *  - Writes reach RAM through phys_write, which tells the watchers of a page (translated code, page tables);
+ *    pages nobody watches are stored to directly.
+ *  - Nothing is cached between accesses: a changed page-table entry counts from the next access on.
+ *
+ * Limits: an access that runs over offset FFFFFFFF of a segment with limit FFFFFFFF wraps, as on the P6
+ * (the manual leaves it open). Type checks apply in protected mode only; real and V86 mode check just the limit.
+ *
+ * Alignment (#AC) is checked before paging, on the linear address, for accesses of 2, 4 and 8 bytes.
+ * Not implemented: #AC for the operands of FSAVE, FRSTOR, FXSAVE and 10-byte loads.
+ */
+#include "cpu/memory.h"
+
+/* --- linear --- */
+
+u32 lin_walk(Vcpu *c, u32 va, Access a, bool user)
+{
+    Paging pg = {.cr3 = c->cr3,
+                 .on = c->cr0 & CR0_PG,
+                 .wp = c->cr0 & CR0_WP,
+                 .pse = c->cr4 & CR4_PSE,
+                 .pge = c->cr4 & CR4_PGE};
+    Walk w = mmu_walk(c->phys, &pg, va, (a & ACC_WRITE ? WALK_WRITE : 0) | (user ? WALK_USER : 0));
+    if (w.ok) return w.pa;
+    c->cr2 = va;
+    cpu_raise_error(c, EX_PF, w.error);
+}
+
+static u32 pa_read(Phys *p, u32 pa, unsigned bytes)
+{
+    const u8 *hp = phys_hp(p, pa);
+    return likely(hp) ? host_load(hp, bytes) : phys_read(p, pa, bytes);
+}
+
+static void pa_write(Phys *p, u32 pa, u32 v, unsigned bytes)
+{
+    u8 *hp = phys_hp_quiet(p, pa);
+    if (likely(hp))
+        host_store(hp, v, bytes);
+    else
+        phys_write(p, pa, v, bytes);
+}
+
+/* The physical address of each byte of an access over at most two pages; all of it is checked. */
+typedef struct Span {
+    u32 pa[2];
+    unsigned first; /* bytes in the first page */
+} Span;
+
+static Span lin_span(Vcpu *c, u32 va, unsigned bytes, Access a, bool user)
+{
+    Span s = {.first = PAGE_BYTES - (va & PAGE_MASK)};
+    s.pa[0] = lin_pa(c, va, a, user);
+    if (bytes > s.first)
+        s.pa[1] = lin_pa(c, va + s.first, a, user);
+    else
+        s.first = bytes;
+    return s;
+}
+
+static u32 span_pa(const Span *s, unsigned n)
+{
+    return n < s->first ? s->pa[0] + n : s->pa[1] + (n - s->first);
+}
+
+static void watch_data(Vcpu *c, u32 va, unsigned bytes, bool write)
+{
+    if (unlikely(c->dr[7] & 0xff)) debug_data_access(c, va, bytes, write);
+}
+
+static u32 read_straddling(Vcpu *c, u32 va, unsigned bytes, Access a, bool user)
+{
+    Span s = lin_span(c, va, bytes, a, user);
+    u32 v = 0;
+    for (unsigned n = 0; n < bytes; n++) v |= pa_read(c->phys, span_pa(&s, n), 1) << 8 * n;
+    return v;
+}
+
+u32 lin_read(Vcpu *c, u32 va, unsigned bytes, Access a, bool user)
+{
+    u32 v = unlikely(lin_straddles(va, bytes)) ? read_straddling(c, va, bytes, a, user)
+                                               : pa_read(c->phys, lin_pa(c, va, a, user), bytes);
+    watch_data(c, va, bytes, false);
+    return v;
+}
+
+static void write_straddling(Vcpu *c, u32 va, u32 value, unsigned bytes, bool user)
+{
+    Span s = lin_span(c, va, bytes, ACC_WRITE, user);
+    for (unsigned n = 0; n < bytes; n++) pa_write(c->phys, span_pa(&s, n), value >> 8 * n & 0xff, 1);
+}
+
+void lin_write(Vcpu *c, u32 va, u32 value, unsigned bytes, bool user)
+{
+    if (unlikely(lin_straddles(va, bytes)))
+        write_straddling(c, va, value, bytes, user);
+    else
+        pa_write(c->phys, lin_pa(c, va, ACC_WRITE, user), value, bytes);
+    watch_data(c, va, bytes, true);
+}
+
+/* How many of the bytes from n on can move at once: 4, or 1 at the end of a page or of the buffer. */
+static unsigned span_step(const Span *s, unsigned n, unsigned bytes)
+{
+    unsigned end = n < s->first ? s->first : bytes;
+    return end - n >= 4 ? 4 : 1;
+}
+
+void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, bool user)
+{
+    Span s = lin_span(c, va, bytes, ACC_READ, user);
+    for (unsigned n = 0, step; n < bytes; n += step) {
+        step = span_step(&s, n, bytes);
+        host_store((u8 *)to + n, pa_read(c->phys, span_pa(&s, n), step), step);
+    }
+    watch_data(c, va, bytes, false);
+}
+
+void lin_write_bytes(Vcpu *c, u32 va, const void *from, unsigned bytes, bool user)
+{
+    Span s = lin_span(c, va, bytes, ACC_WRITE, user);
+    for (unsigned n = 0, step; n < bytes; n += step) {
+        step = span_step(&s, n, bytes);
+        pa_write(c->phys, span_pa(&s, n), host_load((const u8 *)from + n, step), step);
+    }
+    watch_data(c, va, bytes, true);
+}
+
+void lin_probe(Vcpu *c, u32 va, unsigned bytes, Access a, bool user) { lin_span(c, va, bytes, a, user); }
+
+/* --- segmented --- */
+
+static _Noreturn void seg_fault(Vcpu *c, int seg) { cpu_raise_error(c, seg == SS ? EX_SS : EX_GP, 0); }
+
+static bool seg_type_allows(const Segment *s, Access a)
+{
+    if (s->attr & SEG_CODE) return !(a & ACC_WRITE) && (s->attr & SEG_READABLE);
+    return !(a & ACC_WRITE) || (s->attr & SEG_WRITABLE);
+}
+
+static bool seg_limit_allows(const Segment *s, u32 off, unsigned bytes)
+{
+    u32 last = bytes - 1;
+    if (unlikely((s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN))) {
+        u32 top = s->attr & SEG_DB ? 0xffffffffu : 0xffffu;
+        return off > s->limit && off <= top && top - off >= last;
+    }
+    return (off <= s->limit && s->limit - off >= last) || s->limit == 0xffffffffu;
+}
+
+static bool is_misaligned(u32 va, unsigned bytes)
+{
+    return (bytes == 2 || bytes == 4 || bytes == 8) && (va & (bytes - 1));
+}
+
+u32 seg_linear(Vcpu *c, int seg, u32 off, unsigned bytes, Access a)
+{
+    const Segment *s = &c->seg[seg];
+    if (unlikely(s->attr & SEG_UNUSABLE)) seg_fault(c, seg);
+    if (cpu_protected(c) && !cpu_v86(c) && unlikely(!seg_type_allows(s, a))) seg_fault(c, seg);
+    if (unlikely(!seg_limit_allows(s, off, bytes))) seg_fault(c, seg);
+    u32 va = s->base + off;
+    if (unlikely(c->eflags & FL_AC) && (c->cr0 & CR0_AM) && c->cpl == 3 && is_misaligned(va, bytes))
+        cpu_raise_error(c, EX_AC, 0);
+    return va;
+}
+
+static bool is_user(const Vcpu *c) { return c->cpl == 3; }
+
+u32 mem_read(Vcpu *c, int seg, u32 off, unsigned bytes)
+{
+    return lin_read(c, seg_linear(c, seg, off, bytes, ACC_READ), bytes, ACC_READ, is_user(c));
+}
+
+u32 mem_read_rmw(Vcpu *c, int seg, u32 off, unsigned bytes)
+{
+    return lin_read(c, seg_linear(c, seg, off, bytes, ACC_RMW), bytes, ACC_RMW, is_user(c));
+}
+
+void mem_write(Vcpu *c, int seg, u32 off, u32 value, unsigned bytes)
+{
+    lin_write(c, seg_linear(c, seg, off, bytes, ACC_WRITE), value, bytes, is_user(c));
+}
+
+void mem_read_bytes(Vcpu *c, int seg, u32 off, void *to, unsigned bytes)
+{
+    lin_read_bytes(c, seg_linear(c, seg, off, bytes, ACC_READ), to, bytes, is_user(c));
+}
+
+void mem_write_bytes(Vcpu *c, int seg, u32 off, const void *from, unsigned bytes)
+{
+    lin_write_bytes(c, seg_linear(c, seg, off, bytes, ACC_WRITE), from, bytes, is_user(c));
+}
+
+u64 mem_read64(Vcpu *c, int seg, u32 off)
+{
+    u8 b[8];
+    mem_read_bytes(c, seg, off, b, 8);
+    return load64(b);
+}
+
+void mem_write64(Vcpu *c, int seg, u32 off, u64 value)
+{
+    u8 b[8];
+    store64(b, value);
+    mem_write_bytes(c, seg, off, b, 8);
+}

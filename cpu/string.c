@@ -1,0 +1,166 @@
+/* string.c - MOVS CMPS STOS LODS SCAS, alone and repeated (SDM vol. 2; vol. 1, 7.3.9).
+ *
+ * Each iteration does all that can fault, then commits ESI, EDI and (repeated) ECX: a fault or an interrupt between
+ * two iterations finds the registers of a restartable instruction. When attention is raised the instruction ends
+ * early with next_eip = eip, after at least one iteration.
+ *
+ * MOVS and STOS upwards move whole runs within a page by host pointers, fresh from a walk. A run must be what
+ * single steps would have done, so it is cut at page ends and segment limits, and falls back to single steps for
+ * watched pages, ROM and MMIO, elements that straddle, data breakpoints, #AC, and sources that the run
+ * itself would overwrite.
+ */
+#include "cpu/alu.h"
+#include "cpu/memory.h"
+
+typedef void StepFn(Vcpu *c, const Insn *i, unsigned bytes);
+typedef u32 RunFn(Vcpu *c, const Insn *i, unsigned bytes, u32 count);
+
+static unsigned element_bytes(const Insn *i) { return i->opcode & 1 ? i->opsize : 1; }
+
+static u32 index_read(const Vcpu *c, const Insn *i, unsigned reg) { return reg_read(c, reg, i->adsize); }
+
+static void index_step(Vcpu *c, const Insn *i, unsigned reg, unsigned bytes)
+{
+    u32 delta = c->eflags & FL_D ? 0u - bytes : bytes;
+    reg_write(c, reg, c->gpr[reg] + delta, i->adsize);
+}
+
+/* --- one element --- */
+
+static void movs_step(Vcpu *c, const Insn *i, unsigned bytes)
+{
+    u32 v = mem_read(c, i->seg, index_read(c, i, ESI), bytes);
+    mem_write(c, ES, index_read(c, i, EDI), v, bytes);
+    index_step(c, i, ESI, bytes);
+    index_step(c, i, EDI, bytes);
+}
+
+static void stos_step(Vcpu *c, const Insn *i, unsigned bytes)
+{
+    mem_write(c, ES, index_read(c, i, EDI), reg_read(c, EAX, bytes), bytes);
+    index_step(c, i, EDI, bytes);
+}
+
+static void lods_step(Vcpu *c, const Insn *i, unsigned bytes)
+{
+    reg_write(c, EAX, mem_read(c, i->seg, index_read(c, i, ESI), bytes), bytes);
+    index_step(c, i, ESI, bytes);
+}
+
+static void compare(Vcpu *c, u32 a, u32 b, unsigned bytes)
+{
+    flags_set(c, FL_ARITH, flags_sub(a, b, (a - b) & width_mask(bytes), bytes));
+}
+
+static void cmps_step(Vcpu *c, const Insn *i, unsigned bytes)
+{
+    u32 a = mem_read(c, i->seg, index_read(c, i, ESI), bytes);
+    u32 b = mem_read(c, ES, index_read(c, i, EDI), bytes);
+    compare(c, a, b, bytes);
+    index_step(c, i, ESI, bytes);
+    index_step(c, i, EDI, bytes);
+}
+
+static void scas_step(Vcpu *c, const Insn *i, unsigned bytes)
+{
+    compare(c, reg_read(c, EAX, bytes), mem_read(c, ES, index_read(c, i, EDI), bytes), bytes);
+    index_step(c, i, EDI, bytes);
+}
+
+/* --- runs: at most `count` elements upwards within one page of each operand; 0 = take a single step --- */
+
+/* How many elements from offset `off` (linear address va) stay in the segment and the page. */
+static u32 run_elements(const Vcpu *c, const Insn *i, int seg, u32 off, u32 va, unsigned bytes)
+{
+    u32 in_page = PAGE_BYTES - (va & PAGE_MASK);
+    u32 limit = c->seg[seg].limit, top = i->adsize == 2 && limit > 0xffff ? 0xffff : limit;
+    if (off > top) return 0; /* expand-down */
+    u32 in_segment = top - off;
+    return (in_segment < in_page ? in_segment + 1 : in_page) / bytes;
+}
+
+static bool runs_allowed(const Vcpu *c) { return !(c->eflags & (FL_D | FL_AC)) && !(c->dr[7] & 0xff); }
+
+static bool expands_down(const Segment *s)
+{
+    return (s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN);
+}
+
+static void run_commit(Vcpu *c, const Insn *i, unsigned reg, u32 bytes)
+{
+    reg_write(c, reg, c->gpr[reg] + bytes, i->adsize);
+}
+
+static u32 at_most(u32 a, u32 b) { return a < b ? a : b; }
+
+static u32 stos_run(Vcpu *c, const Insn *i, unsigned bytes, u32 count)
+{
+    u32 off = index_read(c, i, EDI);
+    if (!runs_allowed(c) || expands_down(&c->seg[ES])) return 0;
+    u32 va = seg_linear(c, ES, off, bytes, ACC_WRITE);
+    u32 n = at_most(count, run_elements(c, i, ES, off, va, bytes));
+    if (n < 2) return 0;
+    u8 *hp = phys_hp_quiet(c->phys, lin_pa(c, va, ACC_WRITE, c->cpl == 3));
+    if (!hp) return 0;
+    for (u32 k = 0; k < n; k++) host_store(hp + k * bytes, c->gpr[EAX], bytes);
+    run_commit(c, i, EDI, n * bytes);
+    return n;
+}
+
+static u32 movs_run(Vcpu *c, const Insn *i, unsigned bytes, u32 count)
+{
+    u32 from = index_read(c, i, ESI), to = index_read(c, i, EDI);
+    if (!runs_allowed(c) || expands_down(&c->seg[ES]) || expands_down(&c->seg[i->seg])) return 0;
+    bool user = c->cpl == 3;
+    u32 src_va = seg_linear(c, i->seg, from, bytes, ACC_READ);
+    const u8 *src = phys_hp(c->phys, lin_pa(c, src_va, ACC_READ, user));
+    u32 dst_va = seg_linear(c, ES, to, bytes, ACC_WRITE);
+    u8 *dst = phys_hp_quiet(c->phys, lin_pa(c, dst_va, ACC_WRITE, user));
+    u32 n = at_most(count, run_elements(c, i, i->seg, from, src_va, bytes));
+    n = at_most(n, run_elements(c, i, ES, to, dst_va, bytes));
+    if (n < 2) return 0;
+    if (!src || !dst || (dst > src && dst < src + n * bytes)) return 0;
+    __builtin_memmove(dst, src, n * bytes);
+    run_commit(c, i, ESI, n * bytes);
+    run_commit(c, i, EDI, n * bytes);
+    return n;
+}
+
+/* --- repetition --- */
+
+typedef enum RepKind { REP_PLAIN, REP_COMPARE } RepKind;
+
+/* REPE ends when ZF is clear, REPNE when it is set; for the other instructions both are plain REP. */
+static bool rep_goes_on(const Vcpu *c, const Insn *i, RepKind kind)
+{
+    if (kind == REP_PLAIN) return true;
+    return !(c->eflags & FL_Z) == !!(i->prefix & PREFIX_REPNE);
+}
+
+static void repeat(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kind)
+{
+    unsigned bytes = element_bytes(i);
+    if (!(i->prefix & (PREFIX_REP | PREFIX_REPNE))) {
+        step(c, i, bytes);
+        return;
+    }
+    for (u32 count; (count = index_read(c, i, ECX)) != 0;) {
+        u32 done = run ? run(c, i, bytes, count) : 0;
+        if (!done) {
+            step(c, i, bytes);
+            done = 1;
+        }
+        reg_write(c, ECX, count - done, i->adsize);
+        if (count == done || !rep_goes_on(c, i, kind)) return;
+        if (unlikely(atomic_load_explicit(&c->attention, memory_order_relaxed))) {
+            c->next_eip = c->eip;
+            return;
+        }
+    }
+}
+
+void exec_movs(Vcpu *c, const Insn *i) { repeat(c, i, movs_step, movs_run, REP_PLAIN); }
+void exec_stos(Vcpu *c, const Insn *i) { repeat(c, i, stos_step, stos_run, REP_PLAIN); }
+void exec_lods(Vcpu *c, const Insn *i) { repeat(c, i, lods_step, NULL, REP_PLAIN); }
+void exec_cmps(Vcpu *c, const Insn *i) { repeat(c, i, cmps_step, NULL, REP_COMPARE); }
+void exec_scas(Vcpu *c, const Insn *i) { repeat(c, i, scas_step, NULL, REP_COMPARE); }
