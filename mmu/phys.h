@@ -28,6 +28,7 @@ struct Phys {
     u8 *ram;              /* linear view of the memfd */
     u32 ram_bytes;        /* size of RAM, from pa 0 (VGA hole included in the memfd, not in the map) */
     u32 memfd_bytes;
+    u32 spare_page;       /* next unused memfd page behind RAM (ROM images) */
     PageInfo *pages;      /* [1 << 20] by pa >> 12 */
     u8 *watch;            /* [1 << 20] WATCH_ bits */
     u32 a20_mask;         /* ~0 or ~0x100000: applied to every pa */
