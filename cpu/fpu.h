@@ -12,22 +12,36 @@
 #ifndef RING3_FPU_H
 #define RING3_FPU_H
 
-#include "cpu/vcpu.h"
+#include "cpu/cpu.h"
 
 enum { /* exception flags: FSW and MXCSR bits 0-5; the masks are at the same bits of FCW, and 7 higher in MXCSR */
-    FPU_IE = 1, FPU_DE = 2, FPU_ZE = 4, FPU_OE = 8, FPU_UE = 16, FPU_PE = 32, FPU_EXCEPTIONS = 63,
+       FPU_IE = 1,
+       FPU_DE = 2,
+       FPU_ZE = 4,
+       FPU_OE = 8,
+       FPU_UE = 16,
+       FPU_PE = 32,
+       FPU_EXCEPTIONS = 63,
 };
-enum { FSW_SF = 0x40, FSW_ES = 0x80, FSW_C0 = 0x100, FSW_C1 = 0x200, FSW_C2 = 0x400, FSW_C3 = 0x4000, FSW_B = 0x8000 };
+enum {
+    FSW_SF = 0x40,
+    FSW_ES = 0x80,
+    FSW_C0 = 0x100,
+    FSW_C1 = 0x200,
+    FSW_C2 = 0x400,
+    FSW_C3 = 0x4000,
+    FSW_B = 0x8000
+};
 enum { FCW_INIT = 0x37f, FCW_RESERVED = 0xe0c0, FCW_ONE = 0x40 /* reads as 1 */ };
 enum { MXCSR_INIT = 0x1f80, MXCSR_DAZ = 0x40, MXCSR_MASKS = 0x1f80, MXCSR_FZ = 0x8000 };
 
 /* --- fpu_state.c --- */
-void fpu_unpark(Vcpu *c);                  /* the opposite of fpu_park(): guest state into the host FPU; idempotent */
-void fpu_reset(Vcpu *c);                   /* power-on: FNINIT values, registers zero, MXCSR 1F80 */
-void fpu_init_x87(FpuImage *f);            /* what FNINIT does: control, status, tags and pointers */
-void fpu_set_fcw(FpuImage *f, u16 fcw);    /* reserved bits as on hardware; ES and B follow */
-void fpu_update_summary(FpuImage *f);      /* FSW.ES and B from flags and masks */
-u32 fpu_mxcsr_mask(const Vcpu *c);         /* MXCSR bits that this processor has; 0: none */
+void fpu_unpark(Vcpu *c);       /* the opposite of fpu_park(): guest state into the host FPU; idempotent */
+void fpu_reset(Vcpu *c);        /* power-on: FNINIT values, registers zero, MXCSR 1F80 */
+void fpu_init_x87(FpuImage *f); /* what FNINIT does: control, status, tags and pointers */
+void fpu_set_fcw(FpuImage *f, u16 fcw); /* reserved bits as on hardware; ES and B follow */
+void fpu_update_summary(FpuImage *f);   /* FSW.ES and B from flags and masks */
+u32 fpu_mxcsr_mask(const Vcpu *c);      /* MXCSR bits that this processor has; 0: none */
 static inline unsigned fsw_top(u16 fsw) { return fsw >> 11 & 7; }
 static inline void fpu_copy_pointers(FpuImage *to, const FpuImage *from)
 {
@@ -37,23 +51,24 @@ static inline void fpu_copy_pointers(FpuImage *to, const FpuImage *from)
 }
 
 /* --- fpu_host.c --- */
-typedef struct HostRun { /* one guest instruction on the host's FPU */
-    FpuImage fpu;        /* state before, and after */
+typedef struct HostRun {                     /* one guest instruction on the host's FPU */
+    FpuImage fpu;                            /* state before, and after */
     u8 mem[16] __attribute__((aligned(16))); /* the memory operand */
-    u32 gpr;             /* the general register operand, whichever it is */
-    u32 eflags;          /* OSZAPC in and out */
+    u32 gpr;                                 /* the general register operand, whichever it is */
+    u32 eflags;                              /* OSZAPC in and out */
 } HostRun;
 /* Run i on r. No x87 exception reaches the host; SSE exceptions must be masked in r->fpu.mxcsr. */
 void fpu_host_run(const Insn *i, HostRun *r);
 
-int fpu_mem_operand(const Insn *i);        /* number of the memory operand, or -1 */
-unsigned fpu_mem_bytes(const Insn *i);     /* its size */
-int fpu_gpr_operand(const Insn *i);        /* number of the general register operand, or -1 */
+/* Where the memory operand is: -1 none, else its number; written if that is 0. */
+int fpu_mem_operand(const Insn *i);
+unsigned fpu_mem_bytes(const Insn *i); /* its size; 0: none, or not fixed by the row */
+int fpu_gpr_operand(const Insn *i);    /* number of the general register operand, or -1; written if 0 */
 
 /* --- fpu_exec.c --- */
 /* The checks of i's row: #UD, #NM, pending #MF; raises. false: do not execute, the processor waits for IRQ13. The
  * guest's state is parked afterwards. */
 bool fpu_begin(Vcpu *c, const Insn *i);
-void fpu_ferr_update(Vcpu *c);             /* after exception flags or masks changed: lower FERR# if no error is left */
+void fpu_ferr_update(Vcpu *c); /* after exception flags or masks changed: lower FERR# if no error is left */
 
 #endif
