@@ -34,6 +34,7 @@ typedef enum SegForm {
     SEGF_BASED,   /* any base, limit 4 GiB, same rights: base added with lea */
     SEGF_LIMITED, /* any base, expand-up limit, present and same rights: base added, limit enforced */
     SEGF_OTHER,   /* null, read-only, expand-down ...: the interpreter decides */
+    SEGF_64K,     /* SEGF_LIMITED with limit FFFF (real mode, V86): most checks fold away */
 } SegForm;
 
 /* Where the memory operand is reached. */
@@ -47,6 +48,7 @@ typedef struct BlockMode {
     u8 seg[SEG_COUNT]; /* SegForm */
     u8 fpu_ok;         /* instructions that may run: bit 0 x87, bit 1 MMX, bit 2 SSE */
     u8 cs_based;       /* CS.base != 0 */
+    u8 real;           /* CR0.PE = 0: like V86, stores through CS are allowed (else: the interpreter's #GP) */
 } BlockMode;
 
 /* emit_identity - the host form of an XC_IDENT, XC_MEM, XC_FPU or XC_STACK row (LEA included), 16- and 32-bit,

@@ -1,0 +1,360 @@
+/* emit.c - host instruction writers: prefixes, REX, ModRM, SIB and displacements (SDM vol. 2, 2.1-2.2), jumps and
+ * holes. Nothing here knows the guest, but for one rule: emit_op_guest is the only writer of instructions that
+ * touch guest memory, and it CHECKs that they cannot leave the window (DESIGN.md, memory safety):
+ *   - gs: + address size 67: the 32-bit address wraps within the window;
+ *   - [r13 + r64], r64 holding a zero-extended 32-bit address, no displacement.
+ *
+ * Not implemented: VEX but for rorx.
+ */
+#include <string.h>
+
+#include "translator/operand.h"
+
+EmitFails emit_fails;
+
+/* --- bytes --- */
+
+void emit_u8(Emit *e, u8 v) { *e->at++ = v; }
+
+void emit_u16(Emit *e, u16 v)
+{
+    store16(e->at, v);
+    e->at += 2;
+}
+
+void emit_u32(Emit *e, u32 v)
+{
+    store32(e->at, v);
+    e->at += 4;
+}
+
+void emit_u64(Emit *e, u64 v)
+{
+    store64(e->at, v);
+    e->at += 8;
+}
+
+void emit_bytes(Emit *e, const void *bytes, unsigned n)
+{
+    memcpy(e->at, bytes, n);
+    e->at += n;
+}
+
+/* --- the encoder --- */
+
+static u8 rex_of(HostOp op, int base_or_rm, int index)
+{
+    unsigned r = op.reg >> 3 & 1, b = base_or_rm == REG_NONE ? 0 : base_or_rm >> 3 & 1;
+    unsigned x = index == REG_NONE ? 0 : index >> 3 & 1;
+    return (u8)((op.wide ? 8 : 0) | r << 2 | x << 1 | b);
+}
+
+bool host_op_needs_rex(HostOp op, HostMem m) { return rex_of(op, m.base, m.index) != 0; }
+
+static void put_opcode(Emit *e, HostOp op, u8 rex)
+{
+    CHECK(!(op.high && rex), "opcode %x: a high byte register cannot be used with REX", op.opcode);
+    if (op.pfx) emit_u8(e, op.pfx);
+    if (rex) emit_u8(e, 0x40 | rex);
+    if (op.opcode >> 8) emit_u8(e, 0x0f);
+    emit_u8(e, (u8)op.opcode);
+}
+
+static void put_modrm(Emit *e, int mod, int reg, int rm)
+{
+    emit_u8(e, (u8)(mod << 6 | (reg & 7) << 3 | (rm & 7)));
+}
+
+static void put_sib(Emit *e, HostMem m, int base)
+{
+    CHECK(m.index != RSP && m.scale <= 3, "rsp cannot be an index");
+    int index = m.index == REG_NONE ? 4 : m.index;
+    emit_u8(e, (u8)(m.scale << 6 | (index & 7) << 3 | (base & 7)));
+}
+
+/* No base is coded through SIB: mod 0 rm 5 would be RIP-relative. */
+static void put_mem(Emit *e, int reg, HostMem m)
+{
+    if (m.base == REG_NONE) {
+        put_modrm(e, 0, reg, 4);
+        put_sib(e, m, 5);
+        emit_u32(e, (u32)m.disp);
+        return;
+    }
+    int mod = m.disp == 0 && (m.base & 7) != RBP ? 0 : m.disp == (s8)m.disp ? 1 : 2;
+    bool sib = m.index != REG_NONE || (m.base & 7) == RSP;
+    put_modrm(e, mod, reg, sib ? 4 : m.base);
+    if (sib) put_sib(e, m, m.base);
+    if (mod == 1) emit_u8(e, (u8)m.disp);
+    if (mod == 2) emit_u32(e, (u32)m.disp);
+}
+
+void emit_op_reg(Emit *e, HostOp op, int rm)
+{
+    put_opcode(e, op, rex_of(op, rm, REG_NONE));
+    put_modrm(e, 3, op.reg, rm);
+}
+
+void emit_op_mem(Emit *e, HostOp op, HostMem m)
+{
+    put_opcode(e, op, rex_of(op, m.base, m.index));
+    put_mem(e, op.reg, m);
+}
+
+void emit_op_guest(Emit *e, HostOp op, HostMem m)
+{
+    if (m.gs) {
+        emit_u8(e, 0x65);
+        emit_u8(e, 0x67);
+    } else {
+        CHECK(m.base == R13 && m.disp == 0 && m.scale == 0 && m.index != REG_NONE,
+              "guest operand outside a window");
+    }
+    CHECK(m.base != RSP && m.base != R12 && m.base != R15 && (!m.gs || m.base != R13),
+          "guest address in a host register");
+    emit_op_mem(e, op, m);
+}
+
+static HostMem host_at(int base, s32 disp) { return (HostMem){(u8)base, REG_NONE, 0, false, disp}; }
+
+static HostMem host_at_index(int base, int index, int scale, s32 disp)
+{
+    return (HostMem){(u8)base, (u8)index, (u8)scale, false, disp};
+}
+
+static HostOp op32(int opcode, int reg) { return (HostOp){.opcode = (u16)opcode, .reg = (u8)reg}; }
+static HostOp op64(int opcode, int reg)
+{
+    return (HostOp){.opcode = (u16)opcode, .reg = (u8)reg, .wide = true};
+}
+
+static void put_op_plus(Emit *e, int opcode, int reg, bool wide)
+{
+    put_opcode(e, (HostOp){.opcode = (u16)(opcode + (reg & 7)), .wide = wide},
+               (u8)((wide ? 8 : 0) | reg >> 3));
+}
+
+/* --- moves --- */
+
+void emit_mov_rr32(Emit *e, int dst, int src) { emit_op_reg(e, op32(0x89, src), dst); }
+void emit_mov_rr64(Emit *e, int dst, int src) { emit_op_reg(e, op64(0x89, src), dst); }
+
+void emit_mov_ri32(Emit *e, int dst, u32 imm)
+{
+    put_op_plus(e, 0xb8, dst, false);
+    emit_u32(e, imm);
+}
+
+void emit_mov_ri64(Emit *e, int dst, u64 imm)
+{
+    if (imm == (u32)imm) {
+        emit_mov_ri32(e, dst, (u32)imm);
+    } else if ((s64)imm == (s32)imm) {
+        emit_op_reg(e, op64(0xc7, 0), dst);
+        emit_u32(e, (u32)imm);
+    } else {
+        put_op_plus(e, 0xb8, dst, true);
+        emit_u64(e, imm);
+    }
+}
+
+void emit_mov_rm32(Emit *e, int dst, int base, s32 disp)
+{
+    emit_op_mem(e, op32(0x8b, dst), host_at(base, disp));
+}
+void emit_mov_rm64(Emit *e, int dst, int base, s32 disp)
+{
+    emit_op_mem(e, op64(0x8b, dst), host_at(base, disp));
+}
+void emit_mov_mr32(Emit *e, int base, s32 disp, int src)
+{
+    emit_op_mem(e, op32(0x89, src), host_at(base, disp));
+}
+void emit_mov_mr64(Emit *e, int base, s32 disp, int src)
+{
+    emit_op_mem(e, op64(0x89, src), host_at(base, disp));
+}
+
+void emit_mov_rm64_index(Emit *e, int dst, int base, int index, int scale, s32 disp)
+{
+    emit_op_mem(e, op64(0x8b, dst), host_at_index(base, index, scale, disp));
+}
+
+void emit_mov_mi32(Emit *e, int base, s32 disp, u32 imm)
+{
+    emit_op_mem(e, op32(0xc7, 0), host_at(base, disp));
+    emit_u32(e, imm);
+}
+
+void emit_lea32(Emit *e, int dst, int base, s32 disp)
+{
+    emit_op_mem(e, op32(0x8d, dst), host_at(base, disp));
+}
+void emit_lea64(Emit *e, int dst, int base, s32 disp)
+{
+    emit_op_mem(e, op64(0x8d, dst), host_at(base, disp));
+}
+
+void emit_lea64_index(Emit *e, int dst, int base, int index, int scale, s32 disp)
+{
+    emit_op_mem(e, op64(0x8d, dst), host_at_index(base, index, scale, disp));
+}
+
+void emit_not64(Emit *e, int reg) { emit_op_reg(e, op64(0xf7, 2), reg); }
+void emit_movzx16(Emit *e, int dst, int src) { emit_op_reg(e, op32(0x0fb7, dst), src); }
+
+void emit_bswap32(Emit *e, int reg) { put_op_plus(e, 0x0fc8, reg, false); }
+void emit_bswap64(Emit *e, int reg) { put_op_plus(e, 0x0fc8, reg, true); }
+
+void emit_mov_part(Emit *e, int dst, int src, unsigned bytes)
+{
+    emit_op_reg(e, (HostOp){.opcode = 0x89, .reg = (u8)src, .pfx = bytes == 2 ? 0x66 : 0}, dst);
+}
+
+/* --- control transfer --- */
+
+static void put_rel32(Emit *e, const u8 *target_exec)
+{
+    s64 rel = target_exec - (e->at + e->to_exec + 4);
+    CHECK(rel == (s32)rel, "jump target out of reach");
+    emit_u32(e, (u32)rel);
+}
+
+static u8 *put_hole32(Emit *e)
+{
+    emit_u32(e, 0);
+    return e->at - 4;
+}
+
+void emit_jmp(Emit *e, const u8 *target_exec)
+{
+    emit_u8(e, 0xe9);
+    put_rel32(e, target_exec);
+}
+
+void emit_call(Emit *e, const u8 *target_exec)
+{
+    emit_u8(e, 0xe8);
+    put_rel32(e, target_exec);
+}
+
+void emit_jmp_mem_index(Emit *e, int base, int index, int scale, s32 disp)
+{
+    emit_op_mem(e, op32(0xff, 4), host_at_index(base, index, scale, disp));
+}
+
+void emit_ret(Emit *e) { emit_u8(e, 0xc3); }
+
+u8 *emit_jmp_hole(Emit *e)
+{
+    emit_u8(e, 0xe9);
+    return put_hole32(e);
+}
+
+u8 *emit_call_hole(Emit *e)
+{
+    emit_u8(e, 0xe8);
+    return put_hole32(e);
+}
+
+u8 *emit_jcc_hole(Emit *e, int cc)
+{
+    emit_u8(e, 0x0f);
+    emit_u8(e, (u8)(0x80 | cc));
+    return put_hole32(e);
+}
+
+u8 *emit_jrcxz_hole(Emit *e)
+{
+    emit_u8(e, 0xe3);
+    emit_u8(e, 0);
+    return e->at - 1;
+}
+
+void emit_patch32(u8 *hole, const u8 *target)
+{
+    s64 rel = target - (hole + 4);
+    CHECK(rel == (s32)rel, "jump target out of reach");
+    store32(hole, (u32)rel);
+}
+
+void emit_patch8(u8 *hole, const u8 *target)
+{
+    s64 rel = target - (hole + 1);
+    CHECK(rel == (s8)rel, "short jump target out of reach");
+    *hole = (u8)rel;
+}
+
+void emit_fail_bind(const EmitFails *f, const u8 *target_writable)
+{
+    for (int n = 0; n < f->n; n++) emit_patch32(f->hole[n], target_writable);
+}
+
+/* --- high byte registers --- */
+
+HostFeatures host_features;
+
+static void host_cpuid(u32 leaf, u32 sub, u32 out[4])
+{
+    __asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(sub));
+}
+
+const HostFeatures *host_features_get(void)
+{
+    u32 r[4];
+    if (host_features.known) return &host_features;
+    host_cpuid(0, 0, r);
+    if (r[0] >= 7) {
+        host_cpuid(7, 0, r);
+        host_features.bmi2 = r[1] >> 8 & 1;
+    }
+    host_cpuid(0x80000001u, 0, r);
+    host_features.lahf = r[2] & 1;
+    host_features.known = true;
+    return &host_features;
+}
+
+/* VEX.LZ.F2.0F3A.W0 F0 /r ib */
+static void put_rorx32(Emit *e, int dst, int src, u8 count)
+{
+    emit_u8(e, 0xc4);
+    emit_u8(e, (u8)((dst & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 3));
+    emit_u8(e, 0x7b);
+    emit_u8(e, 0xf0);
+    put_modrm(e, 3, dst, src);
+    emit_u8(e, count);
+}
+
+/* Without BMI2: through the low byte of a guest register kept in tmp meanwhile. */
+static int high_helper(int high) { return high - 4 == RCX ? RAX : RCX; }
+
+/* With rorx, dst keeps the register's other bytes above; emit_high_back relies on them. */
+void emit_high_get(Emit *e, int dst, int high, int tmp)
+{
+    int x = high_helper(high);
+    if (host_features_get()->bmi2) {
+        put_rorx32(e, dst, high - 4, 8);
+        return;
+    }
+    emit_mov_rr64(e, tmp, x);
+    emit_op_reg(e, (HostOp){.opcode = 0x0fb6, .reg = (u8)x, .high = true}, high);
+    emit_mov_rr32(e, dst, x);
+    emit_mov_rr64(e, x, tmp);
+}
+
+void emit_high_put(Emit *e, int high, int src, int tmp)
+{
+    int x = high_helper(high);
+    emit_mov_rr64(e, tmp, x);
+    emit_mov_rr32(e, x, src);
+    emit_op_reg(e, (HostOp){.opcode = 0x88, .reg = (u8)x, .high = true}, high);
+    emit_mov_rr64(e, x, tmp);
+}
+
+void emit_high_back(Emit *e, int high, int src, int tmp)
+{
+    if (host_features_get()->bmi2)
+        put_rorx32(e, high - 4, src, 24);
+    else
+        emit_high_put(e, high, src, tmp);
+}

@@ -1,0 +1,271 @@
+/* operand.c - where a guest memory operand is: effective address, 16-bit truncation, segment base and limit, and
+ * the host operand that reaches it. All glue is flag-free and writes only r8-r10 (see operand.h), so a fault of
+ * the access that follows finds the guest's registers and flags untouched.
+ *
+ * What an access costs on top of itself (instructions):
+ *   flat, 32-bit address     0                     flat, 16-bit address      2 (lea, movzx)
+ *   based                    1, or 2 with index    user page from ring 0     0 or 1
+ *   64 KiB, 16-bit address   3 and a check of 0 (bytes), 6 (wider); static displacements check themselves
+ *   other limits             3 and a check of 9
+ *
+ * The limit check works without flags: a 64-bit "room left" whose upper half is zero exactly when the access fits,
+ * brought down by bswap and tested by jrcxz, with rcx kept in a scratch register.
+ *
+ * Not implemented: expand-down segments (SEGF_OTHER: the interpreter).
+ */
+#include "cpu/vcpu.h"
+#include "translator/operand.h"
+
+const u16 operand_traits[O_COUNT] = {
+    [O_Eb] = OT_MEM | OT_RM_BYTE,
+    [O_Ew] = OT_MEM | OT_RM_GPR,
+    [O_Ed] = OT_MEM | OT_RM_GPR,
+    [O_Ev] = OT_MEM | OT_RM_GPR | OT_V,
+    [O_Gb] = OT_REG_BYTE,
+    [O_Gw] = OT_REG_GPR,
+    [O_Gd] = OT_REG_GPR,
+    [O_Gv] = OT_REG_GPR | OT_V,
+    [O_Rd] = OT_RM_GPR,
+    [O_M] = OT_MEM,
+    [O_Mb] = OT_MEM,
+    [O_Mw] = OT_MEM,
+    [O_Md] = OT_MEM,
+    [O_Mq] = OT_MEM,
+    [O_Mt] = OT_MEM,
+    [O_Mdq] = OT_MEM,
+    [O_Ma] = OT_MEM,
+    [O_Mp] = OT_MEM,
+    [O_Ms] = OT_MEM,
+    [O_Ib] = OT_IMM8,
+    [O_Ibs] = OT_IMM8,
+    [O_Iw] = OT_IMM16,
+    [O_Iv] = OT_IMMV | OT_V,
+    [O_Ob] = OT_MEM,
+    [O_Ov] = OT_MEM | OT_V,
+    [O_Zv] = OT_V,
+    [O_eAX] = OT_V,
+    [O_Qd] = OT_MEM,
+    [O_Qq] = OT_MEM,
+    [O_Wss] = OT_MEM,
+    [O_Wsd] = OT_MEM,
+    [O_Wq] = OT_MEM,
+    [O_Wx] = OT_MEM,
+};
+
+u16 operand_all_traits(const Insn *i)
+{
+    const u8 *o = i->row->o;
+    return operand_traits[o[0]] | operand_traits[o[1]] | operand_traits[o[2]];
+}
+
+unsigned operand_mem_bytes(const Insn *i)
+{
+    for (int n = 0; n < 3; n++)
+        if (operand_traits[i->row->o[n]] & OT_MEM) return insn_operand_bytes(i, n);
+    return 0;
+}
+
+Ea operand_ea(const Insn *i)
+{
+    Ea ea = {.ad16 = i->adsize == 2, .seg = i->seg};
+    ea.at.base = i->base == REG_NONE ? REG_NONE : (u8)host_gpr(i->base);
+    ea.at.index = i->index;
+    ea.at.scale = i->index == REG_NONE ? 0 : i->scale;
+    ea.at.disp = (s32)i->disp;
+    return ea;
+}
+
+/* --- address arithmetic --- */
+
+static bool is_const(HostMem m) { return m.base == REG_NONE && m.index == REG_NONE; }
+static bool is_reg(HostMem m) { return m.base != REG_NONE && m.index == REG_NONE && m.disp == 0; }
+
+static HostMem at_reg(int reg) { return (HostMem){(u8)reg, REG_NONE, 0, false, 0}; }
+
+/* dst = m as a 32-bit number. */
+static void put_lea(Emit *e, int dst, HostMem m)
+{
+    if (is_const(m))
+        emit_mov_ri32(e, dst, (u32)m.disp);
+    else if (!is_reg(m))
+        emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = (u8)dst}, m);
+    else if (m.base != dst)
+        emit_mov_rr32(e, dst, m.base);
+}
+
+/* As one register; a register that is the address already is used as it is. */
+static HostMem in_reg(Emit *e, HostMem m)
+{
+    if (is_reg(m)) return m;
+    put_lea(e, R8, m);
+    return at_reg(R8);
+}
+
+static HostMem truncate16(Emit *e, HostMem m)
+{
+    if (is_const(m)) {
+        m.disp = (u16)m.disp;
+        return m;
+    }
+    m = in_reg(e, m);
+    emit_movzx16(e, R8, m.base);
+    return at_reg(R8);
+}
+
+/* m + the value of a register */
+static HostMem plus_reg(Emit *e, HostMem m, int reg)
+{
+    if (m.base != REG_NONE && m.index != REG_NONE) {
+        put_lea(e, R8, m);
+        m = at_reg(R8);
+    }
+    if (m.base == REG_NONE) {
+        m.base = (u8)reg;
+    } else {
+        m.index = (u8)reg;
+        m.scale = 0;
+    }
+    return m;
+}
+
+/* --- limits --- */
+
+static s32 seg_field(int seg, size_t field)
+{
+    return (s32)(offsetof(Vcpu, seg) + (size_t)seg * sizeof(Segment) + field);
+}
+
+/* rcx (saved in `saved`) is zero when the access fits; else off to the fail hole. */
+static void fail_unless_rcx_zero(Emit *e, int saved)
+{
+    u8 *ok = emit_jrcxz_hole(e);
+    emit_mov_rr64(e, RCX, saved);
+    CHECK(emit_fails.n < EMIT_MAX_FAILS, "too many fail holes");
+    emit_fails.hole[emit_fails.n++] = emit_jmp_hole(e);
+    emit_patch8(ok, e->at);
+    emit_mov_rr64(e, RCX, saved);
+}
+
+/* A 16-bit offset in `off`, limit FFFF: bits 16 and up of the last byte's offset must be zero. */
+static void check_64k(Emit *e, int off, unsigned bytes)
+{
+    if (bytes == 1) return;
+    emit_mov_rr64(e, R10, RCX);
+    emit_lea32(e, RCX, off, (s32)bytes - 1);
+    emit_bswap32(e, RCX);
+    emit_movzx16(e, RCX, RCX);
+    fail_unless_rcx_zero(e, R10);
+}
+
+/* Room left: limit - off - (bytes - 1), 64 bits signed, in r10. */
+static void check_limit(Emit *e, int off, int seg, unsigned bytes)
+{
+    emit_mov_rr64(e, R10, off);
+    emit_not64(e, R10);
+    emit_mov_rm32(e, R9, R15, seg_field(seg, offsetof(Segment, limit)));
+    emit_lea64_index(e, R10, R10, R9, 0, 2 - (s32)bytes);
+    emit_bswap64(e, R10);
+    emit_mov_rr64(e, R9, RCX);
+    emit_mov_rr32(e, RCX, R10);
+    fail_unless_rcx_zero(e, R9);
+}
+
+/* false: the access never fits, or its size is not known. */
+static bool place_checked(Emit *e, Ea *ea, bool limit_64k, unsigned bytes)
+{
+    if (bytes == 0) return false;
+    if (limit_64k && is_const(ea->at)) return (u64)(u32)ea->at.disp + bytes - 1 <= 0xffff;
+    ea->at = in_reg(e, ea->at);
+    if (limit_64k && ea->ad16)
+        check_64k(e, ea->at.base, bytes);
+    else
+        check_limit(e, ea->at.base, ea->seg, bytes);
+    return true;
+}
+
+/* --- placing --- */
+
+/* The linear address as base + index + disp, modulo 2^32. */
+static bool place_linear(Emit *e, Ea *ea, const BlockMode *m, unsigned bytes)
+{
+    u8 form = m->seg[ea->seg];
+    if (form == SEGF_OTHER) return false;
+    if (ea->ad16) ea->at = truncate16(e, ea->at);
+    if (form == SEGF_FLAT) return true;
+    if (form != SEGF_BASED && !place_checked(e, ea, form == SEGF_64K, bytes)) return false;
+    emit_mov_rm32(e, R9, R15, seg_field(ea->seg, offsetof(Segment, base)));
+    ea->at = plus_reg(e, ea->at, R9);
+    return true;
+}
+
+bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes)
+{
+    if (!place_linear(e, &ea, m, bytes)) return false;
+    if (form == MEM_WINDOW) {
+        *out = ea.at;
+        out->gs = true;
+    } else {
+        *out = (HostMem){R13, in_reg(e, ea.at).base, 0, false, 0};
+    }
+    return true;
+}
+
+bool operand_place(const Job *j, HostMem *out)
+{
+    return operand_place_ea(j->e, out, operand_ea(j->i), j->m, j->form, operand_mem_bytes(j->i));
+}
+
+/* --- moves to and from guest memory --- */
+
+void emit_guest_load(Emit *e, int dst, HostMem m, unsigned bytes)
+{
+    u16 opcode = bytes == 1 ? 0x0fb6 : bytes == 2 ? 0x0fb7 : 0x8b;
+    emit_op_guest(e, (HostOp){.opcode = opcode, .reg = (u8)dst}, m);
+}
+
+/* A byte is stored from AL..BL or a scratch register. */
+void emit_guest_store(Emit *e, HostMem m, int src, unsigned bytes)
+{
+    HostOp op = {.opcode = bytes == 1 ? 0x88 : 0x89, .reg = (u8)src, .pfx = bytes == 2 ? 0x66 : 0};
+    op.high = bytes == 1 && src >= 4 && src < 8;
+    emit_op_guest(e, op, m);
+}
+
+void emit_guest_store_imm(Emit *e, HostMem m, u32 v, unsigned bytes)
+{
+    emit_op_guest(e, (HostOp){.opcode = 0xc7, .pfx = bytes == 2 ? 0x66 : 0}, m);
+    if (bytes == 2)
+        emit_u16(e, (u16)v);
+    else
+        emit_u32(e, v);
+}
+
+/* --- emit.h --- */
+
+/* A piece that found no form leaves nothing behind. */
+static bool undo(Emit *e, u8 *at, int fails)
+{
+    e->at = at;
+    emit_fails.n = fails;
+    return false;
+}
+
+bool emit_linear(Emit *e, int dst, const Insn *i, const BlockMode *m, unsigned bytes)
+{
+    u8 *at = e->at;
+    int fails = emit_fails.n;
+    Ea ea = operand_ea(i);
+    if (!place_linear(e, &ea, m, bytes)) return undo(e, at, fails);
+    put_lea(e, dst, ea.at);
+    return true;
+}
+
+bool emit_load_operand(Emit *e, int dst, const Insn *i, const BlockMode *m, MemForm form, unsigned bytes)
+{
+    u8 *at = e->at;
+    int fails = emit_fails.n;
+    HostMem mem;
+    if (!operand_place_ea(e, &mem, operand_ea(i), m, form, bytes)) return undo(e, at, fails);
+    emit_guest_load(e, dst, mem, bytes);
+    return true;
+}

@@ -1,0 +1,104 @@
+/* operand.h - between the emitter's files: host instructions with a ModRM operand, and where a guest operand is.
+ *
+ * Scratch registers while a guest memory operand is placed and used:
+ *   r8  offset, then linear address     r10  limit check; then a high byte register's value
+ *   r9  segment limit, then base        r11  a value on its way (never touched by operand_place)
+ */
+#ifndef RING3_OPERAND_H
+#define RING3_OPERAND_H
+
+#include "translator/emit.h"
+
+/* A host memory operand. `gs`: guest memory through the window, 32-bit address; else 64-bit address. */
+typedef struct HostMem {
+    u8 base, index; /* host registers or REG_NONE */
+    u8 scale;       /* index << scale */
+    bool gs;
+    s32 disp;
+} HostMem;
+
+/* A host instruction that takes a ModRM byte. */
+typedef struct HostOp {
+    u16 opcode; /* 0xNN or 0x0fNN */
+    u8 pfx;     /* 0, or 66, F2, F3: operand size or mandatory prefix */
+    u8 reg;     /* register 0-15, or opcode digit */
+    bool wide;  /* REX.W */
+    bool high;  /* reg or rm is AH, CH, DH, BH (4-7): a REX prefix would make it SPL..DIL */
+} HostOp;
+
+void emit_op_reg(Emit *e, HostOp op, int rm);
+void emit_op_mem(Emit *e, HostOp op, HostMem m);   /* host memory and lea */
+void emit_op_guest(Emit *e, HostOp op, HostMem m); /* guest memory: CHECKs the form */
+bool host_op_needs_rex(HostOp op, HostMem m);
+
+/* What the host offers; found at the first use, overwritten by tests. */
+typedef struct HostFeatures {
+    bool known, bmi2, lahf;
+} HostFeatures;
+extern HostFeatures host_features;
+const HostFeatures *host_features_get(void);
+
+/* The task at hand. */
+typedef struct Job {
+    Emit *e;
+    const Insn *i;
+    const BlockMode *m;
+    MemForm form;
+    u32 next_eip;
+} Job;
+
+/* Guest register number of a word or dword operand -> host register. */
+static inline int host_gpr(int guest) { return guest == ESP ? R14 : guest; }
+
+enum { /* operand_traits[] */
+       OT_V = 1,
+       OT_MEM = 2,
+       OT_REG_GPR = 4,
+       OT_REG_BYTE = 8,
+       OT_RM_GPR = 16,
+       OT_RM_BYTE = 32,
+       OT_IMM8 = 64,
+       OT_IMM16 = 128,
+       OT_IMMV = 256,
+};
+extern const u16 operand_traits[O_COUNT];
+u16 operand_all_traits(const Insn *i);
+unsigned operand_mem_bytes(const Insn *i); /* size of the memory operand; 0 unknown */
+
+/* The address part of an instruction in host registers; `ad16`: to be truncated to 16 bits. */
+typedef struct Ea {
+    HostMem at;
+    bool ad16;
+    u8 seg;
+} Ea;
+Ea operand_ea(const Insn *i);
+/* Make `ea` a usable guest memory operand of `bytes`: truncation, limit check, segment base, form. Writes only
+ * scratch registers. false: no form. */
+bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes);
+bool operand_place(const Job *j, HostMem *out);
+static inline HostMem mem_plus(HostMem m, s32 d)
+{
+    m.disp = (s32)((u32)m.disp + (u32)d);
+    return m;
+}
+
+/* Load and store 1 (zero-extended), 2 (zero-extended) or 4 bytes of guest memory; store_imm 2 or 4. */
+void emit_guest_load(Emit *e, int dst, HostMem m, unsigned bytes);
+void emit_guest_store(Emit *e, HostMem m, int src, unsigned bytes);
+void emit_guest_store_imm(Emit *e, HostMem m, u32 v, unsigned bytes);
+/* r16 = low word of r16 (the rest stays) or r32 = r32. */
+void emit_mov_part(Emit *e, int dst, int src, unsigned bytes);
+
+void emit_u16(Emit *e, u16 v);
+void emit_bswap32(Emit *e, int reg);
+void emit_bswap64(Emit *e, int reg);
+
+/* A high byte register (4-7) to and from the low byte of a scratch register; `tmp` is another scratch. `back`
+ * undoes `get` when only the low byte of the scratch, and nothing else of the guest register, has changed since. */
+void emit_high_get(Emit *e, int dst, int high, int tmp);
+void emit_high_put(Emit *e, int high, int src, int tmp);
+void emit_high_back(Emit *e, int high, int src, int tmp);
+
+bool emit_stack(const Job *j); /* XC_STACK rows: stack.c */
+
+#endif

@@ -1,0 +1,193 @@
+/* stack.c - PUSH, POP, PUSHA, POPA, LEAVE as explicit moves through the window, then a lea on r14: host PUSH and POP
+ * would use the host's stack. Store (or load) first, move the stack pointer last: a fault finds it unchanged.
+ * On a 16-bit stack only the low word of r14 counts and changes (lea r14w). SDM vol. 2, PUSH and POP.
+ *
+ * A multi-word access (PUSHA, POPA) touches both of its ends first, into scratch or below the stack pointer, so
+ * that a page that is missing shows before a register has changed.
+ *
+ * PUSH and POP with a memory operand: the operand takes the site's MemForm, the stack stays in the window.
+ *
+ * Not implemented: ENTER (the interpreter), PUSHA and POPA that wrap around a 16-bit stack (fail hole).
+ */
+#include "cpu/vcpu.h"
+#include "translator/operand.h"
+
+/* r14 += delta, of which a 16-bit stack takes the low word. */
+static void stack_move(Emit *e, s32 delta, const BlockMode *m)
+{
+    HostMem at = {R14, REG_NONE, 0, false, delta};
+    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R14, .pfx = m->stack32 ? 0 : 0x66}, at);
+}
+
+/* SS:[reg + delta] as an operand of `bytes`. Uses r8-r10 unless the stack is 32-bit and flat. */
+static bool stack_place(Emit *e, HostMem *out, int reg, s32 delta, unsigned bytes, const BlockMode *m,
+                        MemForm form)
+{
+    Ea ea = {.at = {(u8)reg, REG_NONE, 0, false, delta}, .ad16 = !m->stack32, .seg = SS};
+    return operand_place_ea(e, out, ea, m, form, bytes);
+}
+
+static bool stack_plain(const BlockMode *m, MemForm form)
+{
+    return m->stack32 && m->seg[SS] == SEGF_FLAT && form == MEM_WINDOW;
+}
+
+static bool undo(Emit *e, u8 *at, int fails)
+{
+    e->at = at;
+    emit_fails.n = fails;
+    return false;
+}
+
+/* --- the pieces of emit.h --- */
+
+bool emit_push_imm(Emit *e, u32 v, unsigned bytes, const BlockMode *m, MemForm form)
+{
+    u8 *at = e->at;
+    int fails = emit_fails.n;
+    HostMem top;
+    if (!stack_place(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at, fails);
+    emit_guest_store_imm(e, top, v, bytes);
+    stack_move(e, -(s32)bytes, m);
+    return true;
+}
+
+bool emit_push_reg(Emit *e, int reg, unsigned bytes, const BlockMode *m, MemForm form)
+{
+    u8 *at = e->at;
+    int fails = emit_fails.n;
+    HostMem top;
+    if (reg >= R8 && reg <= R10 && !stack_plain(m, form)) {
+        emit_mov_rr32(e, R11, reg);
+        reg = R11;
+    }
+    if (!stack_place(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at, fails);
+    emit_guest_store(e, top, reg, bytes);
+    stack_move(e, -(s32)bytes, m);
+    return true;
+}
+
+bool emit_pop_reg(Emit *e, int dst, unsigned bytes, u32 extra, const BlockMode *m, MemForm form)
+{
+    u8 *at = e->at;
+    int fails = emit_fails.n;
+    HostMem top;
+    CHECK(dst != R14, "pop into the stack pointer");
+    if (!stack_place(e, &top, R14, 0, bytes, m, form)) return undo(e, at, fails);
+    emit_guest_load(e, dst, top, bytes);
+    stack_move(e, (s32)(bytes + extra), m);
+    return true;
+}
+
+/* --- rows --- */
+
+static bool push_reg(const Job *j, int guest)
+{
+    return emit_push_reg(j->e, host_gpr(guest), j->i->opsize, j->m, j->form);
+}
+
+static bool push_mem(const Job *j)
+{
+    HostMem mem;
+    unsigned bytes = j->i->opsize;
+    if (!j->i->is_mem) return push_reg(j, j->i->rm);
+    if (!operand_place_ea(j->e, &mem, operand_ea(j->i), j->m, j->form, bytes)) return false;
+    emit_guest_load(j->e, R11, mem, bytes);
+    return emit_push_reg(j->e, R11, bytes, j->m, MEM_WINDOW);
+}
+
+/* POP SP and POP ESP: the value popped wins over the increment. */
+static bool pop_reg(const Job *j, int guest)
+{
+    HostMem top;
+    unsigned bytes = j->i->opsize;
+    int dst = host_gpr(guest);
+    if (bytes == 4 && dst != R14) return emit_pop_reg(j->e, dst, bytes, 0, j->m, j->form);
+    if (!stack_place(j->e, &top, R14, 0, bytes, j->m, j->form)) return false;
+    emit_guest_load(j->e, R11, top, bytes);
+    stack_move(j->e, (s32)bytes, j->m);
+    emit_mov_part(j->e, dst, R11, bytes);
+    return true;
+}
+
+/* The address of POP [ESP + x] is computed after the increment. */
+static bool pop_mem(const Job *j)
+{
+    HostMem top, mem;
+    unsigned bytes = j->i->opsize;
+    Ea ea = operand_ea(j->i);
+    if (!j->i->is_mem) return pop_reg(j, j->i->rm);
+    if (ea.at.base == R14) {
+        if (!j->m->stack32) return false;
+        ea.at = mem_plus(ea.at, (s32)bytes);
+    }
+    if (!stack_place(j->e, &top, R14, 0, bytes, j->m, MEM_WINDOW)) return false;
+    emit_guest_load(j->e, R11, top, bytes);
+    if (!operand_place_ea(j->e, &mem, ea, j->m, j->form, bytes)) return false;
+    emit_guest_store(j->e, mem, R11, bytes);
+    stack_move(j->e, (s32)bytes, j->m);
+    return true;
+}
+
+static bool leave(const Job *j)
+{
+    HostMem top;
+    unsigned bytes = j->i->opsize;
+    HostMem above = {RBP, REG_NONE, 0, false, (s32)bytes};
+    if (!stack_place(j->e, &top, RBP, 0, bytes, j->m, j->form)) return false;
+    emit_guest_load(j->e, R11, top, bytes);
+    emit_op_mem(j->e, (HostOp){.opcode = 0x8d, .reg = R14, .pfx = j->m->stack32 ? 0 : 0x66}, above);
+    emit_mov_part(j->e, RBP, R11, bytes);
+    return true;
+}
+
+/* The window form can take displacements; [r13 + r64] cannot. */
+static bool place_eight(const Job *j, HostMem *low, s32 delta)
+{
+    if (j->form != MEM_WINDOW) return false;
+    return stack_place(j->e, low, R14, delta, 8u * j->i->opsize, j->m, j->form);
+}
+
+static bool pusha(const Job *j)
+{
+    HostMem low;
+    int n = j->i->opsize;
+    if (!place_eight(j, &low, -8 * n)) return false;
+    emit_guest_store(j->e, low, RDI, (unsigned)n);
+    for (int r = EAX; r < EDI; r++)
+        emit_guest_store(j->e, mem_plus(low, (7 - r) * n), host_gpr(r), (unsigned)n);
+    stack_move(j->e, -8 * n, j->m);
+    return true;
+}
+
+static bool popa(const Job *j)
+{
+    HostMem low;
+    int n = j->i->opsize;
+    if (!place_eight(j, &low, 0)) return false;
+    emit_guest_load(j->e, R11, mem_plus(low, 7 * n), (unsigned)n);
+    for (int r = EDI; r >= EAX; r--)
+        if (r != ESP)
+            emit_op_guest(j->e, (HostOp){.opcode = 0x8b, .reg = (u8)r, .pfx = n == 2 ? 0x66 : 0},
+                          mem_plus(low, (7 - r) * n));
+    stack_move(j->e, 8 * n, j->m);
+    return true;
+}
+
+bool emit_stack(const Job *j)
+{
+    const Insn *i = j->i;
+    u16 opcode = i->row->opcode;
+    switch (opcode) {
+    case 0x60: return pusha(j);
+    case 0x61: return popa(j);
+    case 0x68:
+    case 0x6a: return emit_push_imm(j->e, i->imm, i->opsize, j->m, j->form);
+    case 0x8f: return pop_mem(j);
+    case 0xc9: return leave(j);
+    case 0xff: return i->reg == 6 && push_mem(j);
+    }
+    if ((opcode & ~7) == 0x50) return push_reg(j, i->reg);
+    if ((opcode & ~7) == 0x58) return pop_reg(j, i->reg);
+    return false;
+}
