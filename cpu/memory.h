@@ -18,7 +18,12 @@ static inline u32 lin_pa(Vcpu *c, u32 va, Access a, bool user)
     const u8 *hp = phys_hp(c->phys, (c->cr3 & ~(u32)PAGE_MASK) | (va >> 20 & 0xffc));
     if (unlikely(!hp)) return lin_walk(c, va, a, user);
     u32 pde = load32(hp);
-    if (unlikely((pde & want) != want || (pde & PTE_PS))) return lin_walk(c, va, a, user);
+    if (unlikely((pde & want) != want)) return lin_walk(c, va, a, user);
+    if (pde & PTE_PS) {
+        bool plain = (c->cr4 & CR4_PSE) && !(pde & 0x3fe000 /* reserved */);
+        if (!plain || ((a & ACC_WRITE) && !(pde & PTE_D))) return lin_walk(c, va, a, user);
+        return (pde & 0xffc00000u) | (va & 0x3fffff);
+    }
     hp = phys_hp(c->phys, (pde & ~(u32)PAGE_MASK) | (va >> 10 & 0xffc));
     if (unlikely(!hp)) return lin_walk(c, va, a, user);
     if (a & ACC_WRITE) want |= PTE_D;

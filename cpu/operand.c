@@ -66,8 +66,8 @@ static inline unsigned operand_gpr(const Insn *i, OperandInfo o)
     switch (o.kind) {
     case K_RM: return i->is_mem ? REG_NONE : i->rm;
     case K_RM_REG: return i->rm;
-    case K_REG:
-    case K_OPREG: return i->reg;
+    case K_REG: return i->reg;
+    case K_OPREG: return i->opcode & 7;
     case K_FIXED: return o.arg;
     default: return REG_NONE;
     }
