@@ -11,7 +11,8 @@
  *   - moffs (A0-A3) and XLAT get a ModRM operand.
  *   - BT family with a register index reaches beyond its operand: interpreter when it addresses memory.
  *
- * Not implemented (interpreter): BCD adjustments, SALC, 82, BOUND, ARPL, BSWAP of 16 bits, MASKMOVQ/MASKMOVDQU, CLFLUSH,
+ * Not implemented (interpreter): BCD adjustments, SALC, 82, BOUND, ARPL, BSWAP of 16 bits, SHLD and SHRD of 16
+ * bits by CL, MASKMOVQ/MASKMOVDQU, CLFLUSH,
  * x87 environment images.
  */
 #include "translator/operand.h"
@@ -68,10 +69,9 @@ static bool writes_memory(const Insn *i)
     return !x87_loads(i);
 }
 
-/* CS is never writable in protected mode; the interpreter raises the #GP. */
 static bool store_allowed(const Job *j)
 {
-    return j->i->seg != CS || j->m->real || j->m->v86 || !writes_memory(j->i);
+    return j->i->seg != CS || job_may_store_cs(j) || !writes_memory(j->i);
 }
 
 /* --- shapes with ModRM --- */
@@ -143,6 +143,14 @@ static bool shape_incdec(const Job *j) { return j->i->reg <= 1 && shape_modrm(j)
 
 /* BT, BTS, BTR, BTC with a bit index in a register. */
 static bool shape_bit_index(const Job *j) { return shape_reg_only(j); }
+
+/* SHLD, SHRD of 16 bits by more than 16: processors differ; the interpreter knows ours. */
+static bool shape_double_shift(const Job *j)
+{
+    bool by_cl = j->i->row->opcode & 1;
+    if (j->i->opsize == 2 && (by_cl || (j->i->imm & 31) > 16)) return false;
+    return shape_modrm(j);
+}
 
 static bool shape_c7(const Job *j) { return j->i->reg == 0 && shape_modrm(j); }
 static bool shape_cmpxchg8b(const Job *j) { return j->i->reg == 1 && j->i->is_mem && shape_modrm(j); }
@@ -333,17 +341,39 @@ static ShapeFn *const one_byte[256] = {
 };
 
 static ShapeFn *const two_byte[256] = {
-    [0x0d] = shape_nothing,        [0x10 ... 0x17] = shape_modrm, [0x18 ... 0x1f] = shape_nothing,
-    [0x28 ... 0x2f] = shape_modrm, [0x40 ... 0x4f] = shape_modrm, [0x50] = shape_reg_only,
-    [0x51 ... 0x6f] = shape_modrm, [0x70] = shape_modrm,          [0x71 ... 0x73] = shape_reg_only,
-    [0x74 ... 0x76] = shape_modrm, [0x77] = shape_plain_0f,       [0x7e ... 0x7f] = shape_modrm,
-    [0x90 ... 0x9f] = shape_modrm, [0xa3] = shape_bit_index,      [0xa4 ... 0xa5] = shape_modrm,
-    [0xab] = shape_bit_index,      [0xac ... 0xad] = shape_modrm, [0xae] = shape_0fae,
-    [0xaf] = shape_modrm,          [0xb0 ... 0xb1] = shape_modrm, [0xb3] = shape_bit_index,
-    [0xb6 ... 0xb7] = shape_modrm, [0xba] = shape_modrm,          [0xbb] = shape_bit_index,
-    [0xbc ... 0xbf] = shape_modrm, [0xc0 ... 0xc2] = shape_modrm, [0xc3] = shape_modrm,
-    [0xc4 ... 0xc6] = shape_modrm, [0xc7] = shape_cmpxchg8b,      [0xc8 ... 0xcf] = shape_bswap,
-    [0xd1 ... 0xd6] = shape_modrm, [0xd7] = shape_reg_only,       [0xd8 ... 0xf6] = shape_modrm,
+    [0x0d] = shape_nothing,
+    [0x10 ... 0x17] = shape_modrm,
+    [0x18 ... 0x1f] = shape_nothing,
+    [0x28 ... 0x2f] = shape_modrm,
+    [0x40 ... 0x4f] = shape_modrm,
+    [0x50] = shape_reg_only,
+    [0x51 ... 0x6f] = shape_modrm,
+    [0x70] = shape_modrm,
+    [0x71 ... 0x73] = shape_reg_only,
+    [0x74 ... 0x76] = shape_modrm,
+    [0x77] = shape_plain_0f,
+    [0x7e ... 0x7f] = shape_modrm,
+    [0x90 ... 0x9f] = shape_modrm,
+    [0xa3] = shape_bit_index,
+    [0xa4 ... 0xa5] = shape_double_shift,
+    [0xab] = shape_bit_index,
+    [0xac ... 0xad] = shape_double_shift,
+    [0xae] = shape_0fae,
+    [0xaf] = shape_modrm,
+    [0xb0 ... 0xb1] = shape_modrm,
+    [0xb3] = shape_bit_index,
+    [0xb6 ... 0xb7] = shape_modrm,
+    [0xba] = shape_modrm,
+    [0xbb] = shape_bit_index,
+    [0xbc ... 0xbf] = shape_modrm,
+    [0xc0 ... 0xc2] = shape_modrm,
+    [0xc3] = shape_modrm,
+    [0xc4 ... 0xc6] = shape_modrm,
+    [0xc7] = shape_cmpxchg8b,
+    [0xc8 ... 0xcf] = shape_bswap,
+    [0xd1 ... 0xd6] = shape_modrm,
+    [0xd7] = shape_reg_only,
+    [0xd8 ... 0xf6] = shape_modrm,
     [0xf8 ... 0xfe] = shape_modrm,
 };
 

@@ -47,6 +47,9 @@ typedef struct Job {
     u32 next_eip;
 } Job;
 
+/* CS is never writable in protected mode: the interpreter raises the #GP. */
+static inline bool job_may_store_cs(const Job *j) { return j->m->real || j->m->v86; }
+
 /* Guest register number of a word or dword operand -> host register. */
 static inline int host_gpr(int guest) { return guest == ESP ? R14 : guest; }
 

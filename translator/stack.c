@@ -117,6 +117,7 @@ static bool pop_mem(const Job *j)
     unsigned bytes = j->i->opsize;
     Ea ea = operand_ea(j->i);
     if (!j->i->is_mem) return pop_reg(j, j->i->rm);
+    if (j->i->seg == CS && !job_may_store_cs(j)) return false;
     if (ea.at.base == R14) {
         if (!j->m->stack32) return false;
         ea.at = mem_plus(ea.at, (s32)bytes);

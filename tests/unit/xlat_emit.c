@@ -1,0 +1,406 @@
+/* xlat_emit.c - the emitter against the interpreter: random encodings of every identity row, in every mode and
+ * segment form, run on the host and in C from the same state; registers, flags, memory and FPU must agree, and a
+ * fault must leave all of them as they were. RING3_EMIT_CASES sets the number of cases, RING3_EMIT_SEED the seed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <capstone/capstone.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "cpu/fpu.h"
+#include "tests/host_run.h"
+#include "tests/insn_gen.h"
+#include "translator/operand.h"
+
+enum { FEATURES = (1u << NEED_COUNT) - 1 };
+static const u8 class_tested[XC_COUNT] = {[XC_IDENT] = 1, [XC_MEM] = 1, [XC_STACK] = 1, [XC_FPU] = 1};
+static bool row_tested(const Row *r) { return class_tested[r->cls] || r->opcode == 0xd7; }
+
+/* --- one case --- */
+
+typedef struct Case {
+    World *w;
+    InsnGen gen;
+    BlockMode mode;
+    MemForm form;
+    u8 bytes[INSN_GEN_MAX];
+    unsigned len;
+    Insn insn;
+    Vcpu before;
+    u8 memory[WORLD_DATA_BYTES];
+    /* after the interpreter */
+    Vcpu interp;
+    u8 interp_memory[WORLD_DATA_BYTES];
+    int vector; /* -1: none */
+    /* after the host */
+    Vcpu host;
+    HostResult result;
+    u8 *code_end;
+} Case;
+
+static Segment segment_flat(unsigned attr) { return (Segment){.base = 0, .limit = ~0u, .attr = attr}; }
+
+static void random_segment(Case *t, int seg)
+{
+    InsnGen *g = &t->gen;
+    u32 attr =
+        seg == CS ? 0x9b | (t->mode.code32 ? SEG_DB : 0) : 0x93 | (seg == SS && t->mode.stack32 ? SEG_DB : 0);
+    Segment *s = &t->before.seg[seg];
+    static const u8 forms[] = {SEGF_FLAT, SEGF_FLAT, SEGF_BASED, SEGF_LIMITED, SEGF_64K};
+    u8 form = forms[gen_below(g, ARRAY_LEN(forms))];
+    if (t->mode.real) form = gen_below(g, 4) ? SEGF_64K : SEGF_LIMITED;
+    if (t->mode.real) attr = 0x93;
+    *s = segment_flat(attr);
+    s->sel = (u16)gen_random(g);
+    t->mode.seg[seg] = form;
+    if (form != SEGF_FLAT)
+        s->base = gen_below(g, WORLD_LINEAR_BYTES - 0x10000) & (gen_chance(g, 80) ? ~15u : ~0u);
+    if (form == SEGF_LIMITED) s->limit = gen_below(g, gen_chance(g, 50) ? 0x100 : 0x10000);
+    if (form == SEGF_64K) s->limit = 0xffff;
+}
+
+static void random_mode(Case *t)
+{
+    InsnGen *g = &t->gen;
+    memset(&t->mode, 0, sizeof t->mode);
+    t->mode.code32 = gen_chance(g, 60);
+    t->mode.stack32 = gen_chance(g, 20) ? !t->mode.code32 : t->mode.code32;
+    t->mode.real = !t->mode.code32 && !t->mode.stack32 && gen_chance(g, 50);
+    t->mode.fpu_ok = 7;
+    t->form = gen_chance(g, 20) ? MEM_USER : MEM_WINDOW;
+    for (int seg = 0; seg < SEG_COUNT; seg++) random_segment(t, seg);
+    t->before.cr0 = (t->mode.real ? 0 : CR0_PE) | CR0_NE;
+    t->before.cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
+    world_attach(t->w, &t->before);
+    g->mode = (DecodeMode){.code32 = t->mode.code32, .protected_mode = !t->mode.real, .features = FEATURES};
+    host_features_get();
+    host_features.bmi2 = gen_chance(g, 70) && __builtin_cpu_supports("bmi2");
+}
+
+/* An offset in `seg` that mostly hits mapped memory, often at an edge of a page or of the limit. */
+static u32 random_offset(Case *t, int seg)
+{
+    InsnGen *g = &t->gen;
+    const Segment *s = &t->before.seg[seg];
+    u32 linear = gen_below(g, WORLD_LINEAR_BYTES);
+    if (gen_chance(g, 25)) linear = (linear & ~(u32)PAGE_MASK) - 8 + gen_below(g, 16);
+    if (gen_chance(g, 70)) linear &= ~15u;
+    if (s->limit == ~0u) return linear - s->base;
+    if (gen_chance(g, 25)) return s->limit - gen_below(g, 18) + 2;
+    return gen_below(g, s->limit + 1);
+}
+
+static void random_fpu(Case *t)
+{
+    InsnGen *g = &t->gen;
+    FpuImage *f = &t->before.fpu;
+    for (unsigned n = 0; n < sizeof f->st + 8 * sizeof f->xmm[0]; n += 4)
+        store32((u8 *)f->st + n, gen_value(g));
+    for (int n = 0; n < 8; n++) {
+        memset(f->st[n] + 10, 0, 6);
+        if (gen_chance(g, 80))
+            store16(f->st[n] + 8, (u16)(gen_below(g, 2) << 15 | (0x3ff0 + gen_below(g, 32))));
+        if (gen_chance(g, 90)) f->st[n][7] |= 0x80;
+    }
+    f->fcw = gen_chance(g, 70) ? (u16)(0x7f | gen_below(g, 16) << 8) : (u16)(0x40 | (gen_random(g) & 0xf3f));
+    f->fsw = (u16)(gen_below(g, 8) << 11 | (gen_random(g) & 0x4700));
+    f->ftw = (u8)(gen_chance(g, 60) ? 0xff : gen_random(g));
+    f->mxcsr = gen_chance(g, 70) ? 0x1f80 : gen_random(g) & 0xffbf;
+}
+
+/* Registers, the memory operand and the stack aimed at something. */
+static void random_state(Case *t)
+{
+    InsnGen *g = &t->gen;
+    Vcpu *c = &t->before;
+    c->features = FEATURES;
+    c->eip = gen_random(g);
+    c->eflags = (gen_random(g) & FL_HOST) | 2;
+    for (int r = 0; r < 8; r++) c->gpr[r] = gen_value(g);
+    c->gpr[ESP] = random_offset(t, SS) + (t->mode.stack32 ? 0 : gen_random(g) << 16);
+    c->gpr[EBP] = t->insn.row->opcode == 0xc9 ? random_offset(t, SS) : c->gpr[EBP];
+    if (t->insn.is_mem) {
+        u32 off = random_offset(t, t->insn.seg);
+        insn_gen_aim(g, &t->insn, c->gpr, &off);
+    }
+    if (t->insn.row->opcode == 0xd7) c->gpr[EBX] = random_offset(t, t->insn.seg) - gen_below(g, 256);
+    if (t->insn.row->cls == XC_FPU) random_fpu(t);
+}
+
+static void run_interp(Case *t)
+{
+    static Vcpu c; /* outlives the longjmp */
+    c = t->before;
+    c.next_eip = c.eip + t->insn.len;
+    t->vector = -1;
+    if (setjmp(c.fault_jmp) == 0)
+        x86_exec[t->insn.row->id](&c, &t->insn);
+    else
+        t->vector = c.fault.vector;
+    fpu_park(&c);
+    t->interp = c;
+    memcpy(t->interp_memory, t->w->data, WORLD_DATA_BYTES);
+}
+
+static u8 *put_end(Emit *e)
+{
+    emit_ret(e);
+    u8 *fail = e->at;
+    emit_mov_mi32(e, R15, offsetof(Vcpu, exit_arg), 1);
+    emit_ret(e);
+    return fail;
+}
+
+static bool emit_case(Case *t)
+{
+    Emit e = {t->w->code + WORLD_STUB_BYTES, t->w->code + WORLD_CODE_BYTES, 0};
+    emit_fails.n = 0;
+    if (!emit_identity(&e, &t->insn, &t->mode, t->form, t->before.eip + t->insn.len)) {
+        assert_ptr_equal(e.at, t->w->code + WORLD_STUB_BYTES);
+        assert_int_equal(emit_fails.n, 0);
+        return false;
+    }
+    t->code_end = e.at;
+    assert_true(e.at - (t->w->code + WORLD_STUB_BYTES) < EMIT_MAX_INSN);
+    emit_fail_bind(&emit_fails, put_end(&e));
+    return true;
+}
+
+static void run_host(Case *t)
+{
+    memcpy(t->w->data, t->memory, WORLD_DATA_BYTES);
+    t->host = t->before;
+    host_run(t->w, &t->host, t->w->code + WORLD_STUB_BYTES, t->insn.row->cls == XC_FPU, &t->result);
+    for (int r = 0; r < 8; r++) t->host.gpr[r] = (u32)t->result.reg[r];
+    t->host.eflags = (u32)t->result.flags & FL_HOST;
+}
+
+/* --- showing a case --- */
+
+static void show_code(const u8 *code, size_t bytes, cs_mode mode, const char *title)
+{
+    csh cs;
+    cs_insn *insn;
+    cs_open(CS_ARCH_X86, mode, &cs);
+    size_t n = cs_disasm(cs, code, bytes, 0, 0, &insn);
+    print_message("  %s:", title);
+    for (size_t k = 0; k < n; k++)
+        print_message("%s %s %s\n", k ? "       " : "", insn[k].mnemonic, insn[k].op_str);
+    if (!n) print_message(" ?\n");
+    cs_free(insn, n);
+    cs_close(&cs);
+}
+
+static void show_case(const Case *t)
+{
+    static const char *const names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+    const u8 *code = t->w->code + WORLD_STUB_BYTES;
+    print_message(
+        "code%d stack%d real%d form%d bmi2 %d, vector %d cr2 %x, host outcome %d va %llx write %d fail %d\n",
+        t->mode.code32 ? 32 : 16, t->mode.stack32 ? 32 : 16, t->mode.real, t->form, host_features.bmi2,
+        t->vector, t->interp.cr2, t->result.outcome, (unsigned long long)t->result.fault_va,
+        t->result.fault_write, (int)t->host.exit_arg);
+    show_code(t->bytes, t->len, t->mode.code32 ? CS_MODE_32 : CS_MODE_16, "guest");
+    show_code(code, (size_t)(t->code_end - code), CS_MODE_64, "host");
+    if (t->insn.is_mem)
+        print_message("  segment %d form %d base %x limit %x\n", t->insn.seg, t->mode.seg[t->insn.seg],
+                      t->before.seg[t->insn.seg].base, t->before.seg[t->insn.seg].limit);
+    for (int r = 0; r < 8; r++)
+        print_message("  %s %08x: interp %08x host %08llx\n", names[r], t->before.gpr[r], t->interp.gpr[r],
+                      (unsigned long long)t->result.reg[r]);
+    print_message("  fl  %08x: interp %08x host %08x\n", t->before.eflags, t->interp.eflags, t->host.eflags);
+    for (unsigned n = 0; n < WORLD_DATA_BYTES; n++)
+        if (t->interp_memory[n] != t->w->data[n])
+            print_message("  memory %x: before %02x interp %02x host %02x\n", n, t->memory[n],
+                          t->interp_memory[n], t->w->data[n]);
+}
+
+#define EXPECT(t, cond)                                                                                      \
+    do {                                                                                                     \
+        if (!(cond)) {                                                                                       \
+            show_case(t);                                                                                    \
+            fail_msg("%s", #cond);                                                                           \
+        }                                                                                                    \
+    } while (0)
+
+/* --- comparing --- */
+
+/* An instruction of MMX and SSE operands that raises #XM may or may not have made the x87 stack an MMX file. */
+static void expect_fpu(Case *t, const FpuImage *want)
+{
+    u16 both = CK_MMX | CK_SSE;
+    if (t->vector >= 0 && (t->insn.row->checks & both) == both) return;
+    FpuImage a = *want, b = t->host.fpu;
+    fpu_copy_pointers(&a, &b);
+    a.mxcsr_mask = b.mxcsr_mask;
+    if (t->vector == EX_XM) a.mxcsr |= FPU_PE, b.mxcsr |= FPU_PE; /* unmasked underflow: inexact or not */
+    for (int n = 0; n < 8; n++) memset(a.st[n] + 10, 0, 6), memset(b.st[n] + 10, 0, 6);
+    if (memcmp(&a, &b, offsetof(FpuImage, xmm) + 8 * 16) == 0) return;
+    for (unsigned n = 0; n < offsetof(FpuImage, xmm) + 8 * 16; n++)
+        if (((u8 *)&a)[n] != ((u8 *)&b)[n])
+            print_message("  fpu image %u: before %02x interp %02x host %02x\n", n, ((u8 *)&t->before.fpu)[n],
+                          ((u8 *)&a)[n], ((u8 *)&b)[n]);
+    EXPECT(t, !"the FPU state differs");
+}
+
+static void expect_done(Case *t)
+{
+    u32 flags = FL_HOST & ~t->insn.row->undef;
+    EXPECT(t, t->result.outcome == HOST_DONE);
+    for (int r = 0; r < 8; r++) EXPECT(t, t->result.reg[r] == t->interp.gpr[r]);
+    EXPECT(t, ((t->host.eflags ^ t->interp.eflags) & flags) == 0);
+    EXPECT(t, memcmp(t->w->data, t->interp_memory, WORLD_DATA_BYTES) == 0);
+    if (t->insn.row->cls == XC_FPU) expect_fpu(t, &t->interp.fpu);
+}
+
+static void expect_unchanged(Case *t)
+{
+    for (int r = 0; r < 8; r++) EXPECT(t, t->result.reg[r] == t->before.gpr[r]);
+    EXPECT(t, ((t->host.eflags ^ t->before.eflags) & FL_HOST) == 0);
+    EXPECT(t, memcmp(t->w->data, t->memory, WORLD_DATA_BYTES) == 0);
+}
+
+/* XCHG loads before it stores; POPA and PUSHA look at both ends in another order than the processor. */
+static void expect_page_fault(Case *t)
+{
+    u16 op = t->insn.row->opcode;
+    bool eight = op == 0x60 || op == 0x61;
+    EXPECT(t, t->result.outcome == HOST_SEGV || (eight && t->host.exit_arg));
+    if (eight) return;
+    EXPECT(t, t->result.fault_va >> PAGE_BITS == t->interp.cr2 >> PAGE_BITS);
+    if (op != 0x86 && op != 0x87) EXPECT(t, t->result.fault_write == ((t->interp.fault.error & 2) != 0));
+}
+
+/* An x87 store with an unmasked exception stores nothing; whether it still faults on its operand is open. */
+static bool store_suppressed(const Case *t)
+{
+    bool stopped = t->result.outcome == HOST_SEGV || t->host.exit_arg;
+    return stopped && t->insn.row->checks & CK_FPU && t->insn.is_mem && t->interp.fpu.fsw & FSW_ES;
+}
+
+static void compare(Case *t)
+{
+    u16 op = t->insn.row->opcode;
+    bool failed = t->host.exit_arg != 0;
+    EXPECT(t, t->result.reg[R12] == 0x1234567800000000ull && t->result.reg[R13] == (u64)t->w->window);
+    if (t->vector < 0 && store_suppressed(t)) return;
+    if (failed && t->vector < 0) EXPECT(t, op == 0x60 || op == 0x61);
+    if (t->vector < 0 && !failed) {
+        expect_done(t);
+        return;
+    }
+    if (t->vector == EX_PF)
+        expect_page_fault(t);
+    else if (t->vector == EX_GP || t->vector == EX_SS)
+        EXPECT(t, failed || t->result.outcome == HOST_GP);
+    else if (t->vector >= 0)
+        EXPECT(t, t->result.outcome == HOST_FPE);
+    if (!(op == 0x60 && t->vector == EX_PF)) expect_unchanged(t);
+    if (t->vector >= 0 && t->insn.row->cls == XC_FPU) expect_fpu(t, &t->interp.fpu);
+}
+
+/* --- the tests --- */
+
+static u64 seed(void)
+{
+    const char *s = getenv("RING3_EMIT_SEED");
+    return s ? strtoull(s, NULL, 0) : 20260101;
+}
+
+static unsigned case_count(unsigned otherwise)
+{
+    const char *s = getenv("RING3_EMIT_CASES");
+    return s ? (unsigned)strtoul(s, NULL, 0) : otherwise;
+}
+
+static Case *case_new(bool holes)
+{
+    Case *t = calloc(1, sizeof *t);
+    t->w = world_new(holes);
+    t->gen.seed = seed();
+    t->gen.seg_count = SEG_COUNT;
+    t->gen.data_bytes = 0xfff0;
+    for (unsigned n = 0; n < WORLD_DATA_BYTES; n += 4) store32(t->w->data + n, gen_value(&t->gen));
+    return t;
+}
+
+static void case_free(Case *t)
+{
+    world_free(t->w);
+    free(t);
+}
+
+/* Returns false if the row has no encoding in this mode or no host form. */
+static bool run_case(Case *t, const Row *row)
+{
+    random_mode(t);
+    t->len = insn_gen_row(&t->gen, row, t->bytes, &t->insn);
+    if (!t->len) return false;
+    random_state(t);
+    memcpy(t->memory, t->w->data, WORLD_DATA_BYTES);
+    if (!emit_case(t)) return false;
+    run_interp(t);
+    run_host(t);
+    compare(t);
+    return true;
+}
+
+static void run_rows(bool holes, unsigned count)
+{
+    Case *t = case_new(holes);
+    unsigned ran = 0, faults = 0;
+    for (unsigned n = 0; n < count;) {
+        const Row *row = &x86_rows[gen_below(&t->gen, x86_row_count)];
+        if (!row_tested(row)) continue;
+        n++;
+        if (!run_case(t, row)) continue;
+        ran++;
+        faults += t->vector >= 0;
+    }
+    print_message("%u cases ran, %u of them faulted\n", ran, faults);
+    assert_true(ran > count / 2);
+    case_free(t);
+}
+
+static void test_mapped(void **state)
+{
+    (void)state;
+    run_rows(false, case_count(60000));
+}
+
+static void test_holes(void **state)
+{
+    (void)state;
+    run_rows(true, case_count(60000));
+}
+
+/* Rows whose class promises a host form, and that have none even in flat 32-bit mode. */
+static void test_every_row_has_a_form(void **state)
+{
+    (void)state;
+    Case *t = case_new(false);
+    char without[1024] = "";
+    for (unsigned n = 0; n < x86_row_count; n++) {
+        const Row *row = &x86_rows[n];
+        bool found = !row_tested(row);
+        for (int tries = 0; !found && tries < 200; tries++) found = run_case(t, row);
+        if (!found) snprintf(without + strlen(without), sizeof without - strlen(without), "%s ", row->name);
+    }
+    assert_string_equal(without, "enter clflush ");
+    case_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_every_row_has_a_form),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
