@@ -42,6 +42,8 @@ void fpu_init_x87(FpuImage *f); /* what FNINIT does: control, status, tags and p
 void fpu_set_fcw(FpuImage *f, u16 fcw); /* reserved bits as on hardware; ES and B follow */
 void fpu_update_summary(FpuImage *f);   /* FSW.ES and B from flags and masks */
 u32 fpu_mxcsr_mask(const Vcpu *c);      /* MXCSR bits that this processor has; 0: none */
+/* An unmasked exception waits to be delivered. */
+static inline bool fpu_has_error(const FpuImage *f) { return f->fsw & ~f->fcw & FPU_EXCEPTIONS; }
 static inline unsigned fsw_top(u16 fsw) { return fsw >> 11 & 7; }
 static inline void fpu_copy_pointers(FpuImage *to, const FpuImage *from)
 {

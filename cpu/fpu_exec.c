@@ -37,7 +37,7 @@ static void fpu_available(Vcpu *c, unsigned checks)
 /* Deliver the pending exception, if any. false: the processor waits for IRQ13 at this instruction. */
 static bool fpu_pending(Vcpu *c)
 {
-    if (!(c->fpu.fsw & FSW_ES)) return true;
+    if (!fpu_has_error(&c->fpu)) return true;
     if (c->cr0 & CR0_NE) cpu_raise(c, EX_MF);
     if (!(c->eflags & FL_I)) return true;
     trace(INT, "FERR# at %04x:%08x", c->seg[CS].sel, c->eip);
@@ -60,7 +60,7 @@ bool fpu_begin(Vcpu *c, const Insn *i)
 
 void fpu_ferr_update(Vcpu *c)
 {
-    if (c->ferr && !(c->cr0 & CR0_NE) && !(c->fpu.fsw & FSW_ES)) c->ferr(c->ferr_ctx, false);
+    if (c->ferr && !(c->cr0 & CR0_NE) && !fpu_has_error(&c->fpu)) c->ferr(c->ferr_ctx, false);
 }
 
 void exec_wait(Vcpu *c, const Insn *i)
@@ -83,10 +83,11 @@ static void pointers_set(Vcpu *c, const Insn *i, FpuImage *f)
     f->fds = c->seg[i->seg].sel;
 }
 
-/* A store does not happen if one of these is raised unmasked; a rounded result (#P) is stored. */
-static bool store_suppressed(const FpuImage *f)
+/* A store does not happen if one of these is raised unmasked; a rounded result (#P) is stored. With an error pending
+ * before (IGNNE#), the host ran with all masked. */
+static bool store_suppressed(const FpuImage *before, const FpuImage *f)
 {
-    return f->fsw & ~f->fcw & (FPU_IE | FPU_DE | FPU_ZE | FPU_OE | FPU_UE);
+    return !fpu_has_error(before) && f->fsw & ~f->fcw & (FPU_IE | FPU_DE | FPU_ZE | FPU_OE | FPU_UE);
 }
 
 void exec_x87(Vcpu *c, const Insn *i)
@@ -100,7 +101,7 @@ void exec_x87(Vcpu *c, const Insn *i)
     r.gpr = 0;
     if (bytes && !store) mem_read_bytes(c, i->seg, insn_ea(c, i), r.mem, bytes);
     fpu_host_run(i, &r);
-    if (store && !store_suppressed(&r.fpu)) mem_write_bytes(c, i->seg, insn_ea(c, i), r.mem, bytes);
+    if (store && !store_suppressed(&c->fpu, &r.fpu)) mem_write_bytes(c, i->seg, insn_ea(c, i), r.mem, bytes);
     pointers_set(c, i, &r.fpu);
     c->fpu = r.fpu;
     flags_set(c, i->row->write, r.eflags);

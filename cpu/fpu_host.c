@@ -163,7 +163,7 @@ void fpu_host_run(const Insn *i, HostRun *r)
 {
     FpuImage pointers;
     u16 fcw = r->fpu.fcw;
-    bool pending = r->fpu.fsw & FSW_ES;
+    bool pending = fpu_has_error(&r->fpu);
     fpu_copy_pointers(&pointers, &r->fpu);
     r->fpu.mxcsr &= 0xffff; /* a reserved bit would be a fault of ours */
     if (pending) {

@@ -52,7 +52,7 @@ void fpu_reset(Vcpu *c)
 void fpu_update_summary(FpuImage *f)
 {
     f->fsw &= (u16) ~(FSW_ES | FSW_B);
-    if (f->fsw & ~f->fcw & FPU_EXCEPTIONS) f->fsw |= FSW_ES | FSW_B;
+    if (fpu_has_error(f)) f->fsw |= FSW_ES | FSW_B;
 }
 
 void fpu_set_fcw(FpuImage *f, u16 fcw)

@@ -14,8 +14,8 @@
  *
  * SDM vol. 1, 10.2.3 (MXCSR), 11.5 (SSE exceptions), 9.4 and 9.6 (MMX and x87 state); vol. 3, 12 and 13.1.
  *
- * Not implemented: with #O unmasked, #P is reported for each overflow, also for those exact ones that an unbounded
- * exponent would have represented.
+ * Not implemented: with #O or #U unmasked, #P is reported whenever the masked response was inexact, also for results
+ * that an unbounded exponent would have represented exactly.
  */
 #include "cpu/exec.h"
 #include "cpu/fpu.h"
