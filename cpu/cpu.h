@@ -103,6 +103,9 @@ bool io_allowed(Vcpu *c, u16 port, unsigned bytes);    /* CPL/IOPL/TSS bitmap; r
 u32 cpu_port_in(Vcpu *c, u16 port, unsigned bytes);
 void cpu_port_out(Vcpu *c, u16 port, u32 v, unsigned bytes);
 u64 cpu_tsc(Vcpu *c);
+u64 msr_read(Vcpu *c, u32 n);                          /* raises #GP(0) for what does not exist */
+void msr_write(Vcpu *c, u32 n, u64 v);
+void cpu_cpuid(const Vcpu *c, u32 leaf, u32 out[4]);   /* EAX, EBX, ECX, EDX */
 
 typedef struct CpuModel {
     const char *name;  /* -cpu word */
@@ -112,6 +115,16 @@ typedef struct CpuModel {
 } CpuModel;
 extern const CpuModel cpu_models[]; /* ends with name NULL */
 const CpuModel *cpu_model_find(const char *name);
+
+/* --- attention (run.c) --- */
+extern u8 *cpu_poll_trap;                              /* an unmapped page; c->poll == it: leave the inner loop */
+/* Aim c->poll by what may be handled now: the trap iff attention has more than ATT_INTR, or an interrupt is
+ * pending and IF and no shadow hold it off. After any change of IF, inhibit or attention on the vCPU thread. */
+void cpu_poll_update(Vcpu *c);
+void cpu_set_intr(Vcpu *c, bool level);                /* vCPU thread: the PIC's INTR output */
+static inline bool cpu_polled(const Vcpu *c) { return __atomic_load_n(&c->poll, __ATOMIC_RELAXED) == cpu_poll_trap; }
+/* debug.c: TF, DR7 or db_pending changed: raise or drop ATT_TRAP. */
+void debug_update(Vcpu *c);
 
 /* --- life cycle and running (run.c, interp.c) --- */
 void cpu_init(Vcpu *c, const CpuModel *m, Bus *bus, Phys *phys);

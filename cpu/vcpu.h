@@ -131,6 +131,9 @@ struct Vcpu {
     Fault fault;         /* valid after the longjmp */
     bool delivering;     /* inside exception delivery: a second fault may become #DF */
     u8 delivering_vector;
+    u8 delivering_ext;   /* EXT bit of selector error codes: 1 while an external event or exception is delivered */
+    bool nmi_blocked;    /* from the delivery of an NMI until the next IRET */
+    u32 db_pending;      /* DR6 bits of debug traps to deliver before the next instruction */
     /* --- the world --- */
     Bus *bus;            /* ports and MMIO */
     Phys *phys;          /* RAM */
