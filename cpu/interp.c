@@ -142,8 +142,7 @@ void interp_one(Vcpu *c)
 static void interp_run(void *ctx, Vcpu *c, u64 budget)
 {
     (void)ctx;
-    while (budget-- && !c->halted && !atomic_load_explicit(&c->attention, memory_order_relaxed))
-        interp_one(c);
+    while (budget-- && !c->halted && !c->inhibit && !cpu_polled(c)) interp_one(c);
 }
 
 static void interp_paging_changed(void *ctx, Vcpu *c, u32 events)

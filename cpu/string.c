@@ -152,7 +152,7 @@ static void repeat(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kin
         }
         reg_write(c, ECX, count - done, i->adsize);
         if (count == done || !rep_goes_on(c, i, kind)) return;
-        if (unlikely(atomic_load_explicit(&c->attention, memory_order_relaxed))) {
+        if (unlikely(cpu_polled(c))) {
             c->next_eip = c->eip;
             return;
         }

@@ -1,0 +1,203 @@
+/* run.c - power-on, attention, and the loop that runs the machine (SDM vol. 3, 6.9: priority of events; 9.1: reset).
+ *
+ * Between two instructions, in this order: what the host wants (stop, reset, clock, input), debug traps, NMI, external
+ * interrupts, HLT; otherwise the engine runs. A fault anywhere comes back here by longjmp and is delivered.
+ *
+ * Attention: any thread sets bits and aims Vcpu.poll at an unmapped page; translated code that dereferences it
+ * leaves. cpu_poll_update() aims it back when nothing can be handled now, so that an interrupt pending with IF=0, or
+ * an NMI behind an NMI, does not keep the engine out. The order (poll first, then attention) closes the race.
+ *
+ * One instruction at a time (step): TF, armed breakpoints, and the instruction behind STI or MOV SS.
+ */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cpu/fpu.h"
+#include "cpu/protect.h"
+
+enum { BUDGET_INSNS = 1 << 20 };
+
+u8 *cpu_poll_trap;
+static u8 poll_quiet;
+
+/* --- attention --- */
+
+static bool has_deliverable(const Vcpu *c)
+{
+    u32 a = atomic_load(&c->attention);
+    if (a & ~(u32)(ATT_INTR | ATT_NMI)) return true;
+    if (a & ATT_NMI && !c->nmi_blocked && !(c->inhibit & INHIBIT_SS)) return true;
+    return a & ATT_INTR && c->eflags & FL_I && !c->inhibit;
+}
+
+static void aim(Vcpu *c, u8 *at) { __atomic_store_n(&c->poll, at, __ATOMIC_SEQ_CST); }
+
+void cpu_attention(Vcpu *c, u32 bits)
+{
+    atomic_fetch_or(&c->attention, bits);
+    aim(c, cpu_poll_trap);
+}
+
+void cpu_poll_update(Vcpu *c)
+{
+    aim(c, &poll_quiet);
+    if (has_deliverable(c)) aim(c, cpu_poll_trap);
+}
+
+void cpu_set_intr(Vcpu *c, bool level)
+{
+    if (level)
+        atomic_fetch_or(&c->attention, ATT_INTR);
+    else
+        atomic_fetch_and(&c->attention, ~(u32)ATT_INTR);
+    cpu_poll_update(c);
+}
+
+static bool attention_take(Vcpu *c, u32 bits) { return atomic_fetch_and(&c->attention, ~bits) & bits; }
+
+/* --- power-on --- */
+
+void cpu_init(Vcpu *c, const CpuModel *m, Bus *bus, Phys *phys)
+{
+    if (!cpu_poll_trap) {
+        void *p = mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(p != MAP_FAILED, "no address space for a page");
+        cpu_poll_trap = p;
+    }
+    memset(c, 0, sizeof *c);
+    c->model = m;
+    c->features = m->features;
+    c->cpu_level = m->family;
+    c->bus = bus;
+    c->phys = phys;
+    cpu_reset(c);
+}
+
+static void reset_segments(Vcpu *c)
+{
+    for (int n = 0; n < SEG_COUNT; n++)
+        c->seg[n] = (Segment){.limit = 0xffff, .attr = SEG_P | SEG_S | SEG_WRITABLE | SEG_ACCESSED};
+    c->seg[CS].attr |= SEG_CODE;
+    c->seg[CS].sel = 0xf000;
+    c->seg[CS].base = 0xffff0000u;
+    c->ldtr = (Segment){.limit = 0xffff, .attr = SEG_P | SYS_LDT};
+    c->tr = (Segment){.limit = 0xffff, .attr = SEG_P | SYS_TSS32_BUSY};
+    c->gdtr.base = c->idtr.base = 0;
+    c->gdtr.limit = c->idtr.limit = 0xffff;
+}
+
+static void reset_msrs(Vcpu *c)
+{
+    c->tsc_offset = 0u - (c->tsc_now ? c->tsc_now(c->tsc_ctx) : 0);
+    c->apic_base = 0xfee00900u;
+    c->sysenter_cs = c->sysenter_esp = c->sysenter_eip = 0;
+    c->mtrr_def = 0;
+    memset(c->mtrr_fix, 0, sizeof c->mtrr_fix);
+    memset(c->mtrr_var, 0, sizeof c->mtrr_var);
+    c->pat = 0x0007040600070406ull;
+}
+
+void cpu_reset(Vcpu *c)
+{
+    memset(c->gpr, 0, sizeof c->gpr);
+    c->gpr[EDX] = (u32)c->model->family << 8 | (u32)c->model->model << 4 | c->model->stepping;
+    c->eip = c->next_eip = 0xfff0;
+    c->eflags = 2;
+    c->cr0 = c->cpu_level >= 4 ? CR0_CD | CR0_NW | CR0_ET : CR0_ET;
+    c->cr2 = c->cr3 = c->cr4 = 0;
+    reset_segments(c);
+    reset_msrs(c);
+    memset(c->dr, 0, sizeof c->dr);
+    c->dr[6] = 0xffff0ff0u;
+    c->dr[7] = 0x400;
+    c->cpl = c->inhibit = c->halted = 0;
+    c->delivering = c->nmi_blocked = false;
+    c->delivering_ext = 0;
+    c->db_pending = 0;
+    fpu_reset(c);
+    atomic_fetch_and(&c->attention, ~(u32)(ATT_NMI | ATT_TRAP));
+    cpu_poll_update(c);
+    if (c->engine) c->engine->paging_changed(c->engine->ctx, c, EV_CR0 | EV_CR3 | EV_CR4);
+}
+
+/* --- the loop --- */
+
+/* What the host wants; false: stop. */
+static bool host_events(Vcpu *c, const RunHooks *h)
+{
+    if (attention_take(c, ATT_STOP)) {
+        if (c->stop_reason == STOP_NONE) c->stop_reason = STOP_QUIT;
+        return false;
+    }
+    if (attention_take(c, ATT_RESET) && !(h->reset && h->reset(h->ctx))) {
+        c->stop_reason = STOP_RESET;
+        return false;
+    }
+    if (attention_take(c, ATT_CLOCK | ATT_IO) && h->service) h->service(h->ctx);
+    return true;
+}
+
+static void raise_pending_trap(Vcpu *c)
+{
+    c->halted = false;
+    cpu_raise(c, EX_DB);
+}
+
+/* Deliver what is due before the next instruction; raises. True: something was. */
+static bool guest_events(Vcpu *c)
+{
+    if (c->db_pending && !(c->inhibit & INHIBIT_SS)) raise_pending_trap(c);
+    u32 a = atomic_load(&c->attention);
+    if (a & ATT_NMI && !c->nmi_blocked && !(c->inhibit & INHIBIT_SS)) {
+        attention_take(c, ATT_NMI);
+        c->nmi_blocked = true;
+        cpu_deliver_interrupt(c, EX_NMI);
+        return true;
+    }
+    if (a & ATT_INTR && c->eflags & FL_I && !c->inhibit) {
+        CHECK(c->intr_ack, "INTR is raised and nobody acknowledges it");
+        cpu_deliver_interrupt(c, c->intr_ack(c->intr_ctx));
+        return true;
+    }
+    return false;
+}
+
+/* One instruction with breakpoints and TF. An INT that it executes, and a fault, drop the bits set here. */
+static void step(Vcpu *c)
+{
+    if (c->dr[7] & DR7_ENABLES && !(c->inhibit & INHIBIT_SS) && debug_fetch_hit(c)) cpu_raise(c, EX_DB);
+    if (c->eflags & FL_T) c->db_pending |= DR6_BS;
+    c->inhibit = 0;
+    interp_one(c);
+    if (c->inhibit & INHIBIT_SS) c->db_pending &= ~(u32)DR6_BS;
+    debug_update(c);
+}
+
+static void run_guest(Vcpu *c)
+{
+    u32 a = atomic_load(&c->attention);
+    if (c->inhibit || a & ATT_TRAP)
+        step(c);
+    else
+        c->engine->run(c->engine->ctx, c, BUDGET_INSNS);
+}
+
+StopReason cpu_run(Vcpu *c, const RunHooks *h)
+{
+    c->stop_reason = STOP_NONE;
+    if (setjmp(c->fault_jmp)) cpu_deliver_fault(c);
+    for (;;) {
+        if (atomic_load(&c->attention)) {
+            if (!host_events(c, h)) return c->stop_reason;
+            if (guest_events(c)) continue;
+        }
+        cpu_poll_update(c);
+        if (!c->halted) {
+            run_guest(c);
+            continue;
+        }
+        if (!h->idle) return c->stop_reason = STOP_HLT;
+        if (!has_deliverable(c)) h->idle(h->ctx);
+    }
+}

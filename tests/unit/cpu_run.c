@@ -1,0 +1,138 @@
+/* The run loop: power-on state, attention and the poll, interrupts and their shadows, HLT, single steps. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "cpu_guest.h"
+
+static void starts_at_the_reset_vector(void **state)
+{
+    Guest *g = *state;
+    Vcpu *c = &g->c;
+    cpu_reset(c);
+    assert_int_equal(c->seg[CS].sel, 0xf000);
+    assert_int_equal(c->seg[CS].base, 0xffff0000u);
+    assert_int_equal(c->eip, 0xfff0);
+    assert_int_equal(c->eflags, 2);
+    assert_int_equal(c->cr0, CR0_CD | CR0_NW | CR0_ET);
+    assert_int_equal(c->dr[6], 0xffff0ff0u);
+    assert_int_equal(c->gpr[EDX], 0x695);
+}
+
+static void runs_to_hlt(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0xb8, 0x34, 0x12, 0x40, 0xf4}; /* mov ax, 1234; inc ax; hlt */
+    guest_code(g, code, sizeof code);
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_int_equal(g->c.gpr[EAX], 0x1235);
+    assert_int_equal(g->c.eip, CODE_AT + sizeof code);
+}
+
+static void a_pending_interrupt_waits_for_if_and_the_sti_shadow(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0x40, 0x40, 0xfb,
+                              0x40, 0x40, 0xf4}; /* inc ax; inc ax; sti; inc ax; inc ax; hlt */
+    guest_code(g, code, sizeof code);
+    guest_real_handler(g, 0x20); /* hlt */
+    cpu_set_intr(&g->c, true);
+    assert_ptr_not_equal(g->c.poll, cpu_poll_trap);
+    g->vector = 0x20;
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_int_equal(g->c.gpr[EAX], 3);
+    assert_int_equal(g->c.eip, handler_at(0x20) + 1);
+    assert_int_equal(guest_peek(g, STACK_AT - 6, 2), CODE_AT + 4);
+    assert_int_equal(g->c.eflags & FL_I, 0);
+}
+
+static void mov_ss_holds_interrupts_off_for_one_instruction(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0x8e, 0xd1, 0x40, 0x40, 0xf4}; /* mov ss, cx; inc ax; inc ax; hlt */
+    guest_code(g, code, sizeof code);
+    guest_real_handler(g, 0x20);
+    g->c.eflags |= FL_I;
+    g->c.gpr[ECX] = 0;
+    g->vector = 0x20;
+    g->c.dr[7] |=
+        1; /* keeps the engine out, so that each instruction is a step; the breakpoint is elsewhere */
+    g->c.dr[0] = 0x12345;
+    debug_update(&g->c);
+    interp_one(&g->c);
+    assert_int_equal(g->c.inhibit, INHIBIT_SS);
+    cpu_set_intr(&g->c, true);
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_int_equal(g->c.gpr[EAX], 1);
+}
+
+static void a_step_trap_follows_each_instruction_but_not_mov_ss(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0x40, 0x8e, 0xd1, 0x40, 0x40, 0xcd, 0x30};
+    static const u8 handler[] = {0x43, 0xcf}; /* inc bx; iret */
+    guest_code(g, code, sizeof code);
+    guest_real_handler(g, 1);
+    guest_real_handler(g, 0x30);
+    guest_write(g, handler_at(1), handler, sizeof handler);
+    g->c.gpr[ECX] = 0;
+    eflags_write(&g->c, FL_T, FL_T);
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_int_equal(g->c.gpr[EAX], 3);
+    assert_int_equal(g->c.gpr[EBX], 3); /* inc; mov ss + inc; inc. INT clears TF and is not trapped. */
+    assert_int_equal(g->c.dr[6] & 0xf00f, 0x4000);
+}
+
+static void an_nmi_waits_for_iret_behind_another(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0x40, 0xf4};
+    static const u8 handler[] = {0x43, 0xcf};
+    guest_code(g, code, sizeof code);
+    guest_real_handler(g, 2);
+    guest_write(g, handler_at(2), handler, sizeof handler);
+    cpu_attention(&g->c, ATT_NMI);
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_int_equal(g->c.gpr[EBX], 1);
+    assert_false(g->c.nmi_blocked);
+    g->c.nmi_blocked = true;
+    cpu_attention(&g->c, ATT_NMI);
+    cpu_poll_update(&g->c);
+    assert_ptr_not_equal(g->c.poll, cpu_poll_trap);
+}
+
+static void a_stop_request_ends_the_loop(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0xeb, 0xfe}; /* jmp $ */
+    guest_code(g, code, sizeof code);
+    g->c.stop_reason = STOP_NONE;
+    cpu_attention(&g->c, ATT_STOP);
+    assert_int_equal(guest_run(g), STOP_QUIT);
+}
+
+static void a_fault_without_idt_is_a_triple_fault(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0x0f, 0x0b};
+    guest_code(g, code, sizeof code);
+    g->c.idtr.limit = 0;
+    assert_int_equal(guest_run(g), STOP_SHUTDOWN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GUEST_TEST(starts_at_the_reset_vector),
+        GUEST_TEST(runs_to_hlt),
+        GUEST_TEST(a_pending_interrupt_waits_for_if_and_the_sti_shadow),
+        GUEST_TEST(mov_ss_holds_interrupts_off_for_one_instruction),
+        GUEST_TEST(a_step_trap_follows_each_instruction_but_not_mov_ss),
+        GUEST_TEST(an_nmi_waits_for_iret_behind_another),
+        GUEST_TEST(a_stop_request_ends_the_loop),
+        GUEST_TEST(a_fault_without_idt_is_a_triple_fault),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
