@@ -1,0 +1,239 @@
+/* String instructions: runs and single steps agree, faults and attention leave a restartable state. What one element
+ * does is compared with a real processor in cpu_alu_host.c. */
+#include "cpu_flat.h"
+
+enum { SRC = 0x10000, DST = 0x20000 };
+
+static void strings_init(Vcpu *c, u32 count)
+{
+    for (u32 n = 0; n < 0x4000; n++) *flat_ram(c, SRC + n) = (u8)(n * 31 + 7);
+    c->gpr[ESI] = SRC;
+    c->gpr[EDI] = DST;
+    c->gpr[ECX] = count;
+}
+
+static void test_rep_movs(void **state)
+{
+    Vcpu *c = *state;
+    flat_paging(c);
+    strings_init(c, 0xfff);
+    c->gpr[ESI] = SRC + 3;
+    c->gpr[EDI] = DST + 1;
+    CODE(c, 0xf3, 0xa5); /* rep movsd: source and destination straddle at different elements */
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_memory_equal(flat_ram(c, DST + 1), flat_ram(c, SRC + 3), 0xfff * 4);
+    assert_int_equal(*flat_ram(c, DST + 1 + 0xfff * 4), 0);
+    assert_int_equal(c->gpr[ECX], 0);
+    assert_int_equal(c->gpr[ESI], SRC + 3 + 0xfff * 4);
+    assert_int_equal(c->gpr[EDI], DST + 1 + 0xfff * 4);
+    assert_int_equal(c->eip, FLAT_CODE + 2);
+}
+
+static void test_overlap_repeats_the_pattern(void **state)
+{
+    Vcpu *c = *state;
+    strings_init(c, 100);
+    c->gpr[EDI] = SRC + 2;
+    CODE(c, 0xf3, 0xa4);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    for (u32 n = 0; n < 102; n++) assert_int_equal(*flat_ram(c, SRC + n), *flat_ram(c, SRC + n % 2));
+}
+
+static void test_count_zero(void **state)
+{
+    Vcpu *c = *state;
+    strings_init(c, 0);
+    c->seg[DS].limit = 0; /* nothing is accessed */
+    CODE(c, 0xf3, 0xa5);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_int_equal(c->gpr[ESI], SRC);
+    assert_int_equal(c->eip, FLAT_CODE + 2);
+}
+
+static void test_fault_between_elements(void **state)
+{
+    Vcpu *c = *state;
+    flat_paging(c);
+    strings_init(c, 0x1000);
+    store32(flat_pte(c, DST + 0x1000), 0);
+    c->gpr[EDI] = DST + 2; /* the element at DST + ffe straddles into the missing page */
+    CODE(c, 0xf3, 0xa5);
+    assert_int_equal(flat_step(c), EX_PF);
+    assert_int_equal(c->cr2, DST + 0x1000);
+    assert_int_equal(c->eip, FLAT_CODE);
+    assert_int_equal(c->gpr[EDI], DST + 0xffe);
+    assert_int_equal(c->gpr[ESI], SRC + 0xffc);
+    assert_int_equal(c->gpr[ECX], 0x1000 - 0x3ff);
+    assert_int_equal(*flat_ram(c, DST + 0xffe), 0);
+    store32(flat_pte(c, DST + 0x1000), (DST + 0x1000) | PTE_P | PTE_W);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_memory_equal(flat_ram(c, DST + 2), flat_ram(c, SRC), 0x4000);
+}
+
+static void test_limit_in_a_run(void **state)
+{
+    Vcpu *c = *state;
+    strings_init(c, 100);
+    c->seg[ES].limit = DST + 21;
+    c->gpr[EAX] = 0x5a5a5a5a;
+    CODE(c, 0xf3, 0xab);
+    assert_int_equal(flat_step(c), EX_GP);
+    assert_int_equal(c->gpr[EDI], DST + 20);
+    assert_int_equal(c->gpr[ECX], 95);
+    assert_int_equal(load32(flat_ram(c, DST + 16)), 0x5a5a5a5a);
+    assert_int_equal(*flat_ram(c, DST + 20), 0);
+}
+
+static void test_wrap_with_16_bit_addresses(void **state)
+{
+    Vcpu *c = *state;
+    strings_init(c, 0xabcd0008);
+    c->gpr[ESI] = 0x12340000 | 0xfffc;
+    c->gpr[EDI] = 0x56780000 | 0x8000;
+    c->seg[DS].base = SRC;
+    c->seg[ES].base = DST;
+    for (u32 n = 0; n < 0x10000; n++) *flat_ram(c, SRC + n) = (u8)(n * 5);
+    CODE(c, 0x67, 0xf3, 0xa4);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_int_equal(c->gpr[ECX], 0xabcd0000);
+    assert_int_equal(c->gpr[ESI], 0x12340004);
+    assert_int_equal(c->gpr[EDI], 0x56788008);
+    for (u32 n = 0; n < 8; n++) assert_int_equal(*flat_ram(c, DST + 0x8000 + n), (u8)((0xfffc + n) * 5));
+}
+
+static void test_word_at_ffff(void **state)
+{
+    Vcpu *c = *state;
+    c->seg[DS].limit = 0xffff;
+    strings_init(c, 3);
+    c->gpr[ESI] = 0xfffd;
+    CODE(c, 0x67, 0x66, 0xf3, 0xa5);
+    assert_int_equal(flat_step(c), EX_GP);
+    assert_int_equal(c->gpr[ESI], 0xffff);
+    assert_int_equal(c->gpr[ECX], 2);
+}
+
+static void test_override_is_for_the_source(void **state)
+{
+    Vcpu *c = *state;
+    strings_init(c, 4);
+    c->seg[FS].base = 0x100;
+    CODE(c, 0x64, 0xf3, 0xa4);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_memory_equal(flat_ram(c, DST), flat_ram(c, SRC + 0x100), 4);
+}
+
+static void test_attention_ends_early(void **state)
+{
+    Vcpu *c = *state;
+    flat_paging(c);
+    strings_init(c, 0x3000);
+    CODE(c, 0xf3, 0xa4);
+    unsigned steps = 0;
+    do {
+        flat_attention(c);
+        u32 before = c->gpr[ECX];
+        assert_int_equal(flat_step(c), NO_FAULT);
+        assert_true(c->gpr[ECX] < before); /* always some progress */
+        steps++;
+    } while (c->eip == FLAT_CODE);
+    assert_true(steps > 1);
+    assert_int_equal(c->gpr[ECX], 0);
+    assert_memory_equal(flat_ram(c, DST), flat_ram(c, SRC), 0x3000);
+}
+
+static void test_repe_cmps(void **state)
+{
+    Vcpu *c = *state;
+    strings_init(c, 50);
+    memcpy(flat_ram(c, DST), flat_ram(c, SRC), 50);
+    *flat_ram(c, DST + 20) ^= 1;
+    CODE(c, 0xf3, 0xa6);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_int_equal(c->gpr[ECX], 29);
+    assert_int_equal(c->gpr[ESI], SRC + 21);
+    assert_false(c->eflags & FL_Z);
+    assert_int_equal(c->eip, FLAT_CODE + 2);
+}
+
+static void test_repne_scas(void **state)
+{
+    Vcpu *c = *state;
+    memcpy(flat_ram(c, DST), "hello", 6);
+    c->gpr[EDI] = DST;
+    c->gpr[ECX] = 0xffffffff;
+    CODE(c, 0xf2, 0xae);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_int_equal(~c->gpr[ECX] - 1, 5);
+    assert_true(c->eflags & FL_Z);
+}
+
+/* The second half of a watched page is written a step at a time, and its watcher hears of all of it. */
+static u32 heard;
+static void on_written(void *ctx, u32 pa, u32 bytes, u8 watch)
+{
+    (void)ctx;
+    (void)pa;
+    (void)watch;
+    heard += bytes;
+}
+
+static void test_watched_page(void **state)
+{
+    Vcpu *c = *state;
+    strings_init(c, 0x800);
+    c->phys->on_written = on_written;
+    c->phys->watch[(DST + 0x1000) >> PAGE_BITS] = WATCH_PT;
+    heard = 0;
+    CODE(c, 0xf3, 0xa5);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_int_equal(heard, 0x1000);
+    assert_memory_equal(flat_ram(c, DST), flat_ram(c, SRC), 0x2000);
+    c->phys->on_written = NULL;
+}
+
+static void test_real_mode_ignores_types(void **state)
+{
+    Vcpu *c = *state;
+    c->cr0 = 0;
+    c->seg[ES].attr &= ~(u32)SEG_WRITABLE;
+    strings_init(c, 4);
+    CODE(c, 0xf3, 0xa5);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    c->cr0 = CR0_PE;
+    c->eip = FLAT_CODE;
+    c->gpr[ECX] = 4;
+    assert_int_equal(flat_step(c), EX_GP);
+}
+
+static int setup(void **state)
+{
+    *state = flat_new();
+    return 0;
+}
+static int teardown(void **state)
+{
+    flat_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_rep_movs),
+        T(test_overlap_repeats_the_pattern),
+        T(test_count_zero),
+        T(test_fault_between_elements),
+        T(test_limit_in_a_run),
+        T(test_wrap_with_16_bit_addresses),
+        T(test_word_at_ffff),
+        T(test_override_is_for_the_source),
+        T(test_attention_ends_early),
+        T(test_repe_cmps),
+        T(test_repne_scas),
+        T(test_watched_page),
+        T(test_real_mode_ignores_types),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
