@@ -129,6 +129,7 @@ void interp_one(Vcpu *c)
     const Decoded *d = fetch(c);
     const Insn *i = &d->insn;
     u32 rf = c->eflags & FL_RF;
+    trace(EXEC, "interp %04x:%08x %s", c->seg[CS].sel, c->eip, i->row->name);
     if (unlikely(i->row->checks & CK_CPL0) && c->cpl != 0) raise_gp(c, 0);
     c->eflags &= ~(u32)FL_RF;
     c->next_eip = c->eip + i->len;

@@ -4,7 +4,7 @@
  * two iterations finds the registers of a restartable instruction. When attention is raised the instruction ends
  * early with next_eip = eip, after at least one iteration.
  *
- * MOVS and STOS upwards move whole runs within a page by host pointers, fresh from a walk. A run must be what
+ * Repeated upwards (but LODS), whole runs within a page go by host pointers, fresh from a walk. A run must be what
  * single steps would have done, so it is cut at page ends and segment limits, and falls back to single steps for
  * watched pages, ROM and MMIO, elements that straddle, data breakpoints, #AC, and sources that the run
  * itself would overwrite.
@@ -69,21 +69,33 @@ static void scas_step(Vcpu *c, const Insn *i, unsigned bytes)
 
 /* --- runs: at most `count` elements upwards within one page of each operand; 0 = take a single step --- */
 
+static bool runs_allowed(const Vcpu *c) { return !(c->eflags & (FL_D | FL_AC)) && !(c->dr[7] & 0xff); }
+
+static u32 at_most(u32 a, u32 b) { return a < b ? a : b; }
+
 /* How many elements from offset `off` (linear address va) stay in the segment and the page. */
-static u32 run_elements(const Vcpu *c, const Insn *i, int seg, u32 off, u32 va, unsigned bytes)
+static u32 run_elements(const Insn *i, const Segment *s, u32 off, u32 va, unsigned bytes)
 {
-    u32 in_page = PAGE_BYTES - (va & PAGE_MASK);
-    u32 limit = c->seg[seg].limit, top = i->adsize == 2 && limit > 0xffff ? 0xffff : limit;
-    if (off > top) return 0; /* expand-down */
-    u32 in_segment = top - off;
+    bool expands_down = (s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN);
+    u32 top = i->adsize == 2 ? at_most(s->limit, 0xffff) : s->limit;
+    if (expands_down || off > top) return 0;
+    u32 in_page = PAGE_BYTES - (va & PAGE_MASK), in_segment = top - off; /* + 1 */
     return (in_segment < in_page ? in_segment + 1 : in_page) / bytes;
 }
 
-static bool runs_allowed(const Vcpu *c) { return !(c->eflags & (FL_D | FL_AC)) && !(c->dr[7] & 0xff); }
-
-static bool expands_down(const Segment *s)
+/* Where a run from seg:off is in host memory, and in *n how long it is at most; raises what its first element would. */
+static const u8 *run_source(Vcpu *c, const Insn *i, int seg, u32 off, unsigned bytes, u32 *n)
 {
-    return (s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN);
+    u32 va = seg_linear(c, seg, off, bytes, ACC_READ);
+    *n = at_most(*n, run_elements(i, &c->seg[seg], off, va, bytes));
+    return phys_hp(c->phys, lin_pa(c, va, ACC_READ, c->cpl == 3));
+}
+
+static u8 *run_target(Vcpu *c, const Insn *i, unsigned bytes, u32 *n)
+{
+    u32 off = index_read(c, i, EDI), va = seg_linear(c, ES, off, bytes, ACC_WRITE);
+    *n = at_most(*n, run_elements(i, &c->seg[ES], off, va, bytes));
+    return phys_hp_quiet(c->phys, lin_pa(c, va, ACC_WRITE, c->cpl == 3));
 }
 
 static void run_commit(Vcpu *c, const Insn *i, unsigned reg, u32 bytes)
@@ -91,39 +103,58 @@ static void run_commit(Vcpu *c, const Insn *i, unsigned reg, u32 bytes)
     reg_write(c, reg, c->gpr[reg] + bytes, i->adsize);
 }
 
-static u32 at_most(u32 a, u32 b) { return a < b ? a : b; }
-
-static u32 stos_run(Vcpu *c, const Insn *i, unsigned bytes, u32 count)
+static u32 stos_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
 {
-    u32 off = index_read(c, i, EDI);
-    if (!runs_allowed(c) || expands_down(&c->seg[ES])) return 0;
-    u32 va = seg_linear(c, ES, off, bytes, ACC_WRITE);
-    u32 n = at_most(count, run_elements(c, i, ES, off, va, bytes));
-    if (n < 2) return 0;
-    u8 *hp = phys_hp_quiet(c->phys, lin_pa(c, va, ACC_WRITE, c->cpl == 3));
-    if (!hp) return 0;
-    for (u32 k = 0; k < n; k++) host_store(hp + k * bytes, c->gpr[EAX], bytes);
+    u8 *dst = run_target(c, i, bytes, &n);
+    if (!dst || n < 2) return 0;
+    for (u32 k = 0; k < n; k++) host_store(dst + k * bytes, c->gpr[EAX], bytes);
     run_commit(c, i, EDI, n * bytes);
     return n;
 }
 
-static u32 movs_run(Vcpu *c, const Insn *i, unsigned bytes, u32 count)
+static u32 movs_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
 {
-    u32 from = index_read(c, i, ESI), to = index_read(c, i, EDI);
-    if (!runs_allowed(c) || expands_down(&c->seg[ES]) || expands_down(&c->seg[i->seg])) return 0;
-    bool user = c->cpl == 3;
-    u32 src_va = seg_linear(c, i->seg, from, bytes, ACC_READ);
-    const u8 *src = phys_hp(c->phys, lin_pa(c, src_va, ACC_READ, user));
-    u32 dst_va = seg_linear(c, ES, to, bytes, ACC_WRITE);
-    u8 *dst = phys_hp_quiet(c->phys, lin_pa(c, dst_va, ACC_WRITE, user));
-    u32 n = at_most(count, run_elements(c, i, i->seg, from, src_va, bytes));
-    n = at_most(n, run_elements(c, i, ES, to, dst_va, bytes));
-    if (n < 2) return 0;
-    if (!src || !dst || (dst > src && dst < src + n * bytes)) return 0;
+    const u8 *src = run_source(c, i, i->seg, index_read(c, i, ESI), bytes, &n);
+    if (!src || n < 2) return 0;
+    u8 *dst = run_target(c, i, bytes, &n);
+    if (!dst || n < 2 || (dst > src && dst < src + n * bytes)) return 0;
     __builtin_memmove(dst, src, n * bytes);
     run_commit(c, i, ESI, n * bytes);
     run_commit(c, i, EDI, n * bytes);
     return n;
+}
+
+/* Compares until the repetition would end; a_step is 0 for SCAS. */
+static u32 compare_run(Vcpu *c, const Insn *i, const u8 *a, u32 a_step, const u8 *b, unsigned bytes, u32 n)
+{
+    bool until_equal = i->prefix & PREFIX_REPNE;
+    u32 k = 0, x, y;
+    do {
+        x = host_load(a + k * a_step, bytes);
+        y = host_load(b + k * bytes, bytes);
+        k++;
+    } while (k < n && (x == y) != until_equal);
+    compare(c, x, y, bytes);
+    run_commit(c, i, EDI, k * bytes);
+    return k;
+}
+
+static u32 cmps_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
+{
+    const u8 *a = run_source(c, i, i->seg, index_read(c, i, ESI), bytes, &n);
+    if (!a || n < 2) return 0;
+    const u8 *b = run_source(c, i, ES, index_read(c, i, EDI), bytes, &n);
+    if (!b || n < 2) return 0;
+    u32 done = compare_run(c, i, a, bytes, b, bytes, n);
+    run_commit(c, i, ESI, done * bytes);
+    return done;
+}
+
+static u32 scas_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
+{
+    const u8 *b = run_source(c, i, ES, index_read(c, i, EDI), bytes, &n);
+    if (!b || n < 2) return 0;
+    return compare_run(c, i, (const u8 *)&c->gpr[EAX], 0, b, bytes, n);
 }
 
 /* --- repetition --- */
@@ -145,7 +176,7 @@ static void repeat(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kin
         return;
     }
     for (u32 count; (count = index_read(c, i, ECX)) != 0;) {
-        u32 done = run ? run(c, i, bytes, count) : 0;
+        u32 done = run && runs_allowed(c) ? run(c, i, bytes, count) : 0;
         if (!done) {
             step(c, i, bytes);
             done = 1;
@@ -162,5 +193,5 @@ static void repeat(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kin
 void exec_movs(Vcpu *c, const Insn *i) { repeat(c, i, movs_step, movs_run, REP_PLAIN); }
 void exec_stos(Vcpu *c, const Insn *i) { repeat(c, i, stos_step, stos_run, REP_PLAIN); }
 void exec_lods(Vcpu *c, const Insn *i) { repeat(c, i, lods_step, NULL, REP_PLAIN); }
-void exec_cmps(Vcpu *c, const Insn *i) { repeat(c, i, cmps_step, NULL, REP_COMPARE); }
-void exec_scas(Vcpu *c, const Insn *i) { repeat(c, i, scas_step, NULL, REP_COMPARE); }
+void exec_cmps(Vcpu *c, const Insn *i) { repeat(c, i, cmps_step, cmps_run, REP_COMPARE); }
+void exec_scas(Vcpu *c, const Insn *i) { repeat(c, i, scas_step, scas_run, REP_COMPARE); }

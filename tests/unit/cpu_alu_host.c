@@ -247,10 +247,10 @@ static bool case_in_data(const Case *k, Vcpu *c)
 {
     if (!k->insn.is_mem || k->row->o[1] == O_M) return true;
     u32 at = insn_ea(c, &k->insn);
-    if (k->row->o[1] == O_Gv && (k->row->opcode & 0xfe7) == 0xfa3)
-        at += (u32)((s32)reg_read(c, k->insn.reg, k->insn.opsize) << (k->insn.opsize == 2 ? 16 : 0) >>
-                    (k->insn.opsize == 2 ? 20 : 5)) *
-              k->insn.opsize;
+    if (k->row->o[1] == O_Gv && (k->row->opcode & 0xfe7) == 0xfa3) { /* bit string */
+        u32 offset = sign_extend(k->gpr[k->insn.reg], k->insn.opsize);
+        at += (u32)((s32)offset >> (k->insn.opsize == 2 ? 4 : 5)) * k->insn.opsize;
+    }
     return at >= DATA + 64 && at < DATA + DATA_BYTES - 64;
 }
 
