@@ -1,7 +1,7 @@
 /* string.c - MOVS CMPS STOS LODS SCAS, alone and repeated (SDM vol. 2; vol. 1, 7.3.9).
  *
  * Each iteration does all that can fault, then commits ESI, EDI and (repeated) ECX: a fault or an interrupt between
- * two iterations finds the registers of a restartable instruction. When attention is raised the instruction ends
+ * two iterations finds the registers of a restartable instruction. When something wants the processor (cpu_polled) it ends
  * early with next_eip = eip, after at least one iteration.
  *
  * Repeated upwards (but LODS), whole runs within a page go by host pointers, fresh from a walk. A run must be what

@@ -22,20 +22,13 @@ static inline Segment flat_segment(u32 attr)
 
 static inline void flat_reset(Vcpu *c)
 {
-    Bus *bus = c->bus;
-    Phys *phys = c->phys;
-    memset(c, 0, sizeof *c);
-    c->bus = bus;
-    c->phys = phys;
+    cpu_init(c, cpu_model_find("max"), c->bus, c->phys);
     c->engine = &engine_interp;
     for (int s = 0; s < SEG_COUNT; s++)
-        c->seg[s] = flat_segment(SEG_G | SEG_DB | SEG_P | SEG_S | SEG_WRITABLE | 1);
-    c->seg[CS] = flat_segment(SEG_G | SEG_DB | SEG_P | SEG_S | SEG_CODE | SEG_READABLE | 1);
+        c->seg[s] = flat_segment(SEG_G | SEG_DB | SEG_P | SEG_S | SEG_WRITABLE | SEG_ACCESSED);
+    c->seg[CS] = flat_segment(SEG_G | SEG_DB | SEG_P | SEG_S | SEG_CODE | SEG_READABLE | SEG_ACCESSED);
     c->cr0 = CR0_PE | CR0_ET;
-    c->eflags = 2;
     c->eip = FLAT_CODE;
-    c->features = ~0u;
-    c->cpu_level = 6;
 }
 
 static inline Vcpu *flat_new(void)
@@ -63,7 +56,7 @@ static inline void flat_code(Vcpu *c, const void *bytes, size_t n)
 #define CODE(c, ...) flat_code(c, (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
 
 /* What the interpreter looks at between instructions and iterations. */
-static inline void flat_attention(Vcpu *c) { atomic_fetch_or(&c->attention, ATT_CLOCK); }
+static inline void flat_attention(Vcpu *c) { cpu_attention(c, ATT_CLOCK); }
 
 /* One instruction: NO_FAULT, or the vector that it raised. */
 static inline int flat_step(Vcpu *c)
