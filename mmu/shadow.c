@@ -1,0 +1,295 @@
+/* shadow.c - the public side of the shadow page tables: see shadow.h for the contract, docs/MMU.md for the
+ * picture, shadow_parts.h for the parts.
+ *
+ * A fill maps the longest run around the faulting page that the guest's tables already allow as it stands: same
+ * rights, contiguous memory, A (and for writable pages D) already set, so that no bit is set early.
+ *
+ * Not implemented: 2 MiB host pages; userfaultfd and guard regions as cheaper traces and present bits; form T.
+ * Page tables outside RAM (ROM, device memory) are walked at every access: the fault says SHADOW_MMIO.
+ */
+#define _GNU_SOURCE
+#include "mmu/shadow_parts.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { RUN_BACK = 16, RUN_AHEAD = 64, DEFAULT_MAP_COUNT = 65530, BUDGET_MIN = 64 };
+
+/* --- life cycle ------------------------------------------------------------------------------------------ */
+
+static unsigned host_map_count(void)
+{
+    char text[16] = "";
+    unsigned n = 0;
+    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return DEFAULT_MAP_COUNT;
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    for (const char *c = text; got > 0 && *c >= '0' && *c <= '9' && n < 100000000; c++)
+        n = 10 * n + (unsigned)(*c - '0');
+    return n ? n : DEFAULT_MAP_COUNT;
+}
+
+/* Zeroed, sparse; huge pages would make it dense. */
+static void *table_new(u64 bytes)
+{
+    void *t = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (t == MAP_FAILED) return NULL;
+    madvise(t, bytes, MADV_NOHUGEPAGE);
+    return t;
+}
+
+static bool tables_new(Shadow *s)
+{
+    s->windows = table_new(WINDOWS_MAX * sizeof *s->windows);
+    s->slots = table_new(SLOTS_MAX * sizeof *s->slots);
+    s->free_slots = table_new(SLOTS_MAX * sizeof *s->free_slots);
+    s->backmap = table_new(MAP_PAGES * sizeof *s->backmap);
+    s->pt_slots = table_new(MAP_PAGES * sizeof *s->pt_slots);
+    s->dir_windows = table_new(MAP_PAGES * sizeof *s->dir_windows);
+    return s->windows && s->slots && s->free_slots && s->backmap && s->pt_slots && s->dir_windows;
+}
+
+Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget)
+{
+    Shadow *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    s->phys = p;
+    if (h) s->hooks = *h;
+    s->budget = vma_budget ? vma_budget : (unsigned)(host_map_count() * 7ull / 10);
+    if (s->budget < BUDGET_MIN) s->budget = BUDGET_MIN;
+    s->slot_count = 1;
+    s->next_id = 1;
+    s->window_count = WINDOW_U;
+    if (!tables_new(s) || !windows_reserve(s)) {
+        shadow_free(s);
+        return NULL;
+    }
+    for (unsigned i = 0; i < s->windows_max; i++) {
+        s->windows[i].base = s->arena + i * WINDOW_STRIDE;
+        s->windows[i].id = s->next_id++;
+        s->windows[i].stamp = 1;
+    }
+    s->u = s->k = &s->windows[WINDOW_P];
+    s->stats.vmas = 1;
+    p->on_written = trace_written;
+    p->on_remap = trace_remapped;
+    p->on_written_ctx = p->on_remap_ctx = s;
+    space_settle(s);
+    return s;
+}
+
+static void table_free(void *t, u64 bytes)
+{
+    if (t) munmap(t, bytes);
+}
+
+void shadow_free(Shadow *s)
+{
+    if (!s) return;
+    if (s->phys->on_written_ctx == s) s->phys->on_written = NULL;
+    if (s->phys->on_remap_ctx == s) s->phys->on_remap = NULL;
+    table_free(s->arena, s->windows_max * WINDOW_STRIDE);
+    table_free(s->windows, WINDOWS_MAX * sizeof *s->windows);
+    table_free(s->slots, SLOTS_MAX * sizeof *s->slots);
+    table_free(s->free_slots, SLOTS_MAX * sizeof *s->free_slots);
+    table_free(s->backmap, MAP_PAGES * sizeof *s->backmap);
+    table_free(s->pt_slots, MAP_PAGES * sizeof *s->pt_slots);
+    table_free(s->dir_windows, MAP_PAGES * sizeof *s->dir_windows);
+    free(s);
+}
+
+const ShadowView *shadow_view(const Shadow *s) { return &s->view; }
+const ShadowStats *shadow_stats(const Shadow *s) { return &s->stats; }
+
+bool shadow_owns(const Shadow *s, const void *host_addr)
+{
+    u64 offset;
+    return window_at(s, host_addr, &offset);
+}
+
+/* --- selection ------------------------------------------------------------------------------------------- */
+
+void shadow_activate(Shadow *s, const Paging *pg, bool user_ring)
+{
+    const Paging *old = &s->pg;
+    bool same = old->on == pg->on && old->cr3 == pg->cr3 && old->wp == pg->wp && old->pse == pg->pse;
+    bool pse_changed = old->pse != pg->pse;
+    s->stats.cr3_loads += pg->on && old->on;
+    s->pg = *pg;
+    s->user_ring = user_ring;
+    if (same) {
+        space_settle(s);
+        return;
+    }
+    if (pse_changed) spaces_drop(s);
+    space_select(s);
+}
+
+void shadow_set_ring(Shadow *s, bool user_ring)
+{
+    s->user_ring = user_ring;
+    space_settle(s);
+}
+
+/* Nothing to do: the shadow follows the tables, which is more than a TLB promises. */
+void shadow_invlpg(Shadow *s, u32 va)
+{
+    (void)s;
+    trace(MMU, "invlpg %08x", va);
+}
+
+/* The odd megabytes mean other memory now. DOS does this often with paging off, nobody often with paging on. */
+void shadow_a20_changed(Shadow *s)
+{
+    Window *p = &s->windows[WINDOW_P];
+    for (unsigned n = 0; n < SLOT_COUNT; n++) {
+        if (!p->slot[n]) continue;
+        for (unsigned i = 0; i < SLOT_PAGES; i++)
+            if (i & 0x100) entry_drop(s, slot_of(s, p->slot[n]), i);
+    }
+    window_flush(s, p);
+    spaces_drop(s);
+    space_select(s);
+}
+
+/* --- filling --------------------------------------------------------------------------------------------- */
+
+static bool backing_joins(const Shadow *s, u32 low, u32 high) /* entries of two neighbours */
+{
+    const PageInfo *pages = s->phys->pages;
+    return pages[low >> PAGE_BITS].offset_page + 1 == pages[high >> PAGE_BITS].offset_page;
+}
+
+/* May page i join the run whose neighbouring page wants `next` (step +1: i lies behind it, -1: before)? */
+static bool run_joins(const Shadow *s, const Slot *sl, unsigned i, u32 next, int step)
+{
+    u32 want = slot_want(s, sl, i);
+    if (!want || (want ^ next) & (SE_R | SE_W)) return false;
+    if ((want & SE_HOST) == (sl->entry[i] & SE_HOST) && !((want ^ sl->entry[i]) >> PAGE_BITS)) return false;
+    return step > 0 ? backing_joins(s, next, want) && want == next + PAGE_BYTES
+                    : backing_joins(s, want, next) && want + PAGE_BYTES == next;
+}
+
+static void run_map(Shadow *s, Window *w, Slot *sl, unsigned i, u32 want)
+{
+    bool whole =
+        sl->pt_pfn == NO_PT; /* 4 MiB pages and P: as far as it goes, populated by the host as touched */
+    unsigned back = whole ? SLOT_PAGES : RUN_BACK, ahead = whole ? SLOT_PAGES : RUN_AHEAD;
+    unsigned first = i, last = i;
+    u32 low = want, high = want;
+    while (first && i - first < back && run_joins(s, sl, first - 1, low, -1)) first--, low -= PAGE_BYTES;
+    while (last < SLOT_PAGES - 1 && last - i < ahead && run_joins(s, sl, last + 1, high, 1))
+        last++, high += PAGE_BYTES;
+    window_map(s, w, slot_page(sl) + first, last - first + 1, low, !whole);
+    s->stats.fills++;
+    s->stats.filled_pages += last - first + 1;
+    sl->drops = 0;
+    trace(MMU, "fill va %08x: %u pages at pa %08x %s, window %u", (slot_page(sl) + first) << PAGE_BITS,
+          last - first + 1, low & ~(u32)PAGE_MASK, want & SE_W ? "rw" : "ro", sl->window);
+}
+
+/* Can the tables of this walk be traced? (Always, if they lie in RAM.) */
+static bool tables_in_ram(const Shadow *s, const Walk *walk)
+{
+    const PageInfo *pages = s->phys->pages;
+    if (pages[walk->pde_pa >> PAGE_BITS].kind != PAGE_RAM) return false;
+    return walk->large || pages[walk->pte_pa >> PAGE_BITS].kind == PAGE_RAM;
+}
+
+static Slot *slot_for(Shadow *s, Window *w, u32 va, const Walk *walk)
+{
+    bool paged = w != &s->windows[WINDOW_P];
+    u32 pt_pfn = paged && !walk->large ? walk->pte_pa >> PAGE_BITS : NO_PT;
+    Slot *sl = slot_get(s, w, va >> 22, walk->pde, pt_pfn);
+    if (w->pending_count) window_flush(s, w);
+    return sl;
+}
+
+/* Map the page of an access that the walk allowed. */
+static ShadowResult page_fill(Shadow *s, Window *w, u32 va, bool write, const Walk *walk)
+{
+    u32 pfn = walk->pa >> PAGE_BITS;
+    unsigned i = va >> PAGE_BITS & (SLOT_PAGES - 1);
+    if (s->phys->pages[pfn].kind == PAGE_NONE) return SHADOW_MMIO;
+    if (write && s->phys->pages[pfn].kind == PAGE_ROM) return SHADOW_ROM;
+    if (write && s->phys->watch[pfn]) trace_expire(s, pfn);
+    if (write && s->phys->watch[pfn]) return SHADOW_WATCHED;
+    if (s->pg.on && !tables_in_ram(s, walk)) return SHADOW_MMIO;
+    make_room(s);
+    Slot *sl = slot_for(s, w, va, walk);
+    u32 want = slot_want(s, sl, i);
+    if (!want) return SHADOW_MMIO;                      /* no A bit: its table is ROM */
+    if (write && !(want & SE_W)) return SHADOW_WATCHED; /* watched just now, or CR0.WP = 0 through U */
+    run_map(s, w, sl, i, want);
+    return SHADOW_MAPPED;
+}
+
+ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va, Walk *walk)
+{
+    u64 offset = 0;
+    Window *w = window_at(s, host_addr, &offset);
+    CHECK(w, "fault at %p, outside the windows", host_addr);
+    if (w == &s->windows[WINDOW_TRAP]) w = s->u;
+    CHECK(window_active(s, w), "access through window %u, which is not in use", window_number(s, w));
+    *va = (u32)offset;
+    *walk = (Walk){0};
+    if (offset >> 32) return SHADOW_MMIO; /* the guard: an operand across 4 GiB */
+    if (w->pending_count) window_flush(s, w);
+
+    *walk = mmu_walk(s->phys, &s->pg, *va, (write ? WALK_WRITE : 0) | (s->user_ring ? WALK_USER : 0));
+    ShadowResult r = SHADOW_PF;
+    if (walk->ok && s->pg.on && walk->user != (w == s->u))
+        r = walk->user ? SHADOW_USER : SHADOW_SUPER;
+    else if (walk->ok)
+        r = page_fill(s, w, *va, write, walk);
+    space_settle(s);
+    return r;
+}
+
+void shadow_prefill(Shadow *s, u32 va, bool write, bool user)
+{
+    u32 needs = PTE_A | (write ? PTE_D : 0);
+    Walk walk = mmu_walk(s->phys, &s->pg, va, WALK_NO_AD | (write ? WALK_WRITE : 0) | (user ? WALK_USER : 0));
+    if (!walk.ok || (s->pg.on && (!(walk.pde & PTE_A) || (walk.pte & needs) != needs))) return;
+    Window *w = walk.user ? s->u : s->k;
+    if (w->pending_count) window_flush(s, w);
+    page_fill(s, w, va, write, &walk);
+    space_settle(s);
+}
+
+ShadowResult shadow_fetch(Shadow *s, u32 va, u32 *pa, bool *shared, u32 *error)
+{
+    Walk walk = mmu_walk(s->phys, &s->pg, va, s->user_ring ? WALK_USER : 0);
+    if (!walk.ok) {
+        *error = walk.error;
+        return SHADOW_PF;
+    }
+    Window *w = walk.user ? s->u : s->k;
+    *pa = walk.pa;
+    *shared = window_number(s, w) < WINDOW_U;
+    if (s->phys->pages[walk.pa >> PAGE_BITS].kind == PAGE_NONE) return SHADOW_MMIO;
+    if (s->pg.on && !tables_in_ram(s, &walk)) return SHADOW_MMIO;
+    if (w->pending_count) window_flush(s, w);
+    Slot *sl = slot_for(s, w, va, &walk);
+    unsigned i = va >> PAGE_BITS & (SLOT_PAGES - 1);
+    u32 want = slot_want(s, sl, i);
+    if (want)
+        entry_set(s, sl, i,
+                  sl->entry[i] | (want & ~(u32)PAGE_MASK) | (*shared || s->user_ring ? SE_X : SE_XS));
+    space_settle(s);
+    return want ? SHADOW_MAPPED : SHADOW_MMIO;
+}
+
+/* --- watches --------------------------------------------------------------------------------------------- */
+
+void shadow_watch(Shadow *s, u32 pfn, u8 bits)
+{
+    trace_watch(s, pfn, bits);
+    space_settle(s);
+}
+
+/* Writable again at the next write fault. */
+void shadow_unwatch(Shadow *s, u32 pfn, u8 bits) { s->phys->watch[pfn] &= (u8)~bits; }

@@ -1,0 +1,137 @@
+/* shadow_parts.h - what the files behind shadow.h share. Nobody else includes this.
+ *
+ *   window.c  host side: reservation, mmap/mprotect, VMA count, pending downgrades and their flush
+ *   slot.c    shadow entries: slots, the back map from physical pages, what the guest's tables want
+ *   space.c   which windows are in use: address spaces, agreement of K with the directory, eviction
+ *   trace.c   watched pages: writes to page tables and directories, remaps
+ *   shadow.c  the public side: life cycle, activation, faults, fetches
+ *
+ * Terms. A *slot* is the shadow of one directory entry in one window: 1024 shadow entries, 4 MiB of addresses.
+ * A shadow *entry* is pfn << 12 | SE_ bits; 0 when there is none. An entry is in the back map (chain of its
+ * pfn) exactly while it is not 0. SE_R and SE_W say what the host has mapped *now*; SE_DROP and SE_RO say what
+ * a flush of the window has yet to take away.
+ */
+#ifndef RING3_SHADOW_PARTS_H
+#define RING3_SHADOW_PARTS_H
+
+#include "mmu/shadow.h"
+
+enum {
+    SE_R = 1,     /* mapped readable */
+    SE_W = 2,     /* and writable */
+    SE_X = 4,     /* handed out by shadow_fetch */
+    SE_XS = 8,    /* a user page handed out for fetches of rings 0-2 */
+    SE_DROP = 16, /* pending: unmap */
+    SE_RO = 32,   /* pending: make read-only */
+    SE_FETCH = SE_X | SE_XS,
+    SE_HOST = SE_R | SE_W | SE_DROP | SE_RO,
+};
+
+enum {
+    SLOT_PAGES = 1024,
+    SLOT_COUNT = 1024,
+    SLOTS_MAX = 4096, /* of 12 KiB, touched as needed */
+    MAP_PAGES = 1 << 20,
+    PENDING_MAX = 64,
+    WINDOWS_MAX = 256,
+    WINDOW_TRAP = 0, /* never mapped: view.user while downgrades wait */
+    WINDOW_P,
+    WINDOW_K0, /* CR0.WP = 0 */
+    WINDOW_K1,
+    WINDOW_U, /* the first of them */
+};
+#define NO_PT         ~0u
+#define WINDOW_STRIDE ((1ull << 32) + (2u << 20)) /* 4 GiB and the guard */
+
+typedef struct Slot {
+    u32 entry[SLOT_PAGES];
+    u32 next[SLOT_PAGES], prev[SLOT_PAGES]; /* back map: refs (slot id << 10 | index); 0 ends */
+    u32 pde;                                /* the directory entry it was made from */
+    u32 pt_pfn;                             /* its page table; NO_PT: 4 MiB page, or paging off */
+    u32 pt_next, pt_prev;                   /* slots made from the same page table: ids */
+    u16 window, index;
+    u16 mapped, fetched; /* entries with SE_R, with SE_FETCH */
+    u16 drops;           /* entries dropped since the last fill */
+    bool dead;           /* its directory entry is gone: freed at the next flush */
+} Slot;
+
+typedef struct Range {
+    u32 first, last;
+} Range; /* pages of a window */
+
+typedef struct Window {
+    u8 *base;
+    u16 slot[SLOT_COUNT];      /* slot ids, 0: none */
+    u64 live[SLOT_COUNT / 64]; /* bit: slot[] is not 0 */
+    Range pending[PENDING_MAX];
+    unsigned pending_count;
+    unsigned slots, dead; /* slots in all, dead ones among them */
+    unsigned bounds;      /* VMA boundaries inside the window */
+    u32 id;               /* of its executable mappings; see ShadowView */
+    u32 dir_pfn;          /* U: the page directory */
+    u32 stamp;            /* K: changes when a slot is added; never 0 */
+    u32 agreed[2];        /* U: K0's and K1's stamp when all their slots agreed with the directory */
+    u64 used;             /* LRU clock */
+    u16 evict_hand;
+    bool in_use; /* U: holds an address space */
+} Window;
+
+struct Shadow {
+    Phys *phys;
+    ShadowHooks hooks;
+    ShadowView view;
+    ShadowStats stats;
+    Paging pg;
+    bool user_ring;
+    Window *u, *k;   /* what view shows: both P while paging is off */
+    unsigned budget; /* VMAs */
+    u8 *arena;       /* all windows, WINDOW_STRIDE apart */
+    unsigned window_count, windows_max;
+    Window *windows; /* [windows_max] */
+    Slot *slots;     /* [SLOTS_MAX] */
+    u16 slot_count, free_count;
+    u16 *free_slots;  /* ids */
+    u32 *backmap;     /* [MAP_PAGES] pfn -> ref of the first entry */
+    u16 *pt_slots;    /* [MAP_PAGES] pfn -> id of the first slot made from it */
+    u16 *dir_windows; /* [MAP_PAGES] pfn -> U window of that directory */
+    u64 clock;
+    u32 next_id;
+};
+
+static inline Slot *slot_of(Shadow *s, u32 id) { return &s->slots[id]; }
+static inline unsigned window_number(const Shadow *s, const Window *w) { return (unsigned)(w - s->windows); }
+static inline bool window_active(const Shadow *s, const Window *w) { return w == s->u || w == s->k; }
+static inline u32 slot_page(const Slot *sl) { return (u32)sl->index * SLOT_PAGES; } /* its first page */
+
+/* window.c */
+bool windows_reserve(Shadow *s);
+void window_map(Shadow *s, Window *w, u32 page, u32 n, u32 entry, bool populate);
+void window_pend(Window *w, u32 first, u32 last);
+void window_flush(Shadow *s, Window *w);
+Window *window_at(const Shadow *s, const void *host_addr, u64 *offset);
+
+/* slot.c */
+u32 slot_want(const Shadow *s, const Slot *sl, unsigned i);
+Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn);
+void slot_free(Shadow *s, Slot *sl);
+void slot_kill(Shadow *s, Slot *sl);
+void entry_set(Shadow *s, Slot *sl, unsigned i, u32 entry);
+void entry_drop(Shadow *s, Slot *sl, unsigned i);
+void entry_recheck(Shadow *s, Slot *sl, unsigned i);
+bool pde_agrees(const Shadow *s, const Slot *sl, u32 pde);
+
+/* space.c */
+void space_select(Shadow *s);
+void space_release(Shadow *s, Window *u);
+void spaces_drop(Shadow *s);
+void space_settle(Shadow *s);
+void make_room(Shadow *s);
+void evict_slot(Shadow *s, bool for_slot);
+
+/* trace.c */
+void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch);
+void trace_remapped(void *ctx, u32 pa, u32 bytes);
+void trace_watch(Shadow *s, u32 pfn, u8 bits);
+bool trace_expire(Shadow *s, u32 pfn);
+
+#endif

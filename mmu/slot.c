@@ -1,0 +1,203 @@
+/* slot.c - shadow entries: what the guest's tables want of them, and the back map from physical pages.
+ *
+ * Everything that may change an entry asks slot_want(), which reads the guest's tables as they are now and says
+ * the most that the host may map. A fill maps that; a write to a table, a new watch or a remap rechecks the
+ * entries concerned against it. So coherence needs no copy of the guest's entries, and it does not matter how
+ * often or in which order a change is reported.
+ *
+ * An entry handed out for instruction fetch (SE_X) takes part in the same rules although nothing need be mapped
+ * for it; when it ends, the window gets a new id, at once.
+ */
+#include "mmu/shadow_parts.h"
+
+enum { LARGE_ADDRESS = 0xffc00000, LARGE_FIXED = 0xffffe000 /* address and reserved bits */ };
+
+/* --- what the guest's tables allow ----------------------------------------------------------------------- */
+
+static u32 page_want(const Shadow *s, u32 pa, bool writable)
+{
+    u32 pfn = (pa & s->phys->a20_mask) >> PAGE_BITS;
+    u8 kind = s->phys->pages[pfn].kind;
+    if (kind == PAGE_NONE) return 0;
+    if (kind == PAGE_ROM || s->phys->watch[pfn]) writable = false;
+    return pfn << PAGE_BITS | SE_R | (writable ? SE_W : 0);
+}
+
+/* The entry that page i of the slot may have at most: pfn, SE_R, SE_W; 0 for none. Without its A bit a page has
+ * none, without D it is not writable. */
+u32 slot_want(const Shadow *s, const Slot *sl, unsigned i)
+{
+    if (sl->window == WINDOW_P) return page_want(s, (slot_page(sl) + i) << PAGE_BITS, true);
+    u32 pte = sl->pt_pfn == NO_PT ? (sl->pde & LARGE_ADDRESS) | i << PAGE_BITS | (sl->pde & 0xfff)
+                                  : load32(phys_hp(s->phys, sl->pt_pfn << PAGE_BITS) + 4 * i);
+    u32 both = pte & sl->pde;
+    bool user = both & PTE_U;
+    if (!(pte & PTE_P) || !(pte & PTE_A) || user != (sl->window >= WINDOW_U)) return 0;
+    return page_want(s, pte, (pte & PTE_D) && ((both & PTE_W) || sl->window == WINDOW_K0));
+}
+
+/* Would a slot made from `pde` have the same rights and the same source, with the A and D bits it relies on? */
+bool pde_agrees(const Shadow *s, const Slot *sl, u32 pde)
+{
+    bool large = sl->pt_pfn == NO_PT;
+    u32 fixed = PTE_P | PTE_W | PTE_U | (s->pg.pse ? PTE_PS : 0) | (large ? LARGE_FIXED : ~(u32)PAGE_MASK);
+    if ((pde ^ sl->pde) & fixed) return false;
+    return (pde & PTE_A) && !(large && (sl->pde & PTE_D) && !(pde & PTE_D));
+}
+
+/* --- the back map ---------------------------------------------------------------------------------------- */
+
+static void entry_link(Shadow *s, Slot *sl, unsigned i)
+{
+    u32 ref = (u32)(sl - s->slots) * SLOT_PAGES + i, *head = &s->backmap[sl->entry[i] >> PAGE_BITS];
+    sl->next[i] = *head;
+    sl->prev[i] = 0;
+    if (*head) slot_of(s, *head / SLOT_PAGES)->prev[*head % SLOT_PAGES] = ref;
+    *head = ref;
+}
+
+static void entry_unlink(Shadow *s, Slot *sl, unsigned i)
+{
+    u32 next = sl->next[i], prev = sl->prev[i];
+    if (next) slot_of(s, next / SLOT_PAGES)->prev[next % SLOT_PAGES] = prev;
+    if (prev)
+        slot_of(s, prev / SLOT_PAGES)->next[prev % SLOT_PAGES] = next;
+    else
+        s->backmap[sl->entry[i] >> PAGE_BITS] = next;
+}
+
+void entry_set(Shadow *s, Slot *sl, unsigned i, u32 entry)
+{
+    u32 old = sl->entry[i];
+    bool stays = old && entry && (old ^ entry) >> PAGE_BITS == 0;
+    if (old && !stays) entry_unlink(s, sl, i);
+    sl->entry[i] = entry;
+    if (entry && !stays) entry_link(s, sl, i);
+    sl->mapped = (u16)(sl->mapped + !!(entry & SE_R) - !!(old & SE_R));
+    sl->fetched = (u16)(sl->fetched + !!(entry & SE_FETCH) - !!(old & SE_FETCH));
+}
+
+/* --- taking away ----------------------------------------------------------------------------------------- */
+
+static void fetch_gone(Shadow *s, const Slot *sl, unsigned i, u32 old)
+{
+    Window *w = &s->windows[sl->window];
+    u32 va = (slot_page(sl) + i) << PAGE_BITS;
+    bool shared = sl->window < WINDOW_U;
+    w->id = s->next_id++;
+    if (!window_active(s, w) || !s->hooks.fetch_dropped) return;
+    if ((old & SE_XS) || shared) s->hooks.fetch_dropped(s->hooks.ctx, va, false, shared);
+    if ((old & SE_X) && (!shared || sl->window == WINDOW_P))
+        s->hooks.fetch_dropped(s->hooks.ctx, va, true, shared);
+}
+
+void entry_drop(Shadow *s, Slot *sl, unsigned i)
+{
+    u32 old = sl->entry[i], page = slot_page(sl) + i;
+    if (!old) return;
+    entry_set(s, sl, i, old & SE_R ? (old & ~(u32)SE_FETCH) | SE_DROP : 0);
+    if ((old & SE_R) && !(old & SE_DROP)) {
+        window_pend(&s->windows[sl->window], page, page);
+        s->stats.drops++;
+        sl->drops++;
+    }
+    if (old & SE_FETCH) fetch_gone(s, sl, i, old);
+}
+
+void entry_recheck(Shadow *s, Slot *sl, unsigned i)
+{
+    u32 e = sl->entry[i], page = slot_page(sl) + i;
+    if (!e) return;
+    u32 want = slot_want(s, sl, i);
+    if (!want || (want ^ e) >> PAGE_BITS) {
+        entry_drop(s, sl, i);
+    } else if ((e & SE_W) && !(want & SE_W) && !(e & (SE_RO | SE_DROP))) {
+        sl->entry[i] |= SE_RO;
+        window_pend(&s->windows[sl->window], page, page);
+        s->stats.downgrades++;
+    }
+}
+
+/* --- slots ----------------------------------------------------------------------------------------------- */
+
+static Slot *slot_alloc(Shadow *s)
+{
+    while (!s->free_count && s->slot_count == SLOTS_MAX) evict_slot(s, true);
+    return slot_of(s, s->free_count ? s->free_slots[--s->free_count] : s->slot_count++);
+}
+
+static void pt_attach(Shadow *s, Slot *sl, u32 pt_pfn)
+{
+    u32 id = (u32)(sl - s->slots), first;
+    sl->pt_pfn = pt_pfn;
+    if (pt_pfn == NO_PT) return;
+    first = s->pt_slots[pt_pfn];
+    sl->pt_next = first;
+    sl->pt_prev = 0;
+    if (first) slot_of(s, first)->pt_prev = id;
+    s->pt_slots[pt_pfn] = (u16)id;
+    trace_watch(s, pt_pfn, WATCH_PT);
+}
+
+static void pt_detach(Shadow *s, Slot *sl)
+{
+    if (sl->pt_pfn == NO_PT) return;
+    if (sl->pt_next) slot_of(s, sl->pt_next)->pt_prev = sl->pt_prev;
+    if (sl->pt_prev)
+        slot_of(s, sl->pt_prev)->pt_next = sl->pt_next;
+    else
+        s->pt_slots[sl->pt_pfn] = (u16)sl->pt_next;
+}
+
+/* The slot of a window for a directory entry, made if need be. Making it may watch the page table, and so leave
+ * pending downgrades in this very window. */
+Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn)
+{
+    Slot *sl = slot_of(s, w->slot[index]);
+    if (w->slot[index]) {
+        if (!sl->dead && sl->pt_pfn == pt_pfn && (sl->window == WINDOW_P || pde_agrees(s, sl, pde))) {
+            sl->pde = pde;
+            return sl;
+        }
+        if (!sl->dead) slot_kill(s, sl);
+        window_flush(s, w);
+    }
+    sl = slot_alloc(s);
+    sl->window = (u16)window_number(s, w);
+    sl->index = (u16)index;
+    sl->pde = pde;
+    sl->drops = 0;
+    sl->dead = false;
+    w->slot[index] = (u16)(sl - s->slots);
+    w->live[index / 64] |= 1ull << index % 64;
+    w->slots++;
+    if (w == s->k && s->pg.on) { /* the active directory agrees with it, of others we do not know */
+        bool agreed = s->u->agreed[s->pg.wp] == w->stamp;
+        if (!++w->stamp) w->stamp = 1;
+        if (agreed) s->u->agreed[s->pg.wp] = w->stamp;
+    }
+    pt_attach(s, sl, pt_pfn);
+    return sl;
+}
+
+/* The directory entry behind the slot is gone: everything in it is to be dropped, and the slot with it. */
+void slot_kill(Shadow *s, Slot *sl)
+{
+    if (sl->dead) return;
+    for (unsigned i = 0; i < SLOT_PAGES && (sl->mapped || sl->fetched); i++) entry_drop(s, sl, i);
+    pt_detach(s, sl);
+    sl->dead = true;
+    s->windows[sl->window].dead++;
+    s->stats.slots_dropped++;
+}
+
+void slot_free(Shadow *s, Slot *sl)
+{
+    Window *w = &s->windows[sl->window];
+    CHECK(!sl->mapped && !sl->fetched, "freeing a slot with %u pages", sl->mapped);
+    w->slot[sl->index] = 0;
+    w->live[sl->index / 64] &= ~(1ull << sl->index % 64);
+    w->slots--;
+    w->dead--;
+    s->free_slots[s->free_count++] = (u16)(sl - s->slots);
+}

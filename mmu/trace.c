@@ -1,0 +1,115 @@
+/* trace.c - watched physical pages: writes to page tables and directories become changes of shadow entries.
+ *
+ * A page table is watched (WATCH_PT) from the time a slot is made from it, a directory from the time it is
+ * active. The watch ends lazily: at the first write after nothing depends on the page any more (trace_expire).
+ * So an address space that comes back finds its tables still traced, and a freed page costs one trap.
+ *
+ * A table from whose slot many pages were dropped with no fill in between (a process that exits, a range that is
+ * unmapped) loses the slot whole: one merged unmapping instead of many, and no more trapped stores.
+ */
+#include "mmu/shadow_parts.h"
+
+enum { FLOOD_DROPS = 32 };
+
+static void entry_protect(Shadow *s, u32 ref)
+{
+    Slot *sl = slot_of(s, ref / SLOT_PAGES);
+    u32 e = sl->entry[ref % SLOT_PAGES], page = slot_page(sl) + ref % SLOT_PAGES;
+    if (!(e & SE_W) || (e & (SE_RO | SE_DROP))) return;
+    sl->entry[ref % SLOT_PAGES] |= SE_RO;
+    window_pend(&s->windows[sl->window], page, page);
+    s->stats.downgrades++;
+}
+
+static u32 ref_next(Shadow *s, u32 ref) { return slot_of(s, ref / SLOT_PAGES)->next[ref % SLOT_PAGES]; }
+
+void trace_watch(Shadow *s, u32 pfn, u8 bits)
+{
+    u8 old = s->phys->watch[pfn];
+    s->phys->watch[pfn] |= bits;
+    if (old) return;
+    for (u32 ref = s->backmap[pfn]; ref; ref = ref_next(s, ref)) entry_protect(s, ref);
+}
+
+/* Nothing depends on the page as a page table or directory: end its WATCH_PT. */
+bool trace_expire(Shadow *s, u32 pfn)
+{
+    Window *u = s->dir_windows[pfn] ? &s->windows[s->dir_windows[pfn]] : NULL;
+    if (!(s->phys->watch[pfn] & WATCH_PT) || s->pt_slots[pfn]) return false;
+    if (u && (u == s->u || u->slots > u->dead)) return false;
+    if (u) space_release(s, u);
+    s->phys->watch[pfn] &= (u8)~WATCH_PT;
+    return true;
+}
+
+/* --- writes ---------------------------------------------------------------------------------------------- */
+
+static void table_written(Shadow *s, u32 pfn, unsigned first, unsigned last)
+{
+    for (u32 id = s->pt_slots[pfn], next; id; id = next) {
+        Slot *sl = slot_of(s, id);
+        next = sl->pt_next;
+        for (unsigned i = first; i <= last; i++) entry_recheck(s, sl, i);
+        if (sl->window >= WINDOW_U && sl->drops >= FLOOD_DROPS) slot_kill(s, sl);
+    }
+}
+
+static void slot_check_pde(Shadow *s, Window *w, unsigned i, u32 pde)
+{
+    Slot *sl = slot_of(s, w->slot[i]);
+    if (!w->slot[i] || sl->dead) return;
+    if (!pde_agrees(s, sl, pde))
+        slot_kill(s, sl);
+    else
+        sl->pde = pde;
+}
+
+static void directory_written(Shadow *s, u32 pfn, unsigned first, unsigned last)
+{
+    if (!s->dir_windows[pfn]) return;
+    Window *u = &s->windows[s->dir_windows[pfn]];
+    const u8 *dir = phys_hp(s->phys, pfn << PAGE_BITS);
+    bool active = u == s->u;
+    for (unsigned i = first; i <= last; i++) {
+        slot_check_pde(s, u, i, load32(dir + 4 * i));
+        if (active) slot_check_pde(s, s->k, i, load32(dir + 4 * i));
+    }
+    if (!active || s->pg.wp) u->agreed[0] = 0; /* with the K windows that were not looked at */
+    if (!active || !s->pg.wp) u->agreed[1] = 0;
+}
+
+void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch)
+{
+    Shadow *s = ctx;
+    if (watch & WATCH_PT) {
+        u32 pfn = pa >> PAGE_BITS;
+        unsigned first = (pa & PAGE_MASK) / 4, last = ((pa & PAGE_MASK) + bytes - 1) / 4;
+        u64 before = s->stats.drops + s->stats.downgrades + s->stats.slots_dropped;
+        table_written(s, pfn, first, last);
+        directory_written(s, pfn, first, last);
+        trace_expire(s, pfn);
+        s->stats.pt_writes++;
+        s->stats.pt_effective += before != s->stats.drops + s->stats.downgrades + s->stats.slots_dropped;
+        space_settle(s);
+    }
+    if ((watch & WATCH_CODE) && s->hooks.code_written) s->hooks.code_written(s->hooks.ctx, pa, bytes);
+}
+
+/* --- changes of the physical map ------------------------------------------------------------------------- */
+
+void trace_remapped(void *ctx, u32 pa, u32 bytes)
+{
+    Shadow *s = ctx;
+    if (bytes == ~0u) {
+        shadow_a20_changed(s);
+        return;
+    }
+    for (u32 pfn = pa >> PAGE_BITS; bytes && pfn <= (pa + (bytes - 1)) >> PAGE_BITS; pfn++) {
+        for (u32 ref = s->backmap[pfn], next; ref; ref = next) {
+            next = ref_next(s, ref);
+            entry_drop(s, slot_of(s, ref / SLOT_PAGES), ref % SLOT_PAGES);
+        }
+        while (s->pt_slots[pfn]) slot_kill(s, slot_of(s, s->pt_slots[pfn]));
+    }
+    space_settle(s);
+}

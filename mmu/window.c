@@ -1,0 +1,207 @@
+/* window.c - the host side of the shadow: mmap, mprotect, and what they cost in VMAs.
+ *
+ * All windows lie in one reservation, a stride of 4 GiB and a guard apart, so a faulting address gives its
+ * window by division. An unmapped page is anonymous PROT_NONE memory: neighbours of that kind are one VMA.
+ *
+ * Downgrades are pending ranges first. The entries say what to take away (SE_DROP, SE_RO); the flush merges
+ * them into the fewest system calls: dropped pages may be joined across pages that were never mapped. A window
+ * is flushed when it is, or becomes, current (space_settle) and before anything is mapped into it, so that an
+ * entry never goes from pending back to mapped.
+ *
+ * VMAs are counted exactly, as boundaries between adjacent pages that the kernel cannot merge
+ * (tests/unit/mmu_shadow.c compares the count with /proc/self/maps).
+ */
+#define _GNU_SOURCE
+#include "mmu/shadow_parts.h"
+
+#include <sys/mman.h>
+
+enum { PENDING_GAP = 16 /* pages: nearer ranges are kept as one */ };
+
+bool windows_reserve(Shadow *s)
+{
+    for (unsigned n = WINDOWS_MAX; n > WINDOW_U; n /= 2) {
+        void *at =
+            mmap(NULL, n * WINDOW_STRIDE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (at == MAP_FAILED) continue;
+        s->arena = at;
+        s->windows_max = n;
+        return true;
+    }
+    return false;
+}
+
+Window *window_at(const Shadow *s, const void *host_addr, u64 *offset)
+{
+    u64 delta = (u64)((uintptr_t)host_addr - (uintptr_t)s->arena);
+    if (delta >= s->windows_max * WINDOW_STRIDE) return NULL;
+    *offset = delta % WINDOW_STRIDE;
+    return &s->windows[delta / WINDOW_STRIDE];
+}
+
+/* --- VMA count ------------------------------------------------------------------------------------------- */
+
+/* 0: nothing mapped; two neighbours a, b share a VMA if b == a + 4. */
+static u64 host_state(const Shadow *s, const Window *w, u32 page)
+{
+    if (page >= MAP_PAGES || !w->slot[page / SLOT_PAGES]) return 0;
+    u32 e = s->slots[w->slot[page / SLOT_PAGES]].entry[page % SLOT_PAGES];
+    return e & SE_R ? (u64)s->phys->pages[e >> PAGE_BITS].offset_page << 2 | (e & (SE_R | SE_W)) : 0;
+}
+
+static unsigned bounds_of(const Shadow *s, const Window *w, u32 page, u32 n)
+{
+    unsigned count = 0;
+    u64 left = host_state(s, w, page - 1);
+    for (u32 i = 0; i <= n; i++) {
+        u64 right = host_state(s, w, page + i);
+        count += (left | right) && !(left && right == left + 4);
+        left = right;
+    }
+    return count;
+}
+
+static void bounds_change(Shadow *s, Window *w, u32 page, u32 n, unsigned before)
+{
+    unsigned after = bounds_of(s, w, page, n);
+    w->bounds += after - before;
+    s->stats.vmas += after - before;
+}
+
+/* --- mapping --------------------------------------------------------------------------------------------- */
+
+static int host_prot(u32 entry) { return PROT_READ | (entry & SE_W ? PROT_WRITE : 0); }
+
+/* Only rights grow: the pages are mapped already and stay where they are. */
+static bool only_upgrade(const Shadow *s, const Window *w, u32 page, u32 n, u32 entry)
+{
+    if (n != 1) return false;
+    u32 old = s->slots[w->slot[page / SLOT_PAGES]].entry[page % SLOT_PAGES];
+    return (old & SE_R) && old >> PAGE_BITS == entry >> PAGE_BITS;
+}
+
+/* Map n pages from `page` on (within one slot, which exists) to the run of physical pages that begins with
+ * `entry`, whose backing is contiguous, with its SE_R/SE_W. Pending downgrades must have been flushed. */
+void window_map(Shadow *s, Window *w, u32 page, u32 n, u32 entry, bool populate)
+{
+    u8 *at = w->base + ((u64)page << PAGE_BITS);
+    u64 bytes = (u64)n << PAGE_BITS,
+        offset = (u64)s->phys->pages[entry >> PAGE_BITS].offset_page << PAGE_BITS;
+    unsigned before = bounds_of(s, w, page, n);
+    if (only_upgrade(s, w, page, n, entry)) {
+        CHECK(!mprotect(at, bytes, host_prot(entry)), "mprotect of %u pages at va %08x", n,
+              page << PAGE_BITS);
+        s->stats.mprotects++;
+    } else {
+        int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (populate ? MAP_POPULATE : 0);
+        CHECK(mmap(at, bytes, host_prot(entry), flags, s->phys->memfd, (off_t)offset) == at,
+              "mmap of %u pages at va %08x with %u VMAs", n, page << PAGE_BITS, s->stats.vmas);
+        s->stats.mmaps++;
+    }
+    Slot *sl = slot_of(s, w->slot[page / SLOT_PAGES]);
+    for (u32 i = 0; i < n; i++) {
+        u32 old = sl->entry[page % SLOT_PAGES + i], new = entry + (i << PAGE_BITS);
+        entry_set(s, sl, page % SLOT_PAGES + i, new | (old & SE_FETCH));
+    }
+    bounds_change(s, w, page, n, before);
+}
+
+static void run_unmap(Shadow *s, Window *w, u32 page, u32 n)
+{
+    u8 *at = w->base + ((u64)page << PAGE_BITS);
+    unsigned before = bounds_of(s, w, page, n);
+    void *got = mmap(at, (u64)n << PAGE_BITS, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    CHECK(got == at, "unmapping %u pages at va %08x", n, page << PAGE_BITS);
+    s->stats.mmaps++;
+    for (u32 p = page; p < page + n; p++) {
+        if (!w->slot[p / SLOT_PAGES]) {
+            p |= SLOT_PAGES - 1;
+            continue;
+        }
+        Slot *sl = slot_of(s, w->slot[p / SLOT_PAGES]);
+        u32 e = sl->entry[p % SLOT_PAGES];
+        if (e) entry_set(s, sl, p % SLOT_PAGES, e & SE_FETCH ? e & ~(u32)SE_HOST : 0);
+    }
+    bounds_change(s, w, page, n, before);
+}
+
+static void run_protect(Shadow *s, Window *w, u32 page, u32 n)
+{
+    unsigned before = bounds_of(s, w, page, n);
+    CHECK(!mprotect(w->base + ((u64)page << PAGE_BITS), (u64)n << PAGE_BITS, PROT_READ),
+          "protecting %u pages", n);
+    s->stats.mprotects++;
+    for (u32 p = page; p < page + n; p++)
+        slot_of(s, w->slot[p / SLOT_PAGES])->entry[p % SLOT_PAGES] &= ~(u32)(SE_W | SE_RO);
+    bounds_change(s, w, page, n, before);
+}
+
+/* --- pending downgrades ---------------------------------------------------------------------------------- */
+
+/* The pages' entries carry SE_DROP or SE_RO. Too many ranges: the last one grows to cover the new one too,
+ * which costs the flush a longer look but no system call. */
+void window_pend(Window *w, u32 first, u32 last)
+{
+    Range *r = &w->pending[w->pending_count - 1];
+    bool near = w->pending_count && first <= r->last + PENDING_GAP && last + PENDING_GAP >= r->first;
+    if (near || w->pending_count == PENDING_MAX) {
+        if (first < r->first) r->first = first;
+        if (last > r->last) r->last = last;
+        return;
+    }
+    w->pending[w->pending_count++] = (Range){first, last};
+}
+
+/* A run being gathered: `what` is SE_DROP, SE_RO or 0 for none; it ends before `end`. */
+typedef struct Gather {
+    u32 what, first, end;
+} Gather;
+
+static void gather_end(Shadow *s, Window *w, Gather *g)
+{
+    if (g->what == SE_DROP) run_unmap(s, w, g->first, g->end - g->first);
+    if (g->what == SE_RO) run_protect(s, w, g->first, g->end - g->first);
+    g->what = 0;
+}
+
+static void gather_page(Shadow *s, Window *w, Gather *g, u32 page, u32 entry)
+{
+    u32 what = entry & SE_DROP ? SE_DROP : entry & SE_RO ? SE_RO : 0;
+    if (!(entry & SE_R)) { /* not mapped: a drop may pass over it, mprotect may not */
+        if (g->what == SE_RO) gather_end(s, w, g);
+        return;
+    }
+    if (!what) {
+        gather_end(s, w, g);
+        return;
+    }
+    if (g->what != what || (what == SE_RO && g->end != page)) {
+        gather_end(s, w, g);
+        *g = (Gather){what, page, page};
+    }
+    g->end = page + 1;
+}
+
+static void range_flush(Shadow *s, Window *w, Range r)
+{
+    Gather g = {0};
+    for (u32 page = r.first; page <= r.last; page++) {
+        u16 id = w->slot[page / SLOT_PAGES];
+        if (id && s->slots[id].mapped) {
+            gather_page(s, w, &g, page, s->slots[id].entry[page % SLOT_PAGES]);
+            continue;
+        }
+        if (g.what == SE_RO) gather_end(s, w, &g);
+        page |= SLOT_PAGES - 1;
+    }
+    gather_end(s, w, &g);
+}
+
+void window_flush(Shadow *s, Window *w)
+{
+    for (unsigned i = 0; i < w->pending_count; i++) range_flush(s, w, w->pending[i]);
+    w->pending_count = 0;
+    for (unsigned i = 0; w->dead && i < SLOT_COUNT; i++)
+        if (w->slot[i] && s->slots[w->slot[i]].dead) slot_free(s, slot_of(s, w->slot[i]));
+}
