@@ -6,15 +6,15 @@
  *   fpu_env.c     FNSTENV, FLDENV, FNSAVE, FRSTOR, FXSAVE, FXRSTOR
  *   simd_exec.c   MMX, SSE, SSE2
  *
- * FIP, FCS, FDP, FDS and FOP in Vcpu.fpu are always the guest's: the host's own never get there. Translated code
- * does not maintain them; they then are those of the last x87 instruction that was interpreted.
+ * FIP, FCS, FDP, FDS and FOP in Vcpu.fpu are always the guest's: the host's own never get there. Translated
+ * code does not maintain them; they then are those of the last x87 instruction that was interpreted.
  */
 #ifndef RING3_FPU_H
 #define RING3_FPU_H
 
 #include "cpu/cpu.h"
 
-enum { /* exception flags: FSW and MXCSR bits 0-5; the masks are at the same bits of FCW, and 7 higher in MXCSR */
+enum { /* exception flags: FSW and MXCSR bits 0-5; masks: the same bits of FCW, and 7 higher in MXCSR */
        FPU_IE = 1,
        FPU_DE = 2,
        FPU_ZE = 4,
@@ -68,8 +68,8 @@ unsigned fpu_mem_bytes(const Insn *i); /* its size; 0: none, or not fixed by the
 int fpu_gpr_operand(const Insn *i);    /* number of the general register operand, or -1; written if 0 */
 
 /* --- fpu_exec.c --- */
-/* The checks of i's row: #UD, #NM, pending #MF; raises. false: do not execute, the processor waits for IRQ13. The
- * guest's state is parked afterwards. */
+/* The checks of i's row: #UD, #NM, pending #MF; raises. false: do not execute, the processor waits for IRQ13.
+ * The guest's state is parked afterwards. */
 bool fpu_begin(Vcpu *c, const Insn *i);
 void fpu_ferr_update(Vcpu *c); /* after exception flags or masks changed: lower FERR# if no error is left */
 

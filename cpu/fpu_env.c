@@ -1,14 +1,16 @@
 /* fpu_env.c - the x87 environment and state in memory: FNSTENV, FLDENV, FNSAVE, FRSTOR, FXSAVE, FXRSTOR.
  *
- * The environment has four layouts: 16- or 32-bit by operand size, and protected or real (also V86) by mode. Real
- * layouts hold 20- or 32-bit linear addresses instead of selector and offset, so a segment is lost on the way: it is
- * loaded as 0. Bits that a layout leaves unused are stored as ones in the 32-bit forms, as processors do.
+ * The environment has four layouts: 16- or 32-bit by operand size, and protected or real (also V86) by mode.
+ * Real layouts hold 20- or 32-bit linear addresses instead of selector and offset, so a segment is lost on
+ * the way: it is loaded as 0. Bits that a layout leaves unused are stored as ones in the 32-bit forms, as
+ * processors do.
  *
- * FXSAVE's tag byte has one bit a register (1 = not empty) where the environment's has two (00 valid, 01 zero, 10
- * special, 11 empty): the latter are computed from the registers when stored, and only "empty" counts when loaded.
+ * FXSAVE's tag byte has one bit a register (1 = not empty) where the environment's has two (00 valid, 01
+ * zero, 10 special, 11 empty): the latter are computed from the registers when stored, and only "empty"
+ * counts when loaded.
  *
- * FXSAVE stores xmm0-7 and FXRSTOR loads them if CR4.OSFXSR is set (model-specific if not); nothing is stored behind
- * them. MXCSR_MASK is the guest processor's, not the host's.
+ * FXSAVE stores xmm0-7 and FXRSTOR loads them if CR4.OSFXSR is set (model-specific if not); nothing is stored
+ * behind them. MXCSR_MASK is the guest processor's, not the host's.
  *
  * SDM vol. 1, figures 8-9 to 8-12 and 10.5.1; vol. 2, FSTENV, FSAVE, FXSAVE, FXRSTOR.
  */

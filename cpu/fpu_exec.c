@@ -1,16 +1,19 @@
-/* fpu_exec.c - x87 instructions but the environment forms (fpu_env.c), and the checks of all FPU and SIMD rows.
+/* fpu_exec.c - x87 instructions but the environment forms (fpu_env.c), and the checks of all FPU and SIMD
+ * rows.
  *
- * Data instructions run on the host (fpu_host.c) on a copy of the state, which is committed when the result has
- * reached memory. Control instructions are done here on the parked image.
+ * Data instructions run on the host (fpu_host.c) on a copy of the state, which is committed when the result
+ * has reached memory. Control instructions are done here on the parked image.
  *
- * Pending exceptions. FSW.ES says that an unmasked exception waits. The next waiting instruction does not execute:
- * CR0.NE = 1 raises #MF; CR0.NE = 0 raises FERR#, from which the board makes IRQ13, and the processor freezes at the
- * instruction until an interrupt comes. On a PC the handler of IRQ13 writes port F0, which asserts IGNNE#: x87
- * instructions then ignore the pending exception. The port is the board's and the pin is not modelled; a processor
- * that would freeze with interrupts off never wakes up, so this is taken for the handler, and the instruction runs.
+ * Pending exceptions. FSW.ES says that an unmasked exception waits. The next waiting instruction does not
+ * execute: CR0.NE = 1 raises #MF; CR0.NE = 0 raises FERR#, from which the board makes IRQ13, and the
+ * processor freezes at the instruction until an interrupt comes. On a PC the handler of IRQ13 writes port F0,
+ * which asserts IGNNE#: x87 instructions then ignore the pending exception. The port is the board's and the
+ * pin is not modelled; a processor that would freeze with interrupts off never wakes up, so this is taken for
+ * the handler, and the instruction runs.
  *
  * FIP, FCS, FOP (and FDP, FDS with a memory operand) are those of the last instruction that is not a control
- * instruction (SDM vol. 1, 8.1.8), whether it raised an exception or not, as on processors before the Pentium 4.
+ * instruction (SDM vol. 1, 8.1.8), whether it raised an exception or not, as on processors before the Pentium
+ * 4.
  *
  * SDM vol. 1, chapter 8; vol. 3, 2.5 (CR0.EM, MP, NE, TS) and table 9-3.
  *
@@ -83,8 +86,8 @@ static void pointers_set(Vcpu *c, const Insn *i, FpuImage *f)
     f->fds = c->seg[i->seg].sel;
 }
 
-/* A store does not happen if one of these is raised unmasked; a rounded result (#P) is stored. With an error pending
- * before (IGNNE#), the host ran with all masked. */
+/* A store does not happen if one of these is raised unmasked; a rounded result (#P) is stored. With an error
+ * pending before (IGNNE#), the host ran with all masked. */
 static bool store_suppressed(const FpuImage *before, const FpuImage *f)
 {
     return !fpu_has_error(before) && f->fsw & ~f->fcw & (FPU_IE | FPU_DE | FPU_ZE | FPU_OE | FPU_UE);

@@ -1,15 +1,16 @@
 /* fpu_host.c - one guest x87, MMX or SSE instruction, run by the host's own.
  *
- * An instruction's host form is its row's prefix and opcode with a ModRM byte in which a memory operand is [rdi] and
- * a general register is EAX; XMM, MMX and x87 registers keep their numbers. Such a snippet is a function of (row,
- * ModRM, immediate) alone, is built once from these fields, never from guest bytes, and lives in a small arena that
- * is mapped twice: writable here, executable there. A full arena is emptied.
+ * An instruction's host form is its row's prefix and opcode with a ModRM byte in which a memory operand is
+ * [rdi] and a general register is EAX; XMM, MMX and x87 registers keep their numbers. Such a snippet is a
+ * function of (row, ModRM, immediate) alone, is built once from these fields, never from guest bytes, and
+ * lives in a small arena that is mapped twice: writable here, executable there. A full arena is emptied.
  *
- * The host's FPU gets the whole guest state before (FXRSTOR) and yields it afterwards (FXSAVE, FNINIT). Between them
- * runs a single instruction. An x87 exception that it raises only becomes pending, and FXSAVE and FNINIT do not wait: so
- * x87 instructions run with the guest's own masks and the host does exactly what the manual says for masked and
- * unmasked responses, without a signal. An exception that was pending before is hidden while the snippet runs; only
- * instructions that ignore it get here (SSE; x87 under IGNNE#). SSE exceptions fault at once, so the caller masks them.
+ * The host's FPU gets the whole guest state before (FXRSTOR) and yields it afterwards (FXSAVE, FNINIT).
+ * Between them runs a single instruction. An x87 exception that it raises only becomes pending, and FXSAVE
+ * and FNINIT do not wait: so x87 instructions run with the guest's own masks and the host does exactly what
+ * the manual says for masked and unmasked responses, without a signal. An exception that was pending before
+ * is hidden while the snippet runs; only instructions that ignore it get here (SSE; x87 under IGNNE#). SSE
+ * exceptions fault at once, so the caller masks them.
  *
  * One arena per host thread: no locks, and two machines may run side by side.
  *

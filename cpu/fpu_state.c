@@ -1,11 +1,12 @@
 /* fpu_state.c - where the guest's x87/MMX/SSE state is: in Vcpu.fpu (parked) or in the host's FPU (live).
  *
- * The image is the 512 bytes of FXSAVE in its legacy form. The host's FXSAVE also stores its own instruction and
- * data pointers and xmm8-15; the pointers are replaced by the guest's at once, and nobody shows xmm8-15 to a guest.
- * FXSAVE, FXRSTOR, FNINIT and LDMXCSR do not wait, so a pending x87 exception of the guest passes through here
- * without a signal. Upper halves of the host's vector registers are nobody's.
+ * The image is the 512 bytes of FXSAVE in its legacy form. The host's FXSAVE also stores its own instruction
+ * and data pointers and xmm8-15; the pointers are replaced by the guest's at once, and nobody shows xmm8-15
+ * to a guest. FXSAVE, FXRSTOR, FNINIT and LDMXCSR do not wait, so a pending x87 exception of the guest passes
+ * through here without a signal. Upper halves of the host's vector registers are nobody's.
  *
- * SDM vol. 1, 8.1 (x87 state), 10.5 (FXSAVE and FXRSTOR); vol. 3, 9.1.1 table "processor states following power-up".
+ * SDM vol. 1, 8.1 (x87 state), 10.5 (FXSAVE and FXRSTOR); vol. 3, 9.1.1 table "processor states following
+ * power-up".
  */
 #include "cpu/fpu.h"
 

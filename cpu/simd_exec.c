@@ -1,21 +1,23 @@
 /* simd_exec.c - MMX, SSE and SSE2 instructions.
  *
- * Data instructions run on the host (fpu_host.c), on a copy of the state with all SSE exceptions masked and their
- * flags clear. The flags that this raises, against the guest's masks, say whether the guest gets #XM; then nothing
- * of the result is kept but the flags. Only two details differ from a run with the guest's masks:
- *  - With a pre-computation exception (#I, #D, #Z) unmasked, no element of the operands is computed, hence no flags of
- *    post-computation exceptions appear.
- *  - An unmasked #U is raised by every tiny result, a masked one only by inexact ones; and flush-to-zero only counts if
- *    #U is masked. So where #U is unmasked the host runs with flush-to-zero first, which reports all tiny results.
+ * Data instructions run on the host (fpu_host.c), on a copy of the state with all SSE exceptions masked and
+ * their flags clear. The flags that this raises, against the guest's masks, say whether the guest gets #XM;
+ * then nothing of the result is kept but the flags. Only two details differ from a run with the guest's
+ * masks:
+ *  - With a pre-computation exception (#I, #D, #Z) unmasked, no element of the operands is computed, hence no
+ *    flags of post-computation exceptions appear.
+ *  - An unmasked #U is raised by every tiny result, a masked one only by inexact ones; and flush-to-zero only
+ *    counts if #U is masked. So where #U is unmasked the host runs with flush-to-zero first, which reports
+ *    all tiny results.
  *
- * MASKMOVQ and MASKMOVDQU address [eDI] implicitly and write single bytes: done by hand, as are MXCSR's instructions, whose
- * reserved bits are the guest processor's. PREFETCHh and the fences are nothing on one processor; CLFLUSH is checked
- * like a load and then nothing.
+ * MASKMOVQ and MASKMOVDQU address [eDI] implicitly and write single bytes: done by hand, as are MXCSR's
+ * instructions, whose reserved bits are the guest processor's. PREFETCHh and the fences are nothing on one
+ * processor; CLFLUSH is checked like a load and then nothing.
  *
  * SDM vol. 1, 10.2.3 (MXCSR), 11.5 (SSE exceptions), 9.4 and 9.6 (MMX and x87 state); vol. 3, 12 and 13.1.
  *
- * Not implemented: with #O or #U unmasked, #P is reported whenever the masked response was inexact, also for results
- * that an unbounded exponent would have represented exactly.
+ * Not implemented: with #O or #U unmasked, #P is reported whenever the masked response was inexact, also for
+ * results that an unbounded exponent would have represented exactly.
  */
 #include "cpu/exec.h"
 #include "cpu/fpu.h"
@@ -37,7 +39,8 @@ static unsigned gpr_number(const Insn *i, int n) { return i->row->o[n] == O_Gd ?
 
 static u32 unmasked(u32 raised, u32 mxcsr) { return raised & ~(mxcsr >> 7) & FPU_EXCEPTIONS; }
 
-/* Run i on the state before it (r->fpu = c->fpu), with these MXCSR bits and no exceptions; returns those raised. */
+/* Run i on the state before it (r->fpu = c->fpu), with these MXCSR bits and no exceptions; returns those
+ * raised. */
 static u32 simd_run(const Vcpu *c, const Insn *i, HostRun *r, u32 mxcsr)
 {
     r->fpu = c->fpu;
@@ -53,8 +56,8 @@ static _Noreturn void raise_xm(Vcpu *c, u32 raised)
     cpu_raise(c, c->cr4 & CR4_OSXMMEXCPT ? EX_XM : EX_UD);
 }
 
-/* The exceptions of i, raised; afterwards r holds its result. No row both reads and writes r->mem or r->gpr, so that a
- * second run finds its operands as they were. */
+/* The exceptions of i, raised; afterwards r holds its result. No row both reads and writes r->mem or r->gpr,
+ * so that a second run finds its operands as they were. */
 static void simd_compute(Vcpu *c, const Insn *i, HostRun *r)
 {
     u32 mxcsr = c->fpu.mxcsr, tiny = 0;
@@ -84,7 +87,8 @@ void exec_simd(Vcpu *c, const Insn *i)
     flags_set(c, i->row->write, r.eflags);
 }
 
-/* --- special addresses, special registers ---------------------------------------------------------------- */
+/* --- special addresses, special registers ----------------------------------------------------------------
+ * */
 
 /* MMX register n: the mantissa of x87 register n, where the image counts from the top of the stack. */
 static const u8 *mmx_register(const FpuImage *f, unsigned n) { return f->st[(n - fsw_top(f->fsw)) & 7]; }
@@ -99,8 +103,8 @@ static void mmx_enter(FpuImage *f)
     f->ftw = 0xff;
 }
 
-/* MASKMOVQ, MASKMOVDQU: bytes of the first operand whose byte in the second has bit 7 set, to [eDI]. All bytes are
- * checked before the first is written. */
+/* MASKMOVQ, MASKMOVDQU: bytes of the first operand whose byte in the second has bit 7 set, to [eDI]. All
+ * bytes are checked before the first is written. */
 void exec_maskmov(Vcpu *c, const Insn *i)
 {
     bool mmx = i->row->checks & CK_MMX;
@@ -131,7 +135,8 @@ void exec_stmxcsr(Vcpu *c, const Insn *i)
     mem_write(c, i->seg, insn_ea(c, i), c->fpu.mxcsr, 4);
 }
 
-/* --- no FPU state at all --------------------------------------------------------------------------------- */
+/* --- no FPU state at all ---------------------------------------------------------------------------------
+ * */
 
 void exec_movnti(Vcpu *c, const Insn *i) { mem_write(c, i->seg, insn_ea(c, i), c->gpr[i->reg], 4); }
 
