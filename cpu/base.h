@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h> /* memcpy, memmove, memset, memcmp: base.c has them; no others in core code */
 
 typedef uint8_t u8;
 typedef uint16_t u16;

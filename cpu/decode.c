@@ -276,10 +276,10 @@ DecodeStatus insn_decode(Insn *i, const u8 *bytes, unsigned avail, DecodeMode mo
     i->adsize = !mode.code32 == !(i->prefix & PREFIX_67) ? 2 : 4;
     i->seg = i->seg_override != REG_NONE ? i->seg_override : DS;
     i->op_at = (u8)(s.at - 1);
-    i->reg = i->opcode & 7;
 
     unsigned slot = i->opcode;
     if (slot == 0x0f) slot = 256u + (i->opcode = take8(&s));
+    i->reg = i->opcode & 7;
     if (s.over) return ran_out(i, &s);
     if (op_flags[slot] & OP_MODRM) take_modrm(i, &s, op_flags[slot] & OP_REG_ONLY);
     if (s.over) return ran_out(i, &s);

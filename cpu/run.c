@@ -123,9 +123,10 @@ void cpu_reset(Vcpu *c)
 
 /* --- the loop --- */
 
-/* What the host wants; false: stop. */
+/* What the host wants; false: stop. The hooks may use the FPU. */
 static bool host_events(Vcpu *c, const RunHooks *h)
 {
+    fpu_park(c);
     if (attention_take(c, ATT_STOP)) {
         if (c->stop_reason == STOP_NONE) c->stop_reason = STOP_QUIT;
         return false;
@@ -186,7 +187,10 @@ static void run_guest(Vcpu *c)
 StopReason cpu_run(Vcpu *c, const RunHooks *h)
 {
     c->stop_reason = STOP_NONE;
-    if (setjmp(c->fault_jmp)) cpu_deliver_fault(c);
+    if (setjmp(c->fault_jmp)) {
+        if (c->first_fault && !c->first_fault->vector && !c->first_fault->error) *c->first_fault = c->fault;
+        cpu_deliver_fault(c);
+    }
     for (;;) {
         if (atomic_load(&c->attention)) {
             if (!host_events(c, h)) return c->stop_reason;
@@ -197,6 +201,7 @@ StopReason cpu_run(Vcpu *c, const RunHooks *h)
             run_guest(c);
             continue;
         }
+        fpu_park(c);
         if (!h->idle) return c->stop_reason = STOP_HLT;
         if (!has_deliverable(c)) h->idle(h->ctx);
     }

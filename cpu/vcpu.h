@@ -108,6 +108,7 @@ struct Vcpu {
     void *ret_bottom;    /* its sentinel: where it is reset to */
     u64 exit_arg;        /* what an exit stub wants to tell the dispatcher */
     u64 scratch[2];      /* generated code's own spill slots, valid within one guest instruction */
+    u64 insns_xlat;      /* retired in translated code; counted with -d stats only */
     /* --- execution --- */
     u32 next_eip;        /* eip + length; branches overwrite it; becomes eip when the instruction ends */
     u8 cpl;              /* 0..3; 3 in V86, 0 in real mode */
@@ -134,6 +135,7 @@ struct Vcpu {
     u8 delivering_ext;   /* EXT bit of selector error codes: 1 while an external event or exception is delivered */
     bool nmi_blocked;    /* from the delivery of an NMI until the next IRET */
     u32 db_pending;      /* DR6 bits of debug traps to deliver before the next instruction */
+    Fault *first_fault;  /* tests: the first fault is copied here if vector and error are still 0; NULL: no */
     /* --- the world --- */
     Bus *bus;            /* ports and MMIO */
     Phys *phys;          /* RAM */

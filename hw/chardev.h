@@ -16,7 +16,17 @@ struct Chardev {
     void (*on_input)(void *dev);
     void *dev;
 };
-static inline void chardev_write(Chardev *d, const u8 *b, u32 n) { if (d && d->write) d->write(d, b, n); }
-static inline u32 chardev_read(Chardev *d, u8 *b, u32 n) { return d && d->read ? d->read(d, b, n) : 0; }
+/* Backends are host code that may use the FPU, where the guest's state may be live. */
+static inline void chardev_park(void) { if (base_fpu_park) base_fpu_park(); }
+static inline void chardev_write(Chardev *d, const u8 *b, u32 n)
+{
+    chardev_park();
+    if (d && d->write) d->write(d, b, n);
+}
+static inline u32 chardev_read(Chardev *d, u8 *b, u32 n)
+{
+    chardev_park();
+    return d && d->read ? d->read(d, b, n) : 0;
+}
 
 #endif

@@ -260,7 +260,7 @@ static bool shape_mov_imm(const Job *j)
 static bool shape_bswap(const Job *j)
 {
     if (j->i->opsize == 2) return false;
-    emit_bswap32(j->e, host_gpr(j->i->reg));
+    emit_bswap32(j->e, host_gpr(j->i->opcode & 7));
     return true;
 }
 
@@ -296,7 +296,9 @@ static bool shape_x87(const Job *j)
 static bool shape_0fae(const Job *j)
 {
     if (j->i->is_mem) return (j->i->reg == 2 || j->i->reg == 3) && shape_modrm(j);
-    return j->i->reg >= 5 && shape_modrm(j);
+    if (j->i->reg < 5) return false;
+    emit_op_reg(j->e, op_of(j->i), 0); /* rm means nothing */
+    return true;
 }
 
 /* --- the opcode maps --- */

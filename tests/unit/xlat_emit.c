@@ -156,6 +156,61 @@ static u8 *put_end(Emit *e)
     return fail;
 }
 
+/* --- memory safety: what Capstone sees in emitted code --- */
+
+static csh disassembler;
+
+static bool window_register(x86_reg r)
+{
+    static const x86_reg ok[] = {X86_REG_INVALID, X86_REG_EAX, X86_REG_ECX,  X86_REG_EDX,
+                                 X86_REG_EBX,     X86_REG_EBP, X86_REG_ESI,  X86_REG_EDI,
+                                 X86_REG_R8D,     X86_REG_R9D, X86_REG_R14D, X86_REG_EIZ};
+    for (unsigned n = 0; n < ARRAY_LEN(ok); n++)
+        if (ok[n] == r) return true;
+    return false;
+}
+
+/* gs:[r32], [r13 + r64], or a field of the Vcpu (or the limit probe's table). */
+static bool operand_safe(const cs_x86 *x, const x86_op_mem *m)
+{
+    if (m->segment == X86_REG_GS)
+        return x->addr_size == 4 && window_register(m->base) && window_register(m->index);
+    if (m->segment != X86_REG_INVALID || x->addr_size != 8) return false;
+    if (m->base == X86_REG_R13) return m->index != X86_REG_INVALID && m->disp == 0 && m->scale == 1;
+    return m->base == X86_REG_R15 && m->index == X86_REG_INVALID && (u64)m->disp < sizeof(Vcpu);
+}
+
+static bool insn_safe(const cs_insn *i)
+{
+    const cs_detail *d = i->detail;
+    for (int n = 0; n < d->regs_read_count + d->regs_write_count; n++)
+        if ((n < d->regs_read_count ? d->regs_read[n] : d->regs_write[n - d->regs_read_count]) == X86_REG_RSP)
+            return false;
+    for (int n = 0; n < d->x86.op_count && i->id != X86_INS_LEA; n++)
+        if (d->x86.operands[n].type == X86_OP_MEM && !operand_safe(&d->x86, &d->x86.operands[n].mem))
+            return false;
+    return i->id != X86_INS_MASKMOVQ && i->id != X86_INS_MASKMOVDQU;
+}
+
+/* Returns the offending instruction's text, or NULL. Capstone stops at what is not valid in 64-bit mode. */
+static const char *code_unsafe(const u8 *code, const u8 *end)
+{
+    static char text[64];
+    cs_insn *i = cs_malloc(disassembler);
+    size_t left = (size_t)(end - code);
+    u64 address = 0;
+    text[0] = 0;
+    while (left && !text[0])
+        if (!cs_disasm_iter(disassembler, &code, &left, &address, i))
+            strcpy(text, "invalid");
+        else if (!insn_safe(i))
+            snprintf(text, sizeof text, "%.16s %.40s", i->mnemonic, i->op_str);
+    cs_free(i, 1);
+    return text[0] ? text : NULL;
+}
+
+/* --- running it --- */
+
 static bool emit_case(Case *t)
 {
     Emit e = {t->w->code + WORLD_STUB_BYTES, t->w->code + WORLD_CODE_BYTES, 0};
@@ -166,6 +221,8 @@ static bool emit_case(Case *t)
         return false;
     }
     t->code_end = e.at;
+    const char *unsafe = code_unsafe(t->w->code + WORLD_STUB_BYTES, e.at);
+    if (unsafe) fail_msg("%s emits %s", t->insn.row->name, unsafe);
     assert_true(e.at - (t->w->code + WORLD_STUB_BYTES) < EMIT_MAX_INSN);
     emit_fail_bind(&emit_fails, put_end(&e));
     return true;
@@ -395,12 +452,181 @@ static void test_every_row_has_a_form(void **state)
     case_free(t);
 }
 
+/* --- the pieces that other files build on --- */
+
+static void begin_piece(Case *t, bool memory_operand)
+{
+    static const Row *mov;
+    for (const Row *r = x86_rows; !mov; r++)
+        if (r->opcode == 0x8b) mov = r;
+    random_mode(t);
+    do t->len = insn_gen_row(&t->gen, mov, t->bytes, &t->insn);
+    while (!t->len || t->insn.is_mem != memory_operand);
+    random_state(t);
+    memcpy(t->memory, t->w->data, WORLD_DATA_BYTES);
+    emit_fails.n = 0;
+}
+
+static void end_piece(Case *t, Emit *e)
+{
+    t->code_end = e->at;
+    emit_fail_bind(&emit_fails, put_end(e));
+    run_host(t);
+}
+
+/* What the interpreter's own functions do, as run_interp(). */
+typedef enum Piece { PIECE_PUSH_IMM, PIECE_PUSH_REG, PIECE_POP, PIECE_LINEAR, PIECE_LOAD, PIECES } Piece;
+typedef struct PieceArgs {
+    Piece what;
+    int reg;   /* host register: source or destination */
+    u32 value; /* immediate, or what the scratch register holds */
+    unsigned bytes;
+    u32 extra;
+} PieceArgs;
+
+static u32 piece_reference(Case *t, PieceArgs a)
+{
+    static Vcpu c;
+    static u32 v;
+    c = t->before;
+    v = 0;
+    t->vector = -1;
+    u32 off = a.what >= PIECE_LINEAR ? insn_ea(&c, &t->insn) : 0;
+    u32 pushed = a.what == PIECE_PUSH_REG && a.reg < R8 ? c.gpr[a.reg] : a.reg == R14 ? c.gpr[ESP] : a.value;
+    if (setjmp(c.fault_jmp))
+        t->vector = c.fault.vector;
+    else if (a.what <= PIECE_PUSH_REG)
+        push(&c, pushed, a.bytes);
+    else if (a.what == PIECE_POP)
+        v = pop(&c, a.bytes), stack_add(&c, (s32)a.extra);
+    else if (a.what == PIECE_LINEAR)
+        v = seg_linear(&c, t->insn.seg, off, a.bytes, ACC_READ);
+    else
+        v = mem_read(&c, t->insn.seg, off, a.bytes);
+    t->interp = c;
+    memcpy(t->interp_memory, t->w->data, WORLD_DATA_BYTES);
+    return v;
+}
+
+static bool emit_piece(Case *t, Emit *e, PieceArgs a)
+{
+    if (a.what == PIECE_PUSH_REG && a.reg >= R8 && a.reg != R14) emit_mov_ri32(e, a.reg, a.value);
+    switch (a.what) {
+    case PIECE_PUSH_IMM: return emit_push_imm(e, a.value, a.bytes, &t->mode, t->form);
+    case PIECE_PUSH_REG: return emit_push_reg(e, a.reg, a.bytes, &t->mode, t->form);
+    case PIECE_POP: return emit_pop_reg(e, a.reg, a.bytes, a.extra, &t->mode, t->form);
+    case PIECE_LINEAR: return emit_linear(e, a.reg, &t->insn, &t->mode, a.bytes);
+    default: return emit_load_operand(e, a.reg, &t->insn, &t->mode, t->form, a.bytes);
+    }
+}
+
+static PieceArgs random_piece(Case *t)
+{
+    static const u8 regs[] = {RAX, RCX, RDX, RBX, RBP, RSI, RDI, R8, R9, R10, R11, R14};
+    InsnGen *g = &t->gen;
+    PieceArgs a = {.what = gen_below(g, PIECES), .value = gen_value(g), .bytes = 2u << gen_below(g, 2)};
+    a.reg = regs[gen_below(g, a.what == PIECE_PUSH_REG ? ARRAY_LEN(regs) : ARRAY_LEN(regs) - 1)];
+    if (gen_chance(g, 50)) a.extra = gen_below(g, 0x10000);
+    if (a.what >= PIECE_LINEAR) a.bytes = 1u << gen_below(g, 3);
+    return a;
+}
+
+static void run_piece(Case *t)
+{
+    Emit e = {t->w->code + WORLD_STUB_BYTES, t->w->code + WORLD_CODE_BYTES, 0};
+    PieceArgs a = random_piece(t);
+    begin_piece(t, a.what >= PIECE_LINEAR);
+    if (!emit_piece(t, &e, a)) return;
+    if (a.what >= PIECE_POP) emit_mov_mr64(&e, R15, offsetof(Vcpu, scratch), a.reg);
+    u32 v = piece_reference(t, a);
+    end_piece(t, &e);
+    if (t->vector < 0) {
+        EXPECT(t, t->result.outcome == HOST_DONE && !t->host.exit_arg);
+        EXPECT(t, a.what < PIECE_POP || t->host.scratch[0] == v);
+        EXPECT(t, memcmp(t->w->data, t->interp_memory, WORLD_DATA_BYTES) == 0);
+        for (int r = 0; r < 8; r++)
+            EXPECT(t, (r == a.reg && a.what >= PIECE_POP) || t->result.reg[r] == t->interp.gpr[r]);
+        EXPECT(t, t->host.eflags == (t->before.eflags & FL_HOST));
+    } else if (a.what != PIECE_LINEAR || t->vector != EX_PF) {
+        EXPECT(t, t->vector == EX_PF ? t->result.outcome == HOST_SEGV
+                                     : t->host.exit_arg || t->result.outcome == HOST_GP);
+        expect_unchanged(t);
+    }
+}
+
+static void test_pieces(void **state)
+{
+    (void)state;
+    Case *t = case_new(true);
+    for (unsigned n = case_count(30000); n--;) run_piece(t);
+    case_free(t);
+}
+
+/* --- the plain writers --- */
+
+static void expect_text(Emit *e, u8 *from, const char *text)
+{
+    cs_insn *i;
+    char got[64] = "";
+    size_t n = cs_disasm(disassembler, from, (size_t)(e->at - from), 0, 1, &i);
+    if (n) snprintf(got, sizeof got, "%.16s %.40s", i[0].mnemonic, i[0].op_str);
+    assert_string_equal(got, text);
+    assert_int_equal(i[0].size, e->at - from);
+    cs_free(i, n);
+    e->at = from;
+}
+
+static void test_writers(void **state)
+{
+    (void)state;
+    static u8 code[512];
+    Emit e = {code, code + sizeof code, 0};
+#define WRITES(call, text) (call, expect_text(&e, code, text))
+    WRITES(emit_mov_rr32(&e, R14, RDI), "mov r14d, edi");
+    WRITES(emit_mov_rr64(&e, RCX, R10), "mov rcx, r10");
+    WRITES(emit_mov_ri32(&e, R9, 0x80000000), "mov r9d, 0x80000000");
+    WRITES(emit_mov_ri64(&e, RAX, 5), "mov eax, 5");
+    WRITES(emit_mov_ri64(&e, R8, 0xffffffff80000000), "mov r8, -0x80000000");
+    WRITES(emit_mov_ri64(&e, R13, 0x123456789abcdef0), "movabs r13, 0x123456789abcdef0");
+    WRITES(emit_mov_rm32(&e, RAX, R13, 0), "mov eax, dword ptr [r13]");
+    WRITES(emit_mov_rm32(&e, R12, RSP, 0), "mov r12d, dword ptr [rsp]");
+    WRITES(emit_mov_rm64(&e, RBX, R12, 0x80), "mov rbx, qword ptr [r12 + 0x80]");
+    WRITES(emit_mov_rm64(&e, RBX, RBP, -128), "mov rbx, qword ptr [rbp - 0x80]");
+    WRITES(emit_mov_rm64_index(&e, R8, R13, R12, 3, 0), "mov r8, qword ptr [r13 + r12*8]");
+    WRITES(emit_mov_mr32(&e, R15, 32, RSI), "mov dword ptr [r15 + 0x20], esi");
+    WRITES(emit_mov_mr64(&e, R15, 0x1000, R11), "mov qword ptr [r15 + 0x1000], r11");
+    WRITES(emit_mov_mi32(&e, R15, 4, 7), "mov dword ptr [r15 + 4], 7");
+    WRITES(emit_lea32(&e, R14, R14, -4), "lea r14d, [r14 - 4]");
+    WRITES(emit_lea64(&e, RCX, R8, 0x12345), "lea rcx, [r8 + 0x12345]");
+    WRITES(emit_lea64_index(&e, RCX, RAX, RBP, 1, 1), "lea rcx, [rax + rbp*2 + 1]");
+    WRITES(emit_not64(&e, R10), "not r10");
+    WRITES(emit_movzx16(&e, R8, RSP), "movzx r8d, sp");
+    WRITES(emit_bswap64(&e, R10), "bswap r10");
+    WRITES(emit_jmp_mem_index(&e, R11, R9, 3, 0x80000), "jmp qword ptr [r11 + r9*8 + 0x80000]");
+    WRITES(emit_call(&e, code + 0x105), "call 0x105");
+    WRITES(emit_jmp(&e, code), "jmp 0");
+    WRITES(emit_patch8(emit_jrcxz_hole(&e), code + 0x7f), "jrcxz 0x7f");
+    WRITES(emit_patch32(emit_jcc_hole(&e, 5), code), "jne 0");
+    WRITES(emit_ret(&e), "ret ");
+#undef WRITES
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    cs_open(CS_ARCH_X86, CS_MODE_64, &disassembler);
+    cs_option(disassembler, CS_OPT_DETAIL, CS_OPT_ON);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_writers),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_mapped),
         cmocka_unit_test(test_holes),
         cmocka_unit_test(test_every_row_has_a_form),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }

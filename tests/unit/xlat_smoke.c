@@ -1,0 +1,96 @@
+/* The translator against the interpreter on small programs, each ending in HLT: control flow of every kind, stores
+ * into code, faults. Same registers, flags and memory are asked for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/vm.h"
+
+typedef struct Program {
+    const char *name;
+    const char *code; /* hex */
+} Program;
+
+/* clang-format off */
+static const Program programs[] = {
+    {"mov add hlt", "b8 05000000 83c007 f4"},
+    {"loop sum", "b9 e8030000 31c0 01c8 49 75fb f4"},
+    {"loop instruction", "b9 10000000 31c0 40 e2fd f4"},
+    {"call ret", "b8 01000000 e8 02000000 40 f4 83c010 c3"},
+    {"fib(15) by call and ret",
+     "6a0f e8 01000000 f4"                    /* push 15; call fib; hlt */
+     "53 56 8b5c240c 89d8 83fb02 7219"        /* fib: push ebx; push esi; mov ebx,[esp+12]; mov eax,ebx; cmp ebx,2; jb end */
+     "8d43ff 50 e8 eaffffff 89c6 8d43fe 890424 e8 ddffffff 59 01f0"
+     "5e 5b c3"},
+    {"indirect call and jump", "bb 10000100 31c0 ffd3 ffd3 f4 90909090 83c003 be 1b000100 ffe6 f4 40 c3"},
+    {"unmatched returns", "68 0b000100 c3 f4f4f4f4f4 40 68 13000100 c3 f4 40 f4"},
+    {"store into the next instruction", "c605 07000100 40 90 f4"},
+    {"store into a loop's body", "b9 0a000000 31c0 8305 0f000100 01 83c001 49 75f3 f4"},
+    {"pushf popf flags", "31c0 f9 9c 59 9d 11c0 f4"},
+    {"cli sti pushf popf sreg", "f9 9c fa 9c fb 9c 8cd8 8cc9 5a 9d 9d 11db fd 9c 9d 9c fc 58 f4"},
+    {"string copy", "fc be 00000100 bf 00000200 b9 40000000 f3a5 8b07 f4"},
+    {"string copy backwards", "fd be 10000100 bf 00000200 b9 07000000 f3a4 ac 66a5 ab fc 8b07 f4"},
+    {"string copy large", "fc be 00000100 bf 00000200 b9 00030000 f3a5 8b47fc f4"},
+    {"string scan and compare", "fc bf 00000100 b0 f4 b9 64000000 f2ae be 00000100 bf 04000100 b9 20000000 f3a6 9c 58 f4"},
+    {"div", "b8 64000000 31d2 b9 07000000 f7f1 39c8 f4"},
+    {"high bytes", "b8 34120000 b4ff 00e0 88c4 8a64 24fc 886424f8 8b5c24f8 f4"},
+    {"push pop esp", "54 58 5c 8d6424f0 ff3424 8f44 24 04 f4"},
+    {"setcc cmov", "31c0 83f801 0f92c0 0f44d8 0f45c8 f4"},
+    {"x87 sum", "d9e8 d9e8 dec1 db1d 00000200 a1 00000200 dd05 08000200 f4"},
+};
+/* clang-format on */
+
+static unsigned hex(const char *s, u8 *out)
+{
+    unsigned n = 0;
+    while (*s) {
+        if (*s == ' ') {
+            s++;
+            continue;
+        }
+        char b[3] = {s[0], s[1], 0};
+        out[n++] = (u8)strtoul(b, NULL, 16);
+        s += 2;
+    }
+    return n;
+}
+
+static void run_program(const Program *p, bool translate, Vcpu *out, u8 *mem)
+{
+    u8 code[512];
+    static Vm v;
+    unsigned n = hex(p->code, code);
+    memset(&v, 0, sizeof v);
+    vm_start(&v, translate);
+    memcpy(v.phys->ram + 0x10000, code, n);
+    assert_int_equal(vm_run(&v), STOP_HLT);
+    memcpy(out->gpr, v.c.gpr, sizeof out->gpr);
+    out->eip = v.c.eip;
+    out->eflags = v.c.eflags;
+    memcpy(mem, v.phys->ram + 0x10000, 0x80000);
+    vm_end(&v);
+}
+
+static void same_as_interpreter(void **state)
+{
+    const Program *p = *state;
+    static Vcpu a, b;
+    static u8 ma[0x80000], mb[0x80000];
+    run_program(p, false, &a, ma);
+    run_program(p, true, &b, mb);
+    assert_memory_equal(a.gpr, b.gpr, sizeof a.gpr);
+    assert_int_equal(a.eip, b.eip);
+    assert_int_equal(a.eflags & FL_HOST, b.eflags & FL_HOST);
+    assert_memory_equal(ma, mb, sizeof ma);
+}
+
+int main(void)
+{
+    static struct CMUnitTest tests[ARRAY_LEN(programs)];
+    for (unsigned n = 0; n < ARRAY_LEN(programs); n++)
+        tests[n] = (struct CMUnitTest){.name = programs[n].name, .test_func = same_as_interpreter, .initial_state = (void *)(uintptr_t)&programs[n]};
+    return _cmocka_run_group_tests("xlat_smoke", tests, ARRAY_LEN(programs), NULL, NULL);
+}

@@ -1,0 +1,179 @@
+/* block.c - translated blocks: found by identity, by physical page and by host address; linked and killed.
+ *
+ * A block lies within one guest page. Its identity is (physical address, EIP, mode): translations are shared by all
+ * address spaces that map the page at the same place. Pages with blocks carry WATCH_CODE, so that every write to
+ * them is heard of; only blocks that overlap the written bytes die. A dead block's host code stays until the next
+ * flush, but nothing enters it: links into it go back to their stubs and its jump-cache entry is cleared; host
+ * return addresses into it are dropped with the whole return stack.
+ */
+#include "translator/xlat.h"
+
+static u32 block_hash_of(u32 pa, u32 eip, ModeKey mode)
+{
+    u32 h = pa * 0x9e3779b1u ^ (eip - pa) ^ mode * 0x85ebca6bu;
+    return (h ^ h >> 16) & (BLOCK_HASH - 1);
+}
+
+Block *block_find(Xlat *x, u32 pa, u32 eip, ModeKey mode)
+{
+    Block *b = x->block_hash[block_hash_of(pa, eip, mode)];
+    while (b && (b->pa != pa || b->eip != eip || b->mode != mode)) b = b->hash_next;
+    return b;
+}
+
+/* Bits of the 64-byte granules that [offset, offset + bytes) of a page touches. */
+static u64 granule_bits(u32 offset, u32 bytes)
+{
+    u32 first = offset / 64, last = (offset + bytes - 1) / 64;
+    if (last > 63) last = 63;
+    return (~0ull >> (63 - (last - first))) << first;
+}
+
+void block_insert(Xlat *x, Block *b)
+{
+    Block **slot = &x->block_hash[block_hash_of(b->pa, b->eip, b->mode)];
+    u32 pfn = b->pa >> PAGE_BITS;
+    CodePage *p = x->pages[pfn];
+    if (!p) p = x->pages[pfn] = cache_meta(&x->cache, sizeof *p);
+    if (!p->blocks) shadow_watch(x->shadow, pfn, WATCH_CODE);
+    b->hash_next = *slot;
+    *slot = b;
+    b->page_next = p->blocks;
+    p->blocks = b;
+    p->granules |= granule_bits(b->pa & PAGE_MASK, b->bytes);
+    x->by_host[x->blocks++] = b;
+}
+
+Block *block_at_host(Xlat *x, const u8 *hpc)
+{
+    u32 lo = 0, hi = x->blocks;
+    while (lo < hi) {
+        u32 mid = (lo + hi) / 2;
+        if (x->by_host[mid]->hpc <= hpc) lo = mid + 1;
+        else hi = mid;
+    }
+    if (!lo) return NULL;
+    Block *b = x->by_host[lo - 1];
+    return hpc < b->hpc + b->hbytes ? b : NULL;
+}
+
+u32 block_guest_eip(const Block *b, const u8 *hpc)
+{
+    u32 off = (u32)(hpc - b->hpc), n = 0;
+    while (n + 1 < b->insns && b->map[n + 1].host <= off) n++;
+    return b->eip + b->map[n].guest;
+}
+
+void block_link(Xlat *x, Link *l, Block *to, u32 ctx)
+{
+    if (l->to) block_unlink(x, l);
+    if (l->ctx_hole) {
+        store64(l->ctx_hole, 0 - ((u64)ctx << 32));
+    } else if (l->cross_page) {
+        l->next_shared = x->shared_links;
+        if (l->next_shared) l->next_shared->prev_shared = &l->next_shared;
+        l->prev_shared = &x->shared_links;
+        x->shared_links = l;
+    }
+    l->to = to;
+    l->next_in = to->links_in;
+    to->links_in = l;
+    emit_patch32(l->hole, cache_write(&x->cache, to->hpc));
+    x->stats.links++;
+}
+
+void block_unlink(Xlat *x, Link *l)
+{
+    (void)x;
+    Link **p = &l->to->links_in;
+    while (*p != l) p = &(*p)->next_in;
+    *p = l->next_in;
+    if (l->prev_shared) {
+        *l->prev_shared = l->next_shared;
+        if (l->next_shared) l->next_shared->prev_shared = l->prev_shared;
+        l->prev_shared = NULL;
+        l->next_shared = NULL;
+    }
+    l->to = NULL;
+    if (l->ctx_hole) store64(l->ctx_hole, 0);
+    emit_patch32(l->hole, l->stub);
+}
+
+void block_unlink_shared(Xlat *x)
+{
+    while (x->shared_links) block_unlink(x, x->shared_links);
+}
+
+static void jump_cache_forget(Xlat *x, const Block *b)
+{
+    u64 *keys = x->c->jump_cache, *hpcs = keys + JUMP_CACHE_SLOTS;
+    u32 slot = b->eip & (JUMP_CACHE_SLOTS - 1);
+    if (hpcs[slot] == (u64)(uintptr_t)b->hpc) keys[slot] = 1;
+}
+
+void block_kill(Xlat *x, Block *b)
+{
+    CodePage *p = x->pages[b->pa >> PAGE_BITS];
+    Block **at = &x->block_hash[block_hash_of(b->pa, b->eip, b->mode)];
+    while (*at != b) at = &(*at)->hash_next;
+    *at = b->hash_next;
+    for (at = &p->blocks; *at != b; at = &(*at)->page_next) {}
+    *at = b->page_next;
+    while (b->links_in) block_unlink(x, b->links_in);
+    for (Link *l = b->links; l; l = l->next_own)
+        if (l->to) block_unlink(x, l);
+    jump_cache_forget(x, b);
+    context_drop_returns(x);
+    b->dead = true;
+    x->killed = true;
+    x->stats.invalidated++;
+}
+
+static void granules_recount(CodePage *p)
+{
+    p->granules = 0;
+    for (Block *b = p->blocks; b; b = b->page_next) p->granules |= granule_bits(b->pa & PAGE_MASK, b->bytes);
+}
+
+static void page_written(Xlat *x, u32 pa, u32 bytes)
+{
+    CodePage *p = x->pages[pa >> PAGE_BITS];
+    if (!p || !(p->granules & granule_bits(pa & PAGE_MASK, bytes))) return;
+    bool any = false;
+    for (Block *b = p->blocks, *next; b; b = next) {
+        next = b->page_next;
+        if (b->pa < pa + bytes && pa < b->pa + b->bytes) block_kill(x, b), any = true;
+    }
+    if (any) granules_recount(p);
+    if (!p->blocks) shadow_unwatch(x->shadow, pa >> PAGE_BITS, WATCH_CODE);
+}
+
+void block_written(Xlat *x, u32 pa, u32 bytes)
+{
+    while (bytes) {
+        u32 n = PAGE_BYTES - (pa & PAGE_MASK);
+        if (n > bytes) n = bytes;
+        page_written(x, pa, n);
+        pa += n;
+        bytes -= n;
+    }
+}
+
+void block_flush_all(Xlat *x)
+{
+    for (u32 i = 0; i < x->blocks; i++) {
+        Block *b = x->by_host[i];
+        u32 pfn = b->pa >> PAGE_BITS;
+        if (!x->pages[pfn]) continue;
+        if (x->pages[pfn]->blocks) shadow_unwatch(x->shadow, pfn, WATCH_CODE);
+        x->pages[pfn] = NULL;
+    }
+    memset(x->block_hash, 0, BLOCK_HASH * sizeof *x->block_hash);
+    for (u32 i = 0; i < JUMP_CACHE_SLOTS; i++) x->c->jump_cache[i] = 1;
+    x->blocks = 0;
+    x->shared_links = NULL;
+    x->cache.used = x->cache.meta_used = 0;
+    x->killed = true;
+    context_drop_returns(x);
+    x->stats.flushes++;
+}

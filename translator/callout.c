@@ -1,0 +1,73 @@
+/* callout.c - a guest instruction done by its interpreter function, between two translated ones.
+ *
+ * The code sets EIP, saves the guest's registers (xlat_callout in glue.S), calls C and goes on. C says "leave"
+ * instead when control went elsewhere, when the mode or the address space changed under the block, when a block
+ * died (it may have been this one), or when something waits for the run loop. A fault leaves by longjmp, with all
+ * state in the Vcpu already.
+ */
+#include "cpu/fpu.h"
+#include "translator/xlat.h"
+
+
+
+typedef struct Callout { /* argument of a callout, in the block's arena */
+    Insn insn;
+    Xlat *x;
+} Callout;
+
+static inline void exec(Vcpu *c, const Insn *i)
+{
+    const Row *r = i->row;
+    c->next_eip = c->eip + i->len;
+    if (r->checks & CK_CPL0 && c->cpl != 0) raise_gp(c, 0);
+    if (c->row_hits) c->row_hits[r->id]++;
+    c->insns_interp++;
+    x86_exec[r->id](c, i);
+}
+
+/* True if the block may go on at `expected`. */
+static inline bool may_go_on(Xlat *x, Vcpu *c, u32 expected)
+{
+    c->win_user = shadow_view(x->shadow)->user;
+    if (unlikely(!c->fpu_live)) fpu_unpark(c);
+    return c->next_eip == expected && !x->killed;
+}
+
+/* An instruction that changes neither mode nor control flow (unless REP was interrupted). */
+static int callout_plain(Vcpu *c, void *arg)
+{
+    const Callout *a = arg;
+    exec(c, &a->insn);
+    u32 expected = c->eip + a->insn.len;
+    bool on = may_go_on(a->x, c, expected);
+    c->eip = c->next_eip;
+    return on ? 0 : EXIT_DISPATCH;
+}
+
+/* One that may: the context is made anew and compared. */
+static int callout_ends(Vcpu *c, void *arg)
+{
+    const Callout *a = arg;
+    u64 before = c->ctx;
+    exec(c, &a->insn);
+    u32 expected = c->eip + a->insn.len;
+    bool on = may_go_on(a->x, c, expected);
+    c->eip = c->next_eip;
+    if (!on || c->halted) return EXIT_DISPATCH;
+    if (c->inhibit && !c->attention) c->inhibit = 0; /* nothing to hold off */
+    if (c->inhibit || c->poll == cpu_poll_trap) return EXIT_DISPATCH;
+    context_update(a->x);
+    return c->ctx == before ? 0 : EXIT_DISPATCH;
+}
+
+void callout_emit(Tx *t, const Insn *i)
+{
+    Callout *a = cache_meta(&t->x->cache, sizeof *a);
+    *a = (Callout){.insn = *i, .x = t->x};
+    bool ends = i->row->checks & CK_ENDS || i->row->cls == XC_FLOW || i->row->cls == XC_FAR || i->row->cls == XC_SEG;
+    emit_mov_mi32(&t->e, R15, VCPU_EIP, t->eip);
+    emit_mov_ri64(&t->e, R9, (u64)(uintptr_t)a);
+    emit_mov_ri64(&t->e, R11, (u64)(uintptr_t)(ends ? callout_ends : callout_plain));
+    emit_call(&t->e, xlat_callout);
+    if (t->x->stats.row_callouts) t->x->stats.row_callouts[i->row->id]++;
+}

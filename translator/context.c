@@ -1,0 +1,117 @@
+/* context.c - what a block may assume about the CPU beside its own bytes.
+ *
+ * The *mode* is what the translation bakes in: code and stack size, ring class, which segments are flat, whether
+ * FPU instructions may run. The *context id* names (mode, CS base, address space with its generation of executable
+ * mappings): equal (context id, EIP) means equal code, so one 64-bit compare guards every transfer that may leave
+ * the page or the mode, and a CR3 load empties nothing. Ids are never reused; those of dead address spaces just
+ * stop matching. Rings 0-2 run from what all address spaces share (Shadow view.shared), so that a process switch
+ * keeps the kernel's context.
+ */
+#include "translator/xlat.h"
+
+static inline unsigned seg_form(const Segment *s, bool code)
+{
+    u32 a = s->attr;
+    if (a & SEG_UNUSABLE || !(a & SEG_P)) return SEGF_OTHER;
+    if (code) { /* execute-only code cannot be read through */
+        if (!(a & SEG_READABLE) || !(a & SEG_CODE)) return SEGF_OTHER;
+    } else if (a & SEG_CODE || !(a & SEG_WRITABLE) || a & SEG_DOWN) {
+        return SEGF_OTHER;
+    }
+    if (s->limit != 0xffffffff) return SEGF_LIMITED;
+    return s->base ? SEGF_BASED : SEGF_FLAT;
+}
+
+/* In real mode CS is written through; its cache says code or data as the last protected-mode load left it. */
+static unsigned cs_form(const Vcpu *c)
+{
+    const Segment *s = &c->seg[CS];
+    if (!cpu_protected(c) || cpu_v86(c)) return s->limit == 0xffffffff ? (s->base ? SEGF_BASED : SEGF_FLAT) : SEGF_LIMITED;
+    return seg_form(s, true);
+}
+
+static unsigned fpu_bits(const Vcpu *c)
+{
+    unsigned b = 0;
+    if (!(c->cr0 & (CR0_EM | CR0_TS))) {
+        b = 3;
+        if (c->cr4 & CR4_OSFXSR) b |= 4;
+    }
+    return b;
+}
+
+ModeKey mode_of(const Vcpu *c)
+{
+    ModeKey k = 0;
+    if (cpu_code32(c)) k |= MODE_CODE32;
+    if (cpu_stack32(c)) k |= MODE_STACK32;
+    if (c->cpl == 3) k |= MODE_USER;
+    else if (c->cpl == 0) k |= MODE_RING0;
+    if (c->eflags & (FL_IOPL | FL_NT)) k |= MODE_SYSFLAGS;
+    if (cpu_v86(c)) k |= MODE_V86;
+    if (c->seg[CS].base) k |= MODE_CS_BASED;
+    if (c->cr0 & CR0_PG) k |= MODE_PAGED;
+    if (cpu_protected(c) && !cpu_v86(c)) k |= MODE_PROT;
+    k |= fpu_bits(c) << MODE_FPU_SHIFT;
+    for (int s = 0; s < SEG_COUNT; s++)
+        k |= (s == CS ? cs_form(c) : seg_form(&c->seg[s], false)) << (MODE_SEG_SHIFT + 2 * s);
+    return k;
+}
+
+BlockMode mode_unpack(ModeKey k)
+{
+    BlockMode m = {.code32 = !!(k & MODE_CODE32), .stack32 = !!(k & MODE_STACK32), .user = !!(k & MODE_USER),
+                   .v86 = !!(k & MODE_V86), .cs_based = !!(k & MODE_CS_BASED), .fpu_ok = k >> MODE_FPU_SHIFT & 7};
+    for (int s = 0; s < SEG_COUNT; s++) m.seg[s] = k >> (MODE_SEG_SHIFT + 2 * s) & 3;
+    return m;
+}
+
+/* The id of (space, mode, cs_base). A table slot that is overwritten only costs fresh jump-cache entries. */
+static u32 context_id(Xlat *x, u32 space, ModeKey mode, u32 cs_base)
+{
+    u32 h = (space * 0x9e3779b1u) ^ (mode * 0x85ebca6bu) ^ (cs_base * 0xc2b2ae35u);
+    struct CtxEntry *e = &x->ctxs[(h ^ h >> 15) & (CTX_HASH - 1)];
+    if (!e->id || e->space != space || e->mode != mode || e->cs_base != cs_base)
+        *e = (struct CtxEntry){space, cs_base, mode, ++x->ctx_next};
+    return e->id;
+}
+
+static inline void write_gs_base(u8 *p) { __asm__ volatile("wrgsbase %0" : : "r"(p)); }
+
+/* The return stack of the ring class, emptied if it was filled in another context. */
+static void select_returns(Xlat *x, u32 id)
+{
+    Vcpu *c = x->c;
+    int n = c->cpl == 3;
+    x->ret[x->ret_now].rsp = c->ret_rsp;
+    RetStack *r = &x->ret[n];
+    if (r->ctx != id) r->rsp = r->bottom, r->ctx = id;
+    x->ret_now = n;
+    c->ret_rsp = r->rsp;
+    c->ret_bottom = r->bottom;
+}
+
+void context_drop_returns(Xlat *x)
+{
+    for (int n = 0; n < 2; n++) x->ret[n].rsp = x->ret[n].bottom;
+    x->c->ret_rsp = x->ret[x->ret_now].bottom;
+}
+
+void context_update(Xlat *x)
+{
+    Vcpu *c = x->c;
+    bool user = c->cpl == 3;
+    shadow_set_ring(x->shadow, user);
+    const ShadowView *v = shadow_view(x->shadow);
+    u32 space = user ? v->space : v->shared;
+    ModeKey mode = mode_of(c);
+    if (x->gs_now != v->current) write_gs_base(x->gs_now = v->current);
+    c->win_user = v->user;
+    if (space == x->space && mode == x->mode && c->seg[CS].base == x->cs_base) return;
+    x->space = space;
+    x->mode = mode;
+    x->cs_base = c->seg[CS].base;
+    u32 id = context_id(x, space, mode, x->cs_base);
+    c->ctx = (u64)id << 32;
+    select_returns(x, id);
+}

@@ -1,0 +1,276 @@
+/* exec.c - the translator as an engine: the dispatch loop.
+ *
+ * Find or make the block for CS:EIP, enter it, look at why it came back: link the exit it took, fill the jump cache,
+ * or settle a trap. Everything that raises goes through interp_one() or a callout, so that faults are raised in one
+ * place, with the architectural state in the Vcpu; cpu_run() delivers them and calls engine_run again.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "cpu/fpu.h"
+#include "translator/xlat.h"
+
+
+unsigned long getauxval(unsigned long type); /* <sys/auxv.h> brings ELF's PF_W, which is ours in walk.h */
+enum { AUX_HWCAP2 = 26, HWCAP2_FSGSBASE = 2 };
+
+enum { CODE_BYTES = 64 << 20, META_BYTES = 128 << 20, MAX_BLOCKS = 1 << 20, RET_BYTES = 64 << 10, RET_GUARD = 16 << 10 };
+
+_Static_assert(offsetof(Vcpu, gpr) == VCPU_GPR(0), "layout");
+_Static_assert(offsetof(Vcpu, eip) == VCPU_EIP, "layout");
+_Static_assert(offsetof(Vcpu, eflags) == VCPU_EFLAGS, "layout");
+_Static_assert(offsetof(Vcpu, poll) == VCPU_POLL, "layout");
+_Static_assert(offsetof(Vcpu, ctx) == VCPU_CTX, "layout");
+_Static_assert(offsetof(Vcpu, win_user) == VCPU_WIN_USER, "layout");
+_Static_assert(offsetof(Vcpu, jump_cache) == VCPU_JUMP_CACHE, "layout");
+_Static_assert(offsetof(Vcpu, host_rsp) == VCPU_HOST_RSP, "layout");
+_Static_assert(offsetof(Vcpu, ret_rsp) == VCPU_RET_RSP, "layout");
+_Static_assert(offsetof(Vcpu, ret_bottom) == VCPU_RET_BOTTOM, "layout");
+_Static_assert(offsetof(Vcpu, exit_arg) == VCPU_EXIT_ARG, "layout");
+_Static_assert(offsetof(Vcpu, scratch) == VCPU_SCRATCH, "layout");
+_Static_assert(offsetof(Vcpu, insns_xlat) == VCPU_INSNS_XLAT, "layout");
+_Static_assert(HOST_FLAGS == FL_HOST, "layout");
+
+/* ---- finding blocks ---- */
+
+typedef struct Found {
+    Block *b;
+    bool shared; /* fetched from K or P: the mapping is the same in every address space */
+} Found;
+
+static void jump_cache_fill(Xlat *x, const Block *b)
+{
+    u64 *keys = x->c->jump_cache, *hpcs = keys + JUMP_CACHE_SLOTS;
+    u32 slot = b->eip & (JUMP_CACHE_SLOTS - 1);
+    keys[slot] = 0 - (x->c->ctx | b->eip);
+    hpcs[slot] = (u64)(uintptr_t)b->hpc;
+}
+
+/* Host code for CS:EIP if the jump cache knows it, else NULL. */
+static const u8 *jump_cache_get(const Vcpu *c)
+{
+    u32 slot = c->eip & (JUMP_CACHE_SLOTS - 1);
+    if (c->jump_cache[slot] + (c->ctx | c->eip) != 0) return NULL;
+    return (const u8 *)(uintptr_t)c->jump_cache[slot + JUMP_CACHE_SLOTS];
+}
+
+/* The block at CS:EIP in the present context; b NULL: interpret one instruction there. */
+static Found block_get(Xlat *x)
+{
+    Vcpu *c = x->c;
+    Found f = {0};
+    u32 pa, error, eip = c->eip;
+    if ((x->mode >> (MODE_SEG_SHIFT + 2 * CS) & 3) == SEGF_OTHER) return f;
+    if (eip > c->seg[CS].limit || c->seg[CS].limit - eip < 16) return f;
+    if (shadow_fetch(x->shadow, c->seg[CS].base + eip, &pa, &f.shared, &error) != SHADOW_MAPPED) return f;
+    f.b = block_find(x, pa, eip, x->mode);
+    if (!f.b) f.b = translate(x, eip, pa);
+    /* Rings 0-2 run in the shared context: what is private to this address space stays out of its jump cache. */
+    if (f.b && (f.shared || x->mode & MODE_USER)) jump_cache_fill(x, f.b);
+    return f;
+}
+
+/* ---- coming back ---- */
+
+static void link_exit(Xlat *x, Link *l)
+{
+    u64 flushes = x->stats.flushes;
+    x->c->eip = l->eip;
+    Found f = block_get(x);
+    if (!f.b || x->stats.flushes != flushes || l->from->dead || l->to) return;
+    if (!l->cross_page || l->ctx_hole || f.shared) block_link(x, l, f.b, (u32)(x->c->ctx >> 32));
+}
+
+static void note_guest_fault(Xlat *x)
+{
+    Vcpu *c = x->c;
+    x->pf.armed = true;
+    x->pf.eip = c->eip;
+    x->pf.va = x->trap.va;
+    x->pf.write = x->trap.write;
+    x->pf.user = c->cpl == 3;
+    x->stats.pf_injected++;
+}
+
+/* The guest's handler returned to the instruction whose access faulted: map the page before it traps again. */
+static void prefill_after_fault(Xlat *x)
+{
+    x->pf.armed = false;
+    if (x->c->eip == x->pf.eip && (x->c->cpl == 3) == x->pf.user)
+        shadow_prefill(x->shadow, x->pf.va, x->pf.write, x->pf.user);
+}
+
+static void trap_exit(Xlat *x)
+{
+    Vcpu *c = x->c;
+    switch (x->trap.kind) {
+    case TRAP_POLL: return; /* the loop condition sees it */
+    case TRAP_MEMORY:
+        if (x->trap.result == SHADOW_PF) {
+            note_guest_fault(x);
+        } else {
+            Block *b = block_at_host(x, x->trap.hpc);
+            u32 pa = c->eip - b->eip + b->pa;
+            if (site_trapped(x, pa, x->trap.result) && !b->dead) block_kill(x, b), x->stats.retranslated++;
+        }
+        break;
+    default: break;
+    }
+    x->stats.interp_exits++;
+    interp_one(c);
+}
+
+static void engine_run(void *ctx, Vcpu *c, u64 budget)
+{
+    Xlat *x = ctx;
+    (void)budget;
+    while (c->poll != cpu_poll_trap && !c->halted && !c->inhibit) {
+        context_update(x);
+        if (unlikely(x->pf.armed)) {
+            if (c->eip == x->pf.eip) prefill_after_fault(x);
+        }
+        const u8 *hpc = jump_cache_get(c);
+        if (!hpc) {
+            Block *b = block_get(x).b;
+            if (!b) {
+                x->stats.interp_exits++;
+                interp_one(c);
+                continue;
+            }
+            hpc = b->hpc;
+        }
+        if (!c->fpu_live) fpu_unpark(c);
+        x->killed = false;
+        trace(EXEC, "%08x mode %06x ctx %08x", c->eip, x->mode, (u32)(c->ctx >> 32));
+        int why = xlat_enter(c, hpc);
+        x->stats.exits[why]++;
+        switch (why) {
+        case EXIT_LINK: link_exit(x, (Link *)(uintptr_t)c->exit_arg); break;
+        case EXIT_TRAP: trap_exit(x); break;
+        case EXIT_INTERP:
+            x->stats.interp_exits++;
+            interp_one(c);
+            break;
+        default: break;
+        }
+    }
+}
+
+/* ---- what changes under the engine ---- */
+
+static Paging paging_of(const Vcpu *c)
+{
+    return (Paging){.cr3 = c->cr3, .on = c->cr0 & CR0_PG, .wp = c->cr0 & CR0_WP, .pse = c->cr4 & CR4_PSE, .pge = c->cr4 & CR4_PGE};
+}
+
+static void engine_paging_changed(void *ctx, Vcpu *c, u32 events)
+{
+    Xlat *x = ctx;
+    Paging pg = paging_of(c);
+    if (events & EV_A20) shadow_a20_changed(x->shadow);
+    shadow_activate(x->shadow, &pg, c->cpl == 3);
+}
+
+static void engine_invlpg(void *ctx, Vcpu *c, u32 va)
+{
+    (void)c;
+    shadow_invlpg(((Xlat *)ctx)->shadow, va);
+}
+
+static void on_code_written(void *ctx, u32 pa, u32 bytes) { block_written(ctx, pa, bytes); }
+
+static void on_fetch_dropped(void *ctx, u32 va, bool user, bool shared)
+{
+    Xlat *x = ctx;
+    (void)va, (void)user;
+    /* The context ids changed with the shadow's generation; free links between shared pages have to go, too. */
+    if (shared) block_unlink_shared(x);
+    context_drop_returns(x);
+    x->killed = true;
+    x->space = 0;
+}
+
+static void park_for_trace(void);
+static Xlat *tracing;
+static void park_for_trace(void) { fpu_park(tracing->c); }
+
+/* ---- life ---- */
+
+static bool ret_stack_init(RetStack *s)
+{
+    s->map = mmap(NULL, RET_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (s->map == MAP_FAILED || mprotect(s->map, RET_GUARD, PROT_NONE) < 0) return false;
+    s->bottom = s->map + RET_BYTES - 64;
+    store64(s->bottom, (u64)(uintptr_t)xlat_ret_bottom);
+    s->rsp = s->bottom;
+    return true;
+}
+
+static void *table(size_t n, size_t size)
+{
+    void *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static bool tables_init(Xlat *x)
+{
+    x->block_hash = table(BLOCK_HASH, sizeof *x->block_hash);
+    x->pages = table(1 << 20, sizeof *x->pages);
+    x->by_host = table(MAX_BLOCKS, sizeof *x->by_host);
+    x->sites = table(SITE_HASH, sizeof *x->sites);
+    x->ctxs = table(CTX_HASH, sizeof *x->ctxs);
+    x->c->jump_cache = table(JUMP_CACHE_SLOTS * 2, sizeof(u64));
+    return x->block_hash && x->pages && x->by_host && x->sites && x->ctxs && x->c->jump_cache &&
+           ret_stack_init(&x->ret[0]) && ret_stack_init(&x->ret[1]);
+}
+
+const Engine *xlat_new(Vcpu *c, const char **why)
+{
+    if (!(getauxval(AUX_HWCAP2) & HWCAP2_FSGSBASE)) {
+        *why = "the host kernel does not enable FSGSBASE (Linux 5.9 or later on a CPU of 2012 or later)";
+        return NULL;
+    }
+    Xlat *x = calloc(1, sizeof *x);
+    if (!x) return NULL;
+    x->c = c;
+    x->phys = c->phys;
+    x->ret_guard_bytes = RET_GUARD;
+    x->count_insns = trace_mask & TRACE_STATS;
+    x->engine = (Engine){.name = "translate", .ctx = x, .run = engine_run, .paging_changed = engine_paging_changed, .invlpg = engine_invlpg};
+    ShadowHooks h = {.ctx = x, .code_written = on_code_written, .fetch_dropped = on_fetch_dropped};
+    x->shadow = shadow_new(c->phys, &h, 0);
+    if (!x->shadow || !cache_init(&x->cache, CODE_BYTES, META_BYTES) || !tables_init(x)) {
+        *why = "the host has no address space for the windows";
+        return NULL;
+    }
+    if (x->count_insns) x->stats.row_callouts = calloc(x86_row_count, sizeof(u64));
+    Paging pg = paging_of(c);
+    shadow_activate(x->shadow, &pg, false);
+    c->ret_rsp = x->ret[0].bottom;
+    c->ret_bottom = x->ret[0].bottom;
+    c->engine = &x->engine;
+    tracing = x;
+    base_fpu_park = park_for_trace;
+    trap_init(x);
+    return &x->engine;
+}
+
+void xlat_free(const Engine *e)
+{
+    Xlat *x = e->ctx;
+    trap_fini(x);
+    base_fpu_park = NULL;
+    cache_fini(&x->cache);
+    shadow_free(x->shadow);
+    for (int n = 0; n < 2; n++) munmap(x->ret[n].map, RET_BYTES);
+    munmap(x->block_hash, BLOCK_HASH * sizeof *x->block_hash);
+    munmap(x->pages, (1 << 20) * sizeof *x->pages);
+    munmap(x->by_host, MAX_BLOCKS * sizeof *x->by_host);
+    munmap(x->sites, SITE_HASH * sizeof *x->sites);
+    munmap(x->ctxs, CTX_HASH * sizeof *x->ctxs);
+    munmap(x->c->jump_cache, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
+    free(x->stats.row_callouts);
+    x->c->engine = NULL;
+    free(x);
+}

@@ -1,0 +1,268 @@
+/* flow.c - near control transfer: direct jumps and calls by links, indirect ones by the jump cache, returns by the
+ * host's own return predictor; and the polls.
+ *
+ * Links. A direct exit is a rel32 that points at its stub (which asks the dispatcher) until it is linked to the
+ * target block. Within a page, same mode: the mapping cannot differ, so the link needs no check. Across pages in
+ * ring 3: the link is valid in one context; the code before it compares r12 with a constant, which is written when
+ * the link is made. Across pages in rings 0-2: links between shared pages are free and unlinked all at once when a
+ * shared executable mapping ends.
+ *
+ * Returns. CALL pushes the guest's return address, then makes a host call; behind the host call the block goes on
+ * with a landing. RET pops the guest's EIP into r8d and makes a host ret. The landing compares r8d with the return
+ * address it stands for (flag-free, by jrcxz) and goes on, or probes the jump cache. The frames of the host return stack
+ * belong to the present context: context.c switches stacks with the ring class and empties them when the context
+ * changes.
+ *
+ * Polls. One load from *Vcpu.poll at backward jumps and calls, at indirect ones and at mispredicted returns. Forward
+ * calls and predicted returns need none: a predicted return only undoes its call, so every loop has an edge that polls.
+ */
+#include "translator/xlat.h"
+
+enum { TAIL_LINK, TAIL_INTERP, TAIL_PROBE };
+
+static void emit_poll(Tx *t)
+{
+    static const u8 movzx_r8d_r8[] = {0x45, 0x0f, 0xb6, 0x00}; /* movzx r8d, byte [r8] */
+    emit_mov_rm64(&t->e, R8, R15, VCPU_POLL);
+    emit_bytes(&t->e, movzx_r8d_r8, sizeof movzx_r8d_r8);
+}
+
+static struct Tail *tail_new(Tx *t, u8 *hole, u8 kind)
+{
+    CHECK(t->tails < (int)ARRAY_LEN(t->tail), "too many exits in one block");
+    struct Tail *l = &t->tail[t->tails++];
+    *l = (struct Tail){.hole = hole, .kind = kind, .eip = t->eip};
+    return l;
+}
+
+static bool same_page(const Tx *t, u32 eip)
+{
+    return ((eip - t->b->eip + t->b->pa) ^ t->b->pa) < PAGE_BYTES && (eip - t->b->eip + PAGE_BYTES) < 2 * PAGE_BYTES;
+}
+
+/* A jump or call whose rel32 is at `hole` shall reach guest address `eip`. */
+static void link_new(Tx *t, u8 *hole, u32 eip)
+{
+    Link *l = cache_meta(&t->x->cache, sizeof *l);
+    *l = (Link){.from = t->b, .eip = eip, .hole = hole, .cross_page = !same_page(t, eip), .next_own = t->b->links};
+    t->b->links = l;
+    tail_new(t, hole, TAIL_LINK)->link = l;
+}
+
+/* mov r10,rcx; rcx = r12 + imm (0 if equal); jrcxz -> returned hole; mov rcx,r10. *imm: where the constant is. */
+static u8 *emit_ctx_compare(Tx *t, u8 **imm)
+{
+    emit_mov_rr64(&t->e, R10, RCX);
+    emit_mov_ri64(&t->e, RCX, 0x1122334455667788);
+    *imm = t->e.at - 8;
+    store64(*imm, 0);
+    emit_lea64_index(&t->e, RCX, RCX, R12, 0, 0);
+    u8 *hit = emit_jrcxz_hole(&t->e);
+    emit_mov_rr64(&t->e, RCX, R10);
+    return hit;
+}
+
+static void emit_ask_dispatcher(Tx *t, Link *l)
+{
+    emit_mov_ri64(&t->e, R9, (u64)(uintptr_t)l);
+    emit_jmp(&t->e, xlat_exit_link);
+}
+
+/* The out-of-line part of a link: its stub, and in ring 3 across pages the context check in front of the real
+ * jump. */
+static void emit_link_tail(Tx *t, Link *l)
+{
+    if (!l->cross_page || !t->m.user) {
+        l->stub = t->e.at;
+        emit_patch32(l->hole, l->stub);
+        emit_ask_dispatcher(t, l);
+        return;
+    }
+    emit_patch32(l->hole, t->e.at);
+    u8 *hit = emit_ctx_compare(t, &l->ctx_hole);
+    l->stub = t->e.at;
+    emit_ask_dispatcher(t, l);
+    emit_patch8(hit, t->e.at);
+    emit_mov_rr64(&t->e, RCX, R10);
+    l->hole = emit_jmp_hole(&t->e);
+    emit_patch32(l->hole, l->stub);
+}
+
+/* r8d = target EIP: jump there by the jump cache. */
+static void emit_probe(Tx *t)
+{
+    emit_movzx16(&t->e, R9, R8);
+    emit_mov_rm64(&t->e, R11, R15, VCPU_JUMP_CACHE);
+    emit_mov_rr64(&t->e, R10, RCX);
+    emit_mov_rm64_index(&t->e, RCX, R11, R9, 3, 0);
+    emit_lea64_index(&t->e, RCX, RCX, R8, 0, 0);
+    emit_lea64_index(&t->e, RCX, RCX, R12, 0, 0);
+    u8 *hit = emit_jrcxz_hole(&t->e);
+    emit_mov_rr64(&t->e, RCX, R10);
+    emit_jmp(&t->e, xlat_exit_indirect);
+    emit_patch8(hit, t->e.at);
+    emit_mov_rr64(&t->e, RCX, R10);
+    emit_jmp_mem_index(&t->e, R11, R9, 3, JUMP_CACHE_HPC);
+}
+
+void callout_emit_fails(Tx *t, const EmitFails *f) { tail_new(t, NULL, TAIL_INTERP)->fails = *f; }
+
+void flow_emit_tails(Tx *t)
+{
+    for (int n = 0; n < t->tails; n++) {
+        struct Tail *l = &t->tail[n];
+        switch (l->kind) {
+        case TAIL_LINK: emit_link_tail(t, l->link); break;
+        case TAIL_PROBE:
+            emit_patch32(l->hole, t->e.at);
+            emit_probe(t);
+            break;
+        case TAIL_INTERP:
+            emit_fail_bind(&l->fails, t->e.at);
+            emit_mov_ri32(&t->e, R8, l->eip);
+            emit_jmp(&t->e, xlat_exit_interp);
+            break;
+        }
+    }
+}
+
+void flow_exit_to(Tx *t, u32 eip)
+{
+    link_new(t, emit_jmp_hole(&t->e), eip);
+    t->ended = true;
+}
+
+static u32 target_of(const Tx *t, const Insn *i)
+{
+    u32 eip = t->eip + i->len + i->imm;
+    return i->opsize == 2 ? (u16)eip : eip;
+}
+
+/* The next instruction's EIP; a 16-bit code segment wraps. */
+static u32 next_of(const Tx *t, const Insn *i) { return t->eip + i->len; }
+
+static bool emit_jump(Tx *t, const Insn *i)
+{
+    u32 to = target_of(t, i);
+    if (to <= t->eip) emit_poll(t);
+    flow_exit_to(t, to);
+    return true;
+}
+
+static bool emit_jcc(Tx *t, const Insn *i)
+{
+    u32 to = target_of(t, i);
+    if (to <= t->eip) emit_poll(t);
+    link_new(t, emit_jcc_hole(&t->e, i->opcode & 15), to);
+    return true;
+}
+
+/* Behind a host call: r8d is where the guest's RET goes. */
+static void emit_landing(Tx *t, u32 ret)
+{
+    emit_mov_rr64(&t->e, R10, RCX);
+    emit_lea32(&t->e, RCX, R8, (s32)(0 - ret));
+    u8 *hit = emit_jrcxz_hole(&t->e);
+    emit_mov_rr64(&t->e, RCX, R10);
+    emit_jmp(&t->e, xlat_ret_miss);
+    emit_patch8(hit, t->e.at);
+    emit_mov_rr64(&t->e, RCX, R10);
+}
+
+static bool emit_near_call(Tx *t, const Insn *i, MemForm form)
+{
+    u32 to = target_of(t, i), ret = next_of(t, i);
+    if (to <= t->eip) emit_poll(t);
+    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, form)) return false;
+    link_new(t, emit_call_hole(&t->e), to);
+    emit_landing(t, ret);
+    return true;
+}
+
+/* r8d = the target of an indirect jump or call. */
+static bool emit_load_target(Tx *t, const Insn *i, MemForm form)
+{
+    if (i->is_mem) return emit_load_operand(&t->e, R8, i, &t->m, form, i->opsize);
+    int reg = i->rm == ESP ? R14 : i->rm;
+    if (i->opsize == 2) emit_movzx16(&t->e, R8, reg);
+    else emit_mov_rr32(&t->e, R8, reg);
+    return true;
+}
+
+static bool emit_jump_indirect(Tx *t, const Insn *i, MemForm form)
+{
+    emit_poll(t);
+    if (!emit_load_target(t, i, form)) return false;
+    emit_probe(t);
+    t->ended = true;
+    return true;
+}
+
+static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
+{
+    u32 ret = next_of(t, i);
+    emit_poll(t);
+    if (!emit_load_target(t, i, form)) return false;
+    emit_mov_mr64(&t->e, R15, VCPU_SCRATCH, R8);
+    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, MEM_WINDOW)) return false;
+    emit_mov_rm32(&t->e, R8, R15, VCPU_SCRATCH);
+    tail_new(t, emit_call_hole(&t->e), TAIL_PROBE);
+    emit_landing(t, ret);
+    return true;
+}
+
+static bool emit_near_ret(Tx *t, const Insn *i, MemForm form)
+{
+    u32 extra = i->opcode == 0xc2 ? (u16)i->imm : 0;
+    if (!emit_pop_reg(&t->e, R8, i->opsize, extra, &t->m, form)) return false;
+    emit_ret(&t->e);
+    t->ended = true;
+    return true;
+}
+
+/* LOOP, LOOPE, LOOPNE, JCXZ with a 32-bit count: ECX in place, tested by jrcxz. */
+static bool emit_loop(Tx *t, const Insn *i)
+{
+    u32 to = target_of(t, i);
+    if (i->adsize != 4) return false;
+    if (to <= t->eip) emit_poll(t);
+    if (i->opcode != 0xe3) emit_lea32(&t->e, RCX, RCX, -1);
+    u8 *zero = emit_jrcxz_hole(&t->e);
+    if (i->opcode == 0xe3) { /* JECXZ: taken when zero */
+        u8 over[] = {0xeb, 0x05};
+        emit_bytes(&t->e, over, sizeof over);
+        emit_patch8(zero, t->e.at);
+        link_new(t, emit_jmp_hole(&t->e), to);
+        return true;
+    }
+    if (i->opcode == 0xe2) link_new(t, emit_jmp_hole(&t->e), to);
+    else link_new(t, emit_jcc_hole(&t->e, i->opcode == 0xe1 ? 4 : 5), to);
+    emit_patch8(zero, t->e.at);
+    return true;
+}
+
+bool flow_emit(Tx *t, const Insn *i)
+{
+    SiteForm site = site_form(t->x, t->pa);
+    MemForm form = site == SITE_USER ? MEM_USER : MEM_WINDOW;
+    bool ok;
+    /* A target beyond CS.limit is the jump's #GP: only where every 16-bit target is within it is that sure. */
+    if (t->m.seg[CS] == SEGF_OTHER || (t->m.seg[CS] == SEGF_LIMITED && i->opsize == 4) || site == SITE_CALLOUT) return false;
+    int tails = t->tails;
+    Link *links = t->b->links;
+    switch (i->opcode) {
+    case 0xe9:
+    case 0xeb: ok = emit_jump(t, i); break;
+    case 0xe8: ok = emit_near_call(t, i, form); break;
+    case 0xc2:
+    case 0xc3: ok = emit_near_ret(t, i, form); break;
+    case 0xe0:
+    case 0xe1:
+    case 0xe2:
+    case 0xe3: ok = emit_loop(t, i); break;
+    case 0xff: ok = i->reg == 4 ? emit_jump_indirect(t, i, form) : emit_call_indirect(t, i, form); break;
+    default: ok = emit_jcc(t, i); break;
+    }
+    if (!ok) t->tails = tails, t->b->links = links;
+    return ok;
+}

@@ -1,0 +1,33 @@
+/* layout.h - offsets into Vcpu for generated code and glue.S; layout_check() in exec.c holds them true. */
+#ifndef RING3_LAYOUT_H
+#define RING3_LAYOUT_H
+
+#define VCPU_GPR(n)     ((n) * 4)
+#define VCPU_EIP        32
+#define VCPU_EFLAGS     36
+#define VCPU_POLL       40
+#define VCPU_CTX        48
+#define VCPU_WIN_USER   56
+#define VCPU_JUMP_CACHE 64
+#define VCPU_HOST_RSP   72
+#define VCPU_RET_RSP    80
+#define VCPU_RET_BOTTOM 88
+#define VCPU_EXIT_ARG   96
+#define VCPU_SCRATCH    104
+#define VCPU_INSNS_XLAT 120
+
+/* The jump cache: JUMP_CACHE_SLOTS negated keys, then as many host addresses. Slot = low 16 bits of EIP. */
+#define JUMP_CACHE_SLOTS 65536
+#define JUMP_CACHE_HPC   (JUMP_CACHE_SLOTS * 8)
+
+/* EFLAGS bits that live in the host's flags: OSZAPC and DF. */
+#define HOST_FLAGS 0xcd5
+
+/* Why xlat_enter() came back. */
+#define EXIT_DISPATCH 1 /* look the next block up: c->eip is right */
+#define EXIT_LINK     2 /* a direct exit not yet linked: exit_arg is the Link */
+#define EXIT_INDIRECT 3 /* jump cache miss: c->eip is the target */
+#define EXIT_TRAP     4 /* a memory access trapped: see Xlat.trap */
+#define EXIT_INTERP   5 /* interpret one instruction at c->eip */
+
+#endif

@@ -1,0 +1,30 @@
+/* site.c - instructions whose memory access trapped, and the form in which they are translated now.
+ *
+ * Every instruction starts innocent: its operand goes straight to the window. One that traps (user page from ring
+ * 0, device, page table, code page, ROM) costs 10,000 cycles a time, so it is retranslated after its first or second trap: to the
+ * user window, or to a callout that does the access in C. A direct-mapped table by physical address remembers;
+ * a collision forgets a site, which then has to trap again.
+ */
+#include "translator/xlat.h"
+
+static struct Site *site_slot(Xlat *x, u32 pa) { return &x->sites[(pa ^ pa >> 14) & (SITE_HASH - 1)]; }
+
+SiteForm site_form(Xlat *x, u32 pa)
+{
+    const struct Site *s = site_slot(x, pa);
+    return s->pa == pa ? (SiteForm)s->form : SITE_WINDOW;
+}
+
+bool site_trapped(Xlat *x, u32 pa, ShadowResult why)
+{
+    struct Site *s = site_slot(x, pa);
+    if (s->pa != pa) *s = (struct Site){.pa = pa};
+    SiteForm was = (SiteForm)s->form;
+    s->traps++;
+    if (why == SHADOW_USER && was == SITE_WINDOW) s->form = SITE_USER;
+    else if (why == SHADOW_SUPER || why == SHADOW_USER) s->form = SITE_CALLOUT; /* sees both kinds */
+    else if (s->traps >= 2) s->form = SITE_CALLOUT;
+    return s->form != was;
+}
+
+void site_flush(Xlat *x) { memset(x->sites, 0, SITE_HASH * sizeof *x->sites); }

@@ -1,0 +1,136 @@
+/* translate.c - guest code into a block: one emission per instruction, chosen by the class in the table.
+ *
+ * A block starts at any EIP and runs to the first instruction that always leaves it, to the end of its page, or to
+ * BLOCK_MAX_INSNS. It goes on behind a conditional jump (the taken side leaves through a link) and behind a call
+ * (the return address verified, see flow.c), so that hot code lays itself out as traces. An instruction that
+ * straddles two pages is never translated: the dispatcher interprets it.
+ *
+ * The order inside an instruction is: poll, access to guest memory, changes. So every host PC that can trap stands
+ * for the state before its guest instruction, and the PcMap is all that precise exceptions need.
+ */
+#include "translator/xlat.h"
+
+enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_HOST = 24 * 1024, META_ROOM = 64 * 1024 };
+
+static bool cache_room(const Cache *k)
+{
+    return k->used + BLOCK_MAX_HOST <= k->bytes && k->meta_used + META_ROOM <= k->meta_bytes;
+}
+
+/* -d stats: lea does the sum, flags are live. The count is filled in when it is known. */
+static u8 *emit_count_insns(Tx *t)
+{
+    static const u8 lea_r8_disp32[] = {0x4d, 0x8d, 0x80};
+    if (!t->x->count_insns) return NULL;
+    emit_mov_rm64(&t->e, R8, R15, VCPU_INSNS_XLAT);
+    emit_bytes(&t->e, lea_r8_disp32, sizeof lea_r8_disp32);
+    u8 *hole = t->e.at;
+    emit_u32(&t->e, 0);
+    emit_mov_mr64(&t->e, R15, VCPU_INSNS_XLAT, R8);
+    return hole;
+}
+
+/* Leave to the interpreter for this one instruction: what cannot be decoded raises there. */
+static void emit_leave_to_interp(Tx *t)
+{
+    emit_mov_ri32(&t->e, R8, t->eip);
+    emit_jmp(&t->e, xlat_exit_interp);
+    t->ended = true;
+}
+
+static bool emit_by_class(Tx *t, const Insn *i)
+{
+    SiteForm site = site_form(t->x, t->pa);
+    MemForm form = site == SITE_USER ? MEM_USER : MEM_WINDOW;
+    switch (i->row->cls) {
+    case XC_FLOW: return flow_emit(t, i);
+    case XC_STRING: return string_emit(t, i);
+    case XC_IDENT:
+    case XC_MEM:
+    case XC_FPU:
+    case XC_STACK: return site != SITE_CALLOUT && emit_identity(&t->e, i, &t->m, form, t->eip + i->len);
+    case XC_SENS:
+    case XC_PRIV: return sens_emit(t, i);
+    default: return false;
+    }
+}
+
+static void emit_insn(Tx *t, const Insn *i)
+{
+    emit_fails.n = 0;
+    u8 *start = t->e.at;
+    if (!emit_by_class(t, i)) {
+        emit_fails.n = 0;
+        t->e.at = start;
+        callout_emit(t, i);
+        return;
+    }
+    if (emit_fails.n) callout_emit_fails(t, &emit_fails);
+}
+
+static DecodeMode decode_mode(const Xlat *x)
+{
+    return (DecodeMode){.code32 = !!(x->mode & MODE_CODE32), .protected_mode = !!(x->mode & MODE_PROT), .features = x->c->features};
+}
+
+/* Instructions from t->eip on, until something ends the block. Returns their number. */
+static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map)
+{
+    DecodeMode dm = decode_mode(t->x);
+    unsigned n = 0, at = 0;
+    u8 *code_end = t->e.at + BLOCK_MAX_HOST - 8192;
+    while (!t->ended && n < BLOCK_MAX_INSNS && t->e.at < code_end && t->tails < (int)ARRAY_LEN(t->tail) - 8) {
+        Insn i;
+        DecodeStatus st = insn_decode(&i, hp + at, avail - at, dm);
+        if (st == DECODE_MORE || (!t->m.code32 && t->b->eip + at > 0xffff)) break;
+        map[n++] = (PcMap){.host = (u16)(t->e.at - cache_write(&t->x->cache, t->b->hpc)), .guest = (u16)at};
+        t->eip = t->b->eip + at;
+        t->pa = t->b->pa + at;
+        if (st != DECODE_OK) {
+            emit_leave_to_interp(t);
+            at += st == DECODE_UD && i.len ? i.len : 1;
+            break;
+        }
+        emit_insn(t, &i);
+        at += i.len;
+    }
+    t->b->bytes = (u16)at;
+    t->eip = t->b->eip + at;
+    return n;
+}
+
+Block *translate(Xlat *x, u32 eip, u32 pa)
+{
+    const u8 *hp = phys_hp(x->phys, pa);
+    unsigned avail = PAGE_BYTES - (pa & PAGE_MASK);
+    PcMap map[BLOCK_MAX_INSNS];
+    Insn probe;
+    if (!hp || insn_decode(&probe, hp, avail, decode_mode(x)) == DECODE_MORE) return NULL;
+    if (!cache_room(&x->cache)) block_flush_all(x);
+
+    u64 t0 = x->count_insns ? host_now_ns() : 0;
+    Cache *k = &x->cache;
+    static Tx tx;
+    Tx *t = &tx;
+    *t = (Tx){.x = x, .m = mode_unpack(x->mode), .eip = eip, .pa = pa};
+    t->e = (Emit){.at = k->rw + k->used, .end = k->rw + k->bytes, .to_exec = k->rx - k->rw};
+    Block *b = t->b = cache_meta(k, sizeof *b);
+    *b = (Block){.eip = eip, .pa = pa, .mode = x->mode, .hpc = cache_exec(k, t->e.at)};
+    u8 *count = emit_count_insns(t);
+    unsigned n = emit_insns(t, hp, avail, map);
+    if (!t->ended) flow_exit_to(t, t->eip);
+    flow_emit_tails(t);
+    if (count) store32(count, n);
+
+    b->insns = (u16)n;
+    b->map = cache_meta(k, n * (u32)sizeof *map);
+    memcpy(b->map, map, n * sizeof *map);
+    b->hbytes = (u32)(t->e.at - cache_write(k, b->hpc));
+    k->used = ((u32)(t->e.at - k->rw) + 15) & ~15u;
+    block_insert(x, b);
+    x->stats.translated_blocks++;
+    x->stats.translated_insns += n;
+    if (t0) x->stats.translate_ns += host_now_ns() - t0;
+    if (unlikely(trace_mask & (TRACE_IN_ASM | TRACE_OUT_ASM))) listing_block(x, b);
+    return b;
+}

@@ -1,0 +1,119 @@
+/* trap.c - host signals raised by translated code.
+ *
+ *   SIGSEGV  a page that its window does not map (the hidden fault: mapped here, and the instruction is retried), a
+ *            poll, the guard of the host return stack, a misaligned SSE operand
+ *   SIGFPE   #DE, #MF, #XM of the guest: the interpreter repeats the instruction and raises it precisely
+ *
+ * What cannot be settled in the handler leaves translated code: the guest's registers go from the signal frame to
+ * the Vcpu, the frame is aimed at xlat_leave, and xlat_enter returns EXIT_TRAP. The return goes through sigreturn,
+ * which restores the guest's FPU state. A signal from anywhere else is our bug.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "translator/xlat.h"
+
+
+static Xlat *trap_xlat; /* the handlers' only way to find the machine: one translator a process */
+static struct sigaction old_segv, old_fpe, old_bus;
+enum { ALTSTACK_BYTES = 128 * 1024 };
+
+static void save_guest(Vcpu *c, const greg_t *r)
+{
+    static const u8 from[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R14, REG_RBP, REG_RSI, REG_RDI};
+    for (int n = 0; n < 8; n++) c->gpr[n] = (u32)r[from[n]];
+    c->eflags = (c->eflags & ~HOST_FLAGS) | ((u32)r[REG_EFL] & HOST_FLAGS);
+    c->ret_rsp = (void *)r[REG_RSP];
+}
+
+static void leave(Xlat *x, greg_t *r, u32 eip)
+{
+    Vcpu *c = x->c;
+    save_guest(c, r);
+    c->eip = eip;
+    r[REG_RIP] = (greg_t)xlat_leave;
+    r[REG_RSP] = (greg_t)c->host_rsp;
+    r[REG_RAX] = EXIT_TRAP;
+    r[REG_EFL] &= ~0x400; /* C wants DF clear */
+}
+
+static bool in_ret_guard(const Xlat *x, const u8 *addr)
+{
+    const RetStack *s = &x->ret[x->ret_now];
+    return addr >= s->map && addr < s->map + x->ret_guard_bytes;
+}
+
+/* An access to `addr` trapped at hpc. True: settled, go on. */
+static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
+{
+    if (addr >= cpu_poll_trap && addr < cpu_poll_trap + PAGE_BYTES) {
+        x->trap.kind = TRAP_POLL;
+        return false;
+    }
+    if (in_ret_guard(x, addr)) {
+        r[REG_RSP] = (greg_t)x->ret[x->ret_now].bottom;
+        return true;
+    }
+    if (!shadow_owns(x->shadow, addr)) {
+        x->trap.kind = TRAP_INTERP; /* misaligned SSE operand: #GP has no address */
+        return false;
+    }
+    Walk w;
+    bool write = r[REG_ERR] & 2;
+    ShadowResult res = shadow_fault(x->shadow, addr, write, &x->trap.va, &w);
+    x->c->win_user = shadow_view(x->shadow)->user;
+    r[REG_R13] = (greg_t)x->c->win_user;
+    x->stats.traps[res]++;
+    if (res == SHADOW_MAPPED) return true;
+    x->trap.kind = TRAP_MEMORY;
+    x->trap.result = res;
+    x->trap.write = write;
+    x->trap.error = w.error;
+    return false;
+}
+
+static void on_signal(int sig, siginfo_t *si, void *uc)
+{
+    Xlat *x = trap_xlat;
+    greg_t *r = ((ucontext_t *)uc)->uc_mcontext.gregs;
+    const u8 *hpc = (const u8 *)r[REG_RIP];
+    bool in_cache = x && hpc >= x->cache.rx && hpc < x->cache.rx + x->cache.bytes;
+    bool ret_poll = x && hpc == xlat_ret_miss_poll;
+    CHECK(in_cache || ret_poll, "signal %d at %p, address %p, outside translated code", sig, (const void *)hpc, si->si_addr);
+    x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
+    if (sig == SIGSEGV && memory_trap(x, r, si->si_addr)) return;
+    if (ret_poll) { /* between the RET and its target */
+        leave(x, r, (u32)r[REG_R8]);
+        return;
+    }
+    const Block *b = block_at_host(x, hpc);
+    CHECK(b, "signal %d at %p in no block", sig, (const void *)hpc);
+    leave(x, r, block_guest_eip(b, hpc));
+}
+
+void trap_init(Xlat *x)
+{
+    struct sigaction a = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    stack_t st = {.ss_size = ALTSTACK_BYTES};
+    st.ss_sp = mmap(NULL, ALTSTACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(st.ss_sp != MAP_FAILED, "no memory for the signal stack");
+    sigaltstack(&st, NULL);
+    sigfillset(&a.sa_mask);
+    sigdelset(&a.sa_mask, SIGABRT);
+    trap_xlat = x;
+    sigaction(SIGSEGV, &a, &old_segv);
+    sigaction(SIGBUS, &a, &old_bus);
+    sigaction(SIGFPE, &a, &old_fpe);
+}
+
+void trap_fini(Xlat *x)
+{
+    if (trap_xlat != x) return;
+    trap_xlat = NULL;
+    sigaction(SIGSEGV, &old_segv, NULL);
+    sigaction(SIGBUS, &old_bus, NULL);
+    sigaction(SIGFPE, &old_fpe, NULL);
+}

@@ -1,0 +1,208 @@
+/* xlat.h - the translator: its state and the nouns that its files share.
+ *
+ *   translate.c  guest code -> block: discovery, one emission per instruction, by class
+ *   flow.c       near jumps, calls, returns: links, polls, return prediction
+ *   string.c     string instructions as loads and stores
+ *   sens.c       CLI, STI, PUSHF, POPF inline
+ *   callout.c    guest instructions done by a C function between two translated ones
+ *   block.c      blocks by identity, by page, by host address; links; invalidation
+ *   cache.c      memory for host code (two views of one memfd) and for block descriptions
+ *   context.c    what a block may assume: mode, context id, windows
+ *   exec.c       the engine: dispatch loop, entering and leaving translated code
+ *   trap.c       SIGSEGV, SIGBUS, SIGFPE: hidden faults, polls, and exits with a reason
+ *   site.c       instructions that trapped and how they are to be translated now
+ *   listing.c    -d in_asm, out_asm
+ *   stats.c      what -d stats prints
+ *   emit.c ident.c stack.c operand.c   see emit.h      glue.S  see layout.h
+ */
+#ifndef RING3_XLAT_H
+#define RING3_XLAT_H
+
+#include "cpu/cpu.h"
+#include "mmu/shadow.h"
+#include "translator/emit.h"
+#include "translator/layout.h"
+
+typedef struct Xlat Xlat;
+typedef struct Block Block;
+typedef struct Link Link;
+
+/* ---- context.c: everything that a block's translation depends on besides its bytes ---- */
+
+/* Packed, so that modes compare as one word. */
+typedef u32 ModeKey;
+enum { MODE_CODE32 = 1, MODE_STACK32 = 2, MODE_USER = 4, MODE_V86 = 8, MODE_CS_BASED = 16, MODE_PAGED = 32,
+       MODE_FPU_SHIFT = 6 /* 3 bits */, MODE_SEG_SHIFT = 9 /* 6 x 2 bits */, MODE_PROT = 1 << 21,
+       MODE_SYSFLAGS = 1 << 22 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 23 };
+ModeKey mode_of(const Vcpu *c);
+BlockMode mode_unpack(ModeKey k);
+
+/* context_update - make c->ctx, the windows and the return stack fit the CPU's present mode. Call whenever ring,
+ * mode, paging or segments may have changed, before entering translated code. */
+void context_update(Xlat *x);
+/* Return addresses on the host stack may be stale (a block died): forget all. */
+void context_drop_returns(Xlat *x);
+
+/* ---- block.c ---- */
+
+/* One guest instruction of a block: where its host code starts, where it is in the guest. */
+typedef struct PcMap {
+    u16 host;  /* offset from Block.hpc */
+    u16 guest; /* offset from Block.eip */
+} PcMap;
+
+struct Block {
+    u32 eip, pa;     /* of the first instruction; eip - pa is part of the identity (return addresses are baked in) */
+    ModeKey mode;
+    u16 bytes, insns;/* guest length (within one page), instruction count */
+    u8 *hpc;         /* executable address */
+    u32 hbytes;
+    u32 ctx_hi;      /* last context id that entered it through the dispatcher */
+    PcMap *map;      /* insns entries, ascending */
+    Block *hash_next, *page_next;
+    Link *links_in;  /* linked exits of other blocks */
+    Link *links;     /* own exits */
+    bool dead;
+};
+
+/* A direct exit: a jmp/call rel32 in host code, aimed at its stub until linked. */
+struct Link {
+    Block *from, *to;     /* to: NULL while not linked */
+    u32 eip;              /* target */
+    u8 *hole;             /* rel32, writable view */
+    u8 *stub;             /* writable view: where the hole points while unlinked */
+    u8 *ctx_hole;         /* imm64 of the context check (negated), writable view; NULL: same page or shared code */
+    Link *next_own, *next_in;
+    Link *next_shared, **prev_shared; /* chain of links between shared pages (unlinked when their mapping changes) */
+    bool cross_page;
+};
+
+typedef struct CodePage { /* blocks of one physical page */
+    Block *blocks;
+    u64 granules;         /* 64-byte granules that blocks overlap */
+} CodePage;
+
+Block *block_find(Xlat *x, u32 pa, u32 eip, ModeKey mode);
+void block_insert(Xlat *x, Block *b);
+void block_kill(Xlat *x, Block *b);
+/* The block whose host code holds hpc (executable view), or NULL. */
+Block *block_at_host(Xlat *x, const u8 *hpc);
+/* Guest EIP of the instruction whose host code holds hpc. */
+u32 block_guest_eip(const Block *b, const u8 *hpc);
+void block_link(Xlat *x, Link *l, Block *to, u32 ctx);
+void block_unlink(Xlat *x, Link *l);
+void block_unlink_shared(Xlat *x);
+/* Guest bytes [pa, pa + bytes) changed: kill the blocks that overlap. */
+void block_written(Xlat *x, u32 pa, u32 bytes);
+void block_flush_all(Xlat *x);
+
+/* ---- cache.c ---- */
+typedef struct Cache {
+    int memfd;
+    u8 *rw, *rx;          /* two views of the same pages: never writable and executable at once */
+    u32 bytes, used;
+    u8 *meta;             /* arena for Block, Link, PcMap, Insn */
+    u32 meta_bytes, meta_used;
+} Cache;
+bool cache_init(Cache *k, u32 code_bytes, u32 meta_bytes);
+void cache_fini(Cache *k);
+void *cache_meta(Cache *k, u32 bytes); /* zeroed, 8-byte aligned; CHECKs space: callers ask cache_room first */
+static inline u8 *cache_exec(const Cache *k, const u8 *rw) { return k->rx + (rw - k->rw); }
+static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx - k->rx); }
+
+/* ---- site.c: adaptive translation (DESIGN section 4) ---- */
+typedef enum SiteForm { SITE_WINDOW = 0, SITE_USER, SITE_CALLOUT } SiteForm;
+SiteForm site_form(Xlat *x, u32 pa);                         /* of the instruction at pa */
+/* An access of the instruction at pa trapped with `why`; true: it wants another form now, retranslate. */
+bool site_trapped(Xlat *x, u32 pa, ShadowResult why);
+void site_flush(Xlat *x);
+
+/* ---- trap.c ---- */
+typedef struct Trap { /* filled by the signal handler before EXIT_TRAP */
+    enum { TRAP_NONE, TRAP_POLL, TRAP_MEMORY, TRAP_INTERP } kind;
+    const u8 *hpc;
+    ShadowResult result;
+    u32 va, error;
+    bool write;
+} Trap;
+void trap_init(Xlat *x);
+void trap_fini(Xlat *x);
+
+/* ---- translate.c, flow.c, callout.c ---- */
+typedef struct Tx { /* a translation in progress */
+    Xlat *x;
+    Emit e;
+    Block *b;
+    BlockMode m;
+    u32 eip;          /* of the current instruction */
+    u32 pa;
+    bool ended;       /* the last instruction left the block */
+    struct Tail { u8 *hole; u8 kind; u32 eip; Link *link; EmitFails fails; } tail[96]; /* out-of-line code */
+    int tails;
+} Tx;
+Block *translate(Xlat *x, u32 eip, u32 pa);
+bool flow_emit(Tx *t, const Insn *i);           /* false: no form */
+void flow_exit_to(Tx *t, u32 eip);              /* end the block by a jump to eip */
+void flow_emit_tails(Tx *t);
+bool string_emit(Tx *t, const Insn *i);         /* likewise */
+bool sens_emit(Tx *t, const Insn *i);           /* likewise; one-byte opcodes only are looked at */
+void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
+void callout_emit_fails(Tx *t, const EmitFails *f);
+
+/* ---- listing.c ---- */
+/* Disassemble n bytes at `addr` (16, 32 or 64 bits) to the trace, each line with the prefix. */
+typedef void XlatDisasm(const char *prefix, const u8 *bytes, u32 n, u64 addr, unsigned bits);
+extern XlatDisasm *xlat_disasm; /* registered by the frontend; NULL: no listings */
+void listing_block(Xlat *x, const Block *b);
+
+int xlat_enter(Vcpu *c, const u8 *hpc);
+extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_indirect[], xlat_exit_interp[], xlat_ret_bottom[],
+    xlat_ret_miss[], xlat_ret_miss_poll[], xlat_callout[];
+
+typedef struct XlatStats {
+    u64 enters, exits[8], translated_blocks, translated_insns, invalidated, links, flushes;
+    u64 traps[16], pf_injected, retranslated, interp_exits;
+    u64 *row_callouts;
+    u64 translate_ns;
+} XlatStats;
+
+typedef struct RetStack { u8 *map; u8 *bottom; void *rsp; u32 ctx; } RetStack;
+
+enum { BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
+
+struct Xlat {
+    Engine engine;
+    Vcpu *c;
+    Phys *phys;
+    Shadow *shadow;
+    Cache cache;
+    Block **block_hash;
+    CodePage **pages;     /* [1 << 20] by pfn */
+    Block **by_host;      /* live and dead blocks of this generation in host order */
+    u32 blocks;
+    Link *shared_links;
+    struct Site { u32 pa; u8 form, traps; } *sites;
+    struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs;
+    u32 ctx_next;
+    /* the present context */
+    ModeKey mode;
+    u32 cs_base;
+    u32 space;            /* shadow space the context was made from */
+    RetStack ret[2];      /* rings 0-2, ring 3 */
+    int ret_now;
+    u8 *gs_now;
+    Trap trap;
+    struct { bool armed, write, user; u32 eip, va; } pf; /* the guest #PF on its way: prefill when it returns */
+    bool killed;          /* some block died since the last entry */
+    bool count_insns;
+    u32 ret_guard_bytes;
+    XlatStats stats;
+};
+
+/* The translator as an engine. One per process (it owns the signal handlers). NULL: the host lacks something, and
+ * *why says what. */
+const Engine *xlat_new(Vcpu *c, const char **why);
+void xlat_free(const Engine *e);
+void xlat_print_stats(const Engine *e, void (*line)(const char *fmt, ...));
+
+#endif
