@@ -87,6 +87,7 @@ static inline void guest_real_handler(Guest *g, u8 vector)
 static inline StopReason guest_run(Guest *g)
 {
     static const RunHooks none;
+    g->c.halted = false;
     return cpu_run(&g->c, &none);
 }
 
@@ -124,6 +125,24 @@ static inline int guest_teardown(void **state)
     return 0;
 }
 #define GUEST_TEST(f) cmocka_unit_test_setup_teardown(f, guest_setup, guest_teardown)
+
+/* The call raises `vector` with error code `err`. */
+#define assert_raises(g, call, vec, err)                                                                     \
+    do {                                                                                                     \
+        if (setjmp((g)->c.fault_jmp) == 0) {                                                                 \
+            call;                                                                                            \
+            fail_msg("%s: no fault", #call);                                                                 \
+        }                                                                                                    \
+        assert_int_equal((g)->c.fault.vector, vec);                                                          \
+        assert_int_equal((g)->c.fault.error, err);                                                           \
+    } while (0)
+#define assert_quiet(g, call)                                                                                \
+    do {                                                                                                     \
+        if (setjmp((g)->c.fault_jmp) == 0)                                                                   \
+            call;                                                                                            \
+        else                                                                                                 \
+            fail_msg("%s: vector %u error %x", #call, (g)->c.fault.vector, (g)->c.fault.error);              \
+    } while (0)
 
 /* --- protected mode --- */
 
