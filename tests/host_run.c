@@ -39,8 +39,10 @@ World *world_new(bool holes)
     w->data = w->phys->ram + DATA_PA;
     store32(w->phys->ram + PD_PA, PT_PA | 0x63);
     w->window = mmap(NULL, window_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *near =
+        (void *)(((uintptr_t)world_new & ~(uintptr_t)0xfff) + (64 << 20)); /* as the cache: within 2 GiB */
     w->code =
-        mmap(NULL, WORLD_CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mmap(near, WORLD_CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(w->window != MAP_FAILED && w->code != MAP_FAILED, "no memory for a test world");
     for (unsigned n = 0; n < WORLD_LINEAR_PAGES; n++) map_page(w, n);
     w->code[0] = 0xc3; /* ret: where a fault continues */
@@ -70,9 +72,9 @@ void world_attach(World *w, Vcpu *c)
 static World *running;
 static HostResult *result;
 
-static HostOutcome outcome_of(int sig, u64 trap)
+static HostOutcome outcome_of(int sig, u64 trap, u64 va)
 {
-    if (sig == SIGSEGV) return trap == EX_PF ? HOST_SEGV : HOST_GP;
+    if (sig == SIGSEGV) return trap == EX_PF && va < window_bytes ? HOST_SEGV : HOST_GP;
     return sig == SIGFPE ? HOST_FPE : HOST_OTHER;
 }
 
@@ -85,8 +87,8 @@ static void on_signal(int sig, siginfo_t *info, void *uctx)
         signal(sig, SIG_DFL);
         return;
     }
-    result->outcome = outcome_of(sig, (u64)g[REG_TRAPNO]);
     result->fault_va = (u64)((u8 *)info->si_addr - running->window);
+    result->outcome = outcome_of(sig, (u64)g[REG_TRAPNO], result->fault_va);
     result->fault_write = g[REG_ERR] & 2;
     g[REG_RIP] = (greg_t)running->code;
 }

@@ -22,7 +22,7 @@ enum {
 typedef enum HostOutcome {
     HOST_DONE,  /* came to the end */
     HOST_SEGV,  /* memory fault at fault_va (an address in the window), fault_write */
-    HOST_GP,    /* general protection fault: misaligned 16-byte operand, bad MXCSR */
+    HOST_GP,    /* misaligned 16-byte operand, bad MXCSR; or a trap outside of the window: limit check */
     HOST_FPE,   /* divide error or unmasked floating-point exception */
     HOST_OTHER, /* any other signal */
 } HostOutcome;

@@ -203,6 +203,19 @@ void emit_lea64_index(Emit *e, int dst, int base, int index, int scale, s32 disp
 void emit_not64(Emit *e, int reg) { emit_op_reg(e, op64(0xf7, 2), reg); }
 void emit_movzx16(Emit *e, int dst, int src) { emit_op_reg(e, op32(0x0fb7, dst), src); }
 
+void emit_lea_host(Emit *e, int dst, const void *hp)
+{
+    enum { LEN = 7 };
+    s64 rel = (const u8 *)hp - (e->at + e->to_exec + LEN);
+    if (rel != (s32)rel) {
+        emit_mov_ri64(e, dst, (u64)(uintptr_t)hp);
+        return;
+    }
+    put_opcode(e, op64(0x8d, dst), rex_of(op64(0x8d, dst), REG_NONE, REG_NONE));
+    put_modrm(e, 0, dst, RBP); /* RIP-relative */
+    emit_u32(e, (u32)rel);
+}
+
 void emit_bswap32(Emit *e, int reg) { put_op_plus(e, 0x0fc8, reg, false); }
 void emit_bswap64(Emit *e, int reg) { put_op_plus(e, 0x0fc8, reg, true); }
 

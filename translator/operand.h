@@ -75,6 +75,7 @@ typedef struct Ea {
     u8 seg;
 } Ea;
 Ea operand_ea(const Insn *i);
+enum { LIMIT_PROBE_BYTES = 0x10000 };
 /* Make `ea` a usable guest memory operand of `bytes`: truncation, limit check, segment base, form. Writes only
  * scratch registers. false: no form. */
 bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes);
@@ -93,6 +94,7 @@ void emit_guest_store_imm(Emit *e, HostMem m, u32 v, unsigned bytes);
 void emit_mov_part(Emit *e, int dst, int src, unsigned bytes);
 
 void emit_u16(Emit *e, u16 v);
+void emit_lea_host(Emit *e, int dst, const void *hp); /* dst = hp: RIP-relative if in reach */
 void emit_bswap32(Emit *e, int reg);
 void emit_bswap64(Emit *e, int reg);
 

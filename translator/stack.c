@@ -7,7 +7,8 @@
  *
  * PUSH and POP with a memory operand: the operand takes the site's MemForm, the stack stays in the window.
  *
- * Not implemented: ENTER (the interpreter), PUSHA and POPA that wrap around a 16-bit stack (fail hole).
+ * Not implemented: ENTER (the interpreter), PUSHA and POPA that wrap around a 16-bit stack (the limit check
+ * hands them to the interpreter).
  */
 #include "cpu/vcpu.h"
 #include "translator/operand.h"
@@ -102,8 +103,12 @@ static bool pop_reg(const Job *j, int guest)
     HostMem top;
     unsigned bytes = j->i->opsize;
     int dst = host_gpr(guest);
-    if (bytes == 4 && dst != R14) return emit_pop_reg(j->e, dst, bytes, 0, j->m, j->form);
     if (!stack_place(j->e, &top, R14, 0, bytes, j->m, j->form)) return false;
+    if (dst != R14) {
+        emit_op_guest(j->e, (HostOp){.opcode = 0x8b, .reg = (u8)dst, .pfx = bytes == 2 ? 0x66 : 0}, top);
+        stack_move(j->e, (s32)bytes, j->m);
+        return true;
+    }
     emit_guest_load(j->e, R11, top, bytes);
     stack_move(j->e, (s32)bytes, j->m);
     emit_mov_part(j->e, dst, R11, bytes);

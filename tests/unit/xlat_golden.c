@@ -1,0 +1,199 @@
+/* xlat_golden.c - golden listings: what the emitter writes for the instructions in tests/golden, with counts. A
+ * change of the emitter shows as a diff of these files; the totals are a speed gate without noise.
+ *
+ * A file holds comments, blank lines, `mode` lines (code32 stack32 real user nobmi2, SEG=flat|based|limited|64k; flat
+ * if not named) and instructions in hex. The rest of an instruction's line, and the indented lines below it, are
+ * written by this test. RING3_ACCEPT=1 ctest -R golden writes the files anew: look at the diff, then commit it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <capstone/capstone.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "translator/operand.h"
+
+enum { TEXT_BYTES = 1 << 16, FEATURES = (1u << NEED_COUNT) - 1 };
+
+typedef struct Listing {
+    BlockMode mode;
+    MemForm form;
+    unsigned guest, host;
+    char text[TEXT_BYTES];
+    size_t used;
+} Listing;
+
+static void put(Listing *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(Listing *l, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    l->used += (size_t)vsnprintf(l->text + l->used, sizeof l->text - l->used, fmt, ap);
+    va_end(ap);
+    assert_true(l->used < sizeof l->text);
+}
+
+static void set_segment(Listing *l, const char *word)
+{
+    static const char segs[SEG_COUNT][3] = {"es", "cs", "ss", "ds", "fs", "gs"};
+    static const struct {
+        const char *name;
+        u8 form;
+    } forms[] = {{"flat", SEGF_FLAT}, {"based", SEGF_BASED}, {"limited", SEGF_LIMITED}, {"64k", SEGF_64K}};
+    for (int s = 0; s < SEG_COUNT; s++)
+        for (unsigned f = 0; f < ARRAY_LEN(forms); f++)
+            if (!strncmp(word, segs[s], 2) && !strcmp(word + 3, forms[f].name))
+                l->mode.seg[s] = forms[f].form;
+}
+
+static void set_mode(Listing *l, const char *line)
+{
+    char words[256], *save;
+    snprintf(words, sizeof words, "%s", line);
+    l->mode = (BlockMode){.fpu_ok = 7};
+    l->form = MEM_WINDOW;
+    host_features = (HostFeatures){.known = true, .bmi2 = true, .lahf = true};
+    for (char *w = strtok_r(words, " \n", &save); w; w = strtok_r(NULL, " \n", &save)) {
+        if (!strcmp(w, "code32"))
+            l->mode.code32 = 1;
+        else if (!strcmp(w, "stack32"))
+            l->mode.stack32 = 1;
+        else if (!strcmp(w, "real"))
+            l->mode.real = 1;
+        else if (!strcmp(w, "user"))
+            l->form = MEM_USER;
+        else if (!strcmp(w, "nobmi2"))
+            host_features.bmi2 = false;
+        else if (strlen(w) > 3 && w[2] == '=')
+            set_segment(l, w);
+    }
+}
+
+static unsigned hex_bytes(const char *line, u8 *to)
+{
+    unsigned n = 0, at = 0;
+    int used;
+    for (unsigned b; n < 15 && sscanf(line + at, "%2x%n", &b, &used) == 1; at += (unsigned)used)
+        to[n++] = (u8)b;
+    return n;
+}
+
+static void put_host(Listing *l, const u8 *code, size_t bytes)
+{
+    csh cs;
+    cs_insn *i;
+    cs_open(CS_ARCH_X86, CS_MODE_64, &cs);
+    size_t n = bytes ? cs_disasm(cs, code, bytes, 0, 0, &i) : 0;
+    put(l, "  ; %zu\n", n);
+    for (size_t k = 0; k < n; k++)
+        if (!strcmp(i[k].mnemonic, "movabs"))
+            put(l, "        lea %.*s, [limit_probe]\n", (int)strcspn(i[k].op_str, ","), i[k].op_str);
+        else
+            put(l, "        %s%s%s\n", i[k].mnemonic, i[k].op_str[0] ? " " : "", i[k].op_str);
+    l->host += (unsigned)n;
+    if (n) cs_free(i, n);
+    cs_close(&cs);
+}
+
+static void put_guest_text(Listing *l, const u8 *bytes, unsigned len)
+{
+    csh cs;
+    cs_insn *i;
+    cs_open(CS_ARCH_X86, l->mode.code32 ? CS_MODE_32 : CS_MODE_16, &cs);
+    size_t n = cs_disasm(cs, bytes, len, 0, 1, &i);
+    for (unsigned k = 0; k < len; k++) put(l, "%s%02x", k ? " " : "", bytes[k]);
+    if (n) put(l, "  ; %s%s%s", i->mnemonic, i->op_str[0] ? " " : "", i->op_str);
+    if (n) cs_free(i, n);
+    cs_close(&cs);
+}
+
+static void put_insn(Listing *l, const char *line)
+{
+    u8 bytes[16], code[EMIT_MAX_INSN];
+    unsigned len = hex_bytes(line, bytes);
+    Emit e = {code, code + sizeof code, 0};
+    DecodeMode mode = {.code32 = l->mode.code32, .protected_mode = !l->mode.real, .features = FEATURES};
+    Insn i;
+    put_guest_text(l, bytes, len);
+    emit_fails.n = 0;
+    assert_int_equal(insn_decode(&i, bytes, len, mode), DECODE_OK);
+    assert_int_equal(i.len, len);
+    l->guest++;
+    if (!emit_identity(&e, &i, &l->mode, l->form, 0x1000))
+        put(l, "  ; interpreter\n");
+    else
+        put_host(l, code, (size_t)(e.at - code));
+}
+
+static void put_line(Listing *l, const char *line)
+{
+    if (!strncmp(line, "mode", 4)) set_mode(l, line);
+    if (strchr("0123456789abcdef", line[0]) && line[0])
+        put_insn(l, line);
+    else if (line[0] != ' ' && strncmp(line, "# total", 7))
+        put(l, "%s", line);
+}
+
+static void read_file(const char *path, char *to, size_t size)
+{
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    size_t n = fread(to, 1, size - 1, f);
+    to[n] = 0;
+    fclose(f);
+}
+
+static void accept_file(const char *path, const Listing *l)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fwrite(l->text, 1, l->used, f);
+    fclose(f);
+}
+
+static void check_file(const char *path)
+{
+    static char old[TEXT_BYTES];
+    static Listing l;
+    memset(&l, 0, sizeof l);
+    read_file(path, old, sizeof old);
+    for (char *at = old, *end; *at; at = end) {
+        char line[256];
+        end = strchr(at, '\n');
+        end = end ? end + 1 : at + strlen(at);
+        snprintf(line, sizeof line, "%.*s", (int)(end - at), at);
+        put_line(&l, line);
+    }
+    put(&l, "# total: %u guest instructions, %u host instructions\n", l.guest, l.host);
+    if (getenv("RING3_ACCEPT"))
+        accept_file(path, &l);
+    else if (strcmp(old, l.text))
+        fail_msg("%s differs from what the emitter writes now:\n%s", path, l.text);
+}
+
+static void test_listings(void **state)
+{
+    (void)state;
+    DIR *d = opendir(TESTS_DIR "/golden");
+    unsigned files = 0;
+    assert_non_null(d);
+    for (struct dirent *f; (f = readdir(d));) {
+        char path[1024];
+        if (!strstr(f->d_name, ".txt")) continue;
+        snprintf(path, sizeof path, TESTS_DIR "/golden/%s", f->d_name);
+        check_file(path);
+        files++;
+    }
+    closedir(d);
+    assert_true(files >= 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_listings)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
