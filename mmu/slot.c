@@ -6,7 +6,8 @@
  * often or in which order a change is reported.
  *
  * An entry handed out for instruction fetch (SE_X) takes part in the same rules although nothing need be mapped
- * for it; when it ends, the window gets a new id, at once.
+ * for it; when it ends, the window gets a new id, at once. The hook hears of it too, unless the window is the U of
+ * an address space that is not active: there the id says all.
  */
 #include "mmu/shadow_parts.h"
 
@@ -85,7 +86,7 @@ static void fetch_gone(Shadow *s, const Slot *sl, unsigned i, u32 old)
     u32 va = (slot_page(sl) + i) << PAGE_BITS;
     bool shared = sl->window < WINDOW_U;
     w->id = s->next_id++;
-    if (!window_active(s, w) || !s->hooks.fetch_dropped) return;
+    if (!(shared || window_active(s, w)) || !s->hooks.fetch_dropped) return;
     if ((old & SE_XS) || shared) s->hooks.fetch_dropped(s->hooks.ctx, va, false, shared);
     if ((old & SE_X) && (!shared || sl->window == WINDOW_P))
         s->hooks.fetch_dropped(s->hooks.ctx, va, true, shared);

@@ -148,8 +148,10 @@ void evict_slot(Shadow *s, bool for_slot)
     while (!w->slot[w->evict_hand] || !(for_slot || s->slots[w->slot[w->evict_hand]].mapped));
     Slot *sl = slot_of(s, w->slot[w->evict_hand]);
     trace(MMU, "evict va %08x of window %u: %u pages", slot_page(sl) << PAGE_BITS, sl->window, sl->mapped);
-    if (sl->fetched && !for_slot) slot_unmap(s, sl);
-    else slot_kill(s, sl);
+    if (sl->fetched && !for_slot)
+        slot_unmap(s, sl);
+    else
+        slot_kill(s, sl);
     window_flush(s, w);
     s->stats.evictions++;
 }

@@ -143,7 +143,7 @@ static void run_protect(Shadow *s, Window *w, u32 page, u32 n)
  * which costs the flush a longer look but no system call. */
 void window_pend(Window *w, u32 first, u32 last)
 {
-    Range *r = &w->pending[w->pending_count - 1];
+    Range *r = &w->pending[w->pending_count ? w->pending_count - 1 : 0];
     bool near = w->pending_count && first <= r->last + PENDING_GAP && last + PENDING_GAP >= r->first;
     if (near || w->pending_count == PENDING_MAX) {
         if (first < r->first) r->first = first;
@@ -168,10 +168,7 @@ static void gather_end(Shadow *s, Window *w, Gather *g)
 static void gather_page(Shadow *s, Window *w, Gather *g, u32 page, u32 entry)
 {
     u32 what = entry & SE_DROP ? SE_DROP : entry & SE_RO ? SE_RO : 0;
-    if (!(entry & SE_R)) { /* not mapped: a drop may pass over it, mprotect may not */
-        if (g->what == SE_RO) gather_end(s, w, g);
-        return;
-    }
+    if (!(entry & SE_R)) return; /* not mapped: a drop may pass over it, mprotect may not */
     if (!what) {
         gather_end(s, w, g);
         return;
@@ -192,7 +189,6 @@ static void range_flush(Shadow *s, Window *w, Range r)
             gather_page(s, w, &g, page, s->slots[id].entry[page % SLOT_PAGES]);
             continue;
         }
-        if (g.what == SE_RO) gather_end(s, w, &g);
         page |= SLOT_PAGES - 1;
     }
     gather_end(s, w, &g);
