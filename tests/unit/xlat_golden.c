@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/vcpu.h"
 #include "translator/operand.h"
 
 enum { TEXT_BYTES = 1 << 16, FEATURES = (1u << NEED_COUNT) - 1 };
@@ -82,6 +83,32 @@ static unsigned hex_bytes(const char *line, u8 *to)
     return n;
 }
 
+/* Fields of the Vcpu by name: their offsets are nobody's concern here. */
+static const char *segment_field(unsigned offset)
+{
+    static const char segs[SEG_COUNT][3] = {"es", "cs", "ss", "ds", "fs", "gs"};
+    static char name[16];
+    unsigned in = (offset - (unsigned)offsetof(Vcpu, seg)) % sizeof(Segment);
+    unsigned seg = (offset - (unsigned)offsetof(Vcpu, seg)) / sizeof(Segment);
+    assert_true(seg < SEG_COUNT);
+    assert_true(in == offsetof(Segment, base) || in == offsetof(Segment, limit));
+    snprintf(name, sizeof name, "%s.%s", segs[seg], in == offsetof(Segment, base) ? "base" : "limit");
+    return name;
+}
+
+static void put_host_insn(Listing *l, const cs_insn *i)
+{
+    const char *vcpu = strstr(i->op_str, "dword ptr [r15 + ");
+    int first = (int)strcspn(i->op_str, ",");
+    if (!strcmp(i->mnemonic, "movabs"))
+        put(l, "        lea %.*s, [limit_probe]\n", first, i->op_str);
+    else if (vcpu)
+        put(l, "        mov %.*s, %s\n", first, i->op_str,
+            segment_field((unsigned)strtoul(vcpu + 17, NULL, 0)));
+    else
+        put(l, "        %s%s%s\n", i->mnemonic, i->op_str[0] ? " " : "", i->op_str);
+}
+
 static void put_host(Listing *l, const u8 *code, size_t bytes)
 {
     csh cs;
@@ -89,11 +116,7 @@ static void put_host(Listing *l, const u8 *code, size_t bytes)
     cs_open(CS_ARCH_X86, CS_MODE_64, &cs);
     size_t n = bytes ? cs_disasm(cs, code, bytes, 0, 0, &i) : 0;
     put(l, "  ; %zu\n", n);
-    for (size_t k = 0; k < n; k++)
-        if (!strcmp(i[k].mnemonic, "movabs"))
-            put(l, "        lea %.*s, [limit_probe]\n", (int)strcspn(i[k].op_str, ","), i[k].op_str);
-        else
-            put(l, "        %s%s%s\n", i[k].mnemonic, i[k].op_str[0] ? " " : "", i[k].op_str);
+    for (size_t k = 0; k < n; k++) put_host_insn(l, &i[k]);
     l->host += (unsigned)n;
     if (n) cs_free(i, n);
     cs_close(&cs);
