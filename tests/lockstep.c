@@ -27,7 +27,7 @@ static const char *const flavour_words[] = {"flat 32-bit ring 0", "flat 32-bit r
 typedef struct Case {
     Flavour flavour;
     u8 code[24 * (INSN_GEN_MAX + 8) + 16];
-    unsigned bytes;
+    unsigned bytes, at; /* length; offset of the first byte from CODE */
     u32 gpr[8], eflags;
     u8 data[DATA_BYTES];
 } Case;
@@ -90,6 +90,7 @@ static void make_case(InsnGen *g, Case *k)
     g->data = code32 ? DATA : 0;
     g->data_bytes = code32 ? DATA_BYTES : 0x2000;
     k->bytes = 0;
+    k->at = gen_chance(g, 50) ? 0 : PAGE_BYTES - 1 - gen_below(g, 100); /* half of them straddle two pages */
     for (unsigned n = 1 + gen_below(g, 24); n; n--) add_insn(g, k, code32);
     k->code[k->bytes++] = 0xf4;
     for (int r = 0; r < 8; r++) k->gpr[r] = gen_value(g);
@@ -137,7 +138,7 @@ static void load_case(Vm *v, const Case *k)
     bool paging = k->flavour == FLAT32_RING0 || k->flavour == FLAT32_RING3;
     memset(v->phys->ram, 0, RAM_COMPARED);
     build_tables(v->phys, k->flavour == FLAT32_RING3);
-    memcpy(v->phys->ram + CODE, k->code, k->bytes);
+    memcpy(v->phys->ram + CODE + k->at, k->code, k->bytes);
     memcpy(v->phys->ram + DATA, k->data, DATA_BYTES);
     phys_written(v->phys, 0, RAM_COMPARED);
     c->cr0 = CR0_ET | CR0_NE | CR0_WP | (k->flavour == REAL ? 0 : CR0_PE) | (paging ? CR0_PG : 0);
@@ -148,7 +149,7 @@ static void load_case(Vm *v, const Case *k)
     c->idtr.base = IDT;
     memcpy(c->gpr, k->gpr, sizeof c->gpr);
     c->eflags = k->eflags;
-    c->eip = paging ? CODE : 0;
+    c->eip = (paging ? CODE : 0) + k->at;
     c->cr2 = 0;
     fpu_park(c);
     fpu_reset(c);

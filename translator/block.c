@@ -1,6 +1,6 @@
 /* block.c - translated blocks: found by identity, by physical page and by host address; linked and killed.
  *
- * A block lies within one guest page. Its identity is (physical address, EIP, mode): translations are shared by all
+ * A block lies within one guest page, or is a single instruction over two. Its identity is (physical address, EIP, mode): translations are shared by all
  * address spaces that map the page at the same place. Pages with blocks carry WATCH_CODE, so that every write to
  * them is heard of; only blocks that overlap the written bytes die. A dead block's host code stays until the next
  * flush, but nothing enters it: links into it go back to their stubs and its jump-cache entry is cleared; host
@@ -29,19 +29,36 @@ static u64 granule_bits(u32 offset, u32 bytes)
     return (~0ull >> (63 - (last - first))) << first;
 }
 
+/* The bytes of b in the page it begins in. */
+static u32 head_bytes(const Block *b)
+{
+    u32 room = PAGE_BYTES - (b->pa & PAGE_MASK);
+    return b->bytes < room ? b->bytes : room;
+}
+
+static CodePage *page_get(Xlat *x, u32 pfn)
+{
+    CodePage *p = x->pages[pfn];
+    if (!p) p = x->pages[pfn] = cache_meta(&x->cache, sizeof *p);
+    if (!p->blocks && !p->tails) shadow_watch(x->shadow, pfn, WATCH_CODE);
+    return p;
+}
+
 void block_insert(Xlat *x, Block *b)
 {
     Block **slot = &x->block_hash[block_hash_of(b->pa, b->eip, b->mode)];
-    u32 pfn = b->pa >> PAGE_BITS;
-    CodePage *p = x->pages[pfn];
-    if (!p) p = x->pages[pfn] = cache_meta(&x->cache, sizeof *p);
-    if (!p->blocks) shadow_watch(x->shadow, pfn, WATCH_CODE);
+    CodePage *p = page_get(x, b->pa >> PAGE_BITS);
     b->hash_next = *slot;
     *slot = b;
     b->page_next = p->blocks;
     p->blocks = b;
-    p->granules |= granule_bits(b->pa & PAGE_MASK, b->bytes);
+    p->granules |= granule_bits(b->pa & PAGE_MASK, head_bytes(b));
     x->by_host[x->blocks++] = b;
+    if (!b->pa2) return;
+    p = page_get(x, b->pa2 >> PAGE_BITS);
+    b->tail_next = p->tails;
+    p->tails = b;
+    p->granules |= granule_bits(0, b->bytes - head_bytes(b));
 }
 
 Block *block_at_host(Xlat *x, const u8 *hpc)
@@ -119,6 +136,10 @@ void block_kill(Xlat *x, Block *b)
     *at = b->hash_next;
     for (at = &p->blocks; *at != b; at = &(*at)->page_next) {}
     *at = b->page_next;
+    if (b->pa2) {
+        for (at = &x->pages[b->pa2 >> PAGE_BITS]->tails; *at != b; at = &(*at)->tail_next) {}
+        *at = b->tail_next;
+    }
     while (b->links_in) block_unlink(x, b->links_in);
     for (Link *l = b->links; l; l = l->next_own)
         if (l->to) block_unlink(x, l);
@@ -132,20 +153,31 @@ void block_kill(Xlat *x, Block *b)
 static void granules_recount(CodePage *p)
 {
     p->granules = 0;
-    for (Block *b = p->blocks; b; b = b->page_next) p->granules |= granule_bits(b->pa & PAGE_MASK, b->bytes);
+    for (Block *b = p->blocks; b; b = b->page_next) p->granules |= granule_bits(b->pa & PAGE_MASK, head_bytes(b));
+    for (Block *b = p->tails; b; b = b->tail_next) p->granules |= granule_bits(0, b->bytes - head_bytes(b));
+}
+
+/* Kill what overlaps [pa, pa + bytes) of one page. */
+static bool kill_overlapping(Xlat *x, CodePage *p, u32 pa, u32 bytes)
+{
+    bool any = false;
+    for (Block *b = p->blocks, *next; b; b = next) {
+        next = b->page_next;
+        if (b->pa < pa + bytes && pa < b->pa + head_bytes(b)) block_kill(x, b), any = true;
+    }
+    for (Block *b = p->tails, *next; b; b = next) {
+        next = b->tail_next;
+        if ((pa & PAGE_MASK) < b->bytes - head_bytes(b)) block_kill(x, b), any = true;
+    }
+    return any;
 }
 
 static void page_written(Xlat *x, u32 pa, u32 bytes)
 {
     CodePage *p = x->pages[pa >> PAGE_BITS];
     if (!p || !(p->granules & granule_bits(pa & PAGE_MASK, bytes))) return;
-    bool any = false;
-    for (Block *b = p->blocks, *next; b; b = next) {
-        next = b->page_next;
-        if (b->pa < pa + bytes && pa < b->pa + b->bytes) block_kill(x, b), any = true;
-    }
-    if (any) granules_recount(p);
-    if (!p->blocks) shadow_unwatch(x->shadow, pa >> PAGE_BITS, WATCH_CODE);
+    if (kill_overlapping(x, p, pa, bytes)) granules_recount(p);
+    if (!p->blocks && !p->tails) shadow_unwatch(x->shadow, pa >> PAGE_BITS, WATCH_CODE);
 }
 
 void block_written(Xlat *x, u32 pa, u32 bytes)
@@ -159,14 +191,18 @@ void block_written(Xlat *x, u32 pa, u32 bytes)
     }
 }
 
+static void page_forget(Xlat *x, u32 pfn)
+{
+    CodePage *p = x->pages[pfn];
+    if (p && (p->blocks || p->tails)) shadow_unwatch(x->shadow, pfn, WATCH_CODE);
+    x->pages[pfn] = NULL;
+}
+
 void block_flush_all(Xlat *x)
 {
     for (u32 i = 0; i < x->blocks; i++) {
-        Block *b = x->by_host[i];
-        u32 pfn = b->pa >> PAGE_BITS;
-        if (!x->pages[pfn]) continue;
-        if (x->pages[pfn]->blocks) shadow_unwatch(x->shadow, pfn, WATCH_CODE);
-        x->pages[pfn] = NULL;
+        page_forget(x, x->by_host[i]->pa >> PAGE_BITS);
+        if (x->by_host[i]->pa2) page_forget(x, x->by_host[i]->pa2 >> PAGE_BITS);
     }
     memset(x->block_hash, 0, BLOCK_HASH * sizeof *x->block_hash);
     for (u32 i = 0; i < JUMP_CACHE_SLOTS; i++) x->c->jump_cache[i] = 1;

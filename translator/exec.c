@@ -65,7 +65,15 @@ static Found block_get(Xlat *x)
     if (eip > c->seg[CS].limit || c->seg[CS].limit - eip < 16) return f;
     if (shadow_fetch(x->shadow, c->seg[CS].base + eip, &pa, &f.shared, &error) != SHADOW_MAPPED) return f;
     f.b = block_find(x, pa, eip, x->mode);
-    if (!f.b) f.b = translate(x, eip, pa);
+    u32 pa2 = 0;
+    if (f.b ? f.b->pa2 != 0 : translate_straddles(x, pa)) {
+        bool shared;
+        if (shadow_fetch(x->shadow, (c->seg[CS].base + eip + PAGE_BYTES) & ~(u32)PAGE_MASK, &pa2, &shared, &error) != SHADOW_MAPPED || !pa2)
+            return (Found){0};
+        f.shared &= shared;
+        if (f.b && f.b->pa2 != pa2) block_kill(x, f.b), f.b = NULL;
+    }
+    if (!f.b) f.b = translate(x, eip, pa, pa2);
     /* Rings 0-2 run in the shared context: what is private to this address space stays out of its jump cache. */
     if (f.b && (f.shared || x->mode & MODE_USER)) jump_cache_fill(x, f.b);
     return f;
@@ -79,6 +87,7 @@ static void link_exit(Xlat *x, Link *l)
     x->c->eip = l->eip;
     Found f = block_get(x);
     if (!f.b || x->stats.flushes != flushes || l->from->dead || l->to) return;
+    if (f.b->pa2 && !l->cross_page) return; /* depends on a mapping that this link does not guard */
     if (!l->cross_page || l->ctx_hole || f.shared) block_link(x, l, f.b, (u32)(x->c->ctx >> 32));
 }
 

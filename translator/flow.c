@@ -41,12 +41,13 @@ static bool same_page(const Tx *t, u32 eip)
 }
 
 /* A jump or call whose rel32 is at `hole` shall reach guest address `eip`. */
-static void link_new(Tx *t, u8 *hole, u32 eip)
+static Link *link_new(Tx *t, u8 *hole, u32 eip)
 {
     Link *l = cache_meta(&t->x->cache, sizeof *l);
     *l = (Link){.from = t->b, .eip = eip, .hole = hole, .cross_page = !same_page(t, eip), .next_own = t->b->links};
     t->b->links = l;
     tail_new(t, hole, TAIL_LINK)->link = l;
+    return l;
 }
 
 /* mov r10,rcx; rcx = r12 + imm (0 if equal); jrcxz -> returned hole; mov rcx,r10. *imm: where the constant is. */
@@ -126,9 +127,10 @@ void flow_emit_tails(Tx *t)
     }
 }
 
-void flow_exit_to(Tx *t, u32 eip)
+void flow_exit_to(Tx *t, u32 eip, bool straddles)
 {
-    link_new(t, emit_jmp_hole(&t->e), eip);
+    Link *l = link_new(t, emit_jmp_hole(&t->e), eip);
+    if (straddles) l->cross_page = true; /* it depends on the next page's mapping */
     t->ended = true;
 }
 
@@ -145,7 +147,7 @@ static bool emit_jump(Tx *t, const Insn *i)
 {
     u32 to = target_of(t, i);
     if (to <= t->eip) emit_poll(t);
-    flow_exit_to(t, to);
+    flow_exit_to(t, to, false);
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* translate.c - guest code into a block: one emission per instruction, chosen by the class in the table.
  *
  * A block starts at any EIP and runs to the first instruction that always leaves it, to the end of its page, or to
- * BLOCK_MAX_INSNS. It goes on behind a conditional jump (the taken side leaves through a link) and behind a call
- * (the return address verified, see flow.c), so that hot code lays itself out as traces. An instruction that
- * straddles two pages is never translated: the dispatcher interprets it.
+ * BLOCK_MAX_INSNS. It goes on behind a conditional jump (the taken side leaves through a link) and behind a call (the
+ * return address verified, see flow.c), so that hot code lays itself out as traces. An instruction that straddles two
+ * pages is a block of its own, which depends on both.
  *
  * The order inside an instruction is: poll, access to guest memory, changes. So every host PC that can trap stands
  * for the state before its guest instruction, and the PcMap is all that precise exceptions need.
@@ -73,8 +73,9 @@ static DecodeMode decode_mode(const Xlat *x)
     return (DecodeMode){.code32 = !!(x->mode & MODE_CODE32), .protected_mode = !!(x->mode & MODE_PROT), .features = x->c->features};
 }
 
-/* Instructions from t->eip on, until something ends the block. Returns their number. */
-static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map)
+/* Instructions from t->eip on, until something ends the block. Returns their number; *straddles: the next one goes
+ * on in another page. */
+static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool *straddles)
 {
     DecodeMode dm = decode_mode(t->x);
     unsigned n = 0, at = 0;
@@ -82,7 +83,7 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map)
     while (!t->ended && n < BLOCK_MAX_INSNS && t->e.at < code_end && t->tails < (int)ARRAY_LEN(t->tail) - 8) {
         Insn i;
         DecodeStatus st = insn_decode(&i, hp + at, avail - at, dm);
-        if (st == DECODE_MORE || (!t->m.code32 && t->b->eip + at > 0xffff)) break;
+        if ((*straddles = st == DECODE_MORE) || (!t->m.code32 && t->b->eip + at > 0xffff)) break;
         map[n++] = (PcMap){.host = (u16)(t->e.at - cache_write(&t->x->cache, t->b->hpc)), .guest = (u16)at};
         t->eip = t->b->eip + at;
         t->pa = t->b->pa + at;
@@ -93,44 +94,72 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map)
         }
         emit_insn(t, &i);
         at += i.len;
+        if (t->b->pa2) break;
     }
     t->b->bytes = (u16)at;
     t->eip = t->b->eip + at;
     return n;
 }
 
-Block *translate(Xlat *x, u32 eip, u32 pa)
+bool translate_straddles(Xlat *x, u32 pa)
 {
-    const u8 *hp = phys_hp(x->phys, pa);
-    unsigned avail = PAGE_BYTES - (pa & PAGE_MASK);
-    PcMap map[BLOCK_MAX_INSNS];
     Insn probe;
-    if (!hp || insn_decode(&probe, hp, avail, decode_mode(x)) == DECODE_MORE) return NULL;
+    const u8 *hp = phys_hp(x->phys, pa);
+    return hp && insn_decode(&probe, hp, PAGE_BYTES - (pa & PAGE_MASK), decode_mode(x)) == DECODE_MORE;
+}
+
+/* The bytes at pa that belong to one translation: the rest of the page, or 15 bytes over two pages. */
+static const u8 *source_bytes(Xlat *x, u32 pa, u32 pa2, u8 *buf, unsigned *avail)
+{
+    const u8 *hp = phys_hp(x->phys, pa), *hp2 = pa2 ? phys_hp(x->phys, pa2) : NULL;
+    *avail = PAGE_BYTES - (pa & PAGE_MASK);
+    if (!hp || !pa2) return hp;
+    if (!hp2) return NULL;
+    memcpy(buf, hp, *avail);
+    memcpy(buf + *avail, hp2, 15 - *avail);
+    *avail = 15;
+    return buf;
+}
+
+static void block_finish(Tx *t, const PcMap *map, unsigned n)
+{
+    Cache *k = &t->x->cache;
+    Block *b = t->b;
+    b->insns = (u16)n;
+    b->map = cache_meta(k, n * (u32)sizeof *map);
+    memcpy(b->map, map, n * sizeof *map);
+    b->hbytes = (u32)(t->e.at - cache_write(k, b->hpc));
+    k->used = ((u32)(t->e.at - k->rw) + 15) & ~15u;
+    block_insert(t->x, b);
+    t->x->stats.translated_blocks++;
+    t->x->stats.translated_insns += n;
+}
+
+Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
+{
+    PcMap map[BLOCK_MAX_INSNS];
+    u8 buf[32];
+    unsigned avail;
+    const u8 *hp = source_bytes(x, pa, pa2, buf, &avail);
+    if (!hp) return NULL;
     if (!cache_room(&x->cache)) block_flush_all(x);
 
     u64 t0 = x->count_insns ? host_now_ns() : 0;
     Cache *k = &x->cache;
     static Tx tx;
     Tx *t = &tx;
+    bool straddles = false;
     *t = (Tx){.x = x, .m = mode_unpack(x->mode), .eip = eip, .pa = pa};
     t->e = (Emit){.at = k->rw + k->used, .end = k->rw + k->bytes, .to_exec = k->rx - k->rw};
-    Block *b = t->b = cache_meta(k, sizeof *b);
-    *b = (Block){.eip = eip, .pa = pa, .mode = x->mode, .hpc = cache_exec(k, t->e.at)};
+    t->b = cache_meta(k, sizeof *t->b);
+    *t->b = (Block){.eip = eip, .pa = pa, .pa2 = pa2, .mode = x->mode, .hpc = cache_exec(k, t->e.at)};
     u8 *count = emit_count_insns(t);
-    unsigned n = emit_insns(t, hp, avail, map);
-    if (!t->ended) flow_exit_to(t, t->eip);
+    unsigned n = emit_insns(t, hp, avail, map, &straddles);
+    if (!t->ended) flow_exit_to(t, t->eip, straddles);
     flow_emit_tails(t);
     if (count) store32(count, n);
-
-    b->insns = (u16)n;
-    b->map = cache_meta(k, n * (u32)sizeof *map);
-    memcpy(b->map, map, n * sizeof *map);
-    b->hbytes = (u32)(t->e.at - cache_write(k, b->hpc));
-    k->used = ((u32)(t->e.at - k->rw) + 15) & ~15u;
-    block_insert(x, b);
-    x->stats.translated_blocks++;
-    x->stats.translated_insns += n;
+    block_finish(t, map, n);
     if (t0) x->stats.translate_ns += host_now_ns() - t0;
-    if (unlikely(trace_mask & (TRACE_IN_ASM | TRACE_OUT_ASM))) listing_block(x, b);
-    return b;
+    if (unlikely(trace_mask & (TRACE_IN_ASM | TRACE_OUT_ASM))) listing_block(x, t->b);
+    return t->b;
 }

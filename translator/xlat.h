@@ -53,13 +53,14 @@ typedef struct PcMap {
 
 struct Block {
     u32 eip, pa;     /* of the first instruction; eip - pa is part of the identity (return addresses are baked in) */
+    u32 pa2;         /* a single instruction over two pages: where the second page begins; else 0 */
     ModeKey mode;
-    u16 bytes, insns;/* guest length (within one page), instruction count */
+    u16 bytes, insns;/* guest length, instruction count */
     u8 *hpc;         /* executable address */
     u32 hbytes;
     u32 ctx_hi;      /* last context id that entered it through the dispatcher */
     PcMap *map;      /* insns entries, ascending */
-    Block *hash_next, *page_next;
+    Block *hash_next, *page_next, *tail_next;
     Link *links_in;  /* linked exits of other blocks */
     Link *links;     /* own exits */
     bool dead;
@@ -78,7 +79,8 @@ struct Link {
 };
 
 typedef struct CodePage { /* blocks of one physical page */
-    Block *blocks;
+    Block *blocks;        /* that begin here */
+    Block *tails;         /* whose last bytes are the first of this page */
     u64 granules;         /* 64-byte granules that blocks overlap */
 } CodePage;
 
@@ -140,9 +142,10 @@ typedef struct Tx { /* a translation in progress */
     struct Tail { u8 *hole; u8 kind; u32 eip; Link *link; EmitFails fails; } tail[96]; /* out-of-line code */
     int tails;
 } Tx;
-Block *translate(Xlat *x, u32 eip, u32 pa);
+Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2); /* pa2: physical address of the next page's start, or 0 */
+bool translate_straddles(Xlat *x, u32 pa);            /* the instruction at pa goes on in the next page */
 bool flow_emit(Tx *t, const Insn *i);           /* false: no form */
-void flow_exit_to(Tx *t, u32 eip);              /* end the block by a jump to eip */
+void flow_exit_to(Tx *t, u32 eip, bool straddles); /* end the block by a jump to eip, maybe a straddling instruction */
 void flow_emit_tails(Tx *t);
 bool string_emit(Tx *t, const Insn *i);         /* likewise */
 bool sens_emit(Tx *t, const Insn *i);           /* likewise; one-byte opcodes only are looked at */
