@@ -2,7 +2,7 @@
  *
  * A model is a family, model and stepping that existed, and the encodings it runs (Vcpu.features). The feature
  * word is derived from those, so CPUID never announces what the decoder does not know. Not announced because not
- * implemented: VME, PAE, MCE, MCA, APIC, PSE-36.
+ * implemented: PAE, MCE, MCA, APIC, PSE-36.
  *
  * `max` is a Pentium III with SSE2, hence with the family and model of the first processor that was one.
  */
@@ -10,23 +10,25 @@
 
 #include "cpu/cpu.h"
 
-enum { /* leaf 1, EDX */
-       CPUID_FPU = 1 << 0,
-       CPUID_DE = 1 << 2,
-       CPUID_PSE = 1 << 3,
-       CPUID_TSC = 1 << 4,
-       CPUID_MSR = 1 << 5,
-       CPUID_CX8 = 1 << 8,
-       CPUID_SEP = 1 << 11,
-       CPUID_MTRR = 1 << 12,
-       CPUID_PGE = 1 << 13,
-       CPUID_CMOV = 1 << 15,
-       CPUID_PAT = 1 << 16,
-       CPUID_CLFSH = 1 << 19,
-       CPUID_MMX = 1 << 23,
-       CPUID_FXSR = 1 << 24,
-       CPUID_SSE = 1 << 25,
-       CPUID_SSE2 = 1 << 26,
+/* leaf 1, EDX */
+enum {
+    CPUID_FPU = 1 << 0,
+    CPUID_VME = 1 << 1,
+    CPUID_DE = 1 << 2,
+    CPUID_PSE = 1 << 3,
+    CPUID_TSC = 1 << 4,
+    CPUID_MSR = 1 << 5,
+    CPUID_CX8 = 1 << 8,
+    CPUID_SEP = 1 << 11,
+    CPUID_MTRR = 1 << 12,
+    CPUID_PGE = 1 << 13,
+    CPUID_CMOV = 1 << 15,
+    CPUID_PAT = 1 << 16,
+    CPUID_CLFSH = 1 << 19,
+    CPUID_MMX = 1 << 23,
+    CPUID_FXSR = 1 << 24,
+    CPUID_SSE = 1 << 25,
+    CPUID_SSE2 = 1 << 26,
 };
 
 enum {
@@ -66,7 +68,7 @@ static u32 feature_word(const Vcpu *c)
         u8 need;
         u32 bits;
     } by_need[] = {
-        {IP5, CPUID_DE | CPUID_PSE},
+        {IP5, CPUID_VME | CPUID_DE | CPUID_PSE},
         {ITSC, CPUID_TSC},
         {IMSR, CPUID_MSR},
         {ICX8, CPUID_CX8},

@@ -20,6 +20,7 @@ typedef struct Delivery {
     u8 vector;
     Event event;
     bool has_error;
+    bool redirected; /* V86 mode: through the 8086 program's own vector table */
     u32 error;
     u32 eflags; /* image to push */
 } Delivery;
@@ -38,11 +39,9 @@ void cpu_raise_error(Vcpu *c, u8 vector, u32 error)
 
 /* --- real mode --- */
 
-static void deliver_real(Vcpu *c, const Delivery *d)
+static void deliver_by_vector_table(Vcpu *c, const Delivery *d, u32 table)
 {
-    u32 at = d->vector * 4u;
-    if (at + 3 > c->idtr.limit) raise_sel(c, EX_GP, (u16)(d->vector * 8 + 2));
-    u32 entry = lin_read(c, c->idtr.base + at, 4, ACC_READ, false);
+    u32 entry = lin_read(c, table + d->vector * 4u, 4, ACC_READ, false);
     Stack s = stack_current(c);
     stack_push(c, &s, d->eflags, 2);
     stack_push(c, &s, c->seg[CS].sel, 2);
@@ -50,6 +49,13 @@ static void deliver_real(Vcpu *c, const Delivery *d)
     stack_commit(c, &s);
     seg_load_real(c, CS, (u16)(entry >> 16));
     c->next_eip = entry & 0xffff;
+}
+
+static void deliver_real(Vcpu *c, const Delivery *d)
+{
+    u32 at = d->vector * 4u;
+    if (at + 3 > c->idtr.limit) raise_sel(c, EX_GP, (u16)(d->vector * 8 + 2));
+    deliver_by_vector_table(c, d, c->idtr.base);
     c->eflags &= ~(u32)(FL_I | FL_T | FL_AC | FL_RF);
 }
 
@@ -137,6 +143,25 @@ static void deliver_protected(Vcpu *c, const Delivery *d)
     c->eflags &= ~(u32)(FL_T | FL_NT | FL_RF | FL_VM | (is_interrupt_gate ? FL_I : 0));
 }
 
+/* INT n in V86 mode with CR4.VME: the map of 256 bits below the I/O map says which vectors go to the 8086 program's own
+ * handler (bit clear). */
+static bool is_redirected(Vcpu *c, u8 vector)
+{
+    if (!(c->cr4 & CR4_VME) || c->tr.attr & SEG_UNUSABLE || c->tr.limit < TSS_IOMAP + 1) return false;
+    u32 at = lin_read(c, c->tr.base + TSS_IOMAP, 2, ACC_READ, false) - 32u + vector / 8u;
+    if (at > c->tr.limit) return false;
+    return !(lin_read(c, c->tr.base + at, 1, ACC_READ, false) >> (vector & 7) & 1);
+}
+
+static void deliver_redirected(Vcpu *c, const Delivery *d)
+{
+    bool virtual = flags_v86_virtual(c);
+    Delivery r = *d;
+    if (virtual) r.eflags = flags_virtual_image(c);
+    deliver_by_vector_table(c, &r, 0);
+    c->eflags &= ~(u32)(FL_T | FL_NT | (virtual ? FL_VIF : FL_I));
+}
+
 static void deliver(Vcpu *c, const Delivery *d)
 {
     c->int_count[d->vector]++;
@@ -146,10 +171,12 @@ static void deliver(Vcpu *c, const Delivery *d)
           : d->event == EVENT_EXTERNAL ? "external"
                                        : "exception",
           c->cr2, c->gpr[EAX]);
-    if (cpu_protected(c))
-        deliver_protected(c, d);
-    else
+    if (cpu_real(c))
         deliver_real(c, d);
+    else if (d->redirected)
+        deliver_redirected(c, d);
+    else
+        deliver_protected(c, d);
     c->halted = false;
     c->delivering = false;
     c->delivering_ext = 0;
@@ -236,7 +263,10 @@ void cpu_soft_interrupt(Vcpu *c, u8 vector, bool int_n)
 {
     bool int1 = vector == EX_DB && !int_n;
     Delivery d = {.vector = vector, .event = int1 ? EVENT_TRAP : EVENT_SOFT, .eflags = c->eflags};
-    if (int_n && cpu_v86(c) && cpu_iopl(c) < 3) raise_gp(c, 0);
+    if (int_n && cpu_v86(c)) {
+        d.redirected = is_redirected(c, vector);
+        if (!d.redirected && cpu_iopl(c) < 3) raise_gp(c, 0);
+    }
     begin_benign(c, int1);
     deliver(c, &d);
 }

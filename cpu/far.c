@@ -236,6 +236,15 @@ static void iret_plain(Vcpu *c, Stack *s, u16 sel, u32 eip, u32 eflags, unsigned
     eflags_write(c, eflags, mask);
 }
 
+/* V86 mode with virtual interrupts: the popped IF becomes VIF. */
+static void iret_virtual(Vcpu *c, Stack *s, u16 sel, u32 eip, u32 image)
+{
+    flags_virtual_check(c, image);
+    jump_real(c, sel, eip);
+    stack_commit(c, s);
+    flags_virtual_write(c, image);
+}
+
 static void iret_to_v86(Vcpu *c, Stack *s, u16 cs, u32 eip, u32 eflags)
 {
     u32 esp = stack_pop(c, s, 4), sel[SEG_COUNT] = {[CS] = cs};
@@ -270,7 +279,8 @@ static void iret_protected(Vcpu *c, Stack *s, u16 sel, u32 eip, u32 eflags, unsi
 void cpu_iret(Vcpu *c, unsigned opsize)
 {
     bool protected_mode = cpu_protected(c) && !cpu_v86(c);
-    if (cpu_v86(c) && cpu_iopl(c) < 3) raise_gp(c, 0);
+    bool virtual = flags_v86_virtual(c) && opsize == 2;
+    if (cpu_v86(c) && cpu_iopl(c) < 3 && !virtual) raise_gp(c, 0);
     if (protected_mode && c->eflags & FL_NT) {
         iret_task(c);
         c->nmi_blocked = false;
@@ -280,7 +290,9 @@ void cpu_iret(Vcpu *c, unsigned opsize)
     u32 eip = stack_pop(c, &s, opsize);
     u16 sel = (u16)stack_pop(c, &s, opsize);
     u32 eflags = stack_pop(c, &s, opsize);
-    if (!protected_mode)
+    if (virtual)
+        iret_virtual(c, &s, sel, eip, eflags);
+    else if (!protected_mode)
         iret_plain(c, &s, sel, eip, eflags, opsize);
     else if (opsize == 4 && eflags & FL_VM && c->cpl == 0)
         iret_to_v86(c, &s, sel, eip, eflags);

@@ -8,33 +8,35 @@
 
 #include "cpu/exec.h"
 
-enum { /* types of system descriptors (SDM vol. 3, table 3-2) */
-       SYS_TSS16 = 1,
-       SYS_LDT = 2,
-       SYS_TSS16_BUSY = 3,
-       SYS_CALL16 = 4,
-       SYS_TASK_GATE = 5,
-       SYS_INT16 = 6,
-       SYS_TRAP16 = 7,
-       SYS_TSS32 = 9,
-       SYS_TSS32_BUSY = 11,
-       SYS_CALL32 = 12,
-       SYS_INT32 = 14,
-       SYS_TRAP32 = 15,
-       SYS_32BIT = 8,
-       SYS_BUSY = 2,
+/* types of system descriptors (SDM vol. 3, table 3-2) */
+enum {
+    SYS_TSS16 = 1,
+    SYS_LDT = 2,
+    SYS_TSS16_BUSY = 3,
+    SYS_CALL16 = 4,
+    SYS_TASK_GATE = 5,
+    SYS_INT16 = 6,
+    SYS_TRAP16 = 7,
+    SYS_TSS32 = 9,
+    SYS_TSS32_BUSY = 11,
+    SYS_CALL32 = 12,
+    SYS_INT32 = 14,
+    SYS_TRAP32 = 15,
+    SYS_32BIT = 8,
+    SYS_BUSY = 2,
 };
-enum { /* Descriptor.hi */
-       DESC_TYPE_SHIFT = 8,
-       DESC_ACCESSED = 1 << 8,
-       DESC_BUSY = 1 << 9,
-       DESC_RW = 1 << 9,
-       DESC_CONFORMING = 1 << 10,
-       DESC_CODE = 1 << 11,
-       DESC_S = 1 << 12,
-       DESC_P = 1 << 15,
-       DESC_DB = 1 << 22,
-       DESC_G = 1 << 23,
+/* Descriptor.hi */
+enum {
+    DESC_TYPE_SHIFT = 8,
+    DESC_ACCESSED = 1 << 8,
+    DESC_BUSY = 1 << 9,
+    DESC_RW = 1 << 9,
+    DESC_CONFORMING = 1 << 10,
+    DESC_CODE = 1 << 11,
+    DESC_S = 1 << 12,
+    DESC_P = 1 << 15,
+    DESC_DB = 1 << 22,
+    DESC_G = 1 << 23,
 };
 enum { DR6_B = 15, DR6_BD = 1 << 13, DR6_BS = 1 << 14, DR6_BT = 1 << 15 };
 enum { DR7_ENABLES = 0xff, DR7_LOCAL = 0x155 /* L0-L3, LE */, DR7_GD = 1 << 13 };
@@ -95,7 +97,11 @@ void debug_fault_on_gd(Vcpu *c); /* MOV DRn with DR7.GD: #DB; raises */
 bool debug_fetch_hit(Vcpu *c);   /* instruction breakpoint at CS:EIP? sets db_pending */
 void debug_io_access(Vcpu *c, u16 port, unsigned bytes);
 /* system.c */
-bool flags_interrupt_ok(const Vcpu *c);                           /* CPL <= IOPL */
+bool flags_interrupt_ok(const Vcpu *c);       /* CPL <= IOPL */
+bool flags_v86_virtual(const Vcpu *c);        /* V86 mode, IOPL < 3 and CR4.VME: IF is virtual */
+u32 flags_virtual_image(const Vcpu *c);       /* what PUSHF and INT n then push: VIF as IF, IOPL 3 */
+void flags_virtual_check(Vcpu *c, u32 image); /* #GP(0) if POPF or IRET may not load it */
+void flags_virtual_write(Vcpu *c, u32 image);
 u32 flags_writable(const Vcpu *c, unsigned cpl, unsigned opsize); /* mask for POPF, IRET at that level */
 
 #endif

@@ -291,9 +291,10 @@ static bool probe(Vcpu *c, u16 sel, Descriptor *d)
     return desc_dpl(d) >= c->cpl && desc_dpl(d) >= (sel & 3u);
 }
 
-enum { /* sets of system types */
-       LSL_TYPES = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY,
-       LAR_TYPES = LSL_TYPES | 1 << SYS_CALL16 | 1 << SYS_TASK_GATE | 1 << SYS_CALL32,
+/* sets of system types */
+enum {
+    LSL_TYPES = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY,
+    LAR_TYPES = LSL_TYPES | 1 << SYS_CALL16 | 1 << SYS_TASK_GATE | 1 << SYS_CALL32,
 };
 
 static bool probe_system(const Descriptor *d, u32 types)

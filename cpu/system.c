@@ -7,8 +7,10 @@
  * The flags that a processor has: AC from the 486 on, ID where there is CPUID, VIF and VIP where there is VME.
  * Caches do not exist here: INVD and WBINVD do nothing, CD and NW are only kept.
  *
- * Not implemented: virtual-8086 mode extensions and protected-mode virtual interrupts (CR4.VME, PVI; CPUID does not
- * announce them), performance counters (RDPMC reads 0), system management mode (RSM is #UD).
+ * Virtual interrupts (SDM vol. 3, 20.3 and 20.4): with CR4.VME in V86 mode, or CR4.PVI at CPL 3, and IOPL < 3, CLI and STI
+ * work on VIF; in V86 mode also 16-bit PUSHF, POPF, IRET and INT n. Setting VIF while VIP is set is #GP(0).
+ *
+ * Not implemented: performance counters (RDPMC reads 0), system management mode (RSM is #UD).
  */
 #include "cpu/protect.h"
 
@@ -20,6 +22,7 @@ static u32 flags_present(const Vcpu *c)
 {
     u32 f = FL_ARITH | FL_T | FL_I | FL_D | FL_IOPL | FL_NT | FL_RF | FL_VM;
     if (c->cpu_level >= 4) f |= FL_AC | FL_ID;
+    if (c->cpu_level >= 5) f |= FL_VIF | FL_VIP;
     return f;
 }
 
@@ -49,24 +52,81 @@ void eflags_write(Vcpu *c, u32 v, u32 mask)
     if (changed & FL_I && atomic_load(&c->attention)) cpu_poll_update(c);
 }
 
-void exec_pushf(Vcpu *c, const Insn *i)
+/* --- virtual interrupts --- */
+
+bool flags_v86_virtual(const Vcpu *c) { return cpu_v86(c) && cpu_iopl(c) < 3 && c->cr4 & CR4_VME; }
+
+u32 flags_virtual_image(const Vcpu *c)
+{
+    u32 image = (c->eflags & ~(u32)FL_I) | FL_IOPL;
+    return c->eflags & FL_VIF ? image | FL_I : image;
+}
+
+void flags_virtual_check(Vcpu *c, u32 image)
+{
+    if (image & FL_T || (image & FL_I && c->eflags & FL_VIP)) raise_gp(c, 0);
+}
+
+void flags_virtual_write(Vcpu *c, u32 image)
+{
+    u32 v = (image & 0xffff & ~(u32)FL_VIF) | (image & FL_I ? FL_VIF : 0);
+    eflags_write(c, v, FL_ARITH | FL_T | FL_D | FL_NT | FL_VIF);
+}
+
+/* CLI and STI where IF is not ours: on VIF, or #GP(0). */
+static void write_vif(Vcpu *c, bool set)
+{
+    bool pvi = !cpu_v86(c) && c->cpl == 3 && c->cr4 & CR4_PVI;
+    if (!pvi && !flags_v86_virtual(c)) raise_gp(c, 0);
+    if (set && c->eflags & FL_VIP) raise_gp(c, 0);
+    flags_set(c, FL_VIF, set ? FL_VIF : 0);
+}
+
+/* --- instructions on EFLAGS --- */
+
+static void check_v86_iopl(Vcpu *c)
 {
     if (cpu_v86(c) && cpu_iopl(c) < 3) raise_gp(c, 0);
+}
+
+void exec_pushf(Vcpu *c, const Insn *i)
+{
+    if (flags_v86_virtual(c) && i->opsize == 2) {
+        push(c, flags_virtual_image(c), 2);
+        return;
+    }
+    check_v86_iopl(c);
     push(c, c->eflags & ~(u32)(FL_VM | FL_RF), i->opsize);
 }
 
+static void popf_virtual(Vcpu *c)
+{
+    u32 image = stack_read_at(c, 0, 2);
+    flags_virtual_check(c, image);
+    stack_add(c, 2);
+    flags_virtual_write(c, image);
+}
+
+/* A 32-bit image clears RF, and VIF and VIP at CPL 0. */
 void exec_popf(Vcpu *c, const Insn *i)
 {
-    if (cpu_v86(c) && cpu_iopl(c) < 3) raise_gp(c, 0);
+    if (flags_v86_virtual(c) && i->opsize == 2) {
+        popf_virtual(c);
+        return;
+    }
+    check_v86_iopl(c);
     u32 v = pop(c, i->opsize), mask = flags_writable(c, c->cpl, i->opsize);
-    if (i->opsize == 4) mask |= FL_RF, v &= ~(u32)FL_RF;
-    eflags_write(c, v, mask);
+    if (i->opsize == 4) mask |= c->cpl == 0 ? FL_RF | FL_VIF | FL_VIP : FL_RF;
+    eflags_write(c, v & ~(u32)(FL_RF | FL_VIF | FL_VIP), mask);
 }
 
 void exec_cli(Vcpu *c, const Insn *i)
 {
     (void)i;
-    if (!flags_interrupt_ok(c)) raise_gp(c, 0);
+    if (!flags_interrupt_ok(c)) {
+        write_vif(c, false);
+        return;
+    }
     c->eflags &= ~(u32)FL_I;
     if (atomic_load(&c->attention)) cpu_poll_update(c);
 }
@@ -75,7 +135,10 @@ void exec_cli(Vcpu *c, const Insn *i)
 void exec_sti(Vcpu *c, const Insn *i)
 {
     (void)i;
-    if (!flags_interrupt_ok(c)) raise_gp(c, 0);
+    if (!flags_interrupt_ok(c)) {
+        write_vif(c, true);
+        return;
+    }
     if (c->eflags & FL_I) return;
     c->eflags |= FL_I;
     c->inhibit = INHIBIT_STI;
@@ -109,7 +172,7 @@ static u32 cr4_present(const Vcpu *c)
 {
     u32 bits = 0;
     if (c->features & BIT(ITSC)) bits |= CR4_TSD;
-    if (c->cpu_level >= 5) bits |= CR4_DE | CR4_PSE;
+    if (c->cpu_level >= 5) bits |= CR4_VME | CR4_PVI | CR4_DE | CR4_PSE;
     if (c->cpu_level >= 6) bits |= CR4_PGE | CR4_PCE;
     if (c->features & BIT(IFXSR)) bits |= CR4_OSFXSR;
     if (c->features & BIT(ISSE)) bits |= CR4_OSXMMEXCPT;

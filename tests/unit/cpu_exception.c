@@ -230,6 +230,47 @@ static void v86_below_iopl_3_traps_sensitive_instructions(void **state)
     assert_int_equal(RUN(g, 0x0f, 0x00, 0xc8), EX_UD); /* STR */
 }
 
+static void vme_gives_v86_programs_a_virtual_if(void **state)
+{
+    Guest *g = *state;
+    Vcpu *c = &g->c;
+    enter_v86(g, FL_I);
+    assert_quiet(g, cpu_set_cr(c, 4, CR4_VME));
+    guest_code(g, (const u8[]){0xfb, 0x9c, 0xfa, 0x9d, 0x66, 0x9c}, 6); /* sti; pushf; cli; popf; pushfd */
+    c->gpr[ESP] = STACK_AT;
+    assert_quiet(g, (interp_one(c), interp_one(c), interp_one(c)));
+    assert_int_equal(c->eflags, FL_VM | FL_I | 2);
+    assert_int_equal(guest_peek(g, 0x100 + STACK_AT - 2, 2), FL_IOPL | FL_I | 2);
+    assert_quiet(g, interp_one(c));
+    assert_int_equal(c->eflags, FL_VM | FL_I | FL_VIF | 2);
+    assert_raises(g, interp_one(c), EX_GP, 0);
+    c->eip = CODE_AT;
+    c->eflags |= FL_VIP;
+    assert_raises(g, interp_one(c), EX_GP, 0);
+}
+
+static void vme_redirects_int_n_by_the_map(void **state)
+{
+    Guest *g = *state;
+    Vcpu *c = &g->c;
+    enter_v86(g, FL_I);
+    assert_quiet(g, cpu_set_cr(c, 4, CR4_VME));
+    guest_poke(g, TSS_AT + 102, 0x100, 2);
+    guest_poke(g, TSS_AT + 0xe0 + 0x21 / 8, 0xff & ~BIT(0x21 % 8), 1);
+    guest_poke(g, 0x21 * 4, 0x01234567, 4);
+    guest_code(g, (const u8[]){0xcd, 0x21, 0xcd, 0x22}, 4);
+    c->eflags |= FL_VIF;
+    c->gpr[ESP] = STACK_AT;
+    assert_quiet(g, interp_one(c));
+    assert_int_equal(c->seg[CS].sel, 0x123);
+    assert_int_equal(c->eip, 0x4567);
+    assert_int_equal(c->eflags, FL_VM | FL_I | 2);
+    assert_int_equal(guest_peek(g, 0x100 + STACK_AT - 2, 2), FL_IOPL | FL_I | 2);
+    seg_load(c, CS, 0);
+    c->eip = CODE_AT + 2;
+    assert_raises(g, interp_one(c), EX_GP, 0);
+}
+
 static void a_call_gate_copies_parameters_and_ret_drops_them(void **state)
 {
     Guest *g = *state;
@@ -404,6 +445,8 @@ int main(void)
         GUEST_TEST(iret_in_ring_3_may_not_change_iopl_or_if),
         GUEST_TEST(iret_enters_v86_mode_and_an_interrupt_leaves_it),
         GUEST_TEST(v86_below_iopl_3_traps_sensitive_instructions),
+        GUEST_TEST(vme_gives_v86_programs_a_virtual_if),
+        GUEST_TEST(vme_redirects_int_n_by_the_map),
         GUEST_TEST(a_call_gate_copies_parameters_and_ret_drops_them),
         GUEST_TEST(call_gates_check_their_own_dpl_and_the_target),
         GUEST_TEST(direct_far_transfers_stay_at_their_level),
