@@ -729,6 +729,11 @@ static void fetch_has_its_rights_and_its_end(void **state)
     pte_set(pt_of(0), 0x401000, 0);
     assert_int_equal(fetch_drops, 3);
     assert_true(!last_drop_user && !last_drop_shared);
+    shadow_fetch(s, KERNEL + 0x400004, &pa, &shared, &error);
+    pg.wp = false; /* K1 is not in use now; links between shared pages know no windows */
+    run_as(PD0, false);
+    pte_set(pt_of(2), KERNEL, 0);
+    assert_int_equal(fetch_drops, 4);
 }
 
 static void inactive_spaces_code_changes_its_identity(void **state)
