@@ -138,18 +138,19 @@ static s32 seg_field(int seg, size_t field)
     return (s32)(offsetof(Vcpu, seg) + (size_t)seg * sizeof(Segment) + field);
 }
 
-/* Reading past the end of this array traps: behind 64 KiB of zeros lies a page without rights. */
-static u8 limit_probe[LIMIT_PROBE_BYTES + PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
-
+/* 64 KiB of zeros, and behind them a page without rights. Asked for below this program, so that the cache reaches
+ * it by RIP; anywhere else is fine too. */
 static const u8 *limit_probe_get(void)
 {
-    static bool guarded;
-    if (!guarded) {
-        int failed = mprotect(limit_probe + LIMIT_PROBE_BYTES, PAGE_BYTES, PROT_NONE);
-        CHECK(!failed, "the guard page of the limit check could not be made");
-        guarded = true;
-    }
-    return limit_probe;
+    enum { BELOW = 128 << 20 };
+    static u8 *probe;
+    if (probe) return probe;
+    uintptr_t here = (uintptr_t)limit_probe_get & ~(uintptr_t)PAGE_MASK;
+    void *hint = here > 2 * (uintptr_t)BELOW ? (void *)(here - BELOW) : NULL;
+    u8 *at = mmap(hint, LIMIT_PROBE_BYTES + PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(at != MAP_FAILED, "no memory for the limit check");
+    CHECK(!mprotect(at + LIMIT_PROBE_BYTES, PAGE_BYTES, PROT_NONE), "no guard page for the limit check");
+    return probe = at;
 }
 
 static void put_probe(Emit *e, int base, int index, s32 disp)
