@@ -15,7 +15,7 @@ struct Timer {
     void (*fire)(void *ctx);
     void *ctx;
     bool armed;
-    Timer *next;     /* queue, by deadline */
+    Timer *next; /* queue, by deadline */
 };
 
 typedef struct Clock {
@@ -27,18 +27,20 @@ typedef struct Clock {
     Timer *queue;
     void (*deadline_changed)(void *ctx, u64 deadline_ns); /* earliest deadline moved; UINT64_MAX: none */
     void *ctx;
+    u64 announced_ns; /* what deadline_changed was last told */
+    bool firing;      /* timers are being fired: announce once, at the end */
 } Clock;
 
 enum { CLOCK_NEVER = 0 };
-void clock_init(Clock *k);             /* host time, running */
-void clock_init_manual(Clock *k);      /* starts at 0; clock_advance moves it */
-u64 clock_now(Clock *k);               /* guest ns */
-void clock_advance(Clock *k, u64 ns);  /* manual only: fires due timers in order, each at its own time */
+void clock_init(Clock *k);            /* host time, running */
+void clock_init_manual(Clock *k);     /* starts at 0; clock_advance moves it */
+u64 clock_now(Clock *k);              /* guest ns */
+void clock_advance(Clock *k, u64 ns); /* manual only: fires due timers in order, each at its own time */
 void clock_stop(Clock *k);
 void clock_cont(Clock *k);
 void clock_arm(Clock *k, Timer *t, u64 deadline_ns); /* re-arms if armed; a past deadline is due at once */
 void clock_disarm(Clock *k, Timer *t);
-void clock_run_due(Clock *k);          /* fire all timers with deadline <= now, in deadline order */
+void clock_run_due(Clock *k);            /* fire all timers with deadline <= now, in deadline order */
 u64 clock_next_deadline(const Clock *k); /* guest ns; UINT64_MAX: none */
 u64 clock_to_host_ns(const Clock *k, u64 guest_ns); /* CLOCK_MONOTONIC time of a guest time */
 

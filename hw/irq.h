@@ -9,6 +9,9 @@ typedef struct IrqLine {
     void *ctx;
     int n;
 } IrqLine;
-static inline void irq_set(const IrqLine *l, bool level) { if (l->set) l->set(l->ctx, l->n, level); }
+static inline void irq_set(const IrqLine *l, bool level)
+{
+    if (l->set) l->set(l->ctx, l->n, level);
+}
 
 #endif

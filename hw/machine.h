@@ -9,36 +9,37 @@
 
 typedef struct MachineConfig {
     u32 ram_bytes;
-    Chardev *serial[2];       /* NULL: no backend, the port exists all the same */
-    Chardev *debugcon;        /* NULL: port 0xe9 absent */
-    bool debug_exit;          /* -device isa-debug-exit */
+    Chardev *serial[2]; /* NULL: no backend, the port exists all the same */
+    Chardev *debugcon;  /* NULL: port 0xe9 absent */
+    bool debug_exit;    /* -device isa-debug-exit */
     u16 debug_exit_iobase;
     u8 debug_exit_iosize;
-    s64 rtc_base_unix_s;      /* RTC at power-on, UTC seconds */
-    bool manual_clock;        /* tests */
+    s64 rtc_base_unix_s; /* RTC at power-on, UTC seconds */
+    bool manual_clock;   /* tests */
+    bool has_firmware; /* -bios: chips start in their reset state; false (-kernel): as firmware leaves them */
 } MachineConfig;
 
 /* What the board asks of whoever runs it. All on the vCPU thread. */
 typedef struct MachineEvents {
     void *ctx;
-    void (*intr)(void *ctx, bool level);         /* PIC INTR */
-    void (*reset)(void *ctx);                    /* 0xCF9, 0x64/0xFE, port 92 */
-    void (*poweroff)(void *ctx);                 /* PM1_CNT SLP_EN with S5 */
+    void (*intr)(void *ctx, bool level); /* PIC INTR */
+    void (*reset)(void *ctx);            /* 0xCF9, 0x64/0xFE, port 92 */
+    void (*poweroff)(void *ctx);         /* PM1_CNT SLP_EN with S5 */
     void (*debug_exit)(void *ctx, u32 value);
-    void (*a20)(void *ctx, bool enabled);        /* after phys_set_a20 */
-    void (*deadline)(void *ctx, u64 guest_ns);   /* earliest timer deadline changed */
+    void (*a20)(void *ctx, bool enabled);      /* after phys_set_a20 */
+    void (*deadline)(void *ctx, u64 guest_ns); /* earliest timer deadline changed */
 } MachineEvents;
 
 typedef struct Machine Machine;
 Machine *machine_new(const MachineConfig *cfg, const MachineEvents *ev); /* NULL: no memory */
 void machine_free(Machine *m);
-void machine_reset(Machine *m);          /* chips to power-on state; RAM stays, A20 per reset default (on) */
+void machine_reset(Machine *m); /* chips to power-on state; RAM stays, A20 per reset default (on) */
 Bus *machine_bus(Machine *m);
 Phys *machine_phys(Machine *m);
 Clock *machine_clock(Machine *m);
-u8 machine_intr_ack(void *machine);      /* PIC INTA cycle; for Vcpu.intr_ack */
+u8 machine_intr_ack(void *machine);           /* PIC INTA cycle; for Vcpu.intr_ack */
 void machine_ferr(void *machine, bool level); /* FERR#: IRQ13 */
-void machine_service(Machine *m);        /* run due timers, pull chardev input */
+void machine_service(Machine *m);             /* run due timers, pull chardev input */
 /* Poke CMOS/RTC NVRAM (firmware data the loader sets). */
 void machine_set_cmos(Machine *m, u8 index, u8 value);
 

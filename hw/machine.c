@@ -1,0 +1,214 @@
+/* machine.c - the board of an i440FX/PIIX3-class PC: every chip by value, and the wires between them.
+ *
+ * docs/DEVICES.md draws this picture and lists the ports. A line of machine_wire() is a chip with its pins; take an
+ * optional one away and the board still works.
+ *
+ * Two ways to come up (MachineConfig.has_firmware). With firmware, reset means the chips' own reset state and the
+ * firmware programs them. Without (-kernel), board_post() leaves them as a PC's firmware hands them to a kernel:
+ * interrupt controllers at vectors 08h and 70h with all inputs masked, an 18.2 Hz tick, SCI level-sensitive, c0000-
+ * fffff RAM, power management I/O at 600h in ACPI mode. No interrupt is pending either way.
+ *
+ * The clock runs through resets: RTC and PM timer go on, as with a battery and a crystal.
+ */
+#include "hw/machine.h"
+
+#include <stdlib.h>
+
+#include "hw/debugcon.h"
+#include "hw/debugexit.h"
+#include "hw/dma.h"
+#include "hw/i440fx.h"
+#include "hw/kbc.h"
+#include "hw/pci.h"
+#include "hw/pic.h"
+#include "hw/piix3.h"
+#include "hw/piix4pm.h"
+#include "hw/pit.h"
+#include "hw/rtc.h"
+#include "hw/sysctl.h"
+#include "hw/uart.h"
+
+struct Machine {
+    MachineConfig config;
+    MachineEvents events;
+    Bus *bus;
+    Phys *phys;
+    Clock clock;
+    Pic pic;
+    Pit pit;
+    Rtc rtc;
+    Kbc kbc;
+    Sysctl sysctl;
+    Uart uart[2];
+    Dma dma;
+    Pci pci;
+    I440fx host_bridge;
+    Piix3 isa_bridge;
+    Piix4pm power;
+    Debugcon debugcon;
+    Debugexit debug_exit;
+};
+
+/* --- wires that end outside the board -------------------------------------------------------------------- */
+
+static void intr_changed(void *machine, int n, bool level)
+{
+    Machine *m = machine;
+    (void)n;
+    if (m->events.intr) m->events.intr(m->events.ctx, level);
+}
+
+static void reset_pulsed(void *machine, int n, bool level)
+{
+    Machine *m = machine;
+    (void)n;
+    if (level && m->events.reset) m->events.reset(m->events.ctx);
+}
+
+static void a20_moved(void *machine, int n, bool level)
+{
+    Machine *m = machine;
+    bool moved = level != (m->phys->a20_mask == ~0u);
+    (void)n;
+    kbc_a20_changed(&m->kbc, level);
+    sysctl_a20_changed(&m->sysctl, level);
+    if (!moved) return;
+    phys_set_a20(m->phys, level);
+    if (m->events.a20) m->events.a20(m->events.ctx, level);
+}
+
+static void powered_off(void *machine)
+{
+    Machine *m = machine;
+    if (m->events.poweroff) m->events.poweroff(m->events.ctx);
+}
+
+static void debug_exited(void *machine, u32 value)
+{
+    Machine *m = machine;
+    if (m->events.debug_exit) m->events.debug_exit(m->events.ctx, value);
+}
+
+static void deadline_moved(void *machine, u64 guest_ns)
+{
+    Machine *m = machine;
+    if (m->events.deadline) m->events.deadline(m->events.ctx, guest_ns);
+}
+
+/* --- the wiring diagram ---------------------------------------------------------------------------------- */
+
+static IrqLine irq(Machine *m, int n) { return (IrqLine){pic_set_irq, &m->pic, n}; }
+
+static void machine_wire(Machine *m)
+{
+    const MachineConfig *c = &m->config;
+    Bus *bus = m->bus;
+    Clock *clock = &m->clock;
+    IrqLine intr = {intr_changed, m, 0}, reset = {reset_pulsed, m, 0}, a20 = {a20_moved, m, 0};
+    KbcLines keyboard = {.irq1 = irq(m, 1), .irq12 = irq(m, 12), .reset = reset, .a20 = a20};
+
+    pic_init(&m->pic, bus, intr);
+    pit_init(&m->pit, bus, clock, irq(m, 0));
+    rtc_init(&m->rtc, bus, clock, irq(m, 8), c->rtc_base_unix_s);
+    kbc_init(&m->kbc, bus, clock, &keyboard);
+    sysctl_init(&m->sysctl, bus, &m->pit, reset, a20, irq(m, 13));
+    uart_init(&m->uart[0], bus, 0x3f8, clock, c->serial[0], irq(m, 4), "com1");
+    uart_init(&m->uart[1], bus, 0x2f8, clock, c->serial[1], irq(m, 3), "com2");
+    dma_init(&m->dma, bus);
+    pci_init(&m->pci, bus);
+    i440fx_init(&m->host_bridge, &m->pci, m->phys);
+    piix3_init(&m->isa_bridge, &m->pci, bus, reset);
+    piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), powered_off, m);
+    if (c->debugcon) debugcon_init(&m->debugcon, bus, c->debugcon);
+    if (c->debug_exit)
+        debugexit_init(&m->debug_exit, bus, c->debug_exit_iobase, c->debug_exit_iosize, debug_exited, m);
+    rtc_set_memory_size(&m->rtc, c->ram_bytes);
+}
+
+/* --- reset ----------------------------------------------------------------------------------------------- */
+
+/* What firmware would have written to the ISA chips before it starts a kernel. */
+static void board_post(Machine *m)
+{
+    static const struct {
+        u16 port;
+        u8 value;
+    } writes[] = {
+        {0x20, 0x11},  {0x21, 0x08},  {0x21, 0x04}, {0x21, 0x01}, {0x21, 0xff}, /* ICW1-4, OCW1 */
+        {0xa0, 0x11},  {0xa1, 0x70},  {0xa1, 0x02}, {0xa1, 0x01}, {0xa1, 0xff},
+        {0x4d0, 0x00}, {0x4d1, 0x02},               /* SCI is a level */
+        {0x43, 0x34},  {0x40, 0x00},  {0x40, 0x00}, /* IRQ0 at 18.2 Hz */
+        {0x43, 0x54},  {0x41, 0x12},                /* DRAM refresh */
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(writes); i++) bus_port_out(m->bus, writes[i].port, writes[i].value, 1);
+}
+
+/* The interrupt controller comes last: what the others' lines did on the way leaves no request behind. */
+void machine_reset(Machine *m)
+{
+    bool firmware = m->config.has_firmware;
+    pci_reset(&m->pci);
+    i440fx_reset(&m->host_bridge, !firmware);
+    piix3_reset(&m->isa_bridge);
+    piix4pm_reset(&m->power, !firmware);
+    dma_reset(&m->dma);
+    uart_reset(&m->uart[0]);
+    uart_reset(&m->uart[1]);
+    kbc_reset(&m->kbc);
+    pit_reset(&m->pit);
+    sysctl_reset(&m->sysctl);
+    rtc_reset(&m->rtc);
+    a20_moved(m, 0, true);
+    pic_reset(&m->pic);
+    if (!firmware) board_post(m);
+}
+
+/* --- the board as the outside sees it -------------------------------------------------------------------- */
+
+Machine *machine_new(const MachineConfig *cfg, const MachineEvents *ev)
+{
+    Machine *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->config = *cfg;
+    m->events = *ev;
+    m->bus = bus_new();
+    m->phys = m->bus ? phys_new(m->bus, cfg->ram_bytes) : NULL;
+    if (!m->phys) {
+        machine_free(m);
+        return NULL;
+    }
+    if (cfg->manual_clock)
+        clock_init_manual(&m->clock);
+    else
+        clock_init(&m->clock);
+    m->clock.deadline_changed = deadline_moved;
+    m->clock.ctx = m;
+    machine_wire(m);
+    machine_reset(m);
+    return m;
+}
+
+void machine_free(Machine *m)
+{
+    if (!m) return;
+    phys_free(m->phys);
+    bus_free(m->bus);
+    free(m);
+}
+
+Bus *machine_bus(Machine *m) { return m->bus; }
+Phys *machine_phys(Machine *m) { return m->phys; }
+Clock *machine_clock(Machine *m) { return &m->clock; }
+
+u8 machine_intr_ack(void *machine) { return pic_ack(&((Machine *)machine)->pic); }
+
+void machine_ferr(void *machine, bool level) { sysctl_ferr(&((Machine *)machine)->sysctl, level); }
+
+void machine_service(Machine *m)
+{
+    clock_run_due(&m->clock);
+    uart_receive(&m->uart[0]);
+    uart_receive(&m->uart[1]);
+}
+
+void machine_set_cmos(Machine *m, u8 index, u8 value) { rtc_poke(&m->rtc, index, value); }
