@@ -105,17 +105,6 @@ void space_select(Shadow *s)
     space_settle(s);
 }
 
-/* End of every operation: what is current holds no pending downgrade, and view says how things are. */
-void space_settle(Shadow *s)
-{
-    Window *current = s->user_ring ? s->u : s->k;
-    if (current->pending_count) window_flush(s, current);
-    s->view.current = current->base;
-    s->view.user = s->windows[s->u->pending_count ? WINDOW_TRAP : window_number(s, s->u)].base;
-    s->view.space = s->u->id;
-    s->view.shared = s->k->id;
-}
-
 /* --- eviction -------------------------------------------------------------------------------------------- */
 
 /* Used longest ago, those in use last; with mappings to give, or (for_slot) with slots to give. */
@@ -156,7 +145,21 @@ void evict_slot(Shadow *s, bool for_slot)
     s->stats.evictions++;
 }
 
+/* Before a fill, and after downgrades, which split. */
 void make_room(Shadow *s)
 {
     while (s->stats.vmas + VMA_MARGIN > s->budget) evict_slot(s, false);
+}
+
+/* End of every operation: what is current holds no pending downgrade, the VMAs are within the budget, and view says
+ * how things are. */
+void space_settle(Shadow *s)
+{
+    Window *current = s->user_ring ? s->u : s->k;
+    if (current->pending_count) window_flush(s, current);
+    make_room(s);
+    s->view.current = current->base;
+    s->view.user = s->windows[s->u->pending_count ? WINDOW_TRAP : window_number(s, s->u)].base;
+    s->view.space = s->u->id;
+    s->view.shared = s->k->id;
 }

@@ -126,8 +126,16 @@ static void run_unmap(Shadow *s, Window *w, u32 page, u32 n)
     bounds_change(s, w, page, n, before);
 }
 
+/* Splitting adds VMAs without asking for room: far over the budget, the slots go instead (they are refilled). */
+static bool too_many_vmas(const Shadow *s) { return s->stats.vmas > s->budget + s->budget / 8; }
+
 static void run_protect(Shadow *s, Window *w, u32 page, u32 n)
 {
+    if (too_many_vmas(s)) {
+        u32 first = page & ~(u32)(SLOT_PAGES - 1), end = (page + n + SLOT_PAGES - 1) & ~(u32)(SLOT_PAGES - 1);
+        run_unmap(s, w, first, end - first);
+        return;
+    }
     unsigned before = bounds_of(s, w, page, n);
     CHECK(!mprotect(w->base + ((u64)page << PAGE_BITS), (u64)n << PAGE_BITS, PROT_READ),
           "protecting %u pages", n);
@@ -165,16 +173,14 @@ static void gather_end(Shadow *s, Window *w, Gather *g)
     g->what = 0;
 }
 
-static void gather_page(Shadow *s, Window *w, Gather *g, u32 page, u32 entry)
+/* *entry may change here: run_protect may unmap more than its run. */
+static void gather_page(Shadow *s, Window *w, Gather *g, u32 page, const u32 *entry)
 {
-    u32 what = entry & SE_DROP ? SE_DROP : entry & SE_RO ? SE_RO : 0;
-    if (!(entry & SE_R)) return; /* not mapped: a drop may pass over it, mprotect may not */
-    if (!what) {
-        gather_end(s, w, g);
-        return;
-    }
+    if (!(*entry & SE_R)) return; /* not mapped: a drop may pass over it, mprotect may not */
+    u32 what = *entry & SE_DROP ? SE_DROP : *entry & SE_RO ? SE_RO : 0;
     if (g->what != what || (what == SE_RO && g->end != page)) {
         gather_end(s, w, g);
+        if (!what || !(*entry & SE_R)) return;
         *g = (Gather){what, page, page};
     }
     g->end = page + 1;
@@ -186,7 +192,7 @@ static void range_flush(Shadow *s, Window *w, Range r)
     for (u32 page = r.first; page <= r.last; page++) {
         u16 id = w->slot[page / SLOT_PAGES];
         if (id && s->slots[id].mapped) {
-            gather_page(s, w, &g, page, s->slots[id].entry[page % SLOT_PAGES]);
+            gather_page(s, w, &g, page, &s->slots[id].entry[page % SLOT_PAGES]);
             continue;
         }
         page |= SLOT_PAGES - 1;

@@ -689,6 +689,26 @@ static void budget_evicts_and_keeps_working(void **state)
     start(0);
 }
 
+/* Watches split mappings without a fill: in the window in use, and queued in one that is not. */
+static void watches_cannot_exceed_the_budget(void **state)
+{
+    teardown(state);
+    start(200);
+    for (unsigned i = 0; i < 8; i++) pde_set(PD0, i << 22, i << 22 | URW | PTE_PS | AD);
+    run_as(PD0, true);
+    for (unsigned i = 0; i < 8; i++) try_read((i << 22) + DATA);
+    for (u32 pfn = 0x800; pfn < 0x1000; pfn += 2) shadow_watch(s, pfn, WATCH_CODE);
+    assert_in_range(shadow_stats(s)->vmas, 1, 200);
+    run_as(PD1, true);
+    for (u32 pfn = 0x1000; pfn < 0x1a00; pfn += 2) shadow_watch(s, pfn, WATCH_CODE);
+    run_as(PD0, true);
+    assert_in_range(shadow_stats(s)->vmas, 1, 240);
+    assert_int_equal(host_vmas(), shadow_stats(s)->vmas);
+    for (u32 pfn = 0x800; pfn < 0x1a00; pfn += 2) assert_int_equal(get(pfn << 12), pfn << 12);
+    assert_int_equal(try_write(0x802000, 1), SHADOW_WATCHED);
+    assert_int_equal(try_write(0x803000, 1), SHADOW_MAPPED);
+}
+
 /* --- code ------------------------------------------------------------------------------------------------ */
 
 static void fetch_has_its_rights_and_its_end(void **state)
@@ -1060,6 +1080,7 @@ int main(void)
         TEST(vma_count_is_exact),
         TEST(runs_of_accessed_pages_fill_at_once),
         TEST(budget_evicts_and_keeps_working),
+        TEST(watches_cannot_exceed_the_budget),
         TEST(fetch_has_its_rights_and_its_end),
         TEST(inactive_spaces_code_changes_its_identity),
         TEST(code_pages_are_write_protected),
