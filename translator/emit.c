@@ -4,7 +4,7 @@
  *   - gs: + address size 67: the 32-bit address wraps within the window;
  *   - [r13 + r64], r64 holding a zero-extended 32-bit address, no displacement.
  *
- * Not implemented: VEX but for rorx.
+ * Not implemented: VEX but for rorx, shlx, sarx, shrx.
  */
 #include <string.h>
 
@@ -336,6 +336,16 @@ static void put_rorx32(Emit *e, int dst, int src, u8 count)
     emit_u8(e, 0xf0);
     put_modrm(e, 3, dst, src);
     emit_u8(e, count);
+}
+
+/* VEX.LZ.(66, F3, F2).0F38.W0 F7 /r */
+void emit_shift_x(Emit *e, ShiftX kind, int dst, int src, int count)
+{
+    emit_u8(e, 0xc4);
+    emit_u8(e, (u8)((dst & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 2));
+    emit_u8(e, (u8)((~count & 15) << 3 | kind));
+    emit_u8(e, 0xf7);
+    put_modrm(e, 3, dst, src);
 }
 
 /* Without BMI2: through the low byte of a guest register kept in tmp meanwhile. */

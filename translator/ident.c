@@ -9,7 +9,7 @@
  *   - INC and DEC of 40-4F are REX prefixes: FF /0, FF /1. SAL's alias /6 is /4, TEST's /1 is /0.
  *   - AH, CH, DH, BH cannot meet REX (SDM vol. 2, 2.2.1.2): through r10, see emit_high_get.
  *   - moffs (A0-A3) and XLAT get a ModRM operand.
- *   - BT family with a register index reaches beyond its operand: interpreter when it addresses memory.
+ *   - BT and its kin with a register index reach beyond their operand: the element's address is computed (BMI2).
  *
  * Not implemented (interpreter): BCD adjustments, SALC, 82, BOUND, ARPL, BSWAP of 16 bits, SHLD and SHRD of 16
  * bits by CL, MASKMOVQ/MASKMOVDQU, CLFLUSH,
@@ -66,6 +66,7 @@ static bool writes_memory(const Insn *i)
     if (op >= 0x80 && op <= 0x83) return i->reg != 7;
     if (op == 0xf6 || op == 0xf7) return i->reg == 2 || i->reg == 3;
     if (op == 0x0fba) return i->reg != 4;
+    if (op == 0x0fa3) return false;
     return !x87_loads(i);
 }
 
@@ -141,8 +142,43 @@ static bool shape_group3(const Job *j)
 /* FE, FF: INC and DEC; calls, jumps and PUSH are others' */
 static bool shape_incdec(const Job *j) { return j->i->reg <= 1 && shape_modrm(j); }
 
-/* BT, BTS, BTR, BTC with a bit index in a register. */
-static bool shape_bit_index(const Job *j) { return shape_reg_only(j); }
+/* r8 = address of the element that holds bit `index` of the bit string at ea; r9, r10 clobbered. */
+static void put_bit_element(const Job *j, Ea *ea, int index)
+{
+    Emit *e = j->e;
+    bool word = j->i->opsize == 2;
+    if (word) emit_op_reg(e, (HostOp){.opcode = 0x0fbf, .reg = R9}, index);
+    emit_mov_ri32(e, R10, word ? 4 : 5);
+    emit_shift_x(e, SHIFT_SARX, R9, word ? R9 : index, R10);
+    if (ea->at.index != REG_NONE) {
+        emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R8}, ea->at);
+        ea->at = (HostMem){R8, REG_NONE, 0, false, 0};
+    }
+    ea->at.index = R9;
+    ea->at.scale = word ? 1 : 2;
+    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R8}, ea->at);
+    ea->at = (HostMem){R8, REG_NONE, 0, false, 0};
+}
+
+/* BT, BTS, BTR, BTC with a bit index in a register: in memory the index reaches beyond the operand, so the element's
+ * address is computed, and the host gets an index within it. */
+static bool shape_bit_index(const Job *j)
+{
+    Emit *e = j->e;
+    HostMem mem;
+    Ea ea = operand_ea(j->i);
+    HostOp op = op_of(j->i);
+    if (!j->i->is_mem) return shape_modrm(j);
+    if (!host_features_get()->bmi2 || !store_allowed(j)) return false;
+    put_bit_element(j, &ea, op.reg);
+    if (!operand_place_ea(e, &mem, ea, j->m, j->form, j->i->opsize)) return false;
+    emit_mov_ri32(e, R11, j->i->opsize == 2 ? 28 : 27);
+    emit_shift_x(e, SHIFT_SHLX, R10, op.reg, R11);
+    emit_shift_x(e, SHIFT_SHRX, R10, R10, R11);
+    op.reg = R10;
+    emit_op_guest(e, op, mem);
+    return true;
+}
 
 /* SHLD, SHRD of 16 bits by more than 16: processors differ; the interpreter knows ours. */
 static bool shape_double_shift(const Job *j)
@@ -387,10 +423,12 @@ static bool fpu_allowed(const Job *j)
     return (needed & ~j->m->fpu_ok) == 0;
 }
 
-/* XLAT is INTERP in the table, since its address is implicit; it has a form here all the same. */
+/* XLAT and bit strings are INTERP in the table, since they address memory in a way of their own; they have a form
+ * here all the same. */
 static bool has_shape(const Row *row)
 {
-    return row->cls == XC_IDENT || row->cls == XC_MEM || row->cls == XC_FPU || row->opcode == 0xd7;
+    bool bits = (row->opcode & 0xffe7) == 0x0fa3;
+    return row->cls == XC_IDENT || row->cls == XC_MEM || row->cls == XC_FPU || row->opcode == 0xd7 || bits;
 }
 
 static bool emit_row(const Job *j)

@@ -98,6 +98,10 @@ void emit_lea_host(Emit *e, int dst, const void *hp); /* dst = hp: RIP-relative 
 void emit_bswap32(Emit *e, int reg);
 void emit_bswap64(Emit *e, int reg);
 
+/* dst = src shifted by the low 5 bits of count, flag-free. Only where the host has BMI2. */
+typedef enum ShiftX { SHIFT_SHLX = 1, SHIFT_SARX = 2, SHIFT_SHRX = 3 } ShiftX;
+void emit_shift_x(Emit *e, ShiftX kind, int dst, int src, int count);
+
 /* A high byte register (4-7) to and from the low byte of a scratch register; `tmp` is another scratch. `back`
  * undoes `get` when only the low byte of the scratch, and nothing else of the guest register, has changed since. */
 void emit_high_get(Emit *e, int dst, int high, int tmp);

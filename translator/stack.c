@@ -1,4 +1,4 @@
-/* stack.c - PUSH, POP, PUSHA, POPA, LEAVE as explicit moves through the window, then a lea on r14: host PUSH and POP
+/* stack.c - PUSH, POP, PUSHA, POPA, ENTER, LEAVE as explicit moves through the window, then a lea on r14: host PUSH and POP
  * would use the host's stack. Store (or load) first, move the stack pointer last: a fault finds it unchanged.
  * On a 16-bit stack only the low word of r14 counts and changes (lea r14w). SDM vol. 2, PUSH and POP.
  *
@@ -7,7 +7,7 @@
  *
  * PUSH and POP with a memory operand: the operand takes the site's MemForm, the stack stays in the window.
  *
- * Not implemented: ENTER (the interpreter), PUSHA and POPA that wrap around a 16-bit stack (the limit check
+ * Not implemented: ENTER with nesting (the interpreter), PUSHA and POPA that wrap around a 16-bit stack (the limit check
  * hands them to the interpreter).
  */
 #include "cpu/vcpu.h"
@@ -147,6 +147,26 @@ static bool leave(const Job *j)
     return true;
 }
 
+/* ENTER with nesting level 0. It checks that the new top of the stack could be written: two NOTs leave memory and
+ * flags as they were, and fault as a write. */
+static bool enter(const Job *j)
+{
+    HostMem slot, top;
+    Emit *e = j->e;
+    unsigned n = j->i->opsize;
+    s32 size = (u16)j->i->imm;
+    if (j->i->imm2 & 31 || !stack_place(e, &slot, R14, -(s32)n, n, j->m, j->form)) return false;
+    emit_guest_store(e, slot, RBP, n);
+    if (!stack_place(e, &top, R14, -(s32)n - size, n, j->m, j->form)) return false;
+    HostOp not_op = {.opcode = 0xf7, .reg = 2, .pfx = n == 2 ? 0x66 : 0};
+    emit_op_guest(e, not_op, top);
+    emit_op_guest(e, not_op, top);
+    stack_move(e, -(s32)n, j->m);
+    emit_mov_part(e, RBP, R14, n);
+    if (size) stack_move(e, -size, j->m);
+    return true;
+}
+
 /* The window form can take displacements; [r13 + r64] cannot. */
 static bool place_eight(const Job *j, HostMem *low, s32 delta)
 {
@@ -190,6 +210,7 @@ bool emit_stack(const Job *j)
     case 0x68:
     case 0x6a: return emit_push_imm(j->e, i->imm, i->opsize, j->m, j->form);
     case 0x8f: return pop_mem(j);
+    case 0xc8: return enter(j);
     case 0xc9: return leave(j);
     case 0xff: return i->reg == 6 && push_mem(j);
     }

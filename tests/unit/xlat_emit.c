@@ -19,7 +19,10 @@
 
 enum { FEATURES = (1u << NEED_COUNT) - 1 };
 static const u8 class_tested[XC_COUNT] = {[XC_IDENT] = 1, [XC_MEM] = 1, [XC_STACK] = 1, [XC_FPU] = 1};
-static bool row_tested(const Row *r) { return class_tested[r->cls] || r->opcode == 0xd7; }
+static bool row_tested(const Row *r)
+{
+    return class_tested[r->cls] || r->opcode == 0xd7 || (r->opcode & 0xffe7) == 0x0fa3;
+}
 
 /* --- one case --- */
 
@@ -128,6 +131,10 @@ static void random_state(Case *t)
         u32 off = random_offset(t, t->insn.seg);
         insn_gen_aim(g, &t->insn, c->gpr, &off);
     }
+    bool bit_string = t->insn.is_mem && (t->insn.row->opcode & 0xffe7) == 0x0fa3, addresses = false;
+    for (int r = 0; r < 8; r++)
+        addresses |= r == t->insn.reg && (r == t->insn.base || r == t->insn.index || r == ESP);
+    if (bit_string && !addresses && gen_chance(g, 80)) c->gpr[t->insn.reg] = gen_below(g, 4096) - 2048;
     if (t->insn.row->opcode == 0xd7) c->gpr[EBX] = random_offset(t, t->insn.seg) - gen_below(g, 256);
     if (t->insn.row->cls == XC_FPU) random_fpu(t);
 }
@@ -321,7 +328,7 @@ static void expect_unchanged(Case *t)
 {
     for (int r = 0; r < 8; r++) EXPECT(t, t->result.reg[r] == t->before.gpr[r]);
     EXPECT(t, ((t->host.eflags ^ t->before.eflags) & FL_HOST) == 0);
-    EXPECT(t, memcmp(t->w->data, t->memory, WORLD_DATA_BYTES) == 0);
+    EXPECT(t, memcmp(t->w->data, t->interp_memory, WORLD_DATA_BYTES) == 0); /* ENTER may have stored */
 }
 
 /* XCHG loads before it stores; POPA and PUSHA look at both ends in another order than the processor. */
@@ -450,7 +457,7 @@ static void test_every_row_has_a_form(void **state)
         for (int tries = 0; !found && tries < 200; tries++) found = run_case(t, row);
         if (!found) snprintf(without + strlen(without), sizeof without - strlen(without), "%s ", row->name);
     }
-    assert_string_equal(without, "enter clflush ");
+    assert_string_equal(without, "clflush ");
     case_free(t);
 }
 
