@@ -28,6 +28,7 @@
 #include "cpu/cpu.h"
 #include "mmu/bus.h"
 #include "mmu/phys.h"
+#include "translator/xlat.h"
 
 enum { RAM_BYTES = 16 << 20, REACH = 0x110000 /* FFFF:FFFF, rounded up */, HLT = 0xf4, FLAGS_286 = 0x0fd5 };
 
@@ -154,7 +155,18 @@ static void *watchdog(void *ctx)
     return ctx;
 }
 
-static void machine_init(const Engine *engine)
+static const Engine *engine_new(const char *name)
+{
+    const char *why = "no such engine";
+    const Engine *e = NULL;
+    if (!strcmp(name, "interp")) e = &engine_interp;
+    if (!strcmp(name, "translate")) e = xlat_new(&cpu, &why);
+    if (e) return e;
+    fprintf(stderr, "run_vectors: --accel %s: %s\n", name, why);
+    exit(2);
+}
+
+static void machine_init(const char *accel)
 {
     pthread_t thread;
     Bus *bus = bus_new();
@@ -169,7 +181,7 @@ static void machine_init(const Engine *engine)
     phys_dma_write(phys, 0, expected, REACH);
     cpu_init(&cpu, cpu_model_find("pentium3"), bus, phys);
     cpu_reset(&cpu);
-    cpu.engine = engine;
+    cpu.engine = engine_new(accel);
     pthread_create(&thread, NULL, watchdog, NULL);
 }
 
@@ -188,10 +200,11 @@ static void state_set(const State *s)
         cpu.seg[r].limit = 0xffff;
     }
     cpu.eip = s->regs[R_IP];
-    cpu.eflags = (s->regs[R_FLAGS] & FLAGS_286) | 2;
     cpu.halted = cpu.inhibit = 0;
     cpu.stop_reason = STOP_NONE;
     cpu.attention = 0;
+    eflags_write(&cpu, s->regs[R_FLAGS], FLAGS_286);
+    cpu_poll_update(&cpu);
 }
 
 static void state_get(u16 regs[R_COUNT])
@@ -405,13 +418,6 @@ static _Noreturn void usage(void)
     exit(2);
 }
 
-static const Engine *engine_by_name(const char *name)
-{
-    if (!strcmp(name, "interp")) return &engine_interp;
-    fprintf(stderr, "run_vectors: no engine \"%s\"\n", name);
-    exit(2);
-}
-
 int main(int argc, char **argv)
 {
     const char *accel = "interp";
@@ -427,7 +433,7 @@ int main(int argc, char **argv)
             usage();
     }
     if (n == argc) usage();
-    machine_init(engine_by_name(accel));
+    machine_init(accel);
     for (; n < argc; n++) readable &= file_run(argv[n]);
     printf("%llu passed, %llu failed, %llu left out\n", (unsigned long long)passed,
            (unsigned long long)failed, (unsigned long long)left_out);
