@@ -203,7 +203,7 @@ static void state_set(const State *s)
     cpu.halted = cpu.inhibit = 0;
     cpu.stop_reason = STOP_NONE;
     cpu.attention = 0;
-    eflags_write(&cpu, s->regs[R_FLAGS], FLAGS_286);
+    eflags_write(&cpu, s->regs[R_FLAGS] & FLAGS_286, FL_ALL); /* a 286 has bits 12-15 clear in real mode */
     cpu_poll_update(&cpu);
 }
 
