@@ -10,14 +10,17 @@
 
 typedef struct Chardev Chardev;
 struct Chardev {
-    void (*write)(Chardev *d, const u8 *bytes, u32 count);     /* guest -> host; must not block for long */
-    u32 (*read)(Chardev *d, u8 *bytes, u32 space);             /* host -> guest: bytes available now, may be 0 */
+    void (*write)(Chardev *d, const u8 *bytes, u32 count); /* guest -> host; must not block for long */
+    u32 (*read)(Chardev *d, u8 *bytes, u32 space);         /* host -> guest: bytes available now, may be 0 */
     /* Set by the device: host input arrived (or: call when the device has room again). */
     void (*on_input)(void *dev);
     void *dev;
 };
 /* Backends are host code that may use the FPU, where the guest's state may be live. */
-static inline void chardev_park(void) { if (base_fpu_park) base_fpu_park(); }
+static inline void chardev_park(void)
+{
+    if (base_fpu_park) base_fpu_park();
+}
 static inline void chardev_write(Chardev *d, const u8 *b, u32 n)
 {
     chardev_park();

@@ -21,7 +21,6 @@
 
 #include <string.h>
 
-enum { DATA, COMMAND = 4 };
 enum {
     STATUS_OBF = 0x01,
     STATUS_SYS = 0x04,
@@ -38,40 +37,42 @@ enum {
     CB_AUX_DISABLE = 0x20,
     CB_XLATE = 0x40
 };
-enum { /* controller commands */
-       CMD_READ_RAM = 0x20,
-       CMD_WRITE_RAM = 0x60,
-       CMD_AUX_DISABLE = 0xa7,
-       CMD_AUX_ENABLE = 0xa8,
-       CMD_AUX_TEST = 0xa9,
-       CMD_SELF_TEST = 0xaa,
-       CMD_INTERFACE_TEST = 0xab,
-       CMD_DISABLE = 0xad,
-       CMD_ENABLE = 0xae,
-       CMD_READ_INPORT = 0xc0,
-       CMD_READ_OUTPORT = 0xd0,
-       CMD_WRITE_OUTPORT = 0xd1,
-       CMD_WRITE_OUT = 0xd2,
-       CMD_WRITE_AUX_OUT = 0xd3,
-       CMD_WRITE_AUX = 0xd4,
-       CMD_A20_OFF = 0xdd,
-       CMD_A20_ON = 0xdf,
-       CMD_READ_TEST = 0xe0,
-       CMD_PULSE = 0xf0,
+/* controller commands */
+enum {
+    CMD_READ_RAM = 0x20,
+    CMD_WRITE_RAM = 0x60,
+    CMD_AUX_DISABLE = 0xa7,
+    CMD_AUX_ENABLE = 0xa8,
+    CMD_AUX_TEST = 0xa9,
+    CMD_SELF_TEST = 0xaa,
+    CMD_INTERFACE_TEST = 0xab,
+    CMD_DISABLE = 0xad,
+    CMD_ENABLE = 0xae,
+    CMD_READ_INPORT = 0xc0,
+    CMD_READ_OUTPORT = 0xd0,
+    CMD_WRITE_OUTPORT = 0xd1,
+    CMD_WRITE_OUT = 0xd2,
+    CMD_WRITE_AUX_OUT = 0xd3,
+    CMD_WRITE_AUX = 0xd4,
+    CMD_A20_OFF = 0xdd,
+    CMD_A20_ON = 0xdf,
+    CMD_READ_TEST = 0xe0,
+    CMD_PULSE = 0xf0,
 };
-enum { /* keyboard commands and answers */
-       KBD_LEDS = 0xed,
-       KBD_ECHO = 0xee,
-       KBD_SCAN_SET = 0xf0,
-       KBD_IDENTIFY = 0xf2,
-       KBD_RATE = 0xf3,
-       KBD_ENABLE = 0xf4,
-       KBD_DISABLE = 0xf5,
-       KBD_DEFAULTS = 0xf6,
-       KBD_RESEND = 0xfe,
-       KBD_RESET = 0xff,
-       KBD_ACK = 0xfa,
-       KBD_TEST_OK = 0xaa,
+/* keyboard commands and answers */
+enum {
+    KBD_LEDS = 0xed,
+    KBD_ECHO = 0xee,
+    KBD_SCAN_SET = 0xf0,
+    KBD_IDENTIFY = 0xf2,
+    KBD_RATE = 0xf3,
+    KBD_ENABLE = 0xf4,
+    KBD_DISABLE = 0xf5,
+    KBD_DEFAULTS = 0xf6,
+    KBD_RESEND = 0xfe,
+    KBD_RESET = 0xff,
+    KBD_ACK = 0xfa,
+    KBD_TEST_OK = 0xaa,
 };
 enum { SELF_TEST_OK = 0x55, INPORT_UNLOCKED = 0x80, BYTE_NS = 700000, RATE_DEFAULT = 0x2b };
 
@@ -232,11 +233,16 @@ static u8 read_status(const Kbc *k)
     return s | STATUS_OBF | (k->out_aux ? STATUS_AUX : 0) | (k->out_timeout ? STATUS_TIMEOUT : 0);
 }
 
-static u32 kbc_read(void *dev, u32 offset, unsigned bytes)
+static u32 data_read(void *dev, u32 offset, unsigned bytes)
 {
-    Kbc *k = dev;
-    (void)bytes;
-    return offset == COMMAND ? read_status(k) : read_data(k);
+    (void)offset, (void)bytes;
+    return read_data(dev);
+}
+
+static u32 status_read(void *dev, u32 offset, unsigned bytes)
+{
+    (void)offset, (void)bytes;
+    return read_status(dev);
 }
 
 /* --- writes ---------------------------------------------------------------------------------------------- */
@@ -334,13 +340,16 @@ static void write_data(Kbc *k, u8 v)
     out_next(k);
 }
 
-static void kbc_write(void *dev, u32 offset, u32 value, unsigned bytes)
+static void data_write(void *dev, u32 offset, u32 value, unsigned bytes)
 {
-    (void)bytes;
-    if (offset == COMMAND)
-        write_command(dev, (u8)value);
-    else
-        write_data(dev, (u8)value);
+    (void)offset, (void)bytes;
+    write_data(dev, (u8)value);
+}
+
+static void command_write(void *dev, u32 offset, u32 value, unsigned bytes)
+{
+    (void)offset, (void)bytes;
+    write_command(dev, (u8)value);
 }
 
 /* --- events ---------------------------------------------------------------------------------------------- */
@@ -380,7 +389,8 @@ void kbc_reset(Kbc *k)
     lines_update(k);
 }
 
-static const IoOps kbc_ops = {kbc_read, kbc_write, 1, 1};
+static const IoOps data_ops = {data_read, data_write, 1, 1};
+static const IoOps command_ops = {status_read, command_write, 1, 1};
 
 void kbc_init(Kbc *k, Bus *bus, Clock *clock, const KbcLines *lines)
 {
@@ -388,6 +398,6 @@ void kbc_init(Kbc *k, Bus *bus, Clock *clock, const KbcLines *lines)
         .clock = clock, .irq1 = lines->irq1, .irq12 = lines->irq12, .reset = lines->reset, .a20 = lines->a20};
     k->timer = (Timer){.fire = kbc_fire, .ctx = k};
     kbc_reset(k);
-    bus_add_ports(bus, 0x60, 1, &kbc_ops, k, "kbc-data");
-    bus_add_ports(bus, 0x64, 1, &kbc_ops, k, "kbc-command");
+    bus_add_ports(bus, 0x60, 1, &data_ops, k, "kbc-data");
+    bus_add_ports(bus, 0x64, 1, &command_ops, k, "kbc-command");
 }

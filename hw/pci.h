@@ -32,17 +32,18 @@ static inline void pci_allow(PciFunction *f, u32 reg, u32 bytes, u8 mask)
     for (u32 i = 0; i < bytes; i++) f->writable[reg + i] = mask;
 }
 
-enum { /* type 0 header */
-       PCI_VENDOR = 0x00,
-       PCI_DEVICE = 0x02,
-       PCI_COMMAND = 0x04,
-       PCI_STATUS = 0x06,
-       PCI_REVISION = 0x08,
-       PCI_CLASS = 0x09,
-       PCI_LATENCY = 0x0d,
-       PCI_HEADER_TYPE = 0x0e,
-       PCI_INTERRUPT_LINE = 0x3c,
-       PCI_INTERRUPT_PIN = 0x3d,
+/* type 0 header */
+enum {
+    PCI_VENDOR = 0x00,
+    PCI_DEVICE = 0x02,
+    PCI_COMMAND = 0x04,
+    PCI_STATUS = 0x06,
+    PCI_REVISION = 0x08,
+    PCI_CLASS = 0x09,
+    PCI_LATENCY = 0x0d,
+    PCI_HEADER_TYPE = 0x0e,
+    PCI_INTERRUPT_LINE = 0x3c,
+    PCI_INTERRUPT_PIN = 0x3d,
 };
 
 #endif

@@ -11,17 +11,18 @@
 #include "hw/irq.h"
 #include "hw/pci.h"
 
-enum { /* for FADT and DSDT */
-       PIIX4PM_BASE = 0x600,
-       PIIX4PM_EVT = 0x600,
-       PIIX4PM_CNT = 0x604,
-       PIIX4PM_TMR = 0x608,
-       PIIX4PM_GPE0 = 0x60c,
-       PIIX4PM_SCI_IRQ = 9,
-       PIIX4PM_SMI_CMD = 0xb2,
-       PIIX4PM_ACPI_ENABLE = 0xf1,
-       PIIX4PM_ACPI_DISABLE = 0xf0,
-       PIIX4PM_SLP_TYP_S5 = 0, /* soft off */
+/* for FADT and DSDT */
+enum {
+    PIIX4PM_BASE = 0x600,
+    PIIX4PM_EVT = 0x600,
+    PIIX4PM_CNT = 0x604,
+    PIIX4PM_TMR = 0x608,
+    PIIX4PM_GPE0 = 0x60c,
+    PIIX4PM_SCI_IRQ = 9,
+    PIIX4PM_SMI_CMD = 0xb2,
+    PIIX4PM_ACPI_ENABLE = 0xf1,
+    PIIX4PM_ACPI_DISABLE = 0xf0,
+    PIIX4PM_SLP_TYP_S5 = 0, /* soft off */
 };
 
 typedef struct Piix4pm {

@@ -21,22 +21,23 @@
  */
 #include "hw/rtc.h"
 
-enum { /* registers */
-       RTC_SECONDS = 0,
-       RTC_SECONDS_ALARM,
-       RTC_MINUTES,
-       RTC_MINUTES_ALARM,
-       RTC_HOURS,
-       RTC_HOURS_ALARM,
-       RTC_WEEKDAY,
-       RTC_DAY,
-       RTC_MONTH,
-       RTC_YEAR,
-       RTC_A,
-       RTC_B,
-       RTC_C,
-       RTC_D,
-       RTC_CENTURY = 0x32,
+/* registers */
+enum {
+    RTC_SECONDS = 0,
+    RTC_SECONDS_ALARM,
+    RTC_MINUTES,
+    RTC_MINUTES_ALARM,
+    RTC_HOURS,
+    RTC_HOURS_ALARM,
+    RTC_WEEKDAY,
+    RTC_DAY,
+    RTC_MONTH,
+    RTC_YEAR,
+    RTC_A,
+    RTC_B,
+    RTC_C,
+    RTC_D,
+    RTC_CENTURY = 0x32,
 };
 enum { A_UIP = 0x80, A_DV = 0x70, A_DV_RESET = 0x60, A_DV_32KHZ = 0x20, A_RS = 0x0f };
 enum { B_SET = 0x80, B_PIE = 0x40, B_AIE = 0x20, B_UIE = 0x10, B_DM = 0x04, B_24 = 0x02 };

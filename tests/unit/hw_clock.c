@@ -1,0 +1,147 @@
+/* hw_clock.c - the timer queue: order, re-arming, announcements, stopping. */
+#include "hw_bench.h"
+
+static int setup(void **state)
+{
+    (void)state;
+    bench_up();
+    return 0;
+}
+
+static char fired[64];
+static u64 fired_at[64];
+static unsigned fired_count;
+
+static void note(void *ctx)
+{
+    fired_at[fired_count] = clock_now(&clk);
+    fired[fired_count++] = *(const char *)ctx;
+    fired[fired_count] = 0;
+}
+
+static void timers_fire_in_order_at_their_own_time(void **state)
+{
+    (void)state;
+    Timer a = {.fire = note, .ctx = (void *)"a"}, b = {.fire = note, .ctx = (void *)"b"},
+          c = {.fire = note, .ctx = (void *)"c"};
+    fired_count = 0;
+    clock_arm(&clk, &b, 200);
+    clock_arm(&clk, &a, 100);
+    clock_arm(&clk, &c, 200);
+    assert_int_equal(clock_next_deadline(&clk), 100);
+    clock_advance(&clk, 99);
+    assert_int_equal(fired_count, 0);
+    clock_advance(&clk, 1000);
+    assert_string_equal(fired, "abc"); /* equal deadlines: first armed, first fired */
+    assert_int_equal(fired_at[0], 100);
+    assert_int_equal(fired_at[2], 200);
+    assert_int_equal(clock_now(&clk), 1099);
+    assert_true(clock_next_deadline(&clk) == UINT64_MAX);
+}
+
+static void rearming_moves_and_disarming_removes(void **state)
+{
+    (void)state;
+    Timer a = {.fire = note, .ctx = (void *)"a"}, b = {.fire = note, .ctx = (void *)"b"};
+    fired_count = 0;
+    clock_arm(&clk, &a, 100);
+    clock_arm(&clk, &b, 150);
+    clock_arm(&clk, &a, 300);
+    assert_int_equal(clock_next_deadline(&clk), 150);
+    clock_disarm(&clk, &b);
+    clock_disarm(&clk, &b);
+    assert_int_equal(clock_next_deadline(&clk), 300);
+    clock_advance(&clk, 400);
+    assert_string_equal(fired, "a");
+    assert_false(a.armed);
+}
+
+static Timer again;
+static void rearm(void *ctx)
+{
+    (void)ctx;
+    fired_count++;
+    clock_arm(&clk, &again, clock_now(&clk) + 10);
+}
+
+static u64 announced[64];
+static unsigned announcements;
+static void deadline(void *ctx, u64 ns)
+{
+    (void)ctx;
+    announced[announcements++] = ns;
+}
+
+static void the_earliest_deadline_is_announced_once_per_change(void **state)
+{
+    (void)state;
+    Timer a = {.fire = note, .ctx = (void *)"a"}, b = a;
+    announcements = 0;
+    clk.deadline_changed = deadline;
+    clock_arm(&clk, &a, 100);
+    clock_arm(&clk, &b, 200); /* behind: nothing new */
+    clock_arm(&clk, &a, 100);
+    assert_int_equal(announcements, 1);
+    clock_disarm(&clk, &a);
+    clock_disarm(&clk, &b);
+    assert_int_equal(announcements, 3);
+    assert_int_equal(announced[1], 200);
+    assert_true(announced[2] == UINT64_MAX);
+}
+
+static void a_periodic_timer_is_announced_at_the_end_of_a_run(void **state)
+{
+    (void)state;
+    again = (Timer){.fire = rearm};
+    fired_count = announcements = 0;
+    clk.deadline_changed = deadline;
+    clock_arm(&clk, &again, 10);
+    clock_advance(&clk, 1005);
+    assert_int_equal(fired_count, 100);
+    assert_int_equal(announcements, 2);
+    assert_int_equal(announced[1], 1010);
+}
+
+static void a_late_run_fires_what_is_due_and_returns(void **state)
+{
+    (void)state;
+    again = (Timer){.fire = rearm};
+    fired_count = 0;
+    clock_arm(&clk, &again, 10);
+    clk.manual_ns = 5000;
+    clock_run_due(&clk);
+    assert_int_equal(fired_count, 1);
+    assert_int_equal(clock_next_deadline(&clk), 5010);
+}
+
+static void host_time_stands_still_while_stopped(void **state)
+{
+    (void)state;
+    Clock k;
+    clock_init(&k);
+    u64 t = clock_now(&k);
+    assert_true(t < SEC);
+    clock_stop(&k);
+    u64 stopped = clock_now(&k);
+    assert_true(stopped >= t);
+    for (u64 end = host_now_ns() + 2 * MS; host_now_ns() < end;) {
+    }
+    assert_int_equal(clock_now(&k), stopped);
+    clock_cont(&k);
+    assert_true(clock_now(&k) - stopped < MS * 2);
+    assert_true(clock_to_host_ns(&k, clock_now(&k)) <= host_now_ns());
+    assert_true(clock_to_host_ns(&k, UINT64_MAX) == UINT64_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(timers_fire_in_order_at_their_own_time),
+        TEST(rearming_moves_and_disarming_removes),
+        TEST(the_earliest_deadline_is_announced_once_per_change),
+        TEST(a_periodic_timer_is_announced_at_the_end_of_a_run),
+        TEST(a_late_run_fires_what_is_due_and_returns),
+        TEST(host_time_stands_still_while_stopped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
