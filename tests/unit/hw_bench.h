@@ -39,6 +39,12 @@ static inline u8 in(u16 port) { return (u8)bus_port_in(bus, port, 1); }
 static inline void out(u16 port, u8 v) { bus_port_out(bus, port, v, 1); }
 static inline void out2(u16 port, u8 a, u8 b) { out(port, a), out(port, b); }
 
+static inline u16 in_twice(u16 port) /* low byte first, as counters are read */
+{
+    u16 low = in(port);
+    return (u16)(low | in(port) << 8);
+}
+
 /* A chardev that gives `input` and keeps what it gets. */
 typedef struct Script {
     Chardev dev;

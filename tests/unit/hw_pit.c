@@ -32,8 +32,7 @@ static void program(unsigned channel, u8 control, u16 count)
 static u16 latched(unsigned channel)
 {
     out(0x43, (u8)(channel << 6));
-    u16 low = in((u16)(0x40 + channel));
-    return (u16)(low | in((u16)(0x40 + channel)) << 8);
+    return in_twice((u16)(0x40 + channel));
 }
 
 static u8 status(unsigned channel)
@@ -277,10 +276,10 @@ static void read_back_gives_status_then_count(void **state)
     ticks(5);
     assert_int_equal(in(0x40), 0xb4);
     assert_int_equal(in(0x42), 0xb6);
-    assert_int_equal(in(0x40) | in(0x40) << 8, 990);
-    assert_int_equal(in(0x42) | in(0x42) << 8, 480);
+    assert_int_equal(in_twice(0x40), 990);
+    assert_int_equal(in_twice(0x42), 480);
     out(0x43, 0xd2); /* count of 0 only */
-    assert_int_equal(in(0x40) | in(0x40) << 8, 985);
+    assert_int_equal(in_twice(0x40), 985);
 }
 
 static void bcd_counts_in_decimal(void **state)

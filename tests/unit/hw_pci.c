@@ -1,0 +1,241 @@
+/* hw_pci.c - PCI configuration, host bridge segments, ISA bridge with its reset register; debug ports; DMA file. */
+#include "hw_bench.h"
+
+#include "hw/debugcon.h"
+#include "hw/debugexit.h"
+#include "hw/dma.h"
+#include "hw/i440fx.h"
+#include "hw/piix3.h"
+
+static Pci pci;
+static Phys *phys;
+static I440fx host;
+static Piix3 isa;
+static Wire reset;
+
+static int setup(void **state)
+{
+    (void)state;
+    bench_up();
+    reset = (Wire){0};
+    phys = phys_new(bus, 16 << 20);
+    pci_init(&pci, bus);
+    i440fx_init(&host, &pci, phys);
+    i440fx_reset(&host, false);
+    piix3_init(&isa, &pci, bus, wire_line(&reset));
+    return phys ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    phys_free(phys);
+    return bench_down(state);
+}
+
+static void address(unsigned device, unsigned function, unsigned reg)
+{
+    bus_port_out(bus, 0xcf8, 0x80000000u | device << 11 | function << 8 | (reg & 0xfc), 4);
+}
+
+static u32 get(unsigned device, unsigned function, unsigned reg, unsigned bytes)
+{
+    address(device, function, reg);
+    return bus_port_in(bus, (u16)(0xcfc + (reg & 3)), bytes);
+}
+
+static void set(unsigned device, unsigned function, unsigned reg, u32 v, unsigned bytes)
+{
+    address(device, function, reg);
+    bus_port_out(bus, (u16)(0xcfc + (reg & 3)), v, bytes);
+}
+
+static void functions_are_found_by_probing(void **state)
+{
+    (void)state;
+    bus_port_out(bus, 0xcf8, 0x80000000u, 4); /* how mechanism #1 is detected */
+    assert_int_equal(bus_port_in(bus, 0xcf8, 4), 0x80000000u);
+    assert_int_equal(get(0, 0, 0, 4), 0x12378086);
+    assert_int_equal(get(1, 0, 0, 4), 0x70008086);
+    assert_int_equal(get(1, 0, 8, 4), 0x06010000);
+    assert_int_equal(get(1, 0, 0x0e, 1), 0x80);
+    unsigned found = 0;
+    for (unsigned d = 0; d < 32; d++)
+        for (unsigned f = 0; f < 8; f++) found += get(d, f, 0, 4) != ~0u;
+    assert_int_equal(found, 2);
+    bus_port_out(bus, 0xcf8, 0x80010000u, 4); /* bus 1 */
+    assert_int_equal(bus_port_in(bus, 0xcfc, 4), ~0u);
+    bus_port_out(bus, 0xcf8, 0, 4); /* not enabled */
+    assert_int_equal(bus_port_in(bus, 0xcfc, 4), ~0u);
+}
+
+static void bytes_and_words_reach_their_registers(void **state)
+{
+    (void)state;
+    assert_int_equal(get(0, 0, 0x02, 2), 0x1237);
+    assert_int_equal(get(0, 0, 0x01, 1), 0x80);
+    set(1, 0, 0x62, 0x0b, 1);
+    assert_int_equal(get(1, 0, 0x60, 4), 0x800b8080);
+    set(0, 0, 0x00, 0xffffffff, 4); /* read-only */
+    assert_int_equal(get(0, 0, 0, 4), 0x12378086);
+    set(0, 0, 0x3c, 0x0b, 1);
+    assert_int_equal(get(0, 0, 0x3c, 1), 0x0b);
+}
+
+static void address_register_takes_doublewords_only(void **state)
+{
+    (void)state;
+    address(1, 0, 0);
+    bus_port_out(bus, 0xcf8, 0x12, 1);
+    bus_port_out(bus, 0xcfa, 0x1234, 2);
+    assert_int_equal(bus_port_in(bus, 0xcf8, 4), 0x80000800u);
+    bus_port_out(bus, 0xcf8, 0xffffffff, 4);
+    assert_int_equal(bus_port_in(bus, 0xcf8, 4), 0x80fffffc);
+    bus_port_in(bus, 0xcff, 1);
+}
+
+static void the_reset_register_fires_on_bit_2_rising(void **state)
+{
+    (void)state;
+    out(0xcf9, 0x02);
+    assert_int_equal(reset.rises, 0);
+    out(0xcf9, 0x06);
+    assert_int_equal(reset.rises, 1);
+    assert_int_equal(in(0xcf9), 0x06);
+    out(0xcf9, 0x0e);
+    assert_int_equal(reset.rises, 1);
+    out(0xcf9, 0x00), out(0xcf9, 0x04);
+    assert_int_equal(reset.rises, 2);
+}
+
+static unsigned remaps;
+static void remapped(void *ctx, u32 pa, u32 bytes)
+{
+    (void)ctx, (void)pa, (void)bytes;
+    remaps++;
+}
+
+static bool writable(u32 pa)
+{
+    u32 old = phys_read(phys, pa, 4);
+    phys_write(phys, pa, old ^ 0x55, 4);
+    return phys_read(phys, pa, 4) == (old ^ 0x55);
+}
+
+static void pam_registers_protect_and_open_segments(void **state)
+{
+    (void)state;
+    assert_false(writable(0xc0000));
+    assert_false(writable(0xffffc));
+    phys->on_remap = remapped;
+    remaps = 0;
+    set(0, 0, 0x59, 0x30, 1);
+    assert_int_equal(remaps, 1);
+    assert_true(writable(0xf0000));
+    assert_true(writable(0xffffc));
+    assert_false(writable(0xec000));
+    set(0, 0, 0x5a, 0x31, 1); /* c0000 read-only, c4000 RAM */
+    set(0, 0, 0x5d, 0x33, 1); /* d8000 and dc000 RAM */
+    assert_false(writable(0xc0000));
+    assert_true(writable(0xc4000));
+    assert_false(writable(0xc8000));
+    assert_true(writable(0xd8000));
+    assert_true(writable(0xdc000));
+    set(0, 0, 0x59, 0x10, 1); /* shadow copy made: protect it */
+    assert_false(writable(0xf0000));
+    remaps = 0;
+    set(0, 0, 0x59, 0x10, 1);
+    assert_int_equal(remaps, 0); /* nothing changed, nobody disturbed */
+    i440fx_reset(&host, true);
+    for (u32 pa = 0xc0000; pa < 0x100000; pa += 0x1000) assert_true(writable(pa));
+    assert_int_equal(get(0, 0, 0x58, 4), 0x33333000);
+    assert_int_equal(get(0, 0, 0x5c, 4), 0x33333333);
+}
+
+static void debug_console(void **state)
+{
+    (void)state;
+    Debugcon d;
+    Script s;
+    script_init(&s, "");
+    debugcon_init(&d, bus, &s.dev);
+    assert_int_equal(in(0xe9), 0xe9);
+    out(0xe9, 'h'), out(0xe9, 'i');
+    assert_memory_equal(s.output, "hi", 3);
+}
+
+static u32 exit_value;
+static unsigned exits;
+static void exited(void *ctx, u32 v)
+{
+    (void)ctx;
+    exit_value = v;
+    exits++;
+}
+
+static void debug_exit_takes_all_sizes(void **state)
+{
+    (void)state;
+    Debugexit two, four;
+    debugexit_init(&two, bus, 0x501, 2, exited, NULL);
+    debugexit_init(&four, bus, 0xf4, 4, exited, NULL);
+    static const struct {
+        u16 port;
+        u32 value;
+        unsigned bytes;
+        u32 seen;
+    } writes[] = {
+        {0x501, 0x31, 1, 0x31},         {0x501, 0x1234, 2, 0x1234},
+        {0x501, 0x00010203, 4, 0x0203}, /* wider than the port: its low part */
+        {0xf4, 0x10, 1, 0x10},          {0xf4, 0x12345678, 4, 0x12345678},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(writes); i++) {
+        exits = 0;
+        bus_port_out(bus, writes[i].port, writes[i].value, writes[i].bytes);
+        assert_int_equal(exits, 1);
+        assert_int_equal(exit_value, writes[i].seen);
+    }
+    assert_int_equal(bus_port_in(bus, 0xf4, 4), 0);
+    debugexit_init(&four, bus, 0xffff, 4, exited, NULL); /* the last port there is */
+    out(0xffff, 7);
+    assert_int_equal(exit_value, 7);
+}
+
+static void dma_registers_answer_a_probe(void **state)
+{
+    (void)state;
+    Dma dma;
+    dma_init(&dma, bus);
+    for (unsigned ch = 0; ch < 4; ch++) {
+        u16 port = (u16)(ch * 2), wide = (u16)(0xc0 + ch * 4);
+        out(0x0c, 0), out(0xd8, 0); /* clear the byte pointers */
+        out2(port, 0x34, 0x12);
+        assert_int_equal(in_twice(port), 0x1234);
+        out2(wide, 0x78, 0x56);
+        assert_int_equal(in_twice(wide), 0x5678);
+    }
+    out(0x0a, 0x02); /* unmask channel 2 */
+    assert_int_equal(in(0x0f), 0x0b);
+    out(0x0d, 0);
+    assert_int_equal(in(0x0f), 0x0f);
+    out(0x87, 0x12), out(0x80, 0xa5);
+    assert_int_equal(in(0x87), 0x12);
+    assert_int_equal(in(0x80), 0xa5);
+}
+
+#undef TEST
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(functions_are_found_by_probing),
+        TEST(bytes_and_words_reach_their_registers),
+        TEST(address_register_takes_doublewords_only),
+        TEST(the_reset_register_fires_on_bit_2_rising),
+        TEST(pam_registers_protect_and_open_segments),
+        TEST(debug_console),
+        TEST(debug_exit_takes_all_sizes),
+        TEST(dma_registers_answer_a_probe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
