@@ -40,6 +40,7 @@ void fpu_unpark(Vcpu *c);       /* the opposite of fpu_park(): guest state into 
 void fpu_reset(Vcpu *c);        /* power-on: FNINIT values, registers zero, MXCSR 1F80 */
 void fpu_init_x87(FpuImage *f); /* what FNINIT does: control, status, tags and pointers */
 void fpu_set_fcw(FpuImage *f, u16 fcw); /* reserved bits as on hardware; ES and B follow */
+void fpu_set_fsw(FpuImage *f, u16 fsw); /* TOP may change; each register keeps its value */
 void fpu_update_summary(FpuImage *f);   /* FSW.ES and B from flags and masks */
 u32 fpu_mxcsr_mask(const Vcpu *c);      /* MXCSR bits that this processor has; 0: none */
 /* An unmasked exception waits to be delivered. */

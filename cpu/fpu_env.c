@@ -122,7 +122,7 @@ static void env_unpack(FpuImage *f, Layout l, const u8 *from)
     u32 field[7];
     for (unsigned n = 0; n < 7; n++)
         field[n] = l.field_bytes == 2 ? load16(from + 2 * n) : load32(from + 4 * n);
-    f->fsw = (u16)field[1];
+    fpu_set_fsw(f, (u16)field[1]);
     f->ftw = tag_byte((u16)field[2]);
     env_unpack_pointers(f, l, field);
     fpu_set_fcw(f, (u16)field[0]);

@@ -93,6 +93,13 @@ static bool store_suppressed(const FpuImage *before, const FpuImage *f)
     return !fpu_has_error(before) && f->fsw & ~f->fcw & (FPU_IE | FPU_DE | FPU_ZE | FPU_OE | FPU_UE);
 }
 
+/* The destination is checked even if an exception then keeps the value from it. */
+static void store_probe(Vcpu *c, const Insn *i, unsigned bytes)
+{
+    u32 va = seg_linear(c, i->seg, insn_ea(c, i), bytes, ACC_WRITE);
+    lin_probe(c, va, bytes, ACC_WRITE, c->cpl == 3);
+}
+
 void exec_x87(Vcpu *c, const Insn *i)
 {
     HostRun r;
@@ -103,6 +110,7 @@ void exec_x87(Vcpu *c, const Insn *i)
     r.eflags = c->eflags;
     r.gpr = 0;
     if (bytes && !store) mem_read_bytes(c, i->seg, insn_ea(c, i), r.mem, bytes);
+    if (store) store_probe(c, i, bytes);
     fpu_host_run(i, &r);
     if (store && !store_suppressed(&c->fpu, &r.fpu)) mem_write_bytes(c, i->seg, insn_ea(c, i), r.mem, bytes);
     pointers_set(c, i, &r.fpu);

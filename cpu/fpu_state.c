@@ -32,10 +32,20 @@ void fpu_unpark(Vcpu *c)
     c->fpu_live = true;
 }
 
+/* The image counts registers from the top of the stack: where TOP moves and the registers do not, it turns. */
+void fpu_set_fsw(FpuImage *f, u16 fsw)
+{
+    unsigned by = fsw_top(fsw) - fsw_top(f->fsw);
+    u8 st[8][16];
+    for (unsigned n = 0; n < 8; n++) memcpy(st[n], f->st[(n + by) & 7], 16);
+    memcpy(f->st, st, sizeof st);
+    f->fsw = fsw;
+}
+
 void fpu_init_x87(FpuImage *f)
 {
     f->fcw = FCW_INIT;
-    f->fsw = 0;
+    fpu_set_fsw(f, 0);
     f->ftw = 0;
     f->fop = 0;
     f->fip = f->fdp = 0;

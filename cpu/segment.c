@@ -334,7 +334,7 @@ void exec_verw(Vcpu *c, const Insn *i)
 
 void exec_arpl(Vcpu *c, const Insn *i)
 {
-    u32 dst = op_read_rmw(c, i, 0), src = op_read(c, i, 1);
+    u32 dst = op_read(c, i, 0), src = op_read(c, i, 1); /* written, and checked for it, only if it changes */
     bool lower = (dst & 3) < (src & 3);
     if (lower) op_write(c, i, 0, (dst & ~3u) | (src & 3));
     set_zf(c, lower);

@@ -96,15 +96,12 @@ static const u8 *mmx_register(const FpuImage *f, unsigned n) { return f->st[(n -
 /* What every MMX instruction does to the x87 stack: TOP is 0, no register is empty. */
 static void mmx_enter(FpuImage *f)
 {
-    u8 st[8][16];
-    for (unsigned n = 0; n < 8; n++) memcpy(st[n], mmx_register(f, n), 16);
-    memcpy(f->st, st, sizeof st);
-    f->fsw &= (u16) ~(7 << 11);
+    fpu_set_fsw(f, f->fsw & (u16) ~(7 << 11));
     f->ftw = 0xff;
 }
 
-/* MASKMOVQ, MASKMOVDQU: bytes of the first operand whose byte in the second has bit 7 set, to [eDI]. All
- * bytes are checked before the first is written. */
+/* MASKMOVQ, MASKMOVDQU: bytes of the first operand whose byte in the second has bit 7 set, to [eDI]. All of them
+ * must lie in the segment, masked or not; only those written must be mapped, which is checked before the first is. */
 void exec_maskmov(Vcpu *c, const Insn *i)
 {
     bool mmx = i->row->checks & CK_MMX;
@@ -112,12 +109,11 @@ void exec_maskmov(Vcpu *c, const Insn *i)
     if (!fpu_begin(c, i)) return;
     const u8 *data = mmx ? mmx_register(&c->fpu, i->reg) : c->fpu.xmm[i->reg];
     const u8 *mask = mmx ? mmx_register(&c->fpu, i->rm) : c->fpu.xmm[i->rm];
-    u32 edi = reg_read(c, EDI, i->adsize), limit = i->adsize == 2 ? 0xffff : 0xffffffffu;
+    u32 va = seg_linear(c, i->seg, reg_read(c, EDI, i->adsize), bytes, ACC_WRITE);
     for (unsigned n = 0; n < bytes; n++)
-        if (mask[n] >> 7)
-            lin_probe(c, seg_linear(c, i->seg, (edi + n) & limit, 1, ACC_WRITE), 1, ACC_WRITE, c->cpl == 3);
+        if (mask[n] >> 7) lin_probe(c, va + n, 1, ACC_WRITE, c->cpl == 3);
     for (unsigned n = 0; n < bytes; n++)
-        if (mask[n] >> 7) mem_write(c, i->seg, (edi + n) & limit, data[n], 1);
+        if (mask[n] >> 7) lin_write(c, va + n, data[n], 1, c->cpl == 3);
     if (mmx) mmx_enter(&c->fpu);
 }
 
