@@ -315,7 +315,7 @@ static void compare_registers(Report *r, const Row *row, u32 undefined)
 static void compare_memory(Report *r, u32 undefined)
 {
     char where[16];
-    const u16 *regs = r->c->final.regs;
+    const u16 *regs = r->c->final.regs; /* not EXCP's address: for an odd SP the files hold it rounded down */
     u32 flags_pa = r->c->faults ? regs[R_SS] * 16u + (u16)(regs[R_SP] + 4) : ~1u;
     if (!memcmp(phys->ram, expected, REACH)) return;
     for (u32 pa = 0; pa < REACH; pa++) {
