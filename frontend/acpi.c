@@ -1,0 +1,178 @@
+/* acpi.c - RSDP, RSDT, FACS, FADT and DSDT (ACPI 1.0b; FADT revision 1, so that the oldest ACPI systems take them).
+ *
+ * The DSDT names what a kernel cannot find by itself: the PCI host bridge with the ranges it hands on and its
+ * interrupt routing, the devices of the ISA bus, and the sleep type of S5 that `poweroff` needs. It has no code.
+ * There is no power button and no GPE; interrupts are the 8259 pair's (no MADT).
+ *
+ * PCI interrupts: pin P of slot S is PIRQ (S - 1 + P) mod 4, as PIIX boards are wired, and the loader routes the PIRQs
+ * (firmware.c) as _PRT says, so that there are no link devices.
+ */
+#include "frontend/acpi.h"
+
+#include "frontend/aml.h"
+
+enum { RSDP_AT = 0, RSDT_AT = 0x40, FACS_AT = 0x80, FADT_AT = 0x100, DSDT_AT = 0x200 };
+enum { HEADER_BYTES = 36, RSDP_BYTES = 20, FACS_BYTES = 64, FADT_BYTES = 116 };
+enum { FADT_WBINVD = 1, FADT_PROC_C1 = 4, FADT_NO_PWR_BUTTON = 0x10, FADT_NO_SLP_BUTTON = 0x20 };
+enum { NO_C2 = 101, NO_C3 = 1001 }; /* latencies in microseconds that mean: not supported */
+enum { LAST_PCI_PA = 0xfebfffff };
+
+static u8 checksum(const u8 *p, u32 n)
+{
+    u8 sum = 0;
+    while (n--) sum = (u8)(sum + *p++);
+    return (u8)-sum;
+}
+
+/* The common header; last thing done to a table, since it holds the checksum. */
+static void seal(u8 *t, const char *signature, u32 bytes, u8 revision)
+{
+    memcpy(t, signature, 4);
+    store32(t + 4, bytes);
+    t[8] = revision;
+    memcpy(t + 10, "RING3 RING3 PC", 14);
+    store32(t + 24, 1);
+    memcpy(t + 28, "RNG3", 4);
+    store32(t + 32, 1);
+    t[9] = 0;
+    t[9] = checksum(t, bytes);
+}
+
+static void build_rsdp(u8 *t)
+{
+    memcpy(t, "RSD PTR ", 8);
+    memcpy(t + 9, "RING3 ", 6);
+    store32(t + 16, ACPI_PA + RSDT_AT);
+    t[8] = checksum(t, RSDP_BYTES);
+}
+
+static void build_facs(u8 *t)
+{
+    memcpy(t, "FACS", 4);
+    store32(t + 4, FACS_BYTES);
+}
+
+static void build_fadt(u8 *t, const AcpiBoard *b)
+{
+    store32(t + 36, ACPI_PA + FACS_AT);
+    store32(t + 40, ACPI_PA + DSDT_AT);
+    store16(t + 46, b->sci_irq);
+    store32(t + 48, b->smi_cmd);
+    t[52] = b->acpi_enable;
+    t[53] = b->acpi_disable;
+    store32(t + 56, b->pm1_evt);
+    store32(t + 64, b->pm1_cnt);
+    store32(t + 76, b->pm_tmr);
+    store32(t + 80, b->gpe0);
+    t[88] = 4; /* PM1_EVT_LEN, PM1_CNT_LEN, PM_TM_LEN, GPE0_BLK_LEN */
+    t[89] = 2;
+    t[91] = 4;
+    t[92] = 4;
+    store16(t + 96, NO_C2);
+    store16(t + 98, NO_C3);
+    t[108] = 0x32; /* CMOS index of the century */
+    store32(t + 112, FADT_WBINVD | FADT_PROC_C1 | FADT_NO_PWR_BUTTON | FADT_NO_SLP_BUTTON);
+    seal(t, "FACP", FADT_BYTES, 1);
+}
+
+/* --- DSDT ------------------------------------------------------------------------------------------------ */
+
+static void pci_ranges(Aml *a, u32 ram_bytes)
+{
+    aml_name(a, "_CRS");
+    aml_resources(a);
+    aml_range16(a, AML_BUS, 0, 0xff);
+    aml_io(a, 0xcf8, 8);
+    aml_range16(a, AML_IO, 0, 0xcf7);
+    aml_range16(a, AML_IO, 0xd00, 0xffff);
+    aml_range32(a, AML_MEMORY, 0xa0000, 0xbffff);
+    aml_range32(a, AML_MEMORY, ram_bytes, LAST_PCI_PA);
+    aml_resources_end(a);
+}
+
+enum { FIRST_SLOT = 1, LAST_SLOT = 31, PINS = 4 };
+
+static void pci_routing(Aml *a, const u8 pirq[4])
+{
+    aml_name(a, "_PRT");
+    aml_package(a, (LAST_SLOT - FIRST_SLOT + 1) * PINS);
+    for (u32 slot = FIRST_SLOT; slot <= LAST_SLOT; slot++)
+        for (u32 pin = 0; pin < PINS; pin++) {
+            aml_package(a, 4);
+            aml_int(a, slot << 16 | 0xffff);
+            aml_int(a, pin);
+            aml_int(a, 0); /* the number that follows is the interrupt itself */
+            aml_int(a, pirq[(slot - 1 + pin) % 4]);
+            aml_end(a);
+        }
+    aml_end(a);
+}
+
+static void pci_host(Aml *a, const AcpiBoard *b)
+{
+    aml_device(a, "PCI0");
+    aml_name_eisa(a, "_HID", "PNP0A03");
+    aml_name_int(a, "_UID", 0);
+    aml_name_int(a, "_BBN", 0);
+    pci_ranges(a, b->ram_bytes);
+    pci_routing(a, b->pirq);
+    aml_end(a);
+}
+
+static void isa_devices(Aml *a)
+{
+    static const struct {
+        const char *name, *id;
+        u8 uid, irq;
+        u16 port, port2; /* port2: 0, or a second one */
+        u8 count;
+    } devices[] = {
+        {"KBD_", "PNP0303", 0, 1, 0x60, 0x64, 1},
+        {"RTC_", "PNP0B00", 0, 8, 0x70, 0, 2},
+        {"COM1", "PNP0501", 1, 4, 0x3f8, 0, 8},
+        {"COM2", "PNP0501", 2, 3, 0x2f8, 0, 8},
+    };
+    for (unsigned n = 0; n < ARRAY_LEN(devices); n++) {
+        aml_device(a, devices[n].name);
+        aml_name_eisa(a, "_HID", devices[n].id);
+        if (devices[n].uid) aml_name_int(a, "_UID", devices[n].uid);
+        aml_name(a, "_CRS");
+        aml_resources(a);
+        aml_io(a, devices[n].port, devices[n].count);
+        if (devices[n].port2) aml_io(a, devices[n].port2, devices[n].count);
+        aml_irq(a, devices[n].irq);
+        aml_resources_end(a);
+        aml_end(a);
+    }
+}
+
+static u32 build_dsdt(u8 *t, u32 room, const AcpiBoard *b)
+{
+    Aml a;
+    aml_init(&a, t, room);
+    a.used = HEADER_BYTES;
+    aml_scope(&a, "\\_SB_");
+    pci_host(&a, b);
+    isa_devices(&a);
+    aml_end(&a);
+    aml_name(&a, "\\_S5_"); /* SLP_TYPa, SLP_TYPb, reserved, reserved */
+    aml_package(&a, 4);
+    aml_int(&a, b->slp_typ_s5);
+    aml_int(&a, b->slp_typ_s5);
+    aml_int(&a, 0);
+    aml_int(&a, 0);
+    aml_end(&a);
+    seal(t, "DSDT", a.used, 1);
+    return a.used;
+}
+
+u32 acpi_build(const AcpiBoard *b, u8 out[ACPI_ROOM])
+{
+    memset(out, 0, ACPI_ROOM);
+    build_rsdp(out + RSDP_AT);
+    store32(out + RSDT_AT + HEADER_BYTES, ACPI_PA + FADT_AT);
+    seal(out + RSDT_AT, "RSDT", HEADER_BYTES + 4, 1);
+    build_facs(out + FACS_AT);
+    build_fadt(out + FADT_AT, b);
+    return DSDT_AT + build_dsdt(out + DSDT_AT, ACPI_ROOM - DSDT_AT, b);
+}

@@ -1,0 +1,23 @@
+/* acpi.h - the ACPI tables of the board, for kernels that are loaded without firmware. See acpi.c. */
+#ifndef RING3_ACPI_H
+#define RING3_ACPI_H
+
+#include "cpu/base.h"
+
+enum { ACPI_PA = 0xe0000, ACPI_ROOM = 0x4000 /* reserved for the tables: a multiple of a page */ };
+
+/* Where the power management block is, and how PCI interrupts are wired. */
+typedef struct AcpiBoard {
+    u16 pm1_evt, pm1_cnt, pm_tmr, gpe0; /* ports */
+    u8 sci_irq;
+    u16 smi_cmd;
+    u8 acpi_enable, acpi_disable; /* values for smi_cmd */
+    u8 slp_typ_s5;
+    u8 pirq[4];    /* IRQ of PIRQA..PIRQD */
+    u32 ram_bytes; /* PCI memory begins behind it */
+} AcpiBoard;
+
+/* acpi_build - RSDP, RSDT, FACS, FADT and DSDT as they lie at ACPI_PA. Returns the bytes used. */
+u32 acpi_build(const AcpiBoard *b, u8 out[ACPI_ROOM]);
+
+#endif

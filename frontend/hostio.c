@@ -1,0 +1,278 @@
+/* hostio.c - the I/O thread, and how it and the vCPU thread wake each other.
+ *
+ * The thread sleeps in poll() on four descriptors: standard input, a signalfd, a timerfd for the clock's next
+ * deadline, and an eventfd (`kick`) by which the vCPU thread asks for its care. All it does to the machine is
+ * cpu_attention(): the vCPU thread then does the work in its service hook.
+ *
+ * Waking the vCPU (no wake-up may be lost, none should cost a system call while it runs):
+ *     raise:  attention |= bits;   if (asleep) write(wake)
+ *     idle:   asleep = true;       if (!attention) poll(wake);   asleep = false;   drain wake
+ * Both sides store first and then load the other's word, with sequentially consistent atomics, so at least one of
+ * them sees the other's store: either idle does not sleep, or raise writes. `wake` is an eventfd, so a write before
+ * the poll() is kept. A write too many makes one idle call return at once, and the run loop calls it again.
+ * attention bits that the vCPU may not act upon now (ATT_INTR with IF=0) must not end the sleep over and over:
+ * idle looks only at the bits that raise sets.
+ *
+ * The clock: the earliest deadline changes often and mostly to later times, so the timerfd is armed only when the
+ * new deadline is earlier than what it is armed for, and re-armed when it goes off too early. `armed` and `deadline`
+ * change together under a lock (held for at most one system call). When a timer is due, ATT_CLOCK is raised once;
+ * the service hook always ends with hostio_set_deadline(), so that a deadline that came up meanwhile is armed.
+ *
+ * Input: a ring; when it is full, standard input is left alone (`stalled`) until the vCPU thread has taken bytes and
+ * kicks. End of file: standard input is left alone for good.
+ *
+ * Stopping: a second after a stop was asked for, the vCPU thread may still be stuck in a write to a full pipe or a
+ * stopped terminal. Then this thread restores the terminal and ends the process with the right code itself.
+ */
+#define _GNU_SOURCE
+#include "frontend/hostio.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "cpu/cpu.h"
+#include "frontend/ring.h"
+#include "frontend/tty.h"
+
+enum { STOP_PATIENCE_MS = 1000 };
+enum { OURS = ATT_CLOCK | ATT_IO | ATT_STOP | ATT_RESET | ATT_NMI };
+enum { FD_KICK, FD_SIGNAL, FD_TIMER, FD_STDIN, FD_COUNT };
+
+static struct {
+    Vcpu *c;
+    pthread_t thread;
+    bool running;
+    int wake, kick, timer, signals;
+    atomic_bool asleep, stalled, stop_wanted, done;
+    atomic_int exit_code;
+    u64 stop_since_ns; /* valid with stop_wanted; this thread's */
+    pthread_mutex_t clock_lock;
+    u64 deadline, armed; /* host ns; under clock_lock */
+    bool stdin_wanted;
+    bool input; /* standard input is read: wanted, and not at its end */
+    TtyKeys keys;
+    bool tty;
+    Ring ring;
+} io = {.clock_lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void post(int eventfd_)
+{
+    u64 one = 1;
+    (void)!write(eventfd_, &one, sizeof one);
+}
+
+static void drain(int fd)
+{
+    u64 count;
+    (void)!read(fd, &count, sizeof count);
+}
+
+/* --- waking the vCPU thread ------------------------------------------------------------------------------ */
+
+static void raise_attention(u32 bits)
+{
+    cpu_attention(io.c, bits);
+    if (atomic_load(&io.asleep)) post(io.wake);
+}
+
+void hostio_idle(void)
+{
+    struct pollfd p = {.fd = io.wake, .events = POLLIN};
+    atomic_store(&io.asleep, true);
+    if (!(atomic_load(&io.c->attention) & OURS)) poll(&p, 1, -1);
+    atomic_store(&io.asleep, false);
+    drain(io.wake);
+}
+
+/* --- the clock ------------------------------------------------------------------------------------------- */
+
+static void arm(u64 host_ns) /* with the lock held */
+{
+    struct itimerspec t = {.it_value = {(time_t)(host_ns / 1000000000u), (long)(host_ns % 1000000000u)}};
+    if (!host_ns) t.it_value.tv_nsec = 1; /* 0 would disarm */
+    timerfd_settime(io.timer, TFD_TIMER_ABSTIME, &t, NULL);
+    io.armed = host_ns;
+}
+
+void hostio_set_deadline(u64 host_ns)
+{
+    if (!io.running) return;
+    pthread_mutex_lock(&io.clock_lock);
+    io.deadline = host_ns;
+    if (host_ns < io.armed) arm(host_ns);
+    pthread_mutex_unlock(&io.clock_lock);
+}
+
+static void timer_went_off(void)
+{
+    drain(io.timer);
+    pthread_mutex_lock(&io.clock_lock);
+    io.armed = UINT64_MAX;
+    bool due = io.deadline <= host_now_ns();
+    if (!due && io.deadline != UINT64_MAX) arm(io.deadline);
+    pthread_mutex_unlock(&io.clock_lock);
+    if (due) raise_attention(ATT_CLOCK);
+}
+
+/* --- stopping -------------------------------------------------------------------------------------------- */
+
+static void want_stop(int code)
+{
+    if (atomic_load(&io.stop_wanted)) return;
+    atomic_store(&io.exit_code, code);
+    io.stop_since_ns = host_now_ns();
+    atomic_store(&io.stop_wanted, true);
+    raise_attention(ATT_IO);
+}
+
+bool hostio_stop_wanted(void) { return atomic_load(&io.stop_wanted); }
+int hostio_exit_code(void) { return atomic_load(&io.exit_code); }
+
+/* Somebody stops the process from outside: leave the terminal as it was, and take it again afterwards. */
+static void suspended(void)
+{
+    tty_restore();
+    kill(getpid(), SIGSTOP);
+}
+
+static void resumed(void)
+{
+    io.tty = io.stdin_wanted && tty_raw();
+    if (io.tty) io.input = true; /* reading in the background fails, which looks like the end */
+}
+
+static void signal_came(void)
+{
+    struct signalfd_siginfo s;
+    if (read(io.signals, &s, sizeof s) != sizeof s) return;
+    switch (s.ssi_signo) {
+    case SIGTSTP: suspended(); break;
+    case SIGCONT: resumed(); break;
+    default: want_stop(128 + (int)s.ssi_signo); break;
+    }
+}
+
+/* --- standard input -------------------------------------------------------------------------------------- */
+
+static void stdin_ready(void)
+{
+    u8 bytes[512];
+    u32 room = ring_room(&io.ring);
+    ssize_t n = read(STDIN_FILENO, bytes, room < sizeof bytes ? room : sizeof bytes);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n <= 0) {
+        io.input = false;
+        return;
+    }
+    u32 kept = io.tty ? tty_filter(&io.keys, bytes, (u32)n) : (u32)n;
+    ring_put(&io.ring, bytes, kept);
+    if (io.keys.quit)
+        want_stop(0);
+    else if (kept)
+        raise_attention(ATT_IO);
+}
+
+/* May standard input be read now? Store, then load, as in idle: hostio_read() does it the other way round. */
+static bool input_wanted(void)
+{
+    if (!io.input) return false;
+    if (ring_room(&io.ring)) return true;
+    atomic_store(&io.stalled, true);
+    return ring_room(&io.ring) != 0;
+}
+
+u32 hostio_read(u8 *to, u32 n)
+{
+    u32 got = ring_get(&io.ring, to, n);
+    if (got && atomic_load(&io.stalled) && atomic_exchange(&io.stalled, false)) post(io.kick);
+    return got;
+}
+
+/* --- the thread ------------------------------------------------------------------------------------------ */
+
+static void wait_for_events(struct pollfd *p)
+{
+    p[FD_STDIN].fd = input_wanted() ? STDIN_FILENO : -1;
+    poll(p, FD_COUNT, atomic_load(&io.stop_wanted) ? STOP_PATIENCE_MS : -1);
+}
+
+static void lose_patience(void)
+{
+    if (!atomic_load(&io.stop_wanted) || host_now_ns() - io.stop_since_ns < STOP_PATIENCE_MS * 1000000ull)
+        return;
+    tty_restore();
+    _exit(hostio_exit_code());
+}
+
+static void *thread_main(void *unused)
+{
+    struct pollfd p[FD_COUNT] = {[FD_KICK] = {io.kick, POLLIN, 0},
+                                 [FD_SIGNAL] = {io.signals, POLLIN, 0},
+                                 [FD_TIMER] = {io.timer, POLLIN, 0},
+                                 [FD_STDIN] = {-1, POLLIN, 0}};
+    (void)unused;
+    while (!atomic_load(&io.done)) {
+        wait_for_events(p);
+        lose_patience();
+        if (p[FD_KICK].revents) drain(io.kick);
+        if (p[FD_SIGNAL].revents) signal_came();
+        if (p[FD_TIMER].revents) timer_went_off();
+        if (p[FD_STDIN].revents) stdin_ready();
+    }
+    return NULL;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------ */
+
+static void stop_signals(sigset_t *s)
+{
+    static const int list[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGALRM};
+    sigemptyset(s);
+    for (unsigned n = 0; n < ARRAY_LEN(list); n++) sigaddset(s, list[n]);
+}
+
+void hostio_block_signals(void)
+{
+    sigset_t s;
+    sigfillset(&s);
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    for (unsigned n = 0; n < ARRAY_LEN(own); n++) sigdelset(&s, own[n]);
+    sigprocmask(SIG_BLOCK, &s, NULL);
+}
+
+bool hostio_start(Vcpu *c, bool stdin_wanted, Problem *p)
+{
+    sigset_t s;
+    stop_signals(&s);
+    io.c = c;
+    io.deadline = io.armed = UINT64_MAX;
+    io.stdin_wanted = io.input = stdin_wanted;
+    io.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    io.kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    io.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    io.signals = signalfd(-1, &s, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (io.wake < 0 || io.kick < 0 || io.timer < 0 || io.signals < 0)
+        return problem_set(p, "the host has no descriptors left");
+    if (stdin_wanted) io.tty = tty_raw();
+    if (pthread_create(&io.thread, NULL, thread_main, NULL))
+        return problem_set(p, "the host allows no thread");
+    io.running = true;
+    return true;
+}
+
+void hostio_stop(void)
+{
+    if (io.running) {
+        io.running = false;
+        atomic_store(&io.done, true);
+        post(io.kick);
+        pthread_join(io.thread, NULL);
+    }
+    tty_restore();
+}

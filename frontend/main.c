@@ -1,0 +1,72 @@
+/* main.c - from the command line to the exit code.
+ *
+ * Everything that the person may have got wrong is found before the guest starts; it is said in one or two lines
+ * and ends with 1. Exit codes otherwise: options.c, show_help().
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "frontend/chardevs.h"
+#include "frontend/hostio.h"
+#include "frontend/pc.h"
+
+static bool open_trace(const Options *o, Problem *p)
+{
+    if (o->trace_path) {
+        int fd = open(o->trace_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0) return problem_set(p, "-D %.200s: %s", o->trace_path, strerror(errno));
+        close(fd);
+    }
+    trace_open(o->trace_path);
+    trace_mask = o->trace_mask;
+    return true;
+}
+
+static bool open_backends(const Options *o, MachineConfig *cfg, Problem *p)
+{
+    p->text[0] = 0;
+    for (int n = 0; n < SERIAL_PORTS && !p->text[0]; n++)
+        cfg->serial[n] = chardev_open(&o->serial[n], "-serial", p);
+    if (!p->text[0] && o->has_debugcon) cfg->debugcon = chardev_open(&o->debugcon, "-debugcon", p);
+    return !p->text[0];
+}
+
+static bool wants_stdin(const Options *o)
+{
+    return o->serial[0].kind == CHAR_STDIO || o->serial[1].kind == CHAR_STDIO;
+}
+
+static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
+{
+    MachineConfig cfg = {.ram_bytes = o->ram_bytes,
+                         .debug_exit = o->debug_exit,
+                         .debug_exit_iobase = o->debug_exit_iobase,
+                         .debug_exit_iosize = o->debug_exit_iosize,
+                         .rtc_base_unix_s = (s64)time(NULL)};
+    return boot_open(boot, o->ram_bytes, o->kernel, o->initrd, o->append, p) && open_backends(o, &cfg, p) &&
+           open_trace(o, p) && pc_start(pc, o, &cfg, boot, p) && hostio_start(&pc->cpu, wants_stdin(o), p);
+}
+
+int main(int argc, char **argv)
+{
+    static Pc pc;
+    static Boot boot;
+    Options o;
+    Problem p;
+    OptionsResult r = options_parse(&o, argc, argv);
+    if (r != OPTIONS_RUN) return r == OPTIONS_BAD;
+    hostio_block_signals();
+    if (!start(&pc, &o, &boot, &p)) {
+        say("%s", p.text);
+        return 1;
+    }
+    int code = pc_run(&pc);
+    hostio_stop();
+    if (trace_mask & TRACE_STATS) pc_print_stats(&pc);
+    fflush(NULL);
+    return code;
+}

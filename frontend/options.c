@@ -1,0 +1,388 @@
+/* options.c - one table of options; parser, help and suggestions read it.
+ *
+ * The words and their meaning are QEMU's: one dash (two are taken as well), the value in the next argument. What is
+ * wrong is said in at most two lines that name option and value, with the nearest word that would be right.
+ *
+ * Differences from QEMU: without -serial the ports are connected to nothing; -debugcon stdio may share standard
+ * output with -serial stdio, since it never reads.
+ */
+#include "frontend/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "frontend/say.h"
+#include "frontend/suggest.h"
+
+typedef struct Option {
+    const char *name, *value; /* value: what help calls it; NULL: takes none */
+    OptionsResult (*set)(Options *o, const char *value);
+    const char *help;
+} Option;
+
+/* --- values ---------------------------------------------------------------------------------------------- */
+
+/* The words that a value may be, as they are offered: for "one of" and for the nearest. */
+typedef struct Words {
+    char list[200];
+    Suggest near;
+} Words;
+
+static void words_begin(Words *w, const char *value)
+{
+    w->list[0] = 0;
+    suggest_begin(&w->near, value);
+}
+
+static void words_offer(Words *w, const char *word)
+{
+    size_t n = strlen(w->list);
+    snprintf(w->list + n, sizeof w->list - n, "%s%s", n ? ", " : "", word);
+    suggest_offer(&w->near, word);
+}
+
+static OptionsResult words_refuse(const Words *w, const char *option, const char *value)
+{
+    const char *near = suggest_result(&w->near);
+    if (near)
+        say("%s %.80s: did you mean '%s'?", option, value, near);
+    else
+        say("%s %.80s: no such value", option, value);
+    say("%s takes one of: %s", option, w->list);
+    return OPTIONS_BAD;
+}
+
+/* Decimal or 0x number at *s, moving *s behind it; false: none, or over 2^32 - 1. */
+static bool parse_number(const char **s, u32 *n)
+{
+    char *end;
+    if (**s < '0' || **s > '9') return false;
+    unsigned long long v = strtoull(*s, &end, strncmp(*s, "0x", 2) ? 10 : 16);
+    if (end == *s || v > UINT32_MAX) return false;
+    *n = (u32)v;
+    *s = end;
+    return true;
+}
+
+static OptionsResult set_m(Options *o, const char *value)
+{
+    const char *s = value;
+    u32 n = 0;
+    bool ok = parse_number(&s, &n);
+    u32 unit = *s == 'G' || *s == 'g' ? 1024 : 1;
+    if (*s == 'M' || *s == 'm' || *s == 'G' || *s == 'g') s++;
+    if (!ok || *s) {
+        say("-m %.80s: not a memory size; give MiB, or a number with M or G", value);
+        return OPTIONS_BAD;
+    }
+    u64 mib = (u64)n * unit;
+    if (mib < RAM_MIN_MIB || mib > RAM_MAX_MIB) {
+        say("-m %.80s: out of range; %u to %u MiB are possible", value, RAM_MIN_MIB, RAM_MAX_MIB);
+        return OPTIONS_BAD;
+    }
+    o->ram_bytes = (u32)mib << 20;
+    return OPTIONS_RUN;
+}
+
+static OptionsResult parse_char(CharSpec *to, const char *option, const char *value, bool with_null)
+{
+    Words w;
+    if (!strncmp(value, "file:", 5) && value[5]) {
+        *to = (CharSpec){CHAR_FILE, value + 5};
+        return OPTIONS_RUN;
+    }
+    if (!strcmp(value, "stdio")) {
+        *to = (CharSpec){CHAR_STDIO, NULL};
+        return OPTIONS_RUN;
+    }
+    if (with_null && !strcmp(value, "null")) {
+        *to = (CharSpec){CHAR_NULL, NULL};
+        return OPTIONS_RUN;
+    }
+    words_begin(&w, value);
+    words_offer(&w, "stdio");
+    words_offer(&w, "file:PATH");
+    if (with_null) words_offer(&w, "null");
+    return words_refuse(&w, option, value);
+}
+
+static OptionsResult set_serial(Options *o, const char *value)
+{
+    if (o->serial_count == SERIAL_PORTS) {
+        say("-serial %.80s: there are only %d serial ports", value, SERIAL_PORTS);
+        return OPTIONS_BAD;
+    }
+    return parse_char(&o->serial[o->serial_count++], "-serial", value, true);
+}
+
+static OptionsResult set_debugcon(Options *o, const char *value)
+{
+    o->has_debugcon = true;
+    return parse_char(&o->debugcon, "-debugcon", value, false);
+}
+
+static OptionsResult set_display(Options *o, const char *value)
+{
+    Words w;
+    (void)o;
+    if (!strcmp(value, "none")) return OPTIONS_RUN;
+    words_begin(&w, value);
+    words_offer(&w, "none");
+    return words_refuse(&w, "-display", value);
+}
+
+static OptionsResult set_accel(Options *o, const char *value)
+{
+    static const char *const names[] = {[ACCEL_TRANSLATE] = "translate", [ACCEL_INTERP] = "interp"};
+    Words w;
+    words_begin(&w, value);
+    for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
+        if (!strcmp(value, names[n])) {
+            o->accel = (Accel)n;
+            return OPTIONS_RUN;
+        }
+        words_offer(&w, names[n]);
+    }
+    return words_refuse(&w, "-accel", value);
+}
+
+static OptionsResult set_cpu(Options *o, const char *value)
+{
+    Words w;
+    if (!strcmp(value, "help")) {
+        for (const CpuModel *m = cpu_models; m->name; m++) printf("  %-10s %s\n", m->name, m->about);
+        return OPTIONS_DONE;
+    }
+    if ((o->cpu = cpu_model_find(value))) return OPTIONS_RUN;
+    words_begin(&w, value);
+    for (const CpuModel *m = cpu_models; m->name; m++) words_offer(&w, m->name);
+    return words_refuse(&w, "-cpu", value);
+}
+
+static const struct {
+    const char *word, *help;
+} trace_words[] = {
+#define T(id, word, help) {word, help},
+    TRACE_LIST(T)
+#undef T
+};
+
+static OptionsResult trace_help(void)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(trace_words); n++)
+        printf("  %-14s %s\n", trace_words[n].word, trace_words[n].help);
+    return OPTIONS_DONE;
+}
+
+static OptionsResult set_trace_word(Options *o, const char *word)
+{
+    Words w;
+    words_begin(&w, word);
+    for (unsigned n = 0; n < ARRAY_LEN(trace_words); n++) {
+        if (!strcmp(word, trace_words[n].word)) {
+            o->trace_mask |= 1u << n;
+            return OPTIONS_RUN;
+        }
+        words_offer(&w, trace_words[n].word);
+    }
+    return words_refuse(&w, "-d", word);
+}
+
+static OptionsResult set_d(Options *o, const char *value)
+{
+    if (!strcmp(value, "help")) return trace_help();
+    do {
+        char word[40];
+        size_t n = strcspn(value, ",");
+        snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), value);
+        OptionsResult r = set_trace_word(o, word);
+        if (r != OPTIONS_RUN) return r;
+        value += n;
+    } while (*value++ == ',');
+    return OPTIONS_RUN;
+}
+
+/* The part of a -device value behind its name: ,iobase=N,iosize=N. */
+static bool parse_debug_exit(Options *o, const char *s)
+{
+    while (*s) {
+        u32 n;
+        bool base = !strncmp(s, ",iobase=", 8);
+        if (!base && strncmp(s, ",iosize=", 8)) return false;
+        s += 8;
+        if (!parse_number(&s, &n) || n > 0xffff) return false;
+        if (!base && n != 1 && n != 2 && n != 4) return false;
+        if (base)
+            o->debug_exit_iobase = (u16)n;
+        else
+            o->debug_exit_iosize = (u8)n;
+    }
+    return o->debug_exit_iobase + o->debug_exit_iosize <= 0x10000;
+}
+
+static OptionsResult set_device(Options *o, const char *value)
+{
+    static const char name[] = "isa-debug-exit";
+    Words w;
+    size_t n = sizeof name - 1;
+    if (!strncmp(value, name, n) && (!value[n] || value[n] == ',')) {
+        o->debug_exit = true;
+        if (parse_debug_exit(o, value + n)) return OPTIONS_RUN;
+        say("-device %.80s: takes iobase=0..0xffff and iosize=1, 2 or 4", value);
+        return OPTIONS_BAD;
+    }
+    words_begin(&w, value);
+    words_offer(&w, name);
+    return words_refuse(&w, "-device", value);
+}
+
+static OptionsResult set_string(const char **to, const char *option, const char *value)
+{
+    if (*value) {
+        *to = value;
+        return OPTIONS_RUN;
+    }
+    say("%s '': an empty name", option);
+    return OPTIONS_BAD;
+}
+
+static OptionsResult set_kernel(Options *o, const char *value)
+{
+    return set_string(&o->kernel, "-kernel", value);
+}
+static OptionsResult set_initrd(Options *o, const char *value)
+{
+    return set_string(&o->initrd, "-initrd", value);
+}
+static OptionsResult set_trace_path(Options *o, const char *value)
+{
+    return set_string(&o->trace_path, "-D", value);
+}
+static OptionsResult set_append(Options *o, const char *value) { return o->append = value, OPTIONS_RUN; }
+static OptionsResult set_nographic(Options *o, const char *value)
+{
+    (void)value;
+    return o->nographic = true, OPTIONS_RUN;
+}
+static OptionsResult set_no_reboot(Options *o, const char *value)
+{
+    (void)value;
+    return o->no_reboot = true, OPTIONS_RUN;
+}
+static OptionsResult show_help(Options *o, const char *value);
+static OptionsResult show_version(Options *o, const char *value);
+
+/* --- the table ------------------------------------------------------------------------------------------- */
+
+static const Option options[] = {
+    {"m", "SIZE", set_m, "memory in MiB, or with suffix M or G (1 to 3072; default 128)"},
+    {"kernel", "FILE", set_kernel, "Linux bzImage or Multiboot ELF to boot"},
+    {"initrd", "FILE", set_initrd, "initial RAM disk; Multiboot: modules, \"file args,file args\""},
+    {"append", "TEXT", set_append, "kernel command line"},
+    {"serial", "stdio|file:PATH|null", set_serial,
+     "where a serial port leads; the first is COM1, the second COM2"},
+    {"display", "none", set_display, "no window"},
+    {"nographic", NULL, set_nographic, "same as -display none -serial stdio"},
+    {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
+    {"accel", "translate|interp", set_accel, "how guest code runs (default translate)"},
+    {"cpu", "MODEL", set_cpu, "386, 486, pentium, ppro, pentium2, pentium3, max (default); help lists them"},
+    {"d", "WORD,...", set_d, "what to trace; help lists the words"},
+    {"D", "FILE", set_trace_path, "traces go to FILE, not to stderr"},
+    {"debugcon", "stdio|file:PATH", set_debugcon, "debug console at port 0xe9"},
+    {"device", "isa-debug-exit", set_device, "with [,iobase=0x501][,iosize=2]: a port that ends ring3"},
+    {"h", NULL, show_help, "this text (also -help)"},
+    {"help", NULL, show_help, NULL},
+    {"version", NULL, show_version, "the version"},
+};
+
+static OptionsResult show_help(Options *o, const char *value)
+{
+    (void)o, (void)value;
+    printf("usage: ring3 -kernel FILE [options]\n"
+           "Runs a 32-bit PC with its operating system as an ordinary process.\n\n");
+    for (unsigned n = 0; n < ARRAY_LEN(options); n++) {
+        char left[60];
+        if (!options[n].help) continue;
+        snprintf(left, sizeof left, "-%s %s", options[n].name, options[n].value ? options[n].value : "");
+        printf("  %-30s %s\n", left, options[n].help);
+    }
+    printf("\nOn a terminal: Ctrl-A X ends ring3, Ctrl-A H lists the keys; all others go to the guest.\n"
+           "Exit code: 0 power-off, quit or reset under -no-reboot; 1 bad usage; 128+n signal n; from\n"
+           "isa-debug-exit (value << 1) | 1.\n");
+    return OPTIONS_DONE;
+}
+
+static OptionsResult show_version(Options *o, const char *value)
+{
+    (void)o, (void)value;
+    printf("ring3 " RING3_VERSION "\n");
+    return OPTIONS_DONE;
+}
+
+/* --- the parser ------------------------------------------------------------------------------------------ */
+
+static const Option *option_find(const char *arg)
+{
+    if (*arg != '-') return NULL;
+    arg += arg[1] == '-' ? 2 : 1;
+    for (unsigned n = 0; n < ARRAY_LEN(options); n++)
+        if (!strcmp(arg, options[n].name)) return &options[n];
+    return NULL;
+}
+
+static OptionsResult refuse_argument(const char *arg)
+{
+    Suggest s;
+    if (*arg != '-') {
+        say("'%.80s': not an option (a kernel is given with -kernel); -h lists the options", arg);
+        return OPTIONS_BAD;
+    }
+    suggest_begin(&s, arg + (arg[1] == '-' ? 2 : 1));
+    for (unsigned n = 0; n < ARRAY_LEN(options); n++) suggest_offer(&s, options[n].name);
+    const char *near = suggest_result(&s);
+    if (near)
+        say("%.80s: no such option; did you mean -%s?", arg, near);
+    else
+        say("%.80s: no such option; -h lists them", arg);
+    return OPTIONS_BAD;
+}
+
+static OptionsResult parse_all(Options *o, int argc, char **argv)
+{
+    for (int n = 1; n < argc; n++) {
+        const Option *opt = option_find(argv[n]);
+        if (!opt) return refuse_argument(argv[n]);
+        if (opt->value && n + 1 == argc) {
+            say("-%s: the value is missing (%s)", opt->name, opt->value);
+            return OPTIONS_BAD;
+        }
+        OptionsResult r = opt->set(o, opt->value ? argv[++n] : NULL);
+        if (r != OPTIONS_RUN) return r;
+    }
+    return OPTIONS_RUN;
+}
+
+static const char *contradiction(const Options *o)
+{
+    if (!o->kernel && o->initrd) return "-initrd: only with -kernel";
+    if (!o->kernel && o->append) return "-append: only with -kernel";
+    if (!o->kernel) return "nothing to boot: give -kernel FILE; -h lists the options";
+    if (o->serial[0].kind == CHAR_STDIO && o->serial[1].kind == CHAR_STDIO)
+        return "-serial stdio: given twice, and there is only one standard input";
+    return NULL;
+}
+
+OptionsResult options_parse(Options *o, int argc, char **argv)
+{
+    *o = (Options){.ram_bytes = (u32)RAM_DEFAULT_MIB << 20,
+                   .cpu = cpu_model_find("max"),
+                   .debug_exit_iobase = 0x501,
+                   .debug_exit_iosize = 2};
+    OptionsResult r = parse_all(o, argc, argv);
+    if (r != OPTIONS_RUN) return r;
+    if (o->nographic && !o->serial_count) o->serial[o->serial_count++] = (CharSpec){CHAR_STDIO, NULL};
+    const char *wrong = contradiction(o);
+    if (!wrong) return OPTIONS_RUN;
+    say("%s", wrong);
+    return OPTIONS_BAD;
+}

@@ -1,0 +1,42 @@
+/* options.h - the command line, in the words that QEMU's users have in their fingers. See options.c. */
+#ifndef RING3_OPTIONS_H
+#define RING3_OPTIONS_H
+
+#include "cpu/cpu.h"
+
+typedef enum CharKind { CHAR_NULL, CHAR_STDIO, CHAR_FILE } CharKind;
+typedef struct CharSpec {
+    CharKind kind;
+    const char *path; /* CHAR_FILE */
+} CharSpec;
+
+typedef enum Accel { ACCEL_TRANSLATE, ACCEL_INTERP } Accel;
+
+enum { RAM_MIN_MIB = 1, RAM_MAX_MIB = 3072, RAM_DEFAULT_MIB = 128, SERIAL_PORTS = 2 };
+
+typedef struct Options {
+    u32 ram_bytes;
+    const char *kernel, *initrd, *append; /* NULL: not given */
+    CharSpec serial[SERIAL_PORTS];
+    int serial_count; /* given with -serial */
+    CharSpec debugcon;
+    bool has_debugcon;
+    bool nographic, no_reboot;
+    Accel accel;
+    const CpuModel *cpu;
+    u32 trace_mask;
+    const char *trace_path;
+    bool debug_exit;
+    u16 debug_exit_iobase;
+    u8 debug_exit_iosize;
+} Options;
+
+typedef enum OptionsResult {
+    OPTIONS_RUN,
+    OPTIONS_DONE, /* help or version was printed: exit 0 */
+    OPTIONS_BAD,  /* said on stderr: exit 1 */
+} OptionsResult;
+
+OptionsResult options_parse(Options *o, int argc, char **argv);
+
+#endif

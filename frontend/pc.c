@@ -1,0 +1,170 @@
+/* pc.c - the wires between board (hw/), processor (cpu/), engine and host (hostio.c).
+ *
+ *   PIC INTR -> cpu_set_intr            INTA cycle <- Vcpu.intr_ack        FERR# -> IRQ13
+ *   reset, power-off, debug exit -> attention, and the run loop ends or resets
+ *   earliest deadline -> the I/O thread's timer -> ATT_CLOCK -> machine_service
+ *   TSC = guest nanoseconds: a 1 GHz processor, in step with PIT, RTC and PM timer
+ *
+ * Everything here but pc_start runs on the vCPU thread.
+ */
+#include "frontend/pc.h"
+
+#include "frontend/disasm.h"
+#include "frontend/hostio.h"
+#include "translator/xlat.h"
+
+#include <stdlib.h>
+
+/* --- from the board -------------------------------------------------------------------------------------- */
+
+static void on_intr(void *ctx, bool level) { cpu_set_intr(&((Pc *)ctx)->cpu, level); }
+static void on_reset(void *ctx) { cpu_attention(&((Pc *)ctx)->cpu, ATT_RESET); }
+
+static void stop(Pc *pc, StopReason why)
+{
+    pc->cpu.stop_reason = why;
+    cpu_attention(&pc->cpu, ATT_STOP);
+}
+
+static void on_poweroff(void *ctx) { stop(ctx, STOP_POWEROFF); }
+
+static void on_debug_exit(void *ctx, u32 value)
+{
+    Pc *pc = ctx;
+    pc->cpu.exit_code = (int)(value << 1 | 1) & 0xff;
+    stop(pc, STOP_DEBUG_EXIT);
+}
+
+static void on_a20(void *ctx, bool enabled)
+{
+    Vcpu *c = &((Pc *)ctx)->cpu;
+    (void)enabled;
+    if (c->engine) c->engine->paging_changed(c->engine->ctx, c, EV_A20);
+}
+
+static void on_deadline(void *ctx, u64 guest_ns)
+{
+    Pc *pc = ctx;
+    if (!pc->machine) return; /* still being built; pc_run() asks */
+    const Clock *k = machine_clock(pc->machine);
+    hostio_set_deadline(guest_ns == UINT64_MAX ? UINT64_MAX : clock_to_host_ns(k, guest_ns));
+}
+
+static u64 tsc_now(void *ctx) { return clock_now(machine_clock(((Pc *)ctx)->machine)); }
+
+/* --- from the run loop ----------------------------------------------------------------------------------- */
+
+static void service(void *ctx)
+{
+    Pc *pc = ctx;
+    machine_service(pc->machine);
+    on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
+    if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
+}
+
+static void idle(void *ctx)
+{
+    (void)ctx;
+    hostio_idle();
+}
+
+static bool reset(void *ctx)
+{
+    Pc *pc = ctx;
+    if (pc->no_reboot) return false;
+    machine_reset(pc->machine);
+    cpu_reset(&pc->cpu);
+    return boot_place(pc->boot, &pc->cpu, &pc->problem);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------ */
+
+static bool choose_engine(Pc *pc, Accel accel, Problem *p)
+{
+    const char *why = "";
+    if (accel == ACCEL_INTERP) {
+        pc->cpu.engine = &engine_interp;
+        return true;
+    }
+    xlat_disasm = disasm_trace;
+    pc->engine = xlat_new(&pc->cpu, &why);
+    return pc->engine ? true : problem_set(p, "-accel translate: %s", why);
+}
+
+bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *boot, Problem *p)
+{
+    MachineEvents ev = {.ctx = pc,
+                        .intr = on_intr,
+                        .reset = on_reset,
+                        .poweroff = on_poweroff,
+                        .debug_exit = on_debug_exit,
+                        .a20 = on_a20,
+                        .deadline = on_deadline};
+    pc->boot = boot;
+    pc->no_reboot = o->no_reboot;
+    pc->machine = machine_new(cfg, &ev);
+    if (!pc->machine) return problem_set(p, "-m %u: the host has not enough memory", o->ram_bytes >> 20);
+    Vcpu *c = &pc->cpu;
+    cpu_init(c, o->cpu, machine_bus(pc->machine), machine_phys(pc->machine));
+    c->intr_ack = machine_intr_ack;
+    c->ferr = machine_ferr;
+    c->intr_ctx = c->ferr_ctx = pc->machine;
+    c->tsc_now = tsc_now;
+    c->tsc_ctx = pc;
+    if (trace_mask & TRACE_STATS) c->row_hits = calloc(x86_row_count, sizeof *c->row_hits);
+    if (!choose_engine(pc, o->accel, p)) return false;
+    cpu_reset(c);
+    return boot_place(boot, c, p);
+}
+
+/* A triple fault resets, as on a PC; so the run loop is entered again. */
+int pc_run(Pc *pc)
+{
+    const RunHooks hooks = {.ctx = pc, .service = service, .idle = idle, .reset = reset};
+    StopReason why;
+    on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
+    do why = cpu_run(&pc->cpu, &hooks);
+    while (why == STOP_SHUTDOWN && reset(pc));
+    fpu_park(&pc->cpu);
+    if (pc->problem.text[0]) {
+        say("%s", pc->problem.text);
+        return 1;
+    }
+    return why == STOP_DEBUG_EXIT ? pc->cpu.exit_code : why == STOP_QUIT ? hostio_exit_code() : 0;
+}
+
+/* --- statistics ------------------------------------------------------------------------------------------ */
+
+typedef struct RowCount {
+    u64 hits;
+    const Row *row;
+} RowCount;
+
+static int more_hits(const void *a, const void *b)
+{
+    u64 x = ((const RowCount *)a)->hits, y = ((const RowCount *)b)->hits;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void print_rows(const Vcpu *c)
+{
+    enum { SHOWN = 30 };
+    RowCount *rows = calloc(x86_row_count, sizeof *rows);
+    if (!rows || !c->row_hits) return;
+    for (unsigned n = 0; n < x86_row_count; n++) rows[n] = (RowCount){c->row_hits[n], &x86_rows[n]};
+    qsort(rows, x86_row_count, sizeof *rows, more_hits);
+    trace_line("rows interpreted most often:");
+    for (unsigned n = 0; n < SHOWN && n < x86_row_count && rows[n].hits; n++)
+        trace_line("  %14llu  %04x %s", (unsigned long long)rows[n].hits, rows[n].row->opcode,
+                   rows[n].row->name);
+    free(rows);
+}
+
+void pc_print_stats(const Pc *pc)
+{
+    trace_line("interpreted: %llu instructions", (unsigned long long)pc->cpu.insns_interp);
+    if (pc->engine)
+        xlat_print_stats(pc->engine, trace_line);
+    else
+        print_rows(&pc->cpu);
+}

@@ -1,0 +1,25 @@
+/* pc.h - one PC: board, processor, engine and kernel, wired together and run. See pc.c. */
+#ifndef RING3_PC_H
+#define RING3_PC_H
+
+#include "frontend/boot.h"
+#include "frontend/options.h"
+#include "hw/machine.h"
+
+typedef struct Pc {
+    Machine *machine;
+    Vcpu cpu;
+    const Engine *engine;
+    const Boot *boot;
+    bool no_reboot;
+    Problem problem; /* why a reset failed; empty: it did not */
+} Pc;
+
+/* pc_start - everything up to the first instruction. cfg: memory and backends are filled in by the caller. */
+bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *boot, Problem *p);
+/* pc_run - run until the guest or the person ends it; returns the exit code. */
+int pc_run(Pc *pc);
+/* pc_print_stats - what -d stats shows, to the trace. */
+void pc_print_stats(const Pc *pc);
+
+#endif

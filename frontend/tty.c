@@ -1,0 +1,92 @@
+/* tty.c - see tty.h.
+ *
+ * Ways out and who restores: exit() - atexit; CHECK - base_on_panic; SIGSEGV and its kind - on_fatal(), which then
+ * dies of the signal; SIGINT and its kind - the I/O thread stops the machine (hostio.c), then exit(). The
+ * translator takes SIGSEGV, SIGBUS and SIGFPE over; what is not its own becomes a CHECK. SIGKILL: nobody can.
+ */
+#include "frontend/tty.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { CTRL_A = 1 };
+
+static struct termios saved;
+static atomic_bool is_raw;
+
+void tty_restore(void)
+{
+    if (atomic_exchange(&is_raw, false)) tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+}
+
+static void on_fatal(int sig)
+{
+    tty_restore();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void guard_exits(void)
+{
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    static bool done;
+    struct sigaction a = {.sa_handler = on_fatal, .sa_flags = SA_ONSTACK};
+    if (done) return;
+    done = true;
+    atexit(tty_restore);
+    base_on_panic = tty_restore;
+    for (unsigned n = 0; n < ARRAY_LEN(fatal); n++) sigaction(fatal[n], &a, NULL);
+}
+
+bool tty_raw(void)
+{
+    struct termios t;
+    if (atomic_load(&is_raw)) return true;
+    if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &t) < 0)
+        return false;
+    guard_exits();
+    saved = t;
+    atomic_store(&is_raw, true);
+    t.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+    t.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+    t.c_cflag = (t.c_cflag & ~(tcflag_t)(CSIZE | PARENB)) | CS8;
+    t.c_cc[VMIN] = 1;
+    t.c_cc[VTIME] = 0;
+    return tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0;
+}
+
+/* --- escape keys ----------------------------------------------------------------------------------------- */
+
+static void show_keys(void)
+{
+    static const char text[] = "\r\n  Ctrl-A X       end ring3\r\n  Ctrl-A H       this list\r\n"
+                               "  Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
+    (void)!write(STDOUT_FILENO, text, sizeof text - 1);
+}
+
+/* The key behind Ctrl-A; true: the guest gets it. */
+static bool escaped_key(TtyKeys *k, u8 key)
+{
+    switch (key) {
+    case 'x':
+    case 'X': k->quit = true; return false;
+    case 'h':
+    case 'H':
+    case '?': show_keys(); return false;
+    default: return key == CTRL_A;
+    }
+}
+
+u32 tty_filter(TtyKeys *k, u8 *bytes, u32 n)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < n; i++) {
+        bool starts = !k->escape && bytes[i] == CTRL_A;
+        if (!starts && (!k->escape || escaped_key(k, bytes[i]))) bytes[kept++] = bytes[i];
+        k->escape = starts;
+    }
+    return kept;
+}
