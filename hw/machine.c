@@ -109,6 +109,7 @@ static void machine_wire(Machine *m)
 
     pic_init(&m->pic, bus, intr);
     pit_init(&m->pit, bus, clock, irq(m, 0));
+    pit_watch_tick(&m->pit, pic_irq0_waits, &m->pic);
     rtc_init(&m->rtc, bus, clock, irq(m, 8), c->rtc_base_unix_s);
     kbc_init(&m->kbc, bus, clock, &keyboard);
     sysctl_init(&m->sysctl, bus, &m->pit, reset, a20, irq(m, 13));

@@ -221,6 +221,12 @@ void pic_set_irq(void *pic, int irq, bool level)
     update(p);
 }
 
+bool pic_irq0_waits(void *pic)
+{
+    const PicChip *c = &((Pic *)pic)->chip[MASTER];
+    return c->irr & ~c->imr & BIT(0);
+}
+
 static u8 slave_ack(Pic *p)
 {
     PicChip *c = &p->chip[SLAVE];

@@ -30,6 +30,7 @@ void pic_init(Pic *p, Bus *bus, IrqLine intr);
 void pic_reset(Pic *p);
 /* Input 0-15 of the pair (IRQ2 is the cascade: ignored). An IrqLine.set. */
 void pic_set_irq(void *pic, int irq, bool level);
+bool pic_irq0_waits(void *pic); /* IRQ0 is requested and not masked, but not acknowledged yet */
 /* The INTA cycles: the vector of the most urgent request, or the spurious vector 7 of its chip. */
 u8 pic_ack(Pic *p);
 

@@ -8,8 +8,9 @@
  * rising edge of OUT is armed as a Timer.
  *
  * A late host: edges that passed while the vCPU thread was away are delivered one by one afterwards, up to four
- * times as fast as they would have come, so that a guest that counts ticks keeps its time. At most one second's
- * worth is kept; the rest is lost. Edges that the *guest* let pass (interrupts off, masked) are lost as on hardware.
+ * times as fast as they would have come, so that a guest that counts ticks keeps its time. A tick that comes
+ * while the last one still waits for its interrupt is kept as well (hardware loses it, but hardware is not
+ * slowed down by an emulator). At most one second's worth is kept. While IRQ0 is masked ticks are lost as on hardware.
  * Overdue edges are delivered before a counter is read: otherwise the guest sees the counter wrap without a tick.
  * Edges come no closer than MIN_GAP apart: a guest that programs a count of 2 gets a storm, but we live.
  *
@@ -134,8 +135,18 @@ static void irq0_arm(Pit *p, u64 not_before)
         clock_arm(p->clock, &p->timer, pit_tick_ns(at > not_before ? at : not_before));
 }
 
+static void keep_missed(Pit *p, u64 edges) /* periodic modes */
+{
+    u64 most = HZ_TIMES_3 / 3 / p->channel[0].count + 1;
+    p->missed = (u32)(p->missed + edges < most ? p->missed + edges : most);
+}
+
 static void irq0_pulse(Pit *p)
 {
+    if (periodic(&p->channel[0]) && p->tick_waits && p->tick_waits(p->tick_ctx)) {
+        keep_missed(p, 1);
+        return;
+    }
     if (p->channel[0].mode != 0) irq_set(&p->irq0, false);
     irq_set(&p->irq0, true);
 }
@@ -147,8 +158,7 @@ static void irq0_edge(Pit *p, u64 t)
     u32 period = c->count;
     channel_settle(c, t);
     if (periodic(c)) {
-        u64 late = (t - p->edge) / c->count, kept = HZ_TIMES_3 / 3 / c->count + 1;
-        p->missed = (u32)(p->missed + late < kept ? p->missed + late : kept);
+        keep_missed(p, (t - p->edge) / c->count);
         period = c->count;
     }
     p->edge = next_rise(c, t);
@@ -351,6 +361,12 @@ void pit_set_gate2(Pit *p, bool level)
         gate_rises(c, t);
     else
         gate_falls(c, t);
+}
+
+void pit_watch_tick(Pit *p, bool (*tick_waits)(void *ctx), void *ctx)
+{
+    p->tick_waits = tick_waits;
+    p->tick_ctx = ctx;
 }
 
 bool pit_out2(Pit *p)

@@ -30,16 +30,20 @@ typedef struct PitChannel {
 typedef struct Pit {
     PitChannel channel[3];
     Clock *clock;
-    IrqLine irq0; /* OUT0 */
-    Timer timer;  /* the next rising edge of OUT0 that the guest must see */
-    u64 edge;     /* tick of OUT0's next rising edge; PIT_NEVER: none */
-    u64 catch_up; /* tick at which a missed edge may be delivered, if any */
-    u32 missed;   /* edges that the host was too late for and the guest will still get */
+    IrqLine irq0;                  /* OUT0 */
+    Timer timer;                   /* the next rising edge of OUT0 that the guest must see */
+    u64 edge;                      /* tick of OUT0's next rising edge; PIT_NEVER: none */
+    u64 catch_up;                  /* tick at which a missed edge may be delivered, if any */
+    u32 missed;                    /* edges that were due and that the guest will still get */
+    bool (*tick_waits)(void *ctx); /* IRQ0 is enabled and its last edge not yet taken; NULL: not known */
+    void *tick_ctx;
 } Pit;
 #define PIT_NEVER UINT64_MAX
 
 void pit_init(Pit *p, Bus *bus, Clock *clock, IrqLine irq0);
 void pit_reset(Pit *p);
+/* Let the timer see whether a tick still waits in the interrupt controller: the next one then comes after it. */
+void pit_watch_tick(Pit *p, bool (*tick_waits)(void *ctx), void *ctx);
 void pit_set_gate2(Pit *p, bool level); /* port 61h bit 0 */
 bool pit_out2(Pit *p);                  /* level of OUT2 now */
 bool pit_refresh(Pit *p);               /* port 61h bit 4: toggles with every refresh request, 15.085 us */

@@ -7,10 +7,10 @@
  * with every write and when IER enables it, and goes by reading IIR.
  *
  * Reception: bytes are taken from the backend only as the FIFO has room, so nothing is ever overrun from outside.
- * The far end honours the modem lines, as a terminal with RTS/CTS does: it sends while DTR or RTS is up. So what
- * is typed (or piped in) while a kernel boots is not lost in the FIFO resets of a driver's probing, but waits
- * until the port is opened. A guest that never touches MCR is taken for a simple one: it gets input when it looks
- * at LSR.
+ * The far end honours the modem lines, as a terminal with RTS/CTS does: it sends while RTS is up. So what is typed
+ * (or piped in) while a kernel boots is not lost in the FIFO resets of a driver's probing, but waits until the
+ * port is opened. (DTR is no sign of that: Linux raises it with the console.) A guest that never touches MCR is taken
+ * for a simple one: it gets input when it looks at LSR.
  *
  * Quirks that guests rely on: interrupts pass only while MCR OUT2 is on (it gates the line on a PC) and not in
  * loopback; IIR bits 6-7 show enabled FIFOs; IER bits 4-7 and MCR bits 5-7 stay 0; reads of the scratch register;
@@ -139,7 +139,7 @@ static void pull(Uart *u)
     irq_update(u);
 }
 
-static bool far_end_sends(const Uart *u) { return u->mcr & (MCR_DTR | MCR_RTS); }
+static bool far_end_sends(const Uart *u) { return u->mcr & MCR_RTS; }
 
 void uart_receive(void *uart)
 {

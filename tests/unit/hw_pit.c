@@ -331,6 +331,29 @@ static void missed_ticks_come_after_a_late_host(void **state)
     assert_int_equal(pit.missed, 0);
 }
 
+static bool tick_waits;
+static bool waits(void *ctx)
+{
+    (void)ctx;
+    return tick_waits;
+}
+
+static void a_tick_comes_after_one_that_still_waits(void **state)
+{
+    (void)state;
+    pit_watch_tick(&pit, waits, NULL);
+    program(0, 0x34, 1193);
+    ticks(1);
+    unsigned before = irq0.rises;
+    tick_waits = true; /* interrupts off for 20 ms: one edge is latched, the others would be lost */
+    clock_advance(&clk, 20 * MS);
+    assert_int_equal(irq0.rises, before);
+    tick_waits = false;
+    clock_advance(&clk, 100 * MS);
+    assert_in_range(irq0.rises - before, 118, 121);
+    assert_int_equal(pit.missed, 0);
+}
+
 static void at_most_a_second_is_caught_up(void **state)
 {
     (void)state;
@@ -402,6 +425,7 @@ int main(void)
         TEST(bcd_counts_in_decimal),
         TEST(periodic_ticks_do_not_drift),
         TEST(missed_ticks_come_after_a_late_host),
+        TEST(a_tick_comes_after_one_that_still_waits),
         TEST(at_most_a_second_is_caught_up),
         TEST(overdue_edges_come_before_the_counter_is_read),
         TEST(the_shortest_period_does_not_hang_us),

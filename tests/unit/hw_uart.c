@@ -157,6 +157,8 @@ static void input_waits_until_the_guest_is_ready(void **state)
     type("early");
     assert_int_equal(in(LSR), 0x60);
     out(FCR, 0x07);
+    out(MCR, 0x09); /* DTR alone: a console is registered */
+    assert_int_equal(in(LSR), 0x60);
     out(MCR, DTR_RTS_OUT2); /* open */
     for (const char *p = "early"; *p; p++) assert_int_equal(in(RBR), *p);
 }
