@@ -11,7 +11,7 @@
 
         .text
 
-/* Guest GPRs to Vcpu; flags too. Then C's stack. Clobbers r10, r11; keeps r8, r9. */
+/* Guest GPRs to Vcpu; flags too. Then C's stack. Keeps r8-r11. */
 .macro SAVE_GUEST
         movl    %eax, VCPU_GPR(0)(%r15)
         movl    %ecx, VCPU_GPR(1)(%r15)
@@ -133,16 +133,23 @@ xlat_ret_miss_poll:
         jmp     *JUMP_CACHE_HPC(%r11, %r9, 8)
 
 /* A C function for one guest instruction: r9 = argument, r11 = int (*)(Vcpu *, void *). 0: go on behind the
- * call; else: back to C with that reason. */
+ * call; else: back to C with that reason. The way back waits on C's stack: what is left on the return stack when C
+ * does not come back (a fault, another context) would be taken for a landing by the next RET. */
         .globl  xlat_callout
 xlat_callout:
+        popq    %r10
         SAVE_GUEST
+        pushq   %r10
+        subq    $8, %rsp
         movq    %r15, %rdi
         movq    %r9, %rsi
         call    *%r11
+        addq    $8, %rsp
+        popq    %r10
         testl   %eax, %eax
         jnz     xlat_leave
         LOAD_GUEST
+        pushq   %r10                    /* a RET, since the host's predictor saw the CALL */
         ret
 
         .section .note.GNU-stack, "", @progbits
