@@ -13,6 +13,7 @@
 #include "frontend/chardevs.h"
 #include "frontend/hostio.h"
 #include "frontend/pc.h"
+#include "frontend/tty.h"
 
 static bool open_trace(const Options *o, Problem *p)
 {
@@ -60,6 +61,7 @@ int main(int argc, char **argv)
     OptionsResult r = options_parse(&o, argc, argv);
     if (r != OPTIONS_RUN) return r == OPTIONS_BAD;
     hostio_block_signals();
+    tty_guard();
     if (!start(&pc, &o, &boot, &p)) {
         say("%s", p.text);
         return 1;

@@ -1,5 +1,7 @@
 /* tty.c - see tty.h.
  *
+ * Output processing stays on, so that traces on the same terminal are legible; a carriage return more does no harm.
+ *
  * Ways out and who restores: exit() - atexit; CHECK - base_on_panic; SIGSEGV and its kind - on_fatal(), which then
  * dies of the signal; SIGINT and its kind - the I/O thread stops the machine (hostio.c), then exit(). The
  * translator takes SIGSEGV, SIGBUS and SIGFPE over; what is not its own becomes a CHECK. SIGKILL: nobody can.
@@ -29,13 +31,10 @@ static void on_fatal(int sig)
     raise(sig);
 }
 
-static void guard_exits(void)
+void tty_guard(void)
 {
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
-    static bool done;
     struct sigaction a = {.sa_handler = on_fatal, .sa_flags = SA_ONSTACK};
-    if (done) return;
-    done = true;
     atexit(tty_restore);
     base_on_panic = tty_restore;
     for (unsigned n = 0; n < ARRAY_LEN(fatal); n++) sigaction(fatal[n], &a, NULL);
@@ -47,7 +46,6 @@ bool tty_raw(void)
     if (atomic_load(&is_raw)) return true;
     if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &t) < 0)
         return false;
-    guard_exits();
     saved = t;
     atomic_store(&is_raw, true);
     t.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);

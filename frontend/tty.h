@@ -4,8 +4,10 @@
 
 #include "cpu/base.h"
 
+/* tty_guard - see that every way out restores the terminal. Before the engine, which takes some signals over. */
+void tty_guard(void);
 /* tty_raw - keys go to the guest one by one, Ctrl-C included. Nothing happens unless standard input is a terminal
- * and ring3 is in the foreground. True: the terminal is raw now. Restored at exit, on panic and on fatal signals. */
+ * and ring3 is in the foreground. True: the terminal is raw now. */
 bool tty_raw(void);
 /* Async-signal-safe; idempotent; any thread. */
 void tty_restore(void);

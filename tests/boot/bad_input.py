@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""bad_input.py RING3 PROBE - what a person may get wrong: at most 3 lines that name it, exit code 1, within a second."""
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from vm import check, main
+
+ring3, probe = sys.argv[1:3]
+
+
+def linux_image(code_bytes, syssize):
+    """A bzImage's beginning: one setup sector, then code."""
+    h = bytearray(1024)
+    h[0x1F1] = 1
+    h[0x1F4:0x1F8] = (syssize // 16).to_bytes(4, "little")
+    h[0x1FE:0x200] = b"\x55\xaa"
+    h[0x201] = 0x66
+    h[0x202:0x206] = b"HdrS"
+    h[0x206:0x208] = b"\x0c\x02"
+    h[0x211] = 1
+    h[0x22C:0x230] = b"\xff\xff\xff\x7f"
+    h[0x238:0x23C] = b"\xff\x07\0\0"
+    h[0x258:0x260] = (0x1000000).to_bytes(8, "little")
+    h[0x260:0x264] = (0x2000000).to_bytes(4, "little")
+    return bytes(h) + b"\xf4" * code_bytes
+
+
+def bad(args, *words):
+    began = time.monotonic()
+    p = subprocess.run([ring3, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+    seconds = time.monotonic() - began
+    text = p.stderr.decode("latin1")
+    said = "%s\n%s" % (" ".join(args)[:300], text)
+    check(p.returncode == 1, "exit code %s: %s" % (p.returncode, said))
+    check(1 <= text.count("\n") <= 3, "not 1 to 3 lines: %s" % said)
+    check(not p.stdout, "output on stdout: %s" % said)
+    check(seconds < 1, "took %.1f s: %s" % (seconds, said))
+    for w in words:
+        check(w in text, "%r is missing: %s" % (w, said))
+
+
+def loaded_bytes(elf):
+    """Where the last program header's bytes end in an ELF32 file."""
+    at, count = struct.unpack_from("<I", elf, 28)[0], struct.unpack_from("<H", elf, 44)[0]
+    segments = [struct.unpack_from("<IIIII", elf, at + 32 * n) for n in range(count)]
+    return max(s[1] + s[4] for s in segments if s[0] == 1)
+
+
+def kernels(folder):
+    def file(name, data):
+        path = os.path.join(folder, name)
+        with open(path, "wb") as f:
+            f.write(data)
+        return path
+
+    with open(probe, "rb") as f:
+        elf = f.read()
+    random.seed(1)
+    bad(["-kernel", folder], "-kernel", folder, "folder")
+    bad(["-kernel", folder + "/none"], "-kernel", "none", "No such file")
+    bad(["-kernel", "/dev/zero"], "-kernel", "/dev/zero")
+    bad(["-kernel", file("new\nline", b"")], "new?line")
+    bad(["-kernel", file("empty", b"")], "-kernel", "empty")
+    for n in 1, 511, 4096, 100000:
+        bad(["-kernel", file("random", random.randbytes(n))], "-kernel", "random")
+    for cut in range(40, loaded_bytes(elf), 97):
+        bad(["-kernel", file("cut", elf[:cut])], "-kernel", "cut")
+    fifo = os.path.join(folder, "fifo")
+    os.mkfifo(fifo)
+    bad(["-kernel", fifo], "-kernel", "fifo")
+    if os.geteuid():
+        closed = file("closed", elf)
+        os.chmod(closed, 0)
+        bad(["-kernel", closed], "-kernel", "closed", "Permission denied")
+    good = file("linux", linux_image(100000, 100000))
+    bad(["-kernel", file("short", linux_image(50000, 100000))], "-kernel", "short", "truncated")
+    bad(["-kernel", file("head", linux_image(50000, 100000)[:800])], "-kernel", "head", "truncated")
+    old = bytearray(linux_image(100000, 100000))
+    old[0x206:0x208] = b"\x00\x02"
+    bad(["-kernel", file("old", old)], "-kernel", "old")
+    bad(["-kernel", good, "-m", "16"], "-m 16", "48")
+    bad(["-kernel", good, "-append", "x" * 3000], "-append", "2047")
+    for initrd in folder, folder + "/none", folder + "/empty":
+        bad(["-kernel", good, "-initrd", initrd], "-initrd", initrd)
+        bad(["-kernel", probe, "-initrd", initrd], "-initrd", initrd)
+    big = file("big", b"")
+    os.truncate(big, 100 << 20)
+    bad(["-kernel", good, "-initrd", big, "-m", "100"], "-initrd", "big")
+    bad(["-kernel", probe, "-initrd", big, "-m", "100"], "-initrd", "big")
+
+
+def options():
+    k = ["-kernel", probe]
+    for size in "0", "3073", "4G", "-5", "", "12x", "M", "1.5G", "99999999999999999999":
+        bad(k + ["-m", size], "-m", size)
+    bad(k + ["-cpu", "pentum2"], "-cpu", "pentum2", "pentium2")
+    bad(k + ["-cpu", "z80"], "-cpu", "z80")
+    bad(k + ["-accel", "interpr"], "-accel", "interpr", "interp")
+    bad(k + ["-accel", "kvm"], "-accel", "kvm")
+    bad(k + ["-serial", "stdoi"], "-serial", "stdoi", "stdio")
+    bad(k + ["-serial", "file:/none/there"], "-serial", "/none/there")
+    bad(k + ["-serial", "stdio", "-serial", "stdio"], "-serial", "stdio")
+    bad(k + ["-serial", "null", "-serial", "null", "-serial", "null"], "-serial")
+    bad(k + ["-debugcon", "file:/none/there"], "-debugcon", "/none/there")
+    bad(k + ["-debugcon", "null"], "-debugcon", "null")
+    bad(k + ["-display", "sdl"], "-display", "sdl", "none")
+    bad(k + ["-d", "in_asm,out_sam"], "-d", "out_sam", "out_asm")
+    bad(k + ["-d", ""], "-d")
+    bad(k + ["-D", "/none/there"], "-D", "/none/there")
+    bad(k + ["-device", "isa-debug-exti"], "-device", "isa-debug-exti", "isa-debug-exit")
+    for tail in ",iosize=3", ",iobase=0x10000", ",iobase=0xffff,iosize=4", ",x", ",iobase=":
+        bad(k + ["-device", "isa-debug-exit" + tail], "-device", tail)
+    bad(["-kernle", "x"], "-kernle", "-kernel")
+    bad(["--no-rebot"], "--no-rebot", "-no-reboot")
+    bad(["-frobnicate"], "-frobnicate")
+    bad(["disk.img"], "disk.img")
+    bad(["-m"], "-m")
+    bad(["-append", "x"], "-append")
+    bad(["-initrd", "x"], "-initrd")
+    bad([], "-kernel")
+
+
+def good():
+    for args, word in (["-h"], "-kernel"), (["--help"], "-append"), (["-version"], "ring3 "), (["-d", "help"], "guest_errors"), (["-cpu", "help"], "pentium2"):
+        p = subprocess.run([ring3, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+        check(p.returncode == 0 and word in p.stdout.decode() and not p.stderr, "%s: %s" % (args, p))
+
+
+def all_tests():
+    options()
+    good()
+    with tempfile.TemporaryDirectory() as folder:
+        kernels(folder)
+
+
+main(all_tests)

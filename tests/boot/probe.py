@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""probe.py RING3 PROBE ACCEL - ends, resets, signals, terminal and Multiboot hand-over, with our own small guest."""
+import os
+import signal
+import sys
+import tempfile
+import termios
+import time
+
+from vm import Vm, check, main
+
+ring3, probe, accel = sys.argv[1:4]
+
+
+def run(words, *more, **how):
+    return Vm([ring3, "-kernel", probe, "-append", words, "-serial", "stdio", "-display", "none", "-accel", accel, *more], **how)
+
+
+def test_info():
+    with tempfile.NamedTemporaryFile(suffix=",x") as m:
+        m.write(b"\1\2\3")
+        m.flush()
+        name = m.name.replace(",", ",,")
+        vm = run("info", "-m", "64", "-initrd", "%s one,%s two  words" % (name, name))
+        vm.expect("magic 2badb002")
+        vm.expect("upper 0000fc00")
+        vm.expect("cmdline .*probe info\r\n")
+        vm.expect("module %s one sum 00000006" % m.name)
+        vm.expect("module %s two  words sum 00000006" % m.name)
+        vm.expect("map 00000000 \\+0009fc00 type 00000001")
+        vm.expect("map 000e0000 \\+00020000 type 00000002")
+        vm.expect("map 00100000 \\+03f00000 type 00000001")
+        vm.expect("end")
+        vm.expect_exit(0)
+
+
+def test_exit_codes():
+    for words, code in ("off", 0), ("exit=0", 1), ("exit=20", 41), ("exit=127", 255):
+        run(words, "-device", "isa-debug-exit").expect_exit(code)
+    vm = run("exit=3 off") # no such device: nothing happens
+    vm.expect_exit(0)
+    run("exit=3 off", "-device", "isa-debug-exit,iobase=0x500,iosize=1").expect_exit(0)
+
+
+def test_resets():
+    for how in "reset=cf9", "reset=kbc", "reset=p92", "triple":
+        vm = run("count once %s spin" % how)
+        vm.expect("boots 00000001")
+        vm.expect("boots 00000002")
+        vm.expect("end")
+        vm.expect_exit(0)
+        vm = run("count %s spin" % how, "-no-reboot")
+        vm.expect_exit(0)
+        check("00000002" not in vm.output, how + " came up again under -no-reboot")
+
+
+def test_signals():
+    for words in "spin", "halt", "hlt":
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            vm = run(words)
+            vm.expect("probe")
+            vm.signal(number)
+            vm.expect_exit(128 + number, 3)
+
+
+def test_stdin():
+    vm = run("echo")
+    vm.expect("echo\r\n")
+    vm.send("hello, \1xq")
+    vm.expect("hello, \1xq") # escape keys only on a terminal
+    vm.expect_exit(0)
+    text = "".join(chr(97 + n % 13) for n in range(20000)) # more than any buffer holds
+    vm = run("echo")
+    vm.expect("echo\r\n")
+    vm.send(text)
+    vm.send("q")
+    vm.expect(text + "q", 120)
+    vm.expect_exit(0)
+
+
+def test_end_of_stdin():
+    vm = run("halt", stdin=False)
+    vm.expect("probe")
+    share = vm.idle_share(2)
+    check(share < 0.03, "idle with stdin at its end takes %.1f %% of a core" % (share * 100))
+    vm.signal(signal.SIGTERM)
+    vm.expect_exit(143)
+
+
+def test_terminal():
+    for end, code in ("\1x", 0), (None, 130):
+        vm = run("echo", tty=True)
+        vm.expect("echo\r+\n")
+        check(not termios.tcgetattr(vm.tty)[3] & (termios.ICANON | termios.ECHO | termios.ISIG), "the terminal is not raw")
+        vm.send("a\3b\1\1c")
+        vm.expect("a\3b\1c") # Ctrl-C and Ctrl-A reach the guest
+        vm.send("\1h")
+        vm.expect("Ctrl-A X")
+        vm.send(end) if end else vm.signal(signal.SIGINT)
+        vm.expect_exit(code, 3)
+        check(termios.tcgetattr(vm.tty) == vm.settings, "the terminal is not restored")
+
+
+def test_full_output():
+    vm = run("echo")
+    vm.expect("echo\r\n")
+    os.set_blocking(vm.writer, False)
+    try:
+        for _ in range(100):
+            vm.send("x" * 4096) # nobody reads the answers
+            time.sleep(0.02)
+    except BlockingIOError:
+        pass
+    vm.signal(signal.SIGTERM)
+    began = time.monotonic()
+    while vm.process.poll() is None and time.monotonic() < began + 5:
+        time.sleep(0.05)
+    check(vm.process.returncode == 143, "blocked output: exit code %s" % vm.process.returncode)
+
+
+def test_debugcon():
+    with tempfile.NamedTemporaryFile() as f:
+        run("debug off", "-debugcon", "file:" + f.name).expect_exit(0)
+        check(f.read() == b"hi\n", "the debug console's file")
+    with tempfile.NamedTemporaryFile() as f:
+        Vm([ring3, "-kernel", probe, "-append", "off", "-serial", "file:" + f.name, "-accel", accel]).expect_exit(0)
+        check(f.read() == b"probe\r\n", "the serial port's file")
+
+
+def all_tests():
+    for name, function in sorted(globals().items()):
+        if name.startswith("test_"):
+            began = time.monotonic()
+            function()
+            print("%-20s %.1f s" % (name, time.monotonic() - began), flush=True)
+
+
+main(all_tests)

@@ -1,0 +1,132 @@
+"""vm.py - start ring3 with a pipe or a terminal on standard input, wait for text, type, look at its CPU time.
+
+A test is a script that ends with 0, with 77 (skipped, it says why) or with an exception that shows the output so far.
+"""
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+
+class Failed(Exception):
+    pass
+
+
+def skip(why):
+    print("SKIPPED:", why)
+    sys.exit(77)
+
+
+class Vm:
+    def __init__(self, args, tty=False, stdin=True):
+        """stdin: True a pipe, False /dev/null; tty: a terminal instead of either, also for output."""
+        self.output = ""
+        self.tty = None
+        preexec = None
+        if tty:
+            self.tty, slave = pty.openpty()
+            preexec = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            into = out = slave
+            self.settings = termios.tcgetattr(slave)
+        else:
+            into, out = (subprocess.PIPE if stdin else subprocess.DEVNULL), subprocess.PIPE
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(args, stdin=into, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                                        preexec_fn=preexec)
+        if tty:
+            self.slave = slave # kept open, so that the terminal's settings can be looked at afterwards
+        self.reader = self.tty if tty else self.process.stdout.fileno()
+        self.writer = self.tty if tty else (self.process.stdin.fileno() if stdin else None)
+
+    def fail(self, why):
+        self.kill()
+        raise Failed("%s\n--- output ---\n%s" % (why, self.output[-6000:]))
+
+    def read(self, timeout):
+        """Some output, or "" when there was none in time or it has ended."""
+        if not select.select([self.reader], [], [], max(timeout, 0))[0]:
+            return ""
+        try:
+            data = os.read(self.reader, 65536)
+        except OSError: # a terminal that its last user closed
+            data = b""
+        text = data.decode("latin1")
+        self.output += text
+        return text
+
+    def expect(self, pattern, timeout=60):
+        """Wait for a pattern in what has not been matched yet; returns the match."""
+        end = time.monotonic() + timeout
+        rest = getattr(self, "seen", 0)
+        while True:
+            found = re.search(pattern, self.output[rest:])
+            if found:
+                self.seen = rest + found.end()
+                return found
+            if time.monotonic() > end:
+                self.fail("%r did not come within %g s" % (pattern, timeout))
+            if not self.read(0.2) and self.process.poll() is not None and not self.read(0.05):
+                self.fail("ended with %s before %r came" % (self.process.returncode, pattern))
+
+    def send(self, text):
+        os.write(self.writer, text.encode("latin1"))
+
+    def close_stdin(self):
+        self.process.stdin.close()
+
+    def wait(self, timeout=20):
+        """The exit code: negative for a signal that nobody caught."""
+        end = time.monotonic() + timeout
+        while self.process.poll() is None:
+            if time.monotonic() > end:
+                self.fail("still runs after %g s" % timeout)
+            self.read(0.02)
+        while self.read(0.05):
+            pass
+        return self.process.returncode
+
+    def expect_exit(self, code, timeout=20):
+        got = self.wait(timeout)
+        if got != code:
+            self.fail("exit code %s, not %s" % (got, code))
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def cpu_seconds(self):
+        with open("/proc/%d/stat" % self.process.pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def idle_share(self, seconds):
+        """Share of a core that it takes over the next seconds."""
+        cpu, began = self.cpu_seconds(), time.monotonic()
+        while time.monotonic() < began + seconds:
+            self.read(0.1)
+        return (self.cpu_seconds() - cpu) / (time.monotonic() - began)
+
+
+def check(condition, why):
+    if not condition:
+        raise Failed(why)
+
+
+def main(function):
+    """Run a test; a failure is a sentence and the output, not a traceback."""
+    try:
+        function()
+    except Failed as e:
+        print("FAILED:", e)
+        sys.exit(1)
+    print("passed")

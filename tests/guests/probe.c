@@ -1,0 +1,165 @@
+/* probe.c - a guest that does what its command line says, word by word, and talks on COM1. For the boot tests.
+ *
+ *   info        what the loader handed over: magic, memory, modules with their contents' sums
+ *   count       how many times the machine came up since power-on (kept in CMOS)
+ *   echo        send received bytes back until 'q'
+ *   exit=N      write N to the debug exit port 501h, 2 bytes
+ *   debug       "hi" to port E9h
+ *   once        go on only if this is the first time it came up
+ *   reset=cf9|kbc|p92   triple   off   spin   halt (IF=1)   hlt (IF=0)   the various ends
+ */
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+
+enum { COM1 = 0x3f8, LSR = COM1 + 5, LSR_DATA = 1, LSR_EMPTY = 0x20, CMOS_COUNT = 0x40 };
+
+void probe_main(u32 magic, const u32 *info);
+void triple_fault(void);
+void halt_with_interrupts(void);
+
+static inline void out8(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
+static inline void out16(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
+static inline u8 in8(u16 port)
+{
+    u8 v;
+    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+
+static void put(char c)
+{
+    while (!(in8(LSR) & LSR_EMPTY)) continue;
+    out8(COM1, (u8)c);
+}
+
+static void print(const char *s)
+{
+    while (*s) put(*s++);
+}
+
+static void print_hex(u32 v)
+{
+    for (int shift = 28; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
+}
+
+static void line(const char *what, u32 v)
+{
+    print(what);
+    put(' ');
+    print_hex(v);
+    print("\r\n");
+}
+
+static u8 boots(void)
+{
+    out8(0x70, CMOS_COUNT);
+    return in8(0x71);
+}
+
+static void count_boot(void)
+{
+    u8 n = (u8)(boots() + 1);
+    out8(0x70, CMOS_COUNT);
+    out8(0x71, n);
+}
+
+static void show_modules(u32 count, const u32 *mod)
+{
+    for (; count--; mod += 4) {
+        u32 sum = 0;
+        for (const u8 *p = (const u8 *)mod[0]; p < (const u8 *)mod[1]; p++) sum += *p;
+        print("module ");
+        print((const char *)mod[2]);
+        line(" sum", sum);
+    }
+}
+
+static void show_memory_map(const u8 *at, u32 bytes)
+{
+    for (const u8 *end = at + bytes; at < end; at += *(const u32 *)at + 4) {
+        const u32 *e = (const u32 *)at; /* size, base, bytes, type */
+        print("map ");
+        print_hex(e[1]);
+        print(" +");
+        print_hex(e[3]);
+        line(" type", e[5]);
+    }
+}
+
+static void show_info(u32 magic, const u32 *info)
+{
+    line("magic", magic);
+    line("flags", info[0]);
+    line("upper", info[2]);
+    print("cmdline ");
+    print((const char *)info[4]);
+    print("\r\n");
+    show_modules(info[5], (const u32 *)info[6]);
+    show_memory_map((const u8 *)info[12], info[11]);
+}
+
+static void echo(void)
+{
+    u8 c;
+    print("echo\r\n");
+    do {
+        while (!(in8(LSR) & LSR_DATA)) continue;
+        c = in8(COM1);
+        put((char)c);
+    } while (c != 'q');
+}
+
+static int is(const char *word, const char *name)
+{
+    while (*name && *word == *name) word++, name++;
+    return !*name;
+}
+
+static u32 number(const char *s)
+{
+    u32 n = 0;
+    while (*s >= '0' && *s <= '9') n = n * 10 + (u32)(*s++ - '0');
+    return n;
+}
+
+static void reset_by(const char *how)
+{
+    if (is(how, "cf9")) out8(0xcf9, 2), out8(0xcf9, 6);
+    if (is(how, "kbc")) out8(0x64, 0xfe);
+    if (is(how, "p92")) out8(0x92, 1);
+}
+
+static void do_word(const char *w, u32 magic, const u32 *info)
+{
+    if (is(w, "info")) show_info(magic, info);
+    if (is(w, "count")) line("boots", boots());
+    if (is(w, "echo")) echo();
+    if (is(w, "exit=")) out16(0x501, (u16)number(w + 5));
+    if (is(w, "debug")) out8(0xe9, 'h'), out8(0xe9, 'i'), out8(0xe9, '\n');
+    if (is(w, "reset=")) reset_by(w + 6);
+    if (is(w, "triple")) triple_fault();
+    if (is(w, "off")) out16(0x604, 1 << 13); /* PM1_CNT: SLP_EN with S5's type */
+    if (is(w, "spin")) for (;;) continue;
+    if (is(w, "halt")) halt_with_interrupts();
+    if (is(w, "hlt")) __asm__ volatile("cli; hlt");
+}
+
+/* The command line begins with the kernel's file name. */
+void probe_main(u32 magic, const u32 *info)
+{
+    const char *w = (const char *)info[4];
+    count_boot();
+    print("probe\r\n");
+    while (*w) {
+        while (*w && *w != ' ') w++;
+        while (*w == ' ') w++;
+        if (is(w, "once")) {
+            if (boots() > 1) break;
+        } else {
+            do_word(w, magic, info);
+        }
+    }
+    print("end\r\n");
+    out16(0x604, 1 << 13);
+}
