@@ -83,6 +83,10 @@ u32 block_guest_eip(const Block *b, const u8 *hpc)
 
 void block_link(Xlat *x, Link *l, Block *to, u32 ctx)
 {
+    if (l->to == to && l->ctx_hole) { /* the same code in another address space */
+        store64(l->ctx_hole, 0 - ((u64)ctx << 32));
+        return;
+    }
     if (l->to) block_unlink(x, l);
     if (l->ctx_hole) {
         store64(l->ctx_hole, 0 - ((u64)ctx << 32));

@@ -86,7 +86,7 @@ static void link_exit(Xlat *x, Link *l)
     u64 flushes = x->stats.flushes;
     x->c->eip = l->eip;
     Found f = block_get(x);
-    if (!f.b || x->stats.flushes != flushes || l->from->dead || l->to) return;
+    if (!f.b || x->stats.flushes != flushes || l->from->dead) return;
     if (f.b->pa2 && !l->cross_page) return; /* depends on a mapping that this link does not guard */
     if (!l->cross_page || l->ctx_hole || f.shared) block_link(x, l, f.b, (u32)(x->c->ctx >> 32));
 }
