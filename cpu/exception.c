@@ -76,8 +76,8 @@ static Gate gate_fetch(Vcpu *c, const Delivery *d)
 {
     u32 at = d->vector * 8u;
     if (at + 7 > c->idtr.limit) raise_idt(c, EX_GP, d->vector);
-    u32 lo = lin_read(c, c->idtr.base + at, 4, ACC_READ, false);
-    u32 hi = lin_read(c, c->idtr.base + at + 4, 4, ACC_READ, false);
+    u64 v = table_read(c, c->idtr.base + at);
+    u32 lo = (u32)v, hi = (u32)(v >> 32);
     Gate g = {.type = hi >> 8 & 0x1f, .dpl = hi >> 13 & 3, .sel = (u16)(lo >> 16), .off = lo & 0xffff};
     switch (g.type) {
     case SYS_INT32:
@@ -183,8 +183,10 @@ static void deliver(Vcpu *c, const Delivery *d)
     c->db_pending &=
         DR6_BT; /* a debug trap of the interrupted instruction is gone; the T bit of a task switch is not */
     c->inhibit = 0;
-    debug_update(c);
-    cpu_poll_update(c);
+    if (unlikely(atomic_load(&c->attention))) {
+        debug_update(c);
+        cpu_poll_update(c);
+    }
 }
 
 /* --- what happened --- */

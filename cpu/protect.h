@@ -7,6 +7,7 @@
 #define RING3_PROTECT_H
 
 #include "cpu/exec.h"
+#include "cpu/memory.h"
 
 /* types of system descriptors (SDM vol. 3, table 3-2) */
 enum {
@@ -60,6 +61,17 @@ u32 desc_base(const Descriptor *d);
 u32 desc_limit(const Descriptor *d); /* scaled by G */
 static inline bool sel_is_null(u16 sel) { return (sel & 0xfffc) == 0; }
 
+/* A descriptor or gate: 8 bytes of a system table, with supervisor rights, by one walk where that is possible. */
+static inline u64 table_read(Vcpu *c, u32 va)
+{
+    if (likely((va & PAGE_MASK) <= PAGE_BYTES - 8 && !(c->dr[7] & DR7_ENABLES))) {
+        const u8 *hp = phys_hp(c->phys, lin_pa(c, va, ACC_READ, false));
+        if (likely(hp)) return load64(hp);
+    }
+    u32 lo = lin_read(c, va, 4, ACC_READ, false);
+    return lo | (u64)lin_read(c, va + 4, 4, ACC_READ, false) << 32;
+}
+
 /* vector with error code (sel & ~3) + EXT */
 _Noreturn void raise_sel(Vcpu *c, u8 vector, u16 sel);
 /* desc_fetch, or `vector` with sel */
@@ -75,11 +87,16 @@ typedef struct Stack {
     u32 esp;
     bool user;
     u32 error;
+    /* The page of the last access, so that a frame walks once: host address of its byte 0, NULL: none; for writes
+     * plain RAM that nobody watches. */
+    u8 *page_hp;
+    u32 page_va;
+    bool page_writable;
 } Stack;
 Stack stack_current(const Vcpu *c);
 void stack_push(Vcpu *c, Stack *s, u32 v, unsigned bytes);
 u32 stack_pop(Vcpu *c, Stack *s, unsigned bytes);
-u32 stack_peek(Vcpu *c, const Stack *s, u32 at, unsigned bytes); /* element at byte offset from the top */
+u32 stack_peek(Vcpu *c, Stack *s, u32 at, unsigned bytes); /* element at byte offset from the top */
 void stack_drop(Stack *s, u32 bytes);
 void stack_commit(Vcpu *c, const Stack *s); /* SS and ESP (only SP for a 16-bit stack of the same segment) */
 /* The stack for privilege level `cpl` out of the TSS, with all its checks: #TS, #NP, #SS. */

@@ -21,8 +21,9 @@ bool desc_fetch(Vcpu *c, u16 sel, Descriptor *d)
     if (sel & 4 && c->ldtr.attr & SEG_UNUSABLE) return false;
     if ((sel | 7u) > limit) return false;
     d->va = base + (sel & 0xfff8);
-    d->lo = lin_read(c, d->va, 4, ACC_READ, false);
-    d->hi = lin_read(c, d->va + 4, 4, ACC_READ, false);
+    u64 v = table_read(c, d->va);
+    d->lo = (u32)v;
+    d->hi = (u32)(v >> 32);
     return true;
 }
 
@@ -184,16 +185,36 @@ static u32 stack_moved(const Stack *s, u32 delta)
 
 void stack_drop(Stack *s, u32 bytes) { s->esp = stack_moved(s, bytes); }
 
+/* Host address of an access that stays in its page, or NULL: take the slow way. */
+static u8 *stack_hp(Vcpu *c, Stack *s, u32 va, unsigned bytes, bool write)
+{
+    u32 page = va & ~(u32)PAGE_MASK;
+    if (unlikely(lin_straddles(va, bytes) || c->dr[7] & DR7_ENABLES)) return NULL;
+    if (!s->page_hp || s->page_va != page || (write && !s->page_writable)) {
+        u32 pa = lin_pa(c, va, write ? ACC_WRITE : ACC_READ, s->user) & ~(u32)PAGE_MASK;
+        s->page_hp = write ? phys_hp_quiet(c->phys, pa) : phys_hp(c->phys, pa);
+        s->page_va = page;
+        s->page_writable = write;
+    }
+    return s->page_hp ? s->page_hp + (va & PAGE_MASK) : NULL;
+}
+
 void stack_push(Vcpu *c, Stack *s, u32 v, unsigned bytes)
 {
-    u32 esp = stack_moved(s, 0u - bytes);
-    lin_write(c, stack_va(c, s, esp, bytes), v, bytes, s->user);
+    u32 esp = stack_moved(s, 0u - bytes), va = stack_va(c, s, esp, bytes);
+    u8 *hp = stack_hp(c, s, va, bytes, true);
+    if (likely(hp))
+        host_store(hp, v, bytes);
+    else
+        lin_write(c, va, v, bytes, s->user);
     s->esp = esp;
 }
 
-u32 stack_peek(Vcpu *c, const Stack *s, u32 at, unsigned bytes)
+u32 stack_peek(Vcpu *c, Stack *s, u32 at, unsigned bytes)
 {
-    return lin_read(c, stack_va(c, s, stack_moved(s, at), bytes), bytes, ACC_READ, s->user);
+    u32 va = stack_va(c, s, stack_moved(s, at), bytes);
+    const u8 *hp = stack_hp(c, s, va, bytes, false);
+    return likely(hp) ? host_load(hp, bytes) : lin_read(c, va, bytes, ACC_READ, s->user);
 }
 
 u32 stack_pop(Vcpu *c, Stack *s, unsigned bytes)
@@ -214,8 +235,15 @@ static void tss_stack_pointer(Vcpu *c, unsigned cpl, u16 *ss, u32 *esp)
     bool is32 = c->tr.attr & SYS_32BIT;
     u32 at = is32 ? 4 + 8 * cpl : 2 + 4 * cpl, bytes = is32 ? 4 : 2;
     if (c->tr.attr & SEG_UNUSABLE || at + bytes + 1 > c->tr.limit) raise_sel(c, EX_TS, c->tr.sel);
-    *esp = lin_read(c, c->tr.base + at, bytes, ACC_READ, false);
-    *ss = (u16)lin_read(c, c->tr.base + at + bytes, 2, ACC_READ, false);
+    u32 va = c->tr.base + at;
+    if (likely(is32 && (va & PAGE_MASK) <= PAGE_BYTES - 8)) {
+        u64 v = table_read(c, va);
+        *esp = (u32)v;
+        *ss = (u16)(v >> 32);
+        return;
+    }
+    *esp = lin_read(c, va, bytes, ACC_READ, false);
+    *ss = (u16)lin_read(c, va + bytes, 2, ACC_READ, false);
 }
 
 Stack stack_for_cpl(Vcpu *c, unsigned cpl)
