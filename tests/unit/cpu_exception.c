@@ -386,6 +386,73 @@ static void popf_in_ring_3_keeps_if_and_iopl(void **state)
     assert_int_equal(guest_peek(g, STACK3_AT, 4) & (FL_RF | FL_VM), 0);
 }
 
+/* --- with paging --- */
+
+enum { PD_AT = 0x100000, PT_AT = 0x101000, HOLE = 0x30000 };
+
+/* The first 2 MiB map to themselves, for users, too; HOLE is not present. */
+static void enable_paging(Guest *g)
+{
+    guest_poke(g, PD_AT, PT_AT | 7, 4);
+    for (u32 n = 0; n < 512; n++) guest_poke(g, PT_AT + 4 * n, n << 12 | 7, 4);
+    guest_poke(g, PT_AT + 4 * (HOLE >> 12), HOLE | 6, 4);
+    g->c.cr3 = PD_AT;
+    g->c.cr0 |= CR0_PG | CR0_WP;
+}
+
+static void a_page_fault_tells_address_and_cause(void **state)
+{
+    Guest *g = *state;
+    guest_protected(g, 3);
+    enable_paging(g);
+    assert_int_equal(RUN(g, 0xa3, 0x34, 0x02, 0x03, 0x00), EX_PF); /* mov [30234], eax */
+    assert_int_equal(g->c.cr2, HOLE + 0x234);
+    assert_int_equal(stack_at(g, 0), 6);
+    assert_int_equal(stack_at(g, 1), CODE_AT);
+    guest_protected(g, 0);
+    enable_paging(g);
+    guest_poke(g, PT_AT + 4 * 9, 0x9000 | 5, 4);
+    assert_int_equal(RUN(g, 0xa3, 0xfe, 0x8f, 0x00, 0x00),
+                     EX_PF); /* 8ffe..9001: the second page is read-only */
+    assert_int_equal(g->c.cr2, 0x9000);
+    assert_int_equal(stack_at(g, 0), 3);
+    assert_int_equal(guest_peek(g, 0x8ffe, 2), 0); /* nothing was written to the first */
+}
+
+static void a_page_fault_in_delivery_doubles_only_behind_another(void **state)
+{
+    Guest *g = *state;
+    guest_protected(g, 3);
+    enable_paging(g);
+    guest_poke(g, TSS_AT + 4, HOLE + 8, 4); /* ESP0: the frame needs two pages */
+    guest_gate(g, IDT_AT + 8 * EX_DF, TSS2, 0, 0x85, 0);
+    guest_poke(g, TSS2_AT + 0x1c, PD_AT, 4);
+    guest_poke(g, TSS2_AT + 0x20, handler_at(EX_DF), 4);
+    guest_poke(g, TSS2_AT + 0x24, 2, 4);
+    guest_poke(g, TSS2_AT + 0x28 + 4 * ESP, STACK1_AT, 4);
+    guest_poke(g, TSS2_AT + 0x48 + 4 * CS, CODE0, 4);
+    guest_poke(g, TSS2_AT + 0x48 + 4 * SS, DATA0, 4);
+    assert_int_equal(RUN(g, 0xcd, 0x40), EX_DF); /* INT, then #PF on its frame, then #PF on that one's */
+    assert_int_equal(g->c.tr.sel, TSS2);
+    assert_int_equal(g->c.cr2, HOLE + 4);
+    assert_int_equal(guest_peek(g, TSS_AT + 0x20, 4), CODE_AT);
+    assert_int_equal(guest_peek(g, TSS_AT + 0x38, 4), STACK3_AT);
+}
+
+static void rings_below_3_reach_user_pages_and_ring_3_no_supervisor_ones(void **state)
+{
+    Guest *g = *state;
+    guest_protected(g, 3);
+    enable_paging(g);
+    guest_poke(g, PT_AT + 4 * 9, 0x9000 | 3, 4);
+    assert_int_equal(RUN(g, 0xa1, 0x00, 0x90, 0x00, 0x00), EX_PF);
+    assert_int_equal(stack_at(g, 0), 5);
+    guest_protected(g, 1);
+    enable_paging(g);
+    guest_poke(g, PT_AT + 4 * 9, 0x9000 | 3, 4);
+    assert_int_equal(RUN(g, 0xa1, 0x00, 0x90, 0x00, 0x00, 0xcd, 0x41), 0x41);
+}
+
 /* --- debug exceptions --- */
 
 static void an_instruction_breakpoint_hits_before_and_rf_steps_over(void **state)
@@ -453,6 +520,9 @@ int main(void)
         GUEST_TEST(sysenter_and_sysexit_use_flat_segments),
         GUEST_TEST(ports_are_guarded_by_iopl_and_the_tss_bitmap),
         GUEST_TEST(popf_in_ring_3_keeps_if_and_iopl),
+        GUEST_TEST(a_page_fault_tells_address_and_cause),
+        GUEST_TEST(a_page_fault_in_delivery_doubles_only_behind_another),
+        GUEST_TEST(rings_below_3_reach_user_pages_and_ring_3_no_supervisor_ones),
         GUEST_TEST(an_instruction_breakpoint_hits_before_and_rf_steps_over),
         GUEST_TEST(a_data_breakpoint_hits_after_the_access),
         GUEST_TEST(general_detect_guards_the_debug_registers),

@@ -2,6 +2,8 @@
  *
  * Real mode: code at 0000:1000, stack top at 0000:8000, the interrupt handler of vector v at 0000:2000 + 16 v.
  * guest_protected() switches to flat 32-bit protected mode with a GDT, an IDT and a TSS of its own (see there).
+ *
+ * With GUEST_TRANSLATED defined the same tests run under the translator (the xlat_ tests that include cpu_ ones).
  */
 #ifndef RING3_CPU_GUEST_H
 #define RING3_CPU_GUEST_H
@@ -11,6 +13,9 @@
 
 #include "cpu/cpu.h"
 #include "mmu/phys.h"
+#ifdef GUEST_TRANSLATED
+#include "translator/xlat.h"
+#endif
 
 enum {
     CODE_AT = 0x1000,
@@ -69,8 +74,9 @@ static inline u8 guest_ack(void *ctx)
 static inline void guest_write(Guest *g, u32 pa, const void *from, u32 n)
 {
     memcpy(g->phys->ram + pa, from, n);
+    phys_written(g->phys, pa, n);
 }
-static inline void guest_poke(Guest *g, u32 pa, u32 v, unsigned n) { memcpy(g->phys->ram + pa, &v, n); }
+static inline void guest_poke(Guest *g, u32 pa, u32 v, unsigned n) { guest_write(g, pa, &v, n); }
 static inline u32 guest_peek(Guest *g, u32 pa, unsigned n)
 {
     u32 v = 0;
@@ -85,10 +91,29 @@ static inline void guest_real_handler(Guest *g, u8 vector)
     guest_poke(g, handler_at(vector), 0xf4, 1);
 }
 
+/* The engine is made in the test itself, since cmocka takes the signal handlers of fixtures away. */
+#ifdef GUEST_TRANSLATED
+static inline void guest_engine_init(Vcpu *c)
+{
+    const char *why = "";
+    if (!c->engine && !xlat_new(c, &why)) skip();
+}
+static inline void guest_engine_fini(Vcpu *c)
+{
+    if (c->engine) xlat_free(c->engine);
+}
+#else
+static inline void guest_engine_init(Vcpu *c) { c->engine = &engine_interp; }
+static inline void guest_engine_fini(Vcpu *c) { (void)c; }
+#endif
+
 static inline StopReason guest_run(Guest *g)
 {
     static const RunHooks none;
     g->c.halted = false;
+    guest_engine_init(&g->c);
+    g->c.engine->paging_changed(g->c.engine->ctx, &g->c,
+                                EV_CR0 | EV_CR3 | EV_CR4); /* tests set registers by hand */
     return cpu_run(&g->c, &none);
 }
 
@@ -109,7 +134,6 @@ static inline int guest_setup(void **state)
     g->bus = bus_new();
     g->phys = phys_new(g->bus, 2 << 20);
     cpu_init(&g->c, cpu_model_find("max"), g->bus, g->phys);
-    g->c.engine = &engine_interp;
     g->c.intr_ack = guest_ack;
     g->c.intr_ctx = g;
     guest_real(g);
@@ -120,6 +144,7 @@ static inline int guest_setup(void **state)
 static inline int guest_teardown(void **state)
 {
     Guest *g = *state;
+    guest_engine_fini(&g->c);
     phys_free(g->phys);
     bus_free(g->bus);
     free(g);

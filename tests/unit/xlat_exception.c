@@ -1,0 +1,3 @@
+/* Gates, frames and debug exceptions, by the same tests, under the translator. */
+#define GUEST_TRANSLATED
+#include "cpu_exception.c"

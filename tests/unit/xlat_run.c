@@ -1,0 +1,3 @@
+/* The run loop, by the same tests, under the translator. */
+#define GUEST_TRANSLATED
+#include "cpu_run.c"

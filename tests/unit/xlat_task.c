@@ -1,0 +1,3 @@
+/* The hardware task switch, by the same tests, under the translator. */
+#define GUEST_TRANSLATED
+#include "cpu_task.c"
