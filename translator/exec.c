@@ -121,7 +121,7 @@ static void trap_exit(Xlat *x)
         } else {
             Block *b = block_at_host(x, x->trap.hpc);
             u32 pa = c->eip - b->eip + b->pa;
-            if (site_trapped(x, pa, x->trap.result) && !b->dead) block_kill(x, b), x->stats.retranslated++;
+            if (site_trapped(x, b, pa, x->trap.result) && !b->dead) block_kill(x, b), x->stats.retranslated++;
         }
         break;
     default: break;
@@ -254,6 +254,7 @@ const Engine *xlat_new(Vcpu *c, const char **why)
         return NULL;
     }
     if (x->count_insns) x->stats.row_callouts = calloc(x86_row_count, sizeof(u64));
+    if (x->count_insns) x->stats.trap_sites = calloc(TRAP_SITES, sizeof *x->stats.trap_sites);
     Paging pg = paging_of(c);
     shadow_activate(x->shadow, &pg, false);
     c->ret_rsp = x->ret[0].bottom;
@@ -280,6 +281,7 @@ void xlat_free(const Engine *e)
     munmap(x->ctxs, CTX_HASH * sizeof *x->ctxs);
     munmap(x->c->jump_cache, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
     free(x->stats.row_callouts);
+    free(x->stats.trap_sites);
     x->c->engine = NULL;
     free(x);
 }

@@ -15,16 +15,25 @@ SiteForm site_form(Xlat *x, u32 pa)
     return s->pa == pa ? (SiteForm)s->form : SITE_WINDOW;
 }
 
-bool site_trapped(Xlat *x, u32 pa, ShadowResult why)
+static SiteForm form_after(const struct Site *s, ShadowResult why)
+{
+    if (why == SHADOW_USER && s->form == SITE_WINDOW) return SITE_USER;
+    if (why == SHADOW_SUPER || why == SHADOW_USER) return SITE_CALLOUT; /* sees both kinds */
+    return s->traps >= 2 ? SITE_CALLOUT : (SiteForm)s->form;
+}
+
+/* Several blocks may hold the instruction, translated before it changed its form: each learns it when it traps. */
+bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why)
 {
     struct Site *s = site_slot(x, pa);
     if (s->pa != pa) *s = (struct Site){.pa = pa};
-    SiteForm was = (SiteForm)s->form;
-    s->traps++;
-    if (why == SHADOW_USER && was == SITE_WINDOW) s->form = SITE_USER;
-    else if (why == SHADOW_SUPER || why == SHADOW_USER) s->form = SITE_CALLOUT; /* sees both kinds */
-    else if (s->traps >= 2) s->form = SITE_CALLOUT;
-    return s->form != was;
+    if (s->form != SITE_WINDOW && b->sites < s->changed) return true;
+    if (s->traps < 2) s->traps++;
+    SiteForm form = form_after(s, why);
+    if (form == (SiteForm)s->form) return false;
+    s->form = (u8)form;
+    s->changed = ++x->site_changes;
+    return true;
 }
 
 void site_flush(Xlat *x) { memset(x->sites, 0, SITE_HASH * sizeof *x->sites); }

@@ -49,6 +49,24 @@ static void print_shadow(const Xlat *x, Line *line)
          (unsigned long long)s->evictions, (unsigned long long)s->mmaps, (unsigned long long)s->mprotects, s->vmas, s->windows);
 }
 
+/* Which instructions trapped most often. */
+static void print_trap_sites(const Xlat *x, Line *line)
+{
+    enum { SHOWN = 24 };
+    struct TrapSite *all = x->stats.trap_sites;
+    if (!all) return;
+    line("instructions that trapped most often:");
+    for (int shown = 0; shown < SHOWN; shown++) {
+        struct TrapSite *best = all;
+        for (unsigned n = 0; n < TRAP_SITES; n++)
+            if (all[n].count > best->count) best = &all[n];
+        if (!best->count) return;
+        line("  %12llu  %08x %s  %s", (unsigned long long)best->count, best->eip, best->write ? "writes" : "reads ",
+             shadow_words[best->result]);
+        best->count = 0;
+    }
+}
+
 /* The rows that were interpreted most often, one instruction at a time. */
 static void print_rows(const Xlat *x, Line *line)
 {
@@ -73,6 +91,7 @@ void xlat_print_stats(const Engine *e, Line *line)
     const Xlat *x = e->ctx;
     print_shares(x, line);
     print_exits(x, line);
+    print_trap_sites(x, line);
     print_shadow(x, line);
     print_rows(x, line);
 }

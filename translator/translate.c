@@ -152,7 +152,7 @@ Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
     *t = (Tx){.x = x, .m = mode_unpack(x->mode), .eip = eip, .pa = pa};
     t->e = (Emit){.at = k->rw + k->used, .end = k->rw + k->bytes, .to_exec = k->rx - k->rw};
     t->b = cache_meta(k, sizeof *t->b);
-    *t->b = (Block){.eip = eip, .pa = pa, .pa2 = pa2, .mode = x->mode, .hpc = cache_exec(k, t->e.at)};
+    *t->b = (Block){.eip = eip, .pa = pa, .pa2 = pa2, .mode = x->mode, .hpc = cache_exec(k, t->e.at), .sites = x->site_changes};
     u8 *count = emit_count_insns(t);
     unsigned n = emit_insns(t, hp, avail, map, &straddles);
     if (!t->ended) flow_exit_to(t, t->eip, straddles);

@@ -46,6 +46,20 @@ static bool in_ret_guard(const Xlat *x, const u8 *addr)
     return addr >= s->map && addr < s->map + x->ret_guard_bytes;
 }
 
+/* For -d stats: which instructions trap, and why. (Those that find no slot are left out.) */
+static void count_trap(Xlat *x, ShadowResult res, bool write)
+{
+    const Block *b = block_at_host(x, x->trap.hpc);
+    u32 eip = b ? block_guest_eip(b, x->trap.hpc) : 0;
+    for (u32 n = 0, h = (eip ^ (u32)res << 8 ^ (u32)write << 7) * 0x9e3779b1u >> 20; n < 8; n++) {
+        struct TrapSite *t = &x->stats.trap_sites[(h + n) % TRAP_SITES];
+        if (t->count && (t->eip != eip || t->result != res || t->write != write)) continue;
+        t->eip = eip, t->result = (u8)res, t->write = write;
+        t->count++;
+        return;
+    }
+}
+
 /* An access to `addr` trapped at hpc. True: settled, go on. */
 static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
 {
@@ -67,6 +81,7 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
     x->c->win_user = shadow_view(x->shadow)->user;
     r[REG_R13] = (greg_t)x->c->win_user;
     x->stats.traps[res]++;
+    if (x->stats.trap_sites) count_trap(x, res, write);
     if (res == SHADOW_MAPPED) return true;
     x->trap.kind = TRAP_MEMORY;
     x->trap.result = res;

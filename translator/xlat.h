@@ -58,6 +58,7 @@ struct Block {
     u16 bytes, insns;/* guest length, instruction count */
     u8 *hpc;         /* executable address */
     u32 hbytes;
+    u32 sites;       /* Xlat.site_changes when it was translated */
     u32 ctx_hi;      /* last context id that entered it through the dispatcher */
     PcMap *map;      /* insns entries, ascending */
     Block *hash_next, *page_next, *tail_next;
@@ -115,8 +116,8 @@ static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx
 /* ---- site.c: adaptive translation (DESIGN section 4) ---- */
 typedef enum SiteForm { SITE_WINDOW = 0, SITE_USER, SITE_CALLOUT } SiteForm;
 SiteForm site_form(Xlat *x, u32 pa);                         /* of the instruction at pa */
-/* An access of the instruction at pa trapped with `why`; true: it wants another form now, retranslate. */
-bool site_trapped(Xlat *x, u32 pa, ShadowResult why);
+/* An access of the instruction at pa, in block b, trapped with `why`; true: it wants another form than it has in b. */
+bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why);
 void site_flush(Xlat *x);
 
 /* ---- trap.c ---- */
@@ -165,13 +166,14 @@ extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_indirect[], xlat_exit_
 typedef struct XlatStats {
     u64 enters, exits[8], translated_blocks, translated_insns, invalidated, links, flushes;
     u64 traps[16], pf_injected, retranslated, interp_exits;
+    struct TrapSite { u32 eip; u8 result; bool write; u64 count; } *trap_sites; /* [TRAP_SITES]; NULL: not counted */
     u64 *row_callouts;
     u64 translate_ns;
 } XlatStats;
 
 typedef struct RetStack { u8 *map; u8 *bottom; void *rsp; u32 ctx; } RetStack;
 
-enum { BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
+enum { TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
 
 struct Xlat {
     Engine engine;
@@ -184,7 +186,8 @@ struct Xlat {
     Block **by_host;      /* live and dead blocks of this generation in host order */
     u32 blocks;
     Link *shared_links;
-    struct Site { u32 pa; u8 form, traps; } *sites;
+    struct Site { u32 pa, changed; u8 form, traps; } *sites;
+    u32 site_changes;
     struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs;
     u32 ctx_next;
     /* the present context */
