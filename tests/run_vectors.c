@@ -1,6 +1,6 @@
 /* run_vectors.c - hardware-captured single-instruction cases (SingleStepTests' MOO files) on ring3's engines.
  *
- *   run_vectors [--accel interp|translate] [--max N] FILE.MOO.gz...
+ *   run_vectors [--accel interp|translate] [--max N] [--stats 1] FILE.MOO.gz...
  *
  * A case is the complete state of a real 80286 in real mode before and after one instruction and the HLT behind
  * it. The runner builds the smallest machine (a Pentium III, 16 MiB of RAM, no devices: IN reads all ones), sets
@@ -19,6 +19,7 @@
  * Exit code: 0 if at least 99.9 % passed, 1 if not, 2 if a file could not be read. --max N: the first N cases of each
  * file. */
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +161,10 @@ static const Engine *engine_new(const char *name)
     const char *why = "no such engine";
     const Engine *e = NULL;
     if (!strcmp(name, "interp")) e = &engine_interp;
-    if (!strcmp(name, "translate")) e = xlat_new(&cpu, &why);
+    if (!strcmp(name, "translate")) {
+        trace_mask |= TRACE_STATS; /* count instructions */
+        e = xlat_new(&cpu, &why);
+    }
     if (e) return e;
     fprintf(stderr, "run_vectors: --accel %s: %s\n", name, why);
     exit(2);
@@ -412,16 +416,37 @@ static bool file_run(const char *path)
     return cases != 0;
 }
 
+/* How much of it the translator did: a pass by the interpreter's hand proves nothing about it. */
+static void print_share(void)
+{
+    u64 by_hand = 0, cases = passed + failed;
+    if (cpu.engine == &engine_interp || !cases) return;
+    for (unsigned n = 0; n < x86_row_count; n++)
+        if (x86_rows[n].opcode != HLT) by_hand += cpu.row_hits[n];
+    u64 native = cases > by_hand ? cases - by_hand : 0;
+    printf("%llu.%llu %% of the cases ran as host code, the others through callouts or the interpreter\n",
+           (unsigned long long)(native * 100 / cases), (unsigned long long)(native * 1000 / cases % 10));
+}
+
+static void stats_line(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\n");
+}
+
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: run_vectors [--accel interp|translate] [--max N] FILE.MOO.gz...\n");
+    fprintf(stderr, "usage: run_vectors [--accel interp|translate] [--max N] [--stats 1] FILE.MOO.gz...\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     const char *accel = "interp";
-    bool readable = true;
+    bool readable = true, stats = false;
     int n = 1;
     for (; n < argc && argv[n][0] == '-'; n += 2) {
         if (n + 1 == argc) usage();
@@ -429,12 +454,17 @@ int main(int argc, char **argv)
             accel = argv[n + 1];
         else if (!strcmp(argv[n], "--max"))
             max_cases = strtoull(argv[n + 1], NULL, 10);
+        else if (!strcmp(argv[n], "--stats"))
+            stats = strtoull(argv[n + 1], NULL, 10);
         else
             usage();
     }
     if (n == argc) usage();
     machine_init(accel);
+    cpu.row_hits = calloc(x86_row_count, sizeof *cpu.row_hits);
     for (; n < argc; n++) readable &= file_run(argv[n]);
+    print_share();
+    if (stats && cpu.engine != &engine_interp) xlat_print_stats(cpu.engine, stats_line);
     printf("%llu passed, %llu failed, %llu left out\n", (unsigned long long)passed,
            (unsigned long long)failed, (unsigned long long)left_out);
     return !readable ? 2 : failed * 1000 > passed + failed;

@@ -10,7 +10,7 @@
 
 static u32 block_hash_of(u32 pa, u32 eip, ModeKey mode)
 {
-    u32 h = pa * 0x9e3779b1u ^ (eip - pa) ^ mode * 0x85ebca6bu;
+    u32 h = pa * 0x9e3779b1u ^ (eip - pa) ^ mode_mix(mode) * 0x85ebca6bu;
     return (h ^ h >> 16) & (BLOCK_HASH - 1);
 }
 

@@ -1,13 +1,20 @@
 /* context.c - what a block may assume about the CPU beside its own bytes.
  *
- * The *mode* is what the translation bakes in: code and stack size, ring class, which segments are flat, whether
- * FPU instructions may run. The *context id* names (mode, CS base, address space with its generation of executable
+ * The *mode* is what the translation bakes in: code and stack size, ring class, real or V86, the form of every
+ * segment (flat, based, 64 KiB, limited, other), whether FPU instructions may run. The *context id* names (mode, CS base, address space with its generation of executable
  * mappings): equal (context id, EIP) means equal code, so one 64-bit compare guards every transfer that may leave
  * the page or the mode, and a CR3 load empties nothing. Ids are never reused; those of dead address spaces just
  * stop matching. Rings 0-2 run from what all address spaces share (Shadow view.shared), so that a process switch
  * keeps the kernel's context.
  */
 #include "translator/xlat.h"
+
+static unsigned limit_form(const Segment *s)
+{
+    if (s->limit == 0xffff) return SEGF_64K;
+    if (s->limit != 0xffffffff) return SEGF_LIMITED;
+    return s->base ? SEGF_BASED : SEGF_FLAT;
+}
 
 static inline unsigned seg_form(const Segment *s, bool code)
 {
@@ -18,16 +25,23 @@ static inline unsigned seg_form(const Segment *s, bool code)
     } else if (a & SEG_CODE || !(a & SEG_WRITABLE) || a & SEG_DOWN) {
         return SEGF_OTHER;
     }
-    if (s->limit != 0xffffffff) return SEGF_LIMITED;
-    return s->base ? SEGF_BASED : SEGF_FLAT;
+    return limit_form(s);
 }
 
-/* In real mode CS is written through; its cache says code or data as the last protected-mode load left it. */
-static unsigned cs_form(const Vcpu *c)
+/* Real and V86 mode look at limits only; a cache's type is what the last protected-mode load left. */
+static unsigned seg_form_real(const Segment *s)
 {
-    const Segment *s = &c->seg[CS];
-    if (!cpu_protected(c) || cpu_v86(c)) return s->limit == 0xffffffff ? (s->base ? SEGF_BASED : SEGF_FLAT) : SEGF_LIMITED;
-    return seg_form(s, true);
+    if (s->attr & SEG_UNUSABLE || (s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN)) return SEGF_OTHER;
+    return limit_form(s);
+}
+
+static ModeKey seg_bits(const Vcpu *c, bool prot)
+{
+    u32 k = 0;
+    for (int s = 0; s < SEG_COUNT; s++)
+        k |= (prot ? seg_form(&c->seg[s], s == CS) : seg_form_real(&c->seg[s])) << (MODE_SEG_SHIFT + 3 * s);
+    if (unlikely(mode_seg(k, CS) == SEGF_LIMITED)) return k | (ModeKey)c->seg[CS].limit << MODE_LIMIT_SHIFT;
+    return k;
 }
 
 static unsigned fpu_bits(const Vcpu *c)
@@ -42,7 +56,8 @@ static unsigned fpu_bits(const Vcpu *c)
 
 ModeKey mode_of(const Vcpu *c)
 {
-    ModeKey k = 0;
+    bool prot = cpu_protected(c) && !cpu_v86(c);
+    u32 k = 0;
     if (cpu_code32(c)) k |= MODE_CODE32;
     if (cpu_stack32(c)) k |= MODE_STACK32;
     if (c->cpl == 3) k |= MODE_USER;
@@ -51,25 +66,24 @@ ModeKey mode_of(const Vcpu *c)
     if (cpu_v86(c)) k |= MODE_V86;
     if (c->seg[CS].base) k |= MODE_CS_BASED;
     if (c->cr0 & CR0_PG) k |= MODE_PAGED;
-    if (cpu_protected(c) && !cpu_v86(c)) k |= MODE_PROT;
+    if (prot) k |= MODE_PROT;
     k |= fpu_bits(c) << MODE_FPU_SHIFT;
-    for (int s = 0; s < SEG_COUNT; s++)
-        k |= (s == CS ? cs_form(c) : seg_form(&c->seg[s], false)) << (MODE_SEG_SHIFT + 2 * s);
-    return k;
+    return k | seg_bits(c, prot);
 }
 
 BlockMode mode_unpack(ModeKey k)
 {
     BlockMode m = {.code32 = !!(k & MODE_CODE32), .stack32 = !!(k & MODE_STACK32), .user = !!(k & MODE_USER),
-                   .v86 = !!(k & MODE_V86), .cs_based = !!(k & MODE_CS_BASED), .fpu_ok = k >> MODE_FPU_SHIFT & 7};
-    for (int s = 0; s < SEG_COUNT; s++) m.seg[s] = k >> (MODE_SEG_SHIFT + 2 * s) & 3;
+                   .v86 = !!(k & MODE_V86), .cs_based = !!(k & MODE_CS_BASED), .fpu_ok = k >> MODE_FPU_SHIFT & 7,
+                   .real = !(k & (MODE_PROT | MODE_V86))};
+    for (int s = 0; s < SEG_COUNT; s++) m.seg[s] = (u8)mode_seg(k, s);
     return m;
 }
 
 /* The id of (space, mode, cs_base). A table slot that is overwritten only costs fresh jump-cache entries. */
 static u32 context_id(Xlat *x, u32 space, ModeKey mode, u32 cs_base)
 {
-    u32 h = (space * 0x9e3779b1u) ^ (mode * 0x85ebca6bu) ^ (cs_base * 0xc2b2ae35u);
+    u32 h = (space * 0x9e3779b1u) ^ (mode_mix(mode) * 0x85ebca6bu) ^ (cs_base * 0xc2b2ae35u);
     struct CtxEntry *e = &x->ctxs[(h ^ h >> 15) & (CTX_HASH - 1)];
     if (!e->id || e->space != space || e->mode != mode || e->cs_base != cs_base)
         *e = (struct CtxEntry){space, cs_base, mode, ++x->ctx_next};

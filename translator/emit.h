@@ -25,6 +25,9 @@ typedef struct Emit {
     s64 to_exec; /* executable address = writable address + to_exec */
 } Emit;
 enum { EMIT_MAX_INSN = 512 };
+/* A DS prefix, which means nothing here: on the load of a read-modify-write that is done in two steps, for the trap
+ * handler, since the processor reports both as writes. */
+enum { LOAD_TO_STORE = 0x3e };
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 

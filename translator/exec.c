@@ -61,8 +61,8 @@ static Found block_get(Xlat *x)
     Vcpu *c = x->c;
     Found f = {0};
     u32 pa, error, eip = c->eip;
-    if ((x->mode >> (MODE_SEG_SHIFT + 2 * CS) & 3) == SEGF_OTHER) return f;
-    if (eip > c->seg[CS].limit || c->seg[CS].limit - eip < 16) return f;
+    if (mode_seg(x->mode, CS) == SEGF_OTHER) return f;
+    if (eip > c->seg[CS].limit || c->seg[CS].limit - eip < MODE_CS_ROOM) return f;
     if (shadow_fetch(x->shadow, c->seg[CS].base + eip, &pa, &f.shared, &error) != SHADOW_MAPPED) return f;
     f.b = block_find(x, pa, eip, x->mode);
     u32 pa2 = 0;
@@ -151,7 +151,7 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
         }
         if (!c->fpu_live) fpu_unpark(c);
         x->killed = false;
-        trace(EXEC, "%08x mode %06x ctx %08x", c->eip, x->mode, (u32)(c->ctx >> 32));
+        trace(EXEC, "%08x mode %06x ctx %08x", c->eip, (u32)x->mode, (u32)(c->ctx >> 32));
         int why = xlat_enter(c, hpc);
         x->stats.exits[why]++;
         switch (why) {

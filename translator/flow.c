@@ -13,9 +13,13 @@
  * belong to the present context: context.c switches stacks with the ring class and empties them when the context
  * changes.
  *
+ * 16-bit code. The offsets are within the block's mode's CS.limit when they are known; where a target could be
+ * beyond it the transfer is a callout. The base is part of the context.
+ *
  * Polls. One load from *Vcpu.poll at backward jumps and calls, at indirect ones and at mispredicted returns. Forward
  * calls and predicted returns need none: a predicted return only undoes its call, so every loop has an edge that polls.
  */
+#include "translator/operand.h"
 #include "translator/xlat.h"
 
 enum { TAIL_LINK, TAIL_INTERP, TAIL_PROBE };
@@ -25,6 +29,12 @@ static void emit_poll(Tx *t)
     static const u8 movzx_r8d_r8[] = {0x45, 0x0f, 0xb6, 0x00}; /* movzx r8d, byte [r8] */
     emit_mov_rm64(&t->e, R8, R15, VCPU_POLL);
     emit_bytes(&t->e, movzx_r8d_r8, sizeof movzx_r8d_r8);
+}
+
+/* The low word of reg plus delta. */
+static void emit_lea16(Emit *e, int reg, s32 delta)
+{
+    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = (u8)reg, .pfx = 0x66}, (HostMem){.base = (u8)reg, .index = REG_NONE, .disp = delta});
 }
 
 static struct Tail *tail_new(Tx *t, u8 *hole, u8 kind)
@@ -222,11 +232,37 @@ static bool emit_near_ret(Tx *t, const Insn *i, MemForm form)
     return true;
 }
 
-/* LOOP, LOOPE, LOOPNE, JCXZ with a 32-bit count: ECX in place, tested by jrcxz. */
+/* LOOP, LOOPE, LOOPNE, JCXZ with a 16-bit count: CX is made RCX for the test. */
+static bool emit_loop16(Tx *t, const Insn *i)
+{
+    Emit *e = &t->e;
+    u32 to = target_of(t, i);
+    if (to <= t->eip) emit_poll(t);
+    if (i->opcode != 0xe3) emit_lea16(e, RCX, -1);
+    emit_mov_rr64(e, R10, RCX);
+    emit_movzx16(e, RCX, RCX);
+    u8 *zero = emit_jrcxz_hole(e);
+    emit_mov_rr64(e, RCX, R10);
+    if (i->opcode == 0xe3) {
+        u8 *over = emit_jmp_hole(e);
+        emit_patch8(zero, e->at);
+        emit_mov_rr64(e, RCX, R10);
+        link_new(t, emit_jmp_hole(e), to);
+        emit_patch32(over, e->at);
+        return true;
+    }
+    if (i->opcode == 0xe2) link_new(t, emit_jmp_hole(e), to);
+    else link_new(t, emit_jcc_hole(e, i->opcode == 0xe1 ? 4 : 5), to);
+    emit_patch8(zero, e->at);
+    emit_mov_rr64(e, RCX, R10);
+    return true;
+}
+
+/* With a 32-bit count: ECX in place, tested by jrcxz. */
 static bool emit_loop(Tx *t, const Insn *i)
 {
     u32 to = target_of(t, i);
-    if (i->adsize != 4) return false;
+    if (i->adsize == 2) return emit_loop16(t, i);
     if (to <= t->eip) emit_poll(t);
     if (i->opcode != 0xe3) emit_lea32(&t->e, RCX, RCX, -1);
     u8 *zero = emit_jrcxz_hole(&t->e);
@@ -243,13 +279,20 @@ static bool emit_loop(Tx *t, const Insn *i)
     return true;
 }
 
+/* A target beyond CS.limit is the #GP of the jump itself: then, or if that is not known, the interpreter decides. */
+static bool target_within(const Tx *t, const Insn *i)
+{
+    bool indirect = i->opcode == 0xff || i->opcode == 0xc2 || i->opcode == 0xc3;
+    if (indirect) return t->cs_limit >= (i->opsize == 2 ? 0xffff : 0xffffffff);
+    return target_of(t, i) <= t->cs_limit;
+}
+
 bool flow_emit(Tx *t, const Insn *i)
 {
     SiteForm site = site_form(t->x, t->pa);
     MemForm form = site == SITE_USER ? MEM_USER : MEM_WINDOW;
     bool ok;
-    /* A target beyond CS.limit is the jump's #GP: only where every 16-bit target is within it is that sure. */
-    if (t->m.seg[CS] == SEGF_OTHER || (t->m.seg[CS] == SEGF_LIMITED && i->opsize == 4) || site == SITE_CALLOUT) return false;
+    if (site == SITE_CALLOUT || !target_within(t, i)) return false;
     int tails = t->tails;
     Link *links = t->b->links;
     switch (i->opcode) {

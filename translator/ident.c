@@ -6,12 +6,12 @@
  * What differs from a copy:
  *   - LOCK is dropped (one vCPU); XCHG with memory, which locks by itself, becomes a load and a store.
  *   - Only a row's own mandatory prefix is written: F3 0F BC would be TZCNT.
- *   - INC and DEC of 40-4F are REX prefixes: FF /0, FF /1. SAL's alias /6 is /4, TEST's /1 is /0.
+ *   - INC and DEC of 40-4F are REX prefixes: FF /0, FF /1. 82 is 80. SAL's alias /6 is /4, TEST's /1 is /0.
  *   - AH, CH, DH, BH cannot meet REX (SDM vol. 2, 2.2.1.2): through r10, see emit_high_get.
  *   - moffs (A0-A3) and XLAT get a ModRM operand.
  *   - BT and its kin with a register index reach beyond their operand: the element's address is computed (BMI2).
  *
- * Not implemented (interpreter): BCD adjustments, SALC, 82, BOUND, ARPL, BSWAP of 16 bits, SHLD and SHRD of 16
+ * Not implemented (interpreter): BCD adjustments, SALC, BOUND, ARPL, BSWAP of 16 bits, SHLD and SHRD of 16
  * bits by CL, MASKMOVQ/MASKMOVDQU, CLFLUSH,
  * x87 environment images.
  */
@@ -123,6 +123,14 @@ static bool shape_modrm(const Job *j) { return put_modrm_op(j, op_of(j->i)); }
 
 static bool shape_reg_only(const Job *j) { return !j->i->is_mem && shape_modrm(j); }
 
+/* 82 is an alias of 80 that 64-bit mode refuses. */
+static bool shape_alias_80(const Job *j)
+{
+    HostOp op = op_of(j->i);
+    op.opcode = 0x80;
+    return put_modrm_op(j, op);
+}
+
 /* Shifts: /6 is SAL's undocumented alias. */
 static bool shape_shift(const Job *j)
 {
@@ -191,7 +199,8 @@ static bool shape_double_shift(const Job *j)
 static bool shape_c7(const Job *j) { return j->i->reg == 0 && shape_modrm(j); }
 static bool shape_cmpxchg8b(const Job *j) { return j->i->reg == 1 && j->i->is_mem && shape_modrm(j); }
 
-/* Load to r11, store, then the register: the only change comes last. */
+/* Load to r11, store, then the register: the only change comes last. The load is marked, since a page that is missing
+ * has to be reported as missing for a write. */
 static bool shape_xchg(const Job *j)
 {
     HostMem mem;
@@ -202,6 +211,7 @@ static bool shape_xchg(const Job *j)
     if (!store_allowed(j) || !operand_place_ea(e, &mem, operand_ea(j->i), j->m, j->form, bytes)) return false;
     bool high = bytes == 1 && is_high(reg);
     if (high) emit_high_get(e, src = R10, reg, R11);
+    emit_u8(e, LOAD_TO_STORE);
     emit_guest_load(e, R11, mem, bytes);
     emit_guest_store(e, mem, src, bytes);
     if (high)
@@ -354,6 +364,7 @@ static ShapeFn *const one_byte[256] = {
     [0x69] = shape_modrm,
     [0x6b] = shape_modrm,
     [0x80 ... 0x81] = shape_modrm,
+    [0x82] = shape_alias_80,
     [0x83 ... 0x85] = shape_modrm,
     [0x86 ... 0x87] = shape_xchg,
     [0x88 ... 0x8b] = shape_modrm,
@@ -423,11 +434,12 @@ static bool fpu_allowed(const Job *j)
     return (needed & ~j->m->fpu_ok) == 0;
 }
 
-/* XLAT and bit strings are INTERP in the table, since they address memory in a way of their own; they have a form
- * here all the same. */
+/* XLAT, bit strings and 82 are INTERP in the table, since they need more than a copy; they have a form here all the
+ * same. */
 static bool has_shape(const Row *row)
 {
     bool bits = (row->opcode & 0xffe7) == 0x0fa3;
+    if (row->opcode == 0x82) return true;
     return row->cls == XC_IDENT || row->cls == XC_MEM || row->cls == XC_FPU || row->opcode == 0xd7 || bits;
 }
 

@@ -20,7 +20,7 @@ void listing_block(Xlat *x, const Block *b)
     if (!xlat_disasm) return;
     fpu_park(x->c);
     unsigned bits = b->mode & MODE_CODE32 ? 32 : 16;
-    trace_line("block eip %08x pa %08x mode %06x: %u instructions, %u bytes -> %u bytes", b->eip, b->pa, b->mode, b->insns, b->bytes, b->hbytes);
+    trace_line("block eip %08x pa %08x mode %06x: %u instructions, %u bytes -> %u bytes", b->eip, b->pa, (u32)b->mode, b->insns, b->bytes, b->hbytes);
     for (unsigned n = 0; n < b->insns; n++) {
         u32 from = b->map[n].guest, to = n + 1 < b->insns ? b->map[n + 1].guest : b->bytes;
         u32 hfrom = b->map[n].host, hto = n + 1 < b->insns ? b->map[n + 1].host : b->hbytes;

@@ -48,7 +48,8 @@ static bool emit_by_class(Tx *t, const Insn *i)
     case XC_IDENT:
     case XC_MEM:
     case XC_FPU:
-    case XC_STACK: return site != SITE_CALLOUT && emit_identity(&t->e, i, &t->m, form, t->eip + i->len);
+    case XC_STACK:
+    case XC_INTERP: return site != SITE_CALLOUT && emit_identity(&t->e, i, &t->m, form, t->eip + i->len);
     case XC_SENS:
     case XC_PRIV: return sens_emit(t, i);
     default: return false;
@@ -83,7 +84,8 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool
     while (!t->ended && n < BLOCK_MAX_INSNS && t->e.at < code_end && t->tails < (int)ARRAY_LEN(t->tail) - 8) {
         Insn i;
         DecodeStatus st = insn_decode(&i, hp + at, avail - at, dm);
-        if ((*straddles = st == DECODE_MORE) || (!t->m.code32 && t->b->eip + at > 0xffff)) break;
+        if (t->cs_limit - (t->b->eip + at) < MODE_CS_ROOM || t->b->eip + at > t->cs_limit) break; /* the dispatcher interprets */
+        if ((*straddles = st == DECODE_MORE)) break;
         map[n++] = (PcMap){.host = (u16)(t->e.at - cache_write(&t->x->cache, t->b->hpc)), .guest = (u16)at};
         t->eip = t->b->eip + at;
         t->pa = t->b->pa + at;
@@ -149,7 +151,7 @@ Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
     static Tx tx;
     Tx *t = &tx;
     bool straddles = false;
-    *t = (Tx){.x = x, .m = mode_unpack(x->mode), .eip = eip, .pa = pa};
+    *t = (Tx){.x = x, .m = mode_unpack(x->mode), .eip = eip, .pa = pa, .cs_limit = mode_cs_limit(x->mode)};
     t->e = (Emit){.at = k->rw + k->used, .end = k->rw + k->bytes, .to_exec = k->rx - k->rw};
     t->b = cache_meta(k, sizeof *t->b);
     *t->b = (Block){.eip = eip, .pa = pa, .pa2 = pa2, .mode = x->mode, .hpc = cache_exec(k, t->e.at), .sites = x->site_changes};

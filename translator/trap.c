@@ -76,7 +76,7 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
         return false;
     }
     Walk w;
-    bool write = r[REG_ERR] & 2;
+    bool write = r[REG_ERR] & 2 || *(const u8 *)r[REG_RIP] == LOAD_TO_STORE;
     ShadowResult res = shadow_fault(x->shadow, addr, write, &x->trap.va, &w);
     x->c->win_user = shadow_view(x->shadow)->user;
     r[REG_R13] = (greg_t)x->c->win_user;

@@ -29,11 +29,22 @@ typedef struct Link Link;
 
 /* ---- context.c: everything that a block's translation depends on besides its bytes ---- */
 
-/* Packed, so that modes compare as one word. */
-typedef u32 ModeKey;
+/* Packed, so that modes compare as one word. The upper half is the limit of a code segment that is neither flat
+ * nor 64 KiB (SEGF_LIMITED), else 0: blocks and jumps are checked against it when they are translated. */
+typedef u64 ModeKey;
 enum { MODE_CODE32 = 1, MODE_STACK32 = 2, MODE_USER = 4, MODE_V86 = 8, MODE_CS_BASED = 16, MODE_PAGED = 32,
-       MODE_FPU_SHIFT = 6 /* 3 bits */, MODE_SEG_SHIFT = 9 /* 6 x 2 bits */, MODE_PROT = 1 << 21,
-       MODE_SYSFLAGS = 1 << 22 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 23 };
+       MODE_FPU_SHIFT = 6 /* 3 bits */, MODE_SEG_SHIFT = 9 /* 6 x 3 bits */, MODE_PROT = 1 << 27,
+       MODE_SYSFLAGS = 1 << 28 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 29, MODE_LIMIT_SHIFT = 32 };
+static inline unsigned mode_seg(ModeKey k, int seg) { return (u32)k >> (MODE_SEG_SHIFT + 3 * seg) & 7; }
+/* The limit of CS that blocks of a mode are held to; the last MODE_CS_ROOM bytes of a segment are interpreted. */
+enum { MODE_CS_ROOM = 16 };
+static inline u32 mode_cs_limit(ModeKey k)
+{
+    unsigned f = mode_seg(k, CS);
+    return f == SEGF_64K ? 0xffff : f == SEGF_LIMITED ? (u32)(k >> MODE_LIMIT_SHIFT) : 0xffffffff;
+}
+/* Modes folded for a hash. */
+static inline u32 mode_mix(ModeKey k) { return (u32)k ^ (u32)(k >> 32) * 0x27d4eb2fu; }
 ModeKey mode_of(const Vcpu *c);
 BlockMode mode_unpack(ModeKey k);
 
@@ -139,6 +150,7 @@ typedef struct Tx { /* a translation in progress */
     BlockMode m;
     u32 eip;          /* of the current instruction */
     u32 pa;
+    u32 cs_limit;
     bool ended;       /* the last instruction left the block */
     struct Tail { u8 *hole; u8 kind; u32 eip; Link *link; EmitFails fails; } tail[96]; /* out-of-line code */
     int tails;

@@ -21,7 +21,7 @@ enum { FEATURES = (1u << NEED_COUNT) - 1 };
 static const u8 class_tested[XC_COUNT] = {[XC_IDENT] = 1, [XC_MEM] = 1, [XC_STACK] = 1, [XC_FPU] = 1};
 static bool row_tested(const Row *r)
 {
-    return class_tested[r->cls] || r->opcode == 0xd7 || (r->opcode & 0xffe7) == 0x0fa3;
+    return class_tested[r->cls] || r->opcode == 0xd7 || r->opcode == 0x82 || (r->opcode & 0xffe7) == 0x0fa3;
 }
 
 /* --- one case --- */
@@ -183,7 +183,8 @@ static bool operand_safe(const cs_insn *i, const x86_op_mem *m)
     const cs_x86 *x = &i->detail->x86;
     if (m->segment == X86_REG_GS)
         return x->addr_size == 4 && window_register(m->base) && window_register(m->index);
-    if (m->segment != X86_REG_INVALID || x->addr_size != 8) return false;
+    bool marked = m->segment == X86_REG_DS && i->bytes[0] == LOAD_TO_STORE;
+    if ((m->segment != X86_REG_INVALID && !marked) || x->addr_size != 8) return false;
     if (i->id == X86_INS_MOVZX && (m->base == X86_REG_R10 || m->base == X86_REG_R9))
         return i->detail->x86.operands[0].reg == X86_REG_R10D;
     if (m->base == X86_REG_R13) return m->index != X86_REG_INVALID && m->disp == 0 && m->scale == 1;
