@@ -5,8 +5,8 @@
  * instruction. Data and I/O accesses report themselves. Pending bits become one #DB trap before the next
  * instruction; DR6 accumulates, as on hardware.
  *
- * Not implemented: exact DR6 for conditions that match but are not enabled; last-branch recording; breakpoints of
- * 8 bytes.
+ * Not implemented: exact DR6 for conditions that match but are not enabled; last-branch recording. The reserved length
+ * code (2) is taken as 8 bytes, as later processors do.
  */
 #include "cpu/protect.h"
 

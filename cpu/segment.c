@@ -83,7 +83,7 @@ void seg_load_real(Vcpu *c, int seg, u16 sel)
 
 void cpu_set_cpl(Vcpu *c, unsigned cpl) { c->cpl = (u8)cpl; }
 
-/* SS: CPL, RPL and DPL must all be the same. `vector` for what is wrong, #SS for a segment not present. */
+/* SS: CPL, RPL and DPL must all be the same; a segment not present is #SS. */
 static void load_ss(Vcpu *c, u16 sel)
 {
     Descriptor d;
