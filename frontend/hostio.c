@@ -1,8 +1,9 @@
 /* hostio.c - the I/O thread, and how it and the vCPU thread wake each other.
  *
- * The thread sleeps in poll() on four descriptors: standard input, a signalfd, a timerfd for the clock's next
- * deadline, and an eventfd (`kick`) by which the vCPU thread asks for its care. All it does to the machine is
- * cpu_attention(): the vCPU thread then does the work in its service hook.
+ * The thread sleeps in ppoll() on three descriptors: standard input, a timerfd for the clock's next deadline, and an
+ * eventfd (`kick`) by which the vCPU thread asks for its care; and for signals, which it takes only there. All it
+ * does to the machine is cpu_attention(): the vCPU thread then does the work in its service hook. (No signalfd: who
+ * polls one is woken by every signal of the process, of which the windows' SIGSEGVs are many.)
  *
  * Waking the vCPU (no wake-up may be lost, none should cost a system call while it runs):
  *     raise:  attention |= bits;   if (asleep) write(wake)
@@ -32,7 +33,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -42,13 +42,16 @@
 
 enum { STOP_PATIENCE_MS = 1000 };
 enum { OURS = ATT_CLOCK | ATT_IO | ATT_STOP | ATT_RESET | ATT_NMI };
-enum { FD_KICK, FD_SIGNAL, FD_TIMER, FD_STDIN, FD_COUNT };
+static const int taken_signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGTSTP,
+                                    SIGCONT, SIGUSR1, SIGUSR2, SIGALRM};
+enum { FD_KICK, FD_TIMER, FD_STDIN, FD_COUNT };
 
 static struct {
     Vcpu *c;
     pthread_t thread;
     bool running;
-    int wake, kick, timer, signals;
+    int wake, kick, timer;
+    atomic_ullong signals; /* bit n: signal n came */
     atomic_bool asleep, stalled, stop_wanted, done;
     atomic_int exit_code;
     u64 stop_since_ns; /* valid with stop_wanted; this thread's */
@@ -147,14 +150,17 @@ static void resumed(void)
     if (io.tty) io.input = true; /* reading in the background fails, which looks like the end */
 }
 
-static void signal_came(void)
+static void on_signal(int number) { atomic_fetch_or(&io.signals, 1ull << number); }
+
+static void signals_came(void)
 {
-    struct signalfd_siginfo s;
-    if (read(io.signals, &s, sizeof s) != sizeof s) return;
-    switch (s.ssi_signo) {
-    case SIGTSTP: suspended(); break;
-    case SIGCONT: resumed(); break;
-    default: want_stop(128 + (int)s.ssi_signo); break;
+    for (u64 all = atomic_exchange(&io.signals, 0); all; all &= all - 1) {
+        int number = __builtin_ctzll(all);
+        switch (number) {
+        case SIGTSTP: suspended(); break;
+        case SIGCONT: resumed(); break;
+        default: want_stop(128 + number); break;
+        }
     }
 }
 
@@ -196,10 +202,12 @@ u32 hostio_read(u8 *to, u32 n)
 
 /* --- the thread ------------------------------------------------------------------------------------------ */
 
-static void wait_for_events(struct pollfd *p)
+static void wait_for_events(struct pollfd *p, const sigset_t *blocked)
 {
+    static const struct timespec patience = {STOP_PATIENCE_MS / 1000, STOP_PATIENCE_MS % 1000 * 1000000};
     p[FD_STDIN].fd = input_wanted() ? STDIN_FILENO : -1;
-    poll(p, FD_COUNT, atomic_load(&io.stop_wanted) ? STOP_PATIENCE_MS : -1);
+    if (ppoll(p, FD_COUNT, atomic_load(&io.stop_wanted) ? &patience : NULL, blocked) < 0)
+        for (int n = 0; n < FD_COUNT; n++) p[n].revents = 0;
 }
 
 static void lose_patience(void)
@@ -212,16 +220,17 @@ static void lose_patience(void)
 
 static void *thread_main(void *unused)
 {
-    struct pollfd p[FD_COUNT] = {[FD_KICK] = {io.kick, POLLIN, 0},
-                                 [FD_SIGNAL] = {io.signals, POLLIN, 0},
-                                 [FD_TIMER] = {io.timer, POLLIN, 0},
-                                 [FD_STDIN] = {-1, POLLIN, 0}};
+    struct pollfd p[FD_COUNT] = {
+        [FD_KICK] = {io.kick, POLLIN, 0}, [FD_TIMER] = {io.timer, POLLIN, 0}, [FD_STDIN] = {-1, POLLIN, 0}};
     (void)unused;
+    sigset_t blocked;
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    for (unsigned n = 0; n < ARRAY_LEN(taken_signals); n++) sigdelset(&blocked, taken_signals[n]);
     while (!atomic_load(&io.done)) {
-        wait_for_events(p);
+        wait_for_events(p, &blocked);
         lose_patience();
         if (p[FD_KICK].revents) drain(io.kick);
-        if (p[FD_SIGNAL].revents) signal_came();
+        if (atomic_load(&io.signals)) signals_came();
         if (p[FD_TIMER].revents) timer_went_off();
         if (p[FD_STDIN].revents) stdin_ready();
     }
@@ -230,11 +239,11 @@ static void *thread_main(void *unused)
 
 /* --- life ------------------------------------------------------------------------------------------------ */
 
-static void stop_signals(sigset_t *s)
+static void signals_take(void)
 {
-    static const int list[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGALRM};
-    sigemptyset(s);
-    for (unsigned n = 0; n < ARRAY_LEN(list); n++) sigaddset(s, list[n]);
+    struct sigaction a = {.sa_handler = on_signal};
+    sigfillset(&a.sa_mask);
+    for (unsigned n = 0; n < ARRAY_LEN(taken_signals); n++) sigaction(taken_signals[n], &a, NULL);
 }
 
 void hostio_block_signals(void)
@@ -248,18 +257,16 @@ void hostio_block_signals(void)
 
 bool hostio_start(Vcpu *c, bool stdin_wanted, Problem *p)
 {
-    sigset_t s;
-    stop_signals(&s);
     io.c = c;
     io.deadline = io.armed = UINT64_MAX;
     io.stdin_wanted = io.input = stdin_wanted;
     io.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     io.kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     io.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    io.signals = signalfd(-1, &s, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (io.wake < 0 || io.kick < 0 || io.timer < 0 || io.signals < 0)
+    if (io.wake < 0 || io.kick < 0 || io.timer < 0)
         return problem_set(p, "the host has no descriptors left");
     if (stdin_wanted) io.tty = tty_raw();
+    signals_take();
     if (pthread_create(&io.thread, NULL, thread_main, NULL))
         return problem_set(p, "the host allows no thread");
     io.running = true;
