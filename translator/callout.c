@@ -1,19 +1,12 @@
 /* callout.c - a guest instruction done by its interpreter function, between two translated ones.
  *
- * The code sets EIP, saves the guest's registers (xlat_callout in glue.S), calls C and goes on. C says "leave"
- * instead when control went elsewhere, when the mode or the address space changed under the block, when a block
- * died (it may have been this one), or when something waits for the run loop. A fault leaves by longjmp, with all
- * state in the Vcpu already.
+ * The code sets EIP, saves the guest's registers (xlat_callout in glue.S), calls C and goes on. When control went
+ * elsewhere, when the mode or the address space changed under the block, or when a block died (it may have been this
+ * one), C names the block to enter instead if the jump cache knows it. It says "leave" when something waits for the run
+ * loop. A fault leaves by longjmp, with all state in the Vcpu already.
  */
+#include "translator/callout.h"
 #include "cpu/fpu.h"
-#include "translator/xlat.h"
-
-
-
-typedef struct Callout { /* argument of a callout, in the block's arena */
-    Insn insn;
-    Xlat *x;
-} Callout;
 
 static inline void exec(Vcpu *c, const Insn *i)
 {
@@ -25,6 +18,16 @@ static inline void exec(Vcpu *c, const Insn *i)
     x86_exec[r->id](c, i);
 }
 
+/* The host code at CS:EIP of the present context. */
+static inline u64 next_block(Xlat *x, const Vcpu *c)
+{
+    if (unlikely(x->pf.armed || trace_mask & TRACE_EXEC)) return EXIT_DISPATCH;
+    const u8 *hpc = jump_cache_get(c);
+    if (!hpc) return EXIT_DISPATCH;
+    x->killed = false; /* the jump cache knows no dead block */
+    return (u64)(uintptr_t)hpc;
+}
+
 /* True if the block may go on at `expected`. */
 static inline bool may_go_on(Xlat *x, Vcpu *c, u32 expected)
 {
@@ -34,31 +37,37 @@ static inline bool may_go_on(Xlat *x, Vcpu *c, u32 expected)
 }
 
 /* An instruction that changes neither mode nor control flow (unless REP was interrupted). */
-static int callout_plain(Vcpu *c, void *arg)
+static u64 callout_plain(Vcpu *c, void *arg)
 {
     const Callout *a = arg;
     exec(c, &a->insn);
     u32 expected = c->eip + a->insn.len;
     bool on = may_go_on(a->x, c, expected);
     c->eip = c->next_eip;
-    return on ? 0 : EXIT_DISPATCH;
+    if (likely(on)) return 0;
+    if (callout_must_leave(c)) return EXIT_DISPATCH;
+    context_update(a->x);
+    return next_block(a->x, c);
 }
 
-/* One that may: the context is made anew and compared. */
-static int callout_ends(Vcpu *c, void *arg)
+u64 callout_execute(Vcpu *c, const Callout *a)
 {
-    const Callout *a = arg;
     u64 before = c->ctx;
     exec(c, &a->insn);
     u32 expected = c->eip + a->insn.len;
     bool on = may_go_on(a->x, c, expected);
     c->eip = c->next_eip;
-    if (!on || c->halted) return EXIT_DISPATCH;
     if (c->inhibit && !c->attention) c->inhibit = 0; /* nothing to hold off */
-    if (c->inhibit || c->poll == cpu_poll_trap) return EXIT_DISPATCH;
+    if (callout_must_leave(c)) return EXIT_DISPATCH;
     context_update(a->x);
-    return c->ctx == before ? 0 : EXIT_DISPATCH;
+    return on && c->ctx == before ? 0 : next_block(a->x, c);
 }
+
+/* One that may: the context is made anew and compared. */
+static u64 callout_ends(Vcpu *c, void *arg) { return callout_execute(c, arg); }
+
+/* Hardly ever goes on behind itself: INT comes back by IRET, which looks its target up. */
+static bool leaves_block(const Insn *i) { return i->row->cls == XC_FAR && i->opcode != 0xce /* INTO */; }
 
 void callout_emit(Tx *t, const Insn *i)
 {
@@ -70,4 +79,5 @@ void callout_emit(Tx *t, const Insn *i)
     emit_mov_ri64(&t->e, R11, (u64)(uintptr_t)(ends ? callout_ends : callout_plain));
     emit_call(&t->e, xlat_callout);
     if (t->x->stats.row_callouts) t->x->stats.row_callouts[i->row->id]++;
+    if (leaves_block(i)) flow_exit_to(t, t->eip + i->len, false);
 }

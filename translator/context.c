@@ -121,11 +121,12 @@ void context_update(Xlat *x)
     ModeKey mode = mode_of(c);
     if (x->gs_now != v->current) write_gs_base(x->gs_now = v->current);
     c->win_user = v->user;
-    if (space == x->space && mode == x->mode && c->seg[CS].base == x->cs_base) return;
+    if (space == x->space && mode == x->mode && c->seg[CS].base == x->cs_base && c->ctx == x->ctx_now) return;
+    x->ret[x->ret_now].ctx = (u32)(c->ctx >> 32);
     x->space = space;
     x->mode = mode;
     x->cs_base = c->seg[CS].base;
     u32 id = context_id(x, space, mode, x->cs_base);
-    c->ctx = (u64)id << 32;
+    c->ctx = x->ctx_now = (u64)id << 32;
     select_returns(x, id);
 }

@@ -47,14 +47,6 @@ static void jump_cache_fill(Xlat *x, const Block *b)
     hpcs[slot] = (u64)(uintptr_t)b->hpc;
 }
 
-/* Host code for CS:EIP if the jump cache knows it, else NULL. */
-static const u8 *jump_cache_get(const Vcpu *c)
-{
-    u32 slot = c->eip & (JUMP_CACHE_SLOTS - 1);
-    if (c->jump_cache[slot] + (c->ctx | c->eip) != 0) return NULL;
-    return (const u8 *)(uintptr_t)c->jump_cache[slot + JUMP_CACHE_SLOTS];
-}
-
 /* The block at CS:EIP in the present context; b NULL: interpret one instruction there. */
 static Found block_get(Xlat *x)
 {
@@ -154,6 +146,7 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
         trace(EXEC, "%08x mode %06x ctx %08x", c->eip, (u32)x->mode, (u32)(c->ctx >> 32));
         int why = xlat_enter(c, hpc);
         x->stats.exits[why]++;
+        if (unlikely(c->ctx != x->ctx_now)) context_update(x);
         switch (why) {
         case EXIT_LINK: link_exit(x, (Link *)(uintptr_t)c->exit_arg); break;
         case EXIT_TRAP: trap_exit(x); break;

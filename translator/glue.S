@@ -3,6 +3,7 @@
  * xlat_enter    C -> cache: guest registers and flags into the host's
  * xlat_exit_*   cache -> C: xlat_enter returns a reason (layout.h)
  * xlat_callout  cache -> C function -> cache: one guest instruction done in C
+ * xlat_seg_load a segment register load as it went the last time, else the callout
  *
  * Two stacks: C's, and the host return stack on which translated CALLs and RETs pair. The gates switch RSP, so
  * that neither sees the other's frames. All gates are "light": they leave x87/SSE alone (DESIGN section 3).
@@ -25,12 +26,15 @@
         movq    VCPU_HOST_RSP(%r15), %rsp
         pushfq
         popq    %rax
-        cld
         movl    VCPU_EFLAGS(%r15), %ecx
         andl    $HOST_FLAGS, %eax
         andl    $~HOST_FLAGS, %ecx
-        orl     %ecx, %eax
-        movl    %eax, VCPU_EFLAGS(%r15)
+        orl     %eax, %ecx
+        movl    %ecx, VCPU_EFLAGS(%r15)
+        testl   $FLAG_D, %eax           /* CLD and POPFQ are slow */
+        jz      9f
+        cld
+9:
 .endm
 
 /* The inverse; ends on the return stack. */
@@ -38,10 +42,15 @@
         movq    VCPU_CTX(%r15), %r12
         movq    VCPU_WIN_USER(%r15), %r13
         movl    VCPU_EFLAGS(%r15), %eax
-        andl    $HOST_FLAGS, %eax
-        orl     $0x202, %eax
-        pushq   %rax
-        popfq
+        testl   $FLAG_D, %eax
+        jz      9f
+        std
+9:      movl    %eax, %ecx
+        movb    %al, %ah                /* SF ZF AF PF CF, by SAHF */
+        shrl    $11, %ecx
+        andb    $1, %cl
+        addb    $0x7f, %cl              /* OF */
+        sahf
         movl    VCPU_GPR(0)(%r15), %eax
         movl    VCPU_GPR(1)(%r15), %ecx
         movl    VCPU_GPR(2)(%r15), %edx
@@ -120,7 +129,7 @@ xlat_ret_miss:
         .globl  xlat_ret_miss_poll
 xlat_ret_miss_poll:
         movzbl  (%r9), %r9d
-        movzwl  %r8w, %r9d
+probe:  movzwl  %r8w, %r9d
         movq    VCPU_JUMP_CACHE(%r15), %r11
         movq    %rcx, %r10
         movq    (%r11, %r9, 8), %rcx
@@ -132,9 +141,9 @@ xlat_ret_miss_poll:
 1:      movq    %r10, %rcx
         jmp     *JUMP_CACHE_HPC(%r11, %r9, 8)
 
-/* A C function for one guest instruction: r9 = argument, r11 = int (*)(Vcpu *, void *). 0: go on behind the
- * call; else: back to C with that reason. The way back waits on C's stack: what is left on the return stack when C
- * does not come back (a fault, another context) would be taken for a landing by the next RET. */
+/* A C function for one guest instruction: r9 = argument, r11 = CalloutFn; its answer: callout.h. The way back waits on
+ * C's stack: what is left on the return stack when C does not come back (a fault, another context) would be taken
+ * for a landing by the next RET. */
         .globl  xlat_callout
 xlat_callout:
         popq    %r10
@@ -146,10 +155,66 @@ xlat_callout:
         call    *%r11
         addq    $8, %rsp
         popq    %r10
-        testl   %eax, %eax
-        jnz     xlat_leave
+        testq   %rax, %rax
+        jnz     1f
         LOAD_GUEST
         pushq   %r10                    /* a RET, since the host's predictor saw the CALL */
         ret
+1:      cmpq    $EXIT_REASONS, %rax
+        jb      xlat_leave
+        movq    %rax, %r10
+        LOAD_GUEST
+        jmp     *%r10
+
+/* A segment register load that does what it did last time: r8d = selector, r9 = SegSite (callout.h). Flags wait in AH
+ * and AL, EAX in r10. Anything unexpected: the callout. */
+.macro FLAGS_BACK
+        addb    $0x7f, %al
+        sahf
+        movq    %r10, %rax
+.endm
+        .globl  xlat_seg_load
+xlat_seg_load:
+        movq    %rax, %r10
+        lahf
+        seto    %al
+        cmpl    SITE_SEL(%r9), %r8d
+        jne     xlat_seg_miss
+        cmpq    SITE_CTX(%r9), %r12
+        jne     xlat_seg_miss
+        movq    VCPU_GDTR(%r15), %r11
+        cmpq    SITE_GDTR(%r9), %r11
+        jne     xlat_seg_miss
+        movl    SITE_VA(%r9), %r11d
+        .globl  xlat_seg_peek
+xlat_seg_peek:
+        movq    %gs:(%r11d), %r11
+        cmpq    SITE_DESC(%r9), %r11
+        jne     xlat_seg_miss
+        movl    SITE_REG(%r9), %r8d
+        movq    SITE_CACHE(%r9), %r11
+        movq    %r11, (%r15, %r8)
+        movq    SITE_CACHE+8(%r9), %r11
+        movq    %r11, 8(%r15, %r8)
+        addl    SITE_POP(%r9), %r14d
+        movq    SITE_AFTER(%r9), %r11
+        cmpq    %r12, %r11
+        jne     1f
+        FLAGS_BACK
+        ret
+        /* Another context: frames of this one must not be returned to. Vcpu.ctx says where we are; the rest of
+         * the translator's notion of it follows in context_update(). */
+1:      movq    %r11, %r12
+        movq    %r11, VCPU_CTX(%r15)
+        movq    VCPU_RET_BOTTOM(%r15), %rsp
+        movl    SITE_NEXT(%r9), %r8d
+        FLAGS_BACK
+        jmp     probe
+
+        .globl  xlat_seg_miss
+xlat_seg_miss:
+        FLAGS_BACK
+        movq    SITE_SLOW(%r9), %r11
+        jmp     xlat_callout
 
         .section .note.GNU-stack, "", @progbits

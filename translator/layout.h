@@ -15,6 +15,20 @@
 #define VCPU_EXIT_ARG   96
 #define VCPU_SCRATCH    104
 #define VCPU_INSNS_XLAT 120
+#define VCPU_GDTR       276
+
+/* SegSite (callout.h) */
+#define SITE_CTX        0
+#define SITE_AFTER      8
+#define SITE_GDTR       16
+#define SITE_DESC       24
+#define SITE_CACHE      32
+#define SITE_SEL        48
+#define SITE_VA         52
+#define SITE_REG        56
+#define SITE_POP        60
+#define SITE_NEXT       64
+#define SITE_SLOW       72
 
 /* The jump cache: JUMP_CACHE_SLOTS negated keys, then as many host addresses. Slot = low 16 bits of EIP. */
 #define JUMP_CACHE_SLOTS 65536
@@ -22,6 +36,7 @@
 
 /* EFLAGS bits that live in the host's flags: OSZAPC and DF. */
 #define HOST_FLAGS 0xcd5
+#define FLAG_D     0x400
 
 /* Why xlat_enter() came back. */
 #define EXIT_DISPATCH 1 /* look the next block up: c->eip is right */
@@ -29,5 +44,6 @@
 #define EXIT_INDIRECT 3 /* jump cache miss: c->eip is the target */
 #define EXIT_TRAP     4 /* a memory access trapped: see Xlat.trap */
 #define EXIT_INTERP   5 /* interpret one instruction at c->eip */
+#define EXIT_REASONS  8 /* all are below */
 
 #endif

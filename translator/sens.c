@@ -1,4 +1,4 @@
-/* sens.c - sensitive instructions with a form of their own: CLI, STI, PUSHF, POPF, MOV from Sreg.
+/* sens.c - sensitive instructions with a form of their own: CLI, STI, PUSHF, POPF, MOV and PUSH from Sreg.
  *
  * This is the part of x86 that made it "not virtualizable": POPF in ring 3 silently keeps IF. Here IF is a bit in
  * the Vcpu, OSZAPC and DF are the host's own.
@@ -144,18 +144,37 @@ static bool emit_popf(Tx *t, const Insn *i)
     return true;
 }
 
+static HostMem selector_of(int seg)
+{
+    s32 at = (s32)(offsetof(Vcpu, seg) + (unsigned)seg * sizeof(Segment) + offsetof(Segment, sel));
+    return (HostMem){.base = R15, .index = REG_NONE, .disp = at};
+}
+
 static bool emit_mov_from_sreg(Tx *t, const Insn *i)
 {
     if (i->is_mem || i->reg >= SEG_COUNT) return false;
-    HostMem sel = {.base = R15, .index = REG_NONE, .disp = (s32)(offsetof(Vcpu, seg) + i->reg * sizeof(Segment) + offsetof(Segment, sel))};
-    emit_op_mem(&t->e, (HostOp){.opcode = 0x0fb7, .reg = R8}, sel);
+    emit_op_mem(&t->e, (HostOp){.opcode = 0x0fb7, .reg = R8}, selector_of(i->reg));
     emit_mov_part(&t->e, host_gpr(i->rm), R8, i->opsize);
     return true;
+}
+
+/* Stores the selector zero-extended, as the interpreter does. */
+static bool emit_push_sreg(Tx *t, const Insn *i)
+{
+    int seg = i->row->o[0] - O_ES;
+    emit_op_mem(&t->e, (HostOp){.opcode = 0x0fb7, .reg = R11}, selector_of(seg));
+    return site_form(t->x, t->pa) == SITE_WINDOW && emit_push_reg(&t->e, R11, i->opsize, &t->m, MEM_WINDOW);
 }
 
 bool sens_emit(Tx *t, const Insn *i)
 {
     switch (i->row->opcode) {
+    case 0x06:
+    case 0x0e:
+    case 0x16:
+    case 0x1e:
+    case 0x0fa0:
+    case 0x0fa8: return emit_push_sreg(t, i);
     case 0xfa: return emit_cli(t);
     case 0xfb: return emit_sti(t, i);
     case 0x9c: return emit_pushf(t, i);

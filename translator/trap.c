@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "translator/xlat.h"
+#include "translator/callout.h"
 
 
 static Xlat *trap_xlat; /* the handlers' only way to find the machine: one translator a process */
@@ -97,9 +97,15 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
     const u8 *hpc = (const u8 *)r[REG_RIP];
     bool in_cache = x && hpc >= x->cache.rx && hpc < x->cache.rx + x->cache.bytes;
     bool ret_poll = x && hpc == xlat_ret_miss_poll;
-    CHECK(in_cache || ret_poll, "signal %d at %p, address %p, outside translated code", sig, (const void *)hpc, si->si_addr);
+    bool seg_peek = x && hpc == xlat_seg_peek;
+    CHECK(in_cache || ret_poll || seg_peek, "signal %d at %p, address %p, outside translated code", sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (sig == SIGSEGV && memory_trap(x, r, si->si_addr)) return;
+    if (seg_peek) {
+        ((SegSite *)(uintptr_t)r[REG_R9])->ctx = SEG_NEVER;
+        r[REG_RIP] = (greg_t)xlat_seg_miss;
+        return;
+    }
     if (ret_poll) { /* between the RET and its target */
         leave(x, r, (u32)r[REG_R8]);
         return;

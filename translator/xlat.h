@@ -4,7 +4,8 @@
  *   flow.c       near jumps, calls, returns: links, polls, return prediction
  *   string.c     string instructions as loads and stores
  *   sens.c       CLI, STI, PUSHF, POPF inline
- *   callout.c    guest instructions done by a C function between two translated ones
+ *   callout.c    guest instructions done by a C function between two translated ones (callout.h)
+ *   seg.c        segment register loads that repeat the last one
  *   block.c      blocks by identity, by page, by host address; links; invalidation
  *   cache.c      memory for host code (two views of one memfd) and for block descriptions
  *   context.c    what a block may assume: mode, context id, windows
@@ -161,6 +162,7 @@ bool flow_emit(Tx *t, const Insn *i);           /* false: no form */
 void flow_exit_to(Tx *t, u32 eip, bool straddles); /* end the block by a jump to eip, maybe a straddling instruction */
 void flow_emit_tails(Tx *t);
 bool string_emit(Tx *t, const Insn *i);         /* likewise */
+bool seg_emit(Tx *t, const Insn *i);            /* likewise */
 bool sens_emit(Tx *t, const Insn *i);           /* likewise; one-byte opcodes only are looked at */
 void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
 void callout_emit_fails(Tx *t, const EmitFails *f);
@@ -170,6 +172,14 @@ void callout_emit_fails(Tx *t, const EmitFails *f);
 typedef void XlatDisasm(const char *prefix, const u8 *bytes, u32 n, u64 addr, unsigned bits);
 extern XlatDisasm *xlat_disasm; /* registered by the frontend; NULL: no listings */
 void listing_block(Xlat *x, const Block *b);
+
+/* Host code for CS:EIP if the jump cache knows it, else NULL. */
+static inline const u8 *jump_cache_get(const Vcpu *c)
+{
+    u32 slot = c->eip & (JUMP_CACHE_SLOTS - 1);
+    if (c->jump_cache[slot] + (c->ctx | c->eip) != 0) return NULL;
+    return (const u8 *)(uintptr_t)c->jump_cache[slot + JUMP_CACHE_SLOTS];
+}
 
 int xlat_enter(Vcpu *c, const u8 *hpc);
 extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_indirect[], xlat_exit_interp[], xlat_ret_bottom[],
@@ -204,6 +214,7 @@ struct Xlat {
     u32 ctx_next;
     /* the present context */
     ModeKey mode;
+    u64 ctx_now;          /* Vcpu.ctx as context_update() left it: xlat_seg_load changes it on its own */
     u32 cs_base;
     u32 space;            /* shadow space the context was made from */
     RetStack ret[2];      /* rings 0-2, ring 3 */

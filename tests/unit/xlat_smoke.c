@@ -39,6 +39,12 @@ static const Program programs[] = {
     {"high bytes", "b8 34120000 b4ff 00e0 88c4 8a64 24fc 886424f8 8b5c24f8 f4"},
     {"push pop esp", "54 58 5c 8d6424f0 ff3424 8f44 24 04 f4"},
     {"setcc cmov", "31c0 83f801 0f92c0 0f44d8 0f45c8 f4"},
+    /* lgdt; 24 rounds of: MOV and POP to ES, FS, GS with the same, another and a null selector, every fourth with a changed
+     * descriptor; flags, DF and what is read through the segments are summed up. */
+    {"segment loads again and again",
+     "0f01157500010031ffb918000000b810000000f98ec08ee083d700b8ffffff7f83c0016a180fa10f90c00f94c40fb7c001c764033d040000000fa058"
+     "01c726033d0000010031c0fd8ee8acfc01f78e2d7b00010065033d00000000f6c103750866830597000100034975a3c6059a0001001389f8f427007d"
+     "00010023000000000000000000ffff0000009acf00ffff00000092cf00ffff200001924000ffff000000f2cf00"},
     {"x87 sum", "d9e8 d9e8 dec1 db1d 00000200 a1 00000200 dd05 08000200 f4"},
 };
 /* clang-format on */
