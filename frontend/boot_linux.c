@@ -104,7 +104,7 @@ static bool header_ok(const Boot *b, Problem *p)
     u64 promised = (u64)b->linux_.setup_bytes + (version(b) >= 0x204 ? (u64)hdr32(b, HDR_SYSSIZE) * 16 : 16);
     if (version(b) < 0x202 || !(b->linux_.header[HDR_LOADFLAGS] & LOADED_HIGH))
         return wrong(b, p, "an old Linux kernel (zImage, or boot protocol before 2.02)");
-    if (b->kernel.bytes < promised) {
+    if (b->kernel.bytes + 15u < promised) { /* the last paragraph need not be full */
         return problem_set(p, "-kernel %.200s: is truncated: %u bytes of %llu", b->kernel.path,
                            b->kernel.bytes, (unsigned long long)promised);
     }
