@@ -1,106 +1,37 @@
-/* lockstep.c - random instruction sequences through the interpreter and the translator: registers, flags, memory and
- * FPU state must be identical after each, and so must the fault where one ends in a fault.
+/* lockstep.c - random programs through the interpreter and the translator: registers, flags, memory and FPU state must
+ * be identical after each, and so must the fault where one ends in a fault.
  *
- *   lockstep [COUNT [SEED]]     COUNT sequences (default 20000); 0: endless, for the night
+ *   lockstep [COUNT [SEED]]     COUNT programs (default 20000); 0: endless, for the night
  *
- * Each sequence is 1-24 instructions of the classes that may stand anywhere (moves, arithmetic, stack, strings, x87,
- * MMX, SSE; segment and system instructions that keep the machine in place), most memory operands aimed at a data
- * area, some not: those fault, in page tables that leave holes and read-only pages around the data. Modes: flat
- * 32-bit with paging (ring 0 and ring 3), 16-bit protected with based and limited segments, real mode.
+ * Each program (lockstep_program.h) has up to 24 instructions and pieces of control flow, and runs in one of the modes:
+ * flat 32-bit with paging in rings 0 and 3, 32-bit code on a 16-bit stack, 16-bit protected mode with limits of all
+ * kinds, real mode, V86 mode. Page tables leave holes and read-only pages around the data. Every vector of the IDT (in
+ * real mode: of the table at 0) leads to a HLT of its own on ring 0's stack, so that the frame of the fault is compared.
  *
  * Flags that the table calls undefined are made defined by a CMP after the instruction. CPU differences that are not
- * errors (undefined results) are avoided, not masked: see unwanted().
+ * errors (undefined results) are avoided, not masked. A program that does not end is stopped and left out.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cpu/fpu.h"
-#include "tests/insn_gen.h"
+#include "tests/lockstep_program.h"
 #include "tests/vm.h"
 
-enum { CODE = 0x10000, DATA = 0x20000, DATA_BYTES = 0x3000, STACK = 0x30000, RAM_COMPARED = 0x40000, PAGE_DIR = 0x100000,
-       PAGE_TABLE = 0x101000, IDT = 0x102000, GDT = 0x103000 };
-
-typedef enum Flavour { FLAT32_RING0, FLAT32_RING3, PROT16, REAL, FLAVOURS } Flavour;
-static const char *const flavour_words[] = {"flat 32-bit ring 0", "flat 32-bit ring 3", "16-bit protected", "real"};
-
-typedef struct Case {
-    Flavour flavour;
-    u8 code[24 * (INSN_GEN_MAX + 8) + 16];
-    unsigned bytes, at; /* length; offset of the first byte from CODE */
-    u32 gpr[8], eflags;
-    u8 data[DATA_BYTES];
-} Case;
+enum { RAM_COMPARED = 0x40000, HANDLERS = 0x8000, KERNEL_STACK = 0xa000, TABLES = 0x100000, PAGE_DIR = TABLES, PAGE_TABLE = 0x101000,
+       IDT = 0x102000, GDT = 0x103000, TSS = 0x104000, TABLES_BYTES = 0x5000, HLT = 0xf4 };
 
 typedef struct Result {
     StopReason stop;
     Fault fault;
-    u32 gpr[8], eip, eflags, cr2;
+    u32 gpr[8], eip, eflags, cr0, cr2;
+    u8 cpl;
+    Segment seg[SEG_COUNT];
     FpuImage fpu;
     u8 ram[RAM_COMPARED];
 } Result;
-
-/* ---- what a sequence is made of ---- */
-
-/* Encodings whose results the architecture leaves open, or that stop the test. */
-static bool unwanted(const Insn *i)
-{
-    const char *n = i->row->name;
-    static const char *const names[] = {"hlt", "div", "idiv", "bsf", "bsr", "shld", "shrd", "aam", "aad", "aaa", "aas", "daa", "das",
-                                        "rsqrtps", "rsqrtss", "rcpps", "rcpss", "f2xm1", "fsin", "fcos", "fsincos", "fptan", "fpatan",
-                                        "fyl2x", "fyl2xp1", "fldcw", "ldmxcsr", "fbstp", "fprem", "fprem1", "clflush"};
-    for (unsigned k = 0; k < ARRAY_LEN(names); k++)
-        if (!strcmp(n, names[k])) return true;
-    return false;
-}
-
-static void put(Case *k, const void *p, unsigned n)
-{
-    memcpy(k->code + k->bytes, p, n);
-    k->bytes += n;
-}
-
-static void add_insn(InsnGen *g, Case *k, bool code32)
-{
-    u8 b[INSN_GEN_MAX];
-    Insn i;
-    unsigned n;
-    do n = insn_gen_any(g, b, &i);
-    while (unwanted(&i));
-    if (i.is_mem && i.base != REG_NONE && i.base != ESP && gen_chance(g, 90)) { /* mov base, near the data */
-        u32 want = (k->flavour == REAL || !code32 ? 0 : DATA) + gen_below(g, code32 ? DATA_BYTES : 0x2000) - i.disp;
-        u8 mov[6] = {0x66, (u8)(0xb8 + i.base)};
-        store32(mov + 2, want);
-        put(k, mov + (code32 ? 1 : 0), code32 ? 5 : 6);
-    }
-    put(k, b, n);
-    static const u8 cmp_ecx_edx[] = {0x39, 0xd1};
-    if (i.row->undef) put(k, cmp_ecx_edx, 2);
-}
-
-static void make_case(InsnGen *g, Case *k)
-{
-    static const u32 classes = BIT(XC_IDENT) | BIT(XC_MEM) | BIT(XC_STACK) | BIT(XC_STRING) | BIT(XC_FPU);
-    k->flavour = (Flavour)gen_below(g, FLAVOURS);
-    bool code32 = k->flavour == FLAT32_RING0 || k->flavour == FLAT32_RING3;
-    g->mode = (DecodeMode){.code32 = code32, .protected_mode = k->flavour != REAL, .features = ~0u};
-    g->classes = classes;
-    g->seg_first = 0;
-    g->seg_count = SEG_COUNT;
-    g->data = code32 ? DATA : 0;
-    g->data_bytes = code32 ? DATA_BYTES : 0x2000;
-    k->bytes = 0;
-    k->at = gen_chance(g, 50) ? 0 : PAGE_BYTES - 1 - gen_below(g, 100); /* half of them straddle two pages */
-    for (unsigned n = 1 + gen_below(g, 24); n; n--) add_insn(g, k, code32);
-    k->code[k->bytes++] = 0xf4;
-    for (int r = 0; r < 8; r++) k->gpr[r] = gen_value(g);
-    k->gpr[ECX] &= 0x1ff;
-    k->gpr[ESP] = code32 ? STACK + gen_below(g, 0x100) * 4 : 0x1000 + gen_below(g, 0x100) * 2;
-    k->gpr[ESI] = g->data + gen_below(g, 0x800);
-    k->gpr[EDI] = g->data + gen_below(g, 0x800);
-    k->eflags = 2 | (gen_random(g) & FL_HOST);
-    for (unsigned n = 0; n < DATA_BYTES; n++) k->data[n] = (u8)gen_random(g);
-}
 
 /* ---- the machine around it ---- */
 
@@ -109,51 +40,122 @@ static void build_tables(Phys *p, bool user)
 {
     u8 *pd = phys_hp(p, PAGE_DIR), *pt = phys_hp(p, PAGE_TABLE);
     u32 rights = PTE_P | PTE_W | (user ? PTE_U : 0);
-    memset(pd, 0, PAGE_BYTES);
     store32(pd, PAGE_TABLE | rights | PTE_U);
     for (u32 n = 0; n < 1024; n++) store32(pt + 4 * n, n << 12 | rights);
     store32(pt + 4 * (DATA / 4096 + 3), 0);
     store32(pt + 4 * (DATA / 4096 - 1), 0);
     store32(pt + 4 * (DATA / 4096 + 2), (DATA + 0x2000) | (rights & ~(u32)PTE_W));
-    phys_written(p, PAGE_DIR, 2 * PAGE_BYTES);
 }
 
-static void set_segments(Vcpu *c, Flavour f)
+/* attr as in Segment. */
+static void put_descriptor(Phys *p, unsigned n, u32 base, u32 limit, u32 attr)
 {
-    bool flat = f == FLAT32_RING0 || f == FLAT32_RING3;
-    unsigned ring = f == FLAT32_RING3 ? 3 : 0;
-    for (int s = 0; s < SEG_COUNT; s++) {
-        u32 base = flat ? 0 : s == CS ? CODE : s == SS ? STACK : DATA;
-        u32 limit = flat ? 0xffffffff : f == REAL || s == CS ? 0xffff : s == SS ? 0x1fff : 0x23ff;
-        u32 attr = (s == CS ? 0x9b : 0x93) | ring << 5 | (flat ? SEG_DB | SEG_G : 0);
-        c->seg[s] = (Segment){.base = base, .limit = limit, .sel = (u16)(f == REAL ? base >> 4 : (s + 1) * 8 + ring), .attr = attr};
+    u8 *d = phys_hp(p, GDT) + 8 * n;
+    if (attr & SEG_G) limit >>= 12;
+    store32(d, (limit & 0xffff) | base << 16);
+    store32(d + 4, (base >> 16 & 0xff) | (attr & 0xf0ff) << 8 | (limit & 0xf0000) | (base & 0xff000000));
+}
+
+static void put_segment(Vcpu *c, const Case *k, int s)
+{
+    const FlavourTraits *f = &flavours[k->flavour];
+    u32 base = f->flat ? 0 : s == CS || s == FS ? CODE : s == SS ? STACK : DATA;
+    u32 limit = s == CS ? k->cs_limit : f->flat ? 0xffffffff : !f->protected_mode || s == FS ? 0xffff : s == SS ? 0x1fff : 0x23ff;
+    u32 attr = (s == CS ? 0x9b : 0x93) | (u32)f->ring << 5 | (f->flat ? SEG_G : 0);
+    if ((f->code32 && s == CS) || (f->stack32 && s == SS)) attr |= SEG_DB;
+    u16 sel = (u16)(f->protected_mode ? (u32)((GDT_SEG_FIRST + s) * 8 + f->ring) : base >> 4);
+    c->seg[s] = (Segment){.base = base, .limit = limit, .sel = sel, .attr = attr};
+    put_descriptor(c->phys, (unsigned)(GDT_SEG_FIRST + s), base, limit, attr);
+}
+
+static void build_gdt(Vcpu *c, const Case *k)
+{
+    u32 dpl = (u32)flavours[k->flavour].ring << 5;
+    for (int s = 0; s < SEG_COUNT; s++) put_segment(c, k, s);
+    put_descriptor(c->phys, GDT_KERNEL_CODE, 0, 0xffffffff, 0x9b | SEG_G | SEG_DB);
+    put_descriptor(c->phys, GDT_KERNEL_DATA, 0, 0xffffffff, 0x93 | SEG_G | SEG_DB);
+    put_descriptor(c->phys, GDT_TSS, TSS, 0x67, 0x8b);
+    put_descriptor(c->phys, GDT_READ_ONLY, DATA, 0x23ff, 0x91 | dpl);
+    put_descriptor(c->phys, GDT_DOWN, DATA, 0x0fff, 0x97 | dpl | SEG_DB);
+    put_descriptor(c->phys, GDT_64K, DATA, 0xffff, 0x93 | dpl);
+    put_descriptor(c->phys, GDT_ABSENT, DATA, 0xffff, 0x13 | dpl);
+    put_descriptor(c->phys, GDT_EXEC_ONLY, CODE, 0xffff, 0x99 | dpl);
+    put_descriptor(c->phys, GDT_DATA_BASED, DATA, 0xffffffff, 0x93 | dpl | SEG_G | SEG_DB);
+}
+
+/* Interrupt gates to HANDLERS + vector; in real mode, far pointers. Odd vectors are 16-bit gates. */
+static void build_vectors(Vcpu *c, bool real)
+{
+    u8 *ram = c->phys->ram;
+    memset(ram + HANDLERS, HLT, 256);
+    for (u32 n = 0; n < 256; n++) {
+        u8 *gate = ram + IDT + 8 * n;
+        store32(gate, GDT_KERNEL_CODE << 19 | (HANDLERS + n));
+        store32(gate + 4, n & 1 && n != EX_PF ? 0xe600 : 0xee00);
+        if (real) store32(ram + 4 * n, HANDLERS << 12 | n);
     }
-    c->cpl = (u8)ring;
+    store32(ram + TSS + 4, KERNEL_STACK);
+    store32(ram + TSS + 8, GDT_KERNEL_DATA * 8);
+    store32(ram + TSS + 100, 0x68 << 16);
+    c->gdtr.base = GDT;
+    c->gdtr.limit = GDT_COUNT * 8 - 1;
+    c->idtr.base = real ? 0 : IDT;
+    c->idtr.limit = real ? 0x3ff : 0x7ff;
+    c->tr = (Segment){.base = TSS, .limit = 0x67, .sel = GDT_TSS * 8, .attr = 0x8b};
+}
+
+static void load_memory(Vm *v, const Case *k)
+{
+    const FlavourTraits *f = &flavours[k->flavour];
+    u8 *ram = v->phys->ram;
+    memset(ram, HLT, RAM_COMPARED);
+    memset(ram + TABLES, 0, TABLES_BYTES);
+    memcpy(ram + CODE + k->at, k->code, k->bytes);
+    memcpy(ram + DATA, k->data, DATA_BYTES);
+    build_tables(v->phys, f->ring == 3);
+    build_gdt(&v->c, k);
+    build_vectors(&v->c, k->flavour == REAL);
+    phys_written(v->phys, 0, RAM_COMPARED);
+    phys_written(v->phys, TABLES, TABLES_BYTES);
 }
 
 static void load_case(Vm *v, const Case *k)
 {
+    const FlavourTraits *f = &flavours[k->flavour];
     Vcpu *c = &v->c;
     cpu_reset(c);
-    bool paging = k->flavour == FLAT32_RING0 || k->flavour == FLAT32_RING3;
-    memset(v->phys->ram, 0, RAM_COMPARED);
-    build_tables(v->phys, k->flavour == FLAT32_RING3);
-    memcpy(v->phys->ram + CODE + k->at, k->code, k->bytes);
-    memcpy(v->phys->ram + DATA, k->data, DATA_BYTES);
-    phys_written(v->phys, 0, RAM_COMPARED);
-    c->cr0 = CR0_ET | CR0_NE | CR0_WP | (k->flavour == REAL ? 0 : CR0_PE) | (paging ? CR0_PG : 0);
+    load_memory(v, k);
+    c->cr0 = CR0_ET | CR0_NE | CR0_WP | (k->flavour == REAL ? 0 : CR0_PE) | (f->paging ? CR0_PG : 0) | k->cr0_bits;
     c->cr3 = PAGE_DIR;
     c->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
-    set_segments(c, k->flavour);
-    c->idtr.limit = 0; /* the first fault becomes a triple fault, and fault tells which it was */
-    c->idtr.base = IDT;
     memcpy(c->gpr, k->gpr, sizeof c->gpr);
+    c->cpl = f->ring;
     c->eflags = k->eflags;
-    c->eip = (paging ? CODE : 0) + k->at;
+    c->eip = (f->flat ? CODE : 0) + k->at;
     c->cr2 = 0;
     fpu_park(c);
     fpu_reset(c);
+    debug_update(c);
     if (c->engine->paging_changed) c->engine->paging_changed(c->engine->ctx, c, EV_CR0 | EV_CR3 | EV_CR4);
+    cpu_poll_update(c);
+}
+
+/* ---- the watchdog ---- */
+
+static Vcpu *_Atomic watched;
+static _Atomic u64 cases_run;
+
+static void *watchdog(void *ctx)
+{
+    for (u64 seen = 0, now;; seen = now) {
+        usleep(200000);
+        now = cases_run;
+        Vcpu *c = watched;
+        if (now != seen || !c) continue;
+        c->stop_reason = STOP_QUIT;
+        cpu_attention(c, ATT_STOP);
+    }
+    return ctx;
 }
 
 static Fault first_fault; /* seen by the run loop before it tries to deliver */
@@ -164,11 +166,17 @@ static void run_case(Vm *v, const Case *k, Result *r)
     load_case(v, k);
     memset(&first_fault, 0, sizeof first_fault);
     c->first_fault = &first_fault;
+    cases_run++;
+    watched = c;
     r->stop = vm_run(v);
+    watched = NULL;
     r->fault = first_fault;
     memcpy(r->gpr, c->gpr, sizeof r->gpr);
     r->eip = c->eip;
-    r->eflags = c->eflags & (FL_HOST | FL_I);
+    r->eflags = c->eflags;
+    r->cpl = c->cpl;
+    r->cr0 = c->cr0;
+    memcpy(r->seg, c->seg, sizeof r->seg);
     r->cr2 = c->cr2;
     fpu_park(c);
     r->fpu = c->fpu;
@@ -187,7 +195,8 @@ static bool same_fpu(const FpuImage *a, const FpuImage *b)
 
 static bool same(const Result *a, const Result *b)
 {
-    return a->stop == b->stop && !memcmp(a->gpr, b->gpr, sizeof a->gpr) && a->eip == b->eip && a->eflags == b->eflags &&
+    return a->stop == b->stop && !memcmp(a->gpr, b->gpr, sizeof a->gpr) && a->eip == b->eip && a->eflags == b->eflags && a->cpl == b->cpl && a->cr0 == b->cr0 &&
+           !memcmp(a->seg, b->seg, sizeof a->seg) &&
            a->fault.vector == b->fault.vector && a->fault.error == b->fault.error && a->cr2 == b->cr2 && same_fpu(&a->fpu, &b->fpu) &&
            !memcmp(a->ram, b->ram, RAM_COMPARED);
 }
@@ -212,12 +221,16 @@ static void print_fpu_difference(const FpuImage *a, const FpuImage *b)
 
 static void print_difference(const Case *k, const Result *a, const Result *b, u64 seed)
 {
-    printf("DIFFERENT: seed %llu, %s, %u bytes:", (unsigned long long)seed, flavour_words[k->flavour], k->bytes);
+    printf("DIFFERENT: seed %llu, %s, %u bytes at %x:", (unsigned long long)seed, flavours[k->flavour].words, k->bytes, k->at);
     for (unsigned n = 0; n < k->bytes; n++) printf(" %02x", k->code[n]);
     printf("\n  interp    stop %d eip %08x flags %08x fault %u/%x cr2 %08x fsw %04x mxcsr %04x\n", a->stop, a->eip, a->eflags, a->fault.vector, a->fault.error, a->cr2, a->fpu.fsw, a->fpu.mxcsr);
     printf("  translate stop %d eip %08x flags %08x fault %u/%x cr2 %08x fsw %04x mxcsr %04x\n", b->stop, b->eip, b->eflags, b->fault.vector, b->fault.error, b->cr2, b->fpu.fsw, b->fpu.mxcsr);
     for (int r = 0; r < 8; r++)
         if (a->gpr[r] != b->gpr[r]) printf("  gpr %d: was %08x, interp %08x, translate %08x\n", r, k->gpr[r], a->gpr[r], b->gpr[r]);
+    for (int n = 0; n < SEG_COUNT; n++)
+        if (memcmp(&a->seg[n], &b->seg[n], sizeof a->seg[n]))
+            printf("  seg %d: interp %04x %08x %08x %05x, translate %04x %08x %08x %05x\n", n, a->seg[n].sel, a->seg[n].base, a->seg[n].limit,
+                   a->seg[n].attr, b->seg[n].sel, b->seg[n].base, b->seg[n].limit, b->seg[n].attr);
     for (u32 n = 0, shown = 0; n < RAM_COMPARED && shown < 8; n++)
         if (a->ram[n] != b->ram[n]) printf("  ram %05x: interp %02x, translate %02x\n", n, a->ram[n], b->ram[n]), shown++;
     print_fpu_difference(&a->fpu, &b->fpu);
@@ -229,19 +242,22 @@ int main(int argc, char **argv)
     static Vm vi, vx;
     static Case k;
     static Result a, b;
-    unsigned bad = 0, faults = 0;
+    unsigned bad = 0, faults = 0, endless = 0;
+    pthread_t thread;
     u64 n;
     vm_start(&vi, false);
     vm_start(&vx, true);
+    pthread_create(&thread, NULL, watchdog, NULL);
     for (n = 0; (!count || n < count) && bad < 10; n++) {
         InsnGen g = {.seed = (seed + n) * 0x9e3779b97f4a7c15ull | 1};
-        make_case(&g, &k);
+        program_make(&g, &k, (Flavour)gen_below(&g, FLAVOURS));
         run_case(&vi, &k, &a);
         run_case(&vx, &k, &b);
-        faults += a.stop != STOP_HLT;
-        if (!same(&a, &b)) print_difference(&k, &a, &b, seed + n), bad++;
+        faults += a.fault.vector || a.fault.error || a.stop != STOP_HLT;
+        if (a.stop == STOP_QUIT && b.stop == STOP_QUIT) endless++, getenv("ENDLESS") ? print_difference(&k, &a, &b, seed + n) : (void)0;
+        else if (!same(&a, &b)) print_difference(&k, &a, &b, seed + n), bad++;
     }
-    printf("%llu sequences, %u ended in a fault, seed %llu\n%llu passed, %u failed\n", (unsigned long long)n, faults, (unsigned long long)seed,
+    printf("%llu programs, %u ended in a fault, %u did not end, seed %llu\n%llu passed, %u failed\n", (unsigned long long)n, faults, endless, (unsigned long long)seed,
            (unsigned long long)(n - bad), bad);
     vm_end(&vx);
     vm_end(&vi);

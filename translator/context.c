@@ -60,7 +60,7 @@ ModeKey mode_of(const Vcpu *c)
     u32 k = 0;
     if (cpu_code32(c)) k |= MODE_CODE32;
     if (cpu_stack32(c)) k |= MODE_STACK32;
-    if (c->cpl == 3) k |= MODE_USER;
+    if (c->cpl == 3) k |= MODE_USER | (c->eflags & FL_AC && c->cr0 & CR0_AM ? MODE_ALIGN : 0);
     else if (c->cpl == 0) k |= MODE_RING0;
     if (c->eflags & (FL_IOPL | FL_NT)) k |= MODE_SYSFLAGS;
     if (cpu_v86(c)) k |= MODE_V86;

@@ -53,7 +53,7 @@ static Found block_get(Xlat *x)
     Vcpu *c = x->c;
     Found f = {0};
     u32 pa, error, eip = c->eip;
-    if (mode_seg(x->mode, CS) == SEGF_OTHER) return f;
+    if (mode_seg(x->mode, CS) == SEGF_OTHER || x->mode & MODE_ALIGN) return f;
     if (eip > c->seg[CS].limit || c->seg[CS].limit - eip < MODE_CS_ROOM) return f;
     if (shadow_fetch(x->shadow, c->seg[CS].base + eip, &pa, &f.shared, &error) != SHADOW_MAPPED) return f;
     f.b = block_find(x, pa, eip, x->mode);

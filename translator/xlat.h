@@ -35,7 +35,7 @@ typedef struct Link Link;
 typedef u64 ModeKey;
 enum { MODE_CODE32 = 1, MODE_STACK32 = 2, MODE_USER = 4, MODE_V86 = 8, MODE_CS_BASED = 16, MODE_PAGED = 32,
        MODE_FPU_SHIFT = 6 /* 3 bits */, MODE_SEG_SHIFT = 9 /* 6 x 3 bits */, MODE_PROT = 1 << 27,
-       MODE_SYSFLAGS = 1 << 28 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 29, MODE_LIMIT_SHIFT = 32 };
+       MODE_SYSFLAGS = 1 << 28 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 29, MODE_ALIGN = 1 << 30 /* #AC is on: the interpreter runs it all */, MODE_LIMIT_SHIFT = 32 };
 static inline unsigned mode_seg(ModeKey k, int seg) { return (u32)k >> (MODE_SEG_SHIFT + 3 * seg) & 7; }
 /* The limit of CS that blocks of a mode are held to; the last MODE_CS_ROOM bytes of a segment are interpreted. */
 enum { MODE_CS_ROOM = 16 };
