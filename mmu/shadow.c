@@ -203,9 +203,7 @@ static Slot *slot_for(Shadow *s, Window *w, u32 va, const Walk *walk)
 {
     bool paged = w != &s->windows[WINDOW_P];
     u32 pt_pfn = paged && !walk->large ? walk->pte_pa >> PAGE_BITS : NO_PT;
-    Slot *sl = slot_get(s, w, va >> 22, walk->pde, pt_pfn);
-    if (w->pending_count) window_flush(s, w);
-    return sl;
+    return slot_get(s, w, va >> 22, walk->pde, pt_pfn);
 }
 
 /* Map the page of an access that the walk allowed. */
@@ -237,7 +235,6 @@ ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va,
     *va = (u32)offset;
     *walk = (Walk){0};
     if (offset >> 32) return SHADOW_MMIO; /* the guard: an operand across 4 GiB */
-    if (w->pending_count) window_flush(s, w);
 
     *walk = mmu_walk(s->phys, &s->pg, *va, (write ? WALK_WRITE : 0) | (s->user_ring ? WALK_USER : 0));
     ShadowResult r = SHADOW_PF;
@@ -245,19 +242,28 @@ ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va,
         r = walk->user ? SHADOW_USER : SHADOW_SUPER;
     else if (walk->ok)
         r = page_fill(s, w, *va, write, walk);
+    if (w->pending_count) window_flush(s, w);
     space_settle(s);
     return r;
 }
 
-void shadow_prefill(Shadow *s, u32 va, bool write, bool user)
+static bool stands_for_many(Shadow *s, u32 va, u32 pfn)
+{
+    if (pfn == s->read_pfn && va >> PAGE_BITS != s->read_va >> PAGE_BITS) s->shared_pfn = pfn;
+    s->read_pfn = pfn;
+    s->read_va = va;
+    return pfn && pfn == s->shared_pfn;
+}
+
+bool shadow_prefill(Shadow *s, u32 va, bool write, bool user)
 {
     u32 needs = PTE_A | (write ? PTE_D : 0);
     Walk walk = mmu_walk(s->phys, &s->pg, va, WALK_NO_AD | (write ? WALK_WRITE : 0) | (user ? WALK_USER : 0));
-    if (!walk.ok || (s->pg.on && (!(walk.pde & PTE_A) || (walk.pte & needs) != needs))) return;
-    Window *w = walk.user ? s->u : s->k;
-    if (w->pending_count) window_flush(s, w);
-    page_fill(s, w, va, write, &walk);
+    if (!walk.ok || (s->pg.on && (!(walk.pde & PTE_A) || (walk.pte & needs) != needs))) return true;
+    if (user && !write && stands_for_many(s, va, walk.pa >> PAGE_BITS)) return false;
+    page_fill(s, walk.user ? s->u : s->k, va, write, &walk);
     space_settle(s);
+    return true;
 }
 
 ShadowResult shadow_fetch(Shadow *s, u32 va, u32 *pa, bool *shared, u32 *error)

@@ -73,8 +73,10 @@ typedef enum ShadowResult {
 ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va, Walk *walk);
 /* Is host_addr inside any window (guard included)? */
 bool shadow_owns(const Shadow *s, const void *host_addr);
-/* Map va ahead of its use (after a guest #PF was handled), if a walk allows it. user/write as the access to come. */
-void shadow_prefill(Shadow *s, u32 va, bool write, bool user);
+/* Map va ahead of its use (after a guest #PF was handled), if a walk allows it. user/write as the access to come.
+ * False: not mapped, and better interpreted. (A page that stands for many, such as a page of zeros, is read once and
+ * then replaced.) */
+bool shadow_prefill(Shadow *s, u32 va, bool write, bool user);
 
 /* shadow_fetch - translate va for instruction fetch with the current ring's rights. On success *pa is the
  * address and the mapping is remembered: hooks.fetch_dropped tells when it ends. Result SHADOW_MAPPED, SHADOW_PF

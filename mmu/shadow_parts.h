@@ -94,6 +94,8 @@ struct Shadow {
     u32 *backmap;     /* [MAP_PAGES] pfn -> ref of the first entry */
     u16 *pt_slots;    /* [MAP_PAGES] pfn -> id of the first slot made from it */
     u16 *dir_windows; /* [MAP_PAGES] pfn -> U window of that directory */
+    u32 read_pfn, read_va; /* of the last prefill for a read by the user */
+    u32 shared_pfn;        /* a page that was prefilled twice in a row at different addresses; 0: none */
     u64 clock;
     u32 next_id;
 };

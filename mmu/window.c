@@ -5,8 +5,9 @@
  *
  * Downgrades are pending ranges first. The entries say what to take away (SE_DROP, SE_RO); the flush merges
  * them into the fewest system calls: dropped pages may be joined across pages that were never mapped. A window
- * is flushed when it is, or becomes, current (space_settle) and before anything is mapped into it, so that an
- * entry never goes from pending back to mapped.
+ * is flushed when it is, or becomes, current (space_settle). A page that is mapped before that (a write to a page
+ * shared so far: the guest changed the entry, and returns to the write) is replaced by one system call, and is
+ * pending no more.
  *
  * VMAs are counted exactly, as boundaries between adjacent pages that the kernel cannot merge
  * (tests/unit/mmu_shadow.c compares the count with /proc/self/maps).
@@ -81,7 +82,7 @@ static bool only_upgrade(const Shadow *s, const Window *w, u32 page, u32 n, u32 
 }
 
 /* Map n pages from `page` on (within one slot, which exists) to the run of physical pages that begins with
- * `entry`, whose backing is contiguous, with its SE_R/SE_W. Pending downgrades must have been flushed. */
+ * `entry`, whose backing is contiguous, with its SE_R/SE_W. What was pending for these pages is void. */
 void window_map(Shadow *s, Window *w, u32 page, u32 n, u32 entry, bool populate)
 {
     u8 *at = w->base + ((u64)page << PAGE_BITS);

@@ -21,7 +21,7 @@ static inline void exec(Vcpu *c, const Insn *i)
 /* The host code at CS:EIP of the present context. */
 static inline u64 next_block(Xlat *x, const Vcpu *c)
 {
-    if (unlikely(x->pf.armed || trace_mask & TRACE_EXEC)) return EXIT_DISPATCH;
+    if (unlikely(x->pf.once || trace_mask & TRACE_EXEC)) return EXIT_DISPATCH;
     const u8 *hpc = jump_cache_get(c);
     if (!hpc) return EXIT_DISPATCH;
     x->killed = false; /* the jump cache knows no dead block */

@@ -111,10 +111,21 @@ void context_drop_returns(Xlat *x)
     x->c->ret_rsp = x->ret[x->ret_now].bottom;
 }
 
+/* The guest's handler returned to the instruction whose access faulted: map the page before it traps again. (Before
+ * the ring changes, which would flush what is pending: it may be this page.) */
+static void prefill_after_fault(Xlat *x)
+{
+    bool user = x->c->cpl == 3, back = x->c->eip == x->pf.eip && user == x->pf.user;
+    x->pf.armed = !back && !user; /* a user that goes on elsewhere has had a signal, or is another one */
+    if (back)
+        x->pf.once = !shadow_prefill(x->shadow, x->pf.va, x->pf.write, x->pf.user);
+}
+
 void context_update(Xlat *x)
 {
     Vcpu *c = x->c;
     bool user = c->cpl == 3;
+    if (unlikely(x->pf.armed)) prefill_after_fault(x);
     shadow_set_ring(x->shadow, user);
     const ShadowView *v = shadow_view(x->shadow);
     u32 space = user ? v->space : v->shared;

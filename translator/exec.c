@@ -94,14 +94,6 @@ static void note_guest_fault(Xlat *x)
     x->stats.pf_injected++;
 }
 
-/* The guest's handler returned to the instruction whose access faulted: map the page before it traps again. */
-static void prefill_after_fault(Xlat *x)
-{
-    x->pf.armed = false;
-    if (x->c->eip == x->pf.eip && (x->c->cpl == 3) == x->pf.user)
-        shadow_prefill(x->shadow, x->pf.va, x->pf.write, x->pf.user);
-}
-
 static void trap_exit(Xlat *x)
 {
     Vcpu *c = x->c;
@@ -128,8 +120,10 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
     (void)budget;
     while (c->poll != cpu_poll_trap && !c->halted && !c->inhibit) {
         context_update(x);
-        if (unlikely(x->pf.armed)) {
-            if (c->eip == x->pf.eip) prefill_after_fault(x);
+        if (unlikely(x->pf.once)) {
+            x->pf.once = false;
+            interp_one(c);
+            continue;
         }
         const u8 *hpc = jump_cache_get(c);
         if (!hpc) {

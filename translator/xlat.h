@@ -221,7 +221,8 @@ struct Xlat {
     int ret_now;
     u8 *gs_now;
     Trap trap;
-    struct { bool armed, write, user; u32 eip, va; } pf; /* the guest #PF on its way: prefill when it returns */
+    /* The guest #PF on its way: prefill when it returns; or (once) interpret the instruction. */
+    struct { bool armed, write, user, once; u32 eip, va; } pf;
     bool killed;          /* some block died since the last entry */
     bool count_insns;
     u32 ret_guard_bytes;
