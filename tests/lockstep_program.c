@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/vcpu.h"
+#include "mmu/walk.h"
 
 const FlavourTraits flavours[FLAVOURS] = {
     [FLAT32_RING0] = {"flat 32-bit ring 0", .code32 = 1, .stack32 = 1, .flat = 1, .paging = 1, .protected_mode = 1},
@@ -27,7 +28,7 @@ typedef struct Prog {
     unsigned labels;
     Fix fix[256];
     unsigned fixes;
-    unsigned vars;
+    unsigned vars, depth, first_function; /* functions from first_function on may be called */
     u8 functions[3], function_count;
 } Prog;
 
@@ -90,7 +91,7 @@ static void patch(Prog *p)
         Fix x = p->fix[i];
         u32 to = p->label[x.label], v = to - (x.pos + (x.kind == SHORT ? 1 : n));
         if (x.kind == ABSOLUTE) v = offset_of(p, to);
-        if (x.kind == SHORT && (s32)v != (s8)v) v = 0;
+        if (x.kind == SHORT && (s32)v != (s8)v) v = 0; /* too far: it goes on behind itself */
         memcpy(p->k->code + x.pos, &v, x.kind == SHORT ? 1 : n);
     }
 }
@@ -129,9 +130,17 @@ static void item_any(Prog *p)
     if (i.row->undef) put(p, cmp_ecx_edx, 2);
 }
 
+static void item(Prog *p, unsigned first_function);
+
+/* Up to `most` items, which may have items inside. */
 static void some(Prog *p, unsigned most)
 {
-    for (unsigned n = gen_below(p->g, most + 1); n && !full(p); n--) item_any(p);
+    p->depth++;
+    for (unsigned n = gen_below(p->g, most + 1); n && !full(p); n--) {
+        if (p->depth < 3 && gen_chance(p->g, 30)) item(p, p->first_function);
+        else item_any(p);
+    }
+    p->depth--;
 }
 
 /* ---- control flow ---- */
@@ -373,6 +382,21 @@ static void item_far(Prog *p)
 }
 
 /* An immediate byte of an instruction that comes soon, or came before in a loop, is written. */
+/* The data's pages lose and regain rights, with and without INVLPG; CR3 is loaded. */
+static void item_paging(Prog *p)
+{
+    u32 page = gen_below(p->g, 4), pte = PAGE_TABLE + 4 * (DATA / PAGE_BYTES + page);
+    static const u8 reload_cr3[] = {0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8};
+    if (!p->f->flat || p->f->ring) return;
+    put(p, (const u8[]){0x80, 0x35}, 2); /* xor byte [pte], bit */
+    putv(p, pte);
+    put8(p, gen_chance(p->g, 60) ? PTE_W : gen_chance(p->g, 60) ? PTE_U : PTE_P);
+    if (gen_chance(p->g, 30)) put(p, reload_cr3, sizeof reload_cr3);
+    if (gen_chance(p->g, 50)) return;
+    put(p, (const u8[]){0x0f, 0x01, 0x3d}, 3); /* invlpg */
+    putv(p, DATA + page * PAGE_BYTES);
+}
+
 static void item_self_modifying(Prog *p)
 {
     u8 loop = label_new(p), target = label_new(p);
@@ -402,6 +426,7 @@ static void item_self_modifying(Prog *p)
 
 static void item(Prog *p, unsigned first_function)
 {
+    p->first_function = first_function;
     switch (gen_below(p->g, 40)) {
     case 0:
     case 1: item_jcc_forward(p); break;
@@ -425,6 +450,7 @@ static void item(Prog *p, unsigned first_function)
         break;
     case 18: item_far(p); break;
     case 19: item_self_modifying(p); break;
+    case 20: item_paging(p); break;
     default: item_any(p); break;
     }
 }
@@ -453,6 +479,7 @@ static void set_registers(InsnGen *g, Case *k, const FlavourTraits *f)
     k->eflags = 2 | (gen_random(g) & (FL_HOST | FL_I));
     if (gen_chance(g, 50)) k->eflags |= FL_IOPL;
     if (f->v86) k->eflags |= FL_VM;
+    k->user_pages = f->ring == 3 || gen_chance(g, 30);
     k->cr0_bits = gen_chance(g, 5) ? CR0_AM : 0;
     if (k->cr0_bits && gen_chance(g, 50)) k->eflags |= FL_AC;
     if (gen_chance(g, 3)) k->cr0_bits |= CR0_TS;

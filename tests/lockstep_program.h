@@ -12,7 +12,7 @@
 
 #include "tests/insn_gen.h"
 
-enum { CODE = 0x10000, VARS = CODE + 0x8000, DATA = 0x20000, DATA_BYTES = 0x3000, STACK = 0x30000 };
+enum { CODE = 0x10000, VARS = CODE + 0x8000, DATA = 0x20000, DATA_BYTES = 0x3000, STACK = 0x30000, PAGE_TABLE = 0x101000 };
 
 typedef enum Flavour { FLAT32_RING0, FLAT32_RING3, PROT32_STACK16, PROT16, PROT16_RING3, REAL, V86, FLAVOURS } Flavour;
 typedef struct FlavourTraits {
@@ -31,6 +31,7 @@ typedef struct Case {
     u8 code[PROGRAM_ROOM];
     unsigned bytes, at; /* length; offset of the first byte from CODE */
     u32 gpr[8], eflags, cs_limit, cr0_bits;
+    bool user_pages; /* ring 0 finds its data in user pages */
     u8 data[DATA_BYTES];
 } Case;
 

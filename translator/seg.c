@@ -52,8 +52,9 @@ static void learn(SegSite *s, const Vcpu *c, u64 before)
 static u64 seg_load_slow(Vcpu *c, void *arg)
 {
     SegSite *s = arg;
-    u64 before = c->ctx, there = callout_execute(c, &s->call);
-    if (!callout_must_leave(c)) learn(s, c, before);
+    const Xlat *x = s->call.x;
+    u64 before = c->ctx, flushes = x->stats.flushes, there = callout_execute(c, &s->call);
+    if (x->stats.flushes == flushes && !callout_must_leave(c)) learn(s, c, before); /* a flush takes the site along */
     return there;
 }
 

@@ -6,6 +6,7 @@
  *   sens.c       CLI, STI, PUSHF, POPF inline
  *   callout.c    guest instructions done by a C function between two translated ones (callout.h)
  *   seg.c        segment register loads that repeat the last one
+ *   real.c       segment loads in real and V86 mode
  *   block.c      blocks by identity, by page, by host address; links; invalidation
  *   cache.c      memory for host code (two views of one memfd) and for block descriptions
  *   context.c    what a block may assume: mode, context id, windows
@@ -163,6 +164,7 @@ void flow_exit_to(Tx *t, u32 eip, bool straddles); /* end the block by a jump to
 void flow_emit_tails(Tx *t);
 bool string_emit(Tx *t, const Insn *i);         /* likewise */
 bool seg_emit(Tx *t, const Insn *i);            /* likewise */
+bool real_seg_emit(Tx *t, const Insn *i);       /* likewise, in real and V86 mode */
 bool sens_emit(Tx *t, const Insn *i);           /* likewise; one-byte opcodes only are looked at */
 void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
 void callout_emit_fails(Tx *t, const EmitFails *f);
