@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { RUN_BACK = 16, RUN_AHEAD = 64, DEFAULT_MAP_COUNT = 65530, BUDGET_MIN = 64 };
+enum { DEFAULT_MAP_COUNT = 65530, BUDGET_MIN = 64 };
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
@@ -48,8 +48,9 @@ static bool tables_new(Shadow *s)
     s->free_slots = table_new(SLOTS_MAX * sizeof *s->free_slots);
     s->backmap = table_new(MAP_PAGES * sizeof *s->backmap);
     s->pt_slots = table_new(MAP_PAGES * sizeof *s->pt_slots);
+    s->orphan = table_new(MAP_PAGES * sizeof *s->orphan);
     s->dir_windows = table_new(MAP_PAGES * sizeof *s->dir_windows);
-    return s->windows && s->slots && s->free_slots && s->backmap && s->pt_slots && s->dir_windows;
+    return s->windows && s->slots && s->free_slots && s->backmap && s->pt_slots && s->orphan && s->dir_windows;
 }
 
 Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget)
@@ -97,6 +98,7 @@ void shadow_free(Shadow *s)
     table_free(s->free_slots, SLOTS_MAX * sizeof *s->free_slots);
     table_free(s->backmap, MAP_PAGES * sizeof *s->backmap);
     table_free(s->pt_slots, MAP_PAGES * sizeof *s->pt_slots);
+    table_free(s->orphan, MAP_PAGES * sizeof *s->orphan);
     table_free(s->dir_windows, MAP_PAGES * sizeof *s->dir_windows);
     free(s);
 }
@@ -173,11 +175,22 @@ static bool run_joins(const Shadow *s, const Slot *sl, unsigned i, u32 next, int
                     : backing_joins(s, want, next) && want + PAGE_BYTES == next;
 }
 
+/* What the last fill mapped was dropped again: the next one maps less. (Linux looks for a table at boot through
+ * mappings of 64 KiB, of which it reads 16 bytes.) */
+static void run_adapt(Slot *sl)
+{
+    bool wasted = sl->drops && sl->drops * 2 >= sl->filled;
+    if (wasted && sl->run > 1) sl->run /= 2;
+    if (!wasted && sl->run < RUN_MAX) sl->run *= 2;
+    sl->drops = 0;
+}
+
 static void run_map(Shadow *s, Window *w, Slot *sl, unsigned i, u32 want)
 {
     bool whole =
         sl->pt_pfn == NO_PT; /* 4 MiB pages and P: as far as it goes, populated by the host as touched */
-    unsigned back = whole ? SLOT_PAGES : RUN_BACK, ahead = whole ? SLOT_PAGES : RUN_AHEAD;
+    run_adapt(sl);
+    unsigned back = whole ? SLOT_PAGES : sl->run / 4, ahead = whole ? SLOT_PAGES : sl->run - 1u;
     unsigned first = i, last = i;
     u32 low = want, high = want;
     while (first && i - first < back && run_joins(s, sl, first - 1, low, -1)) first--, low -= PAGE_BYTES;
@@ -186,7 +199,7 @@ static void run_map(Shadow *s, Window *w, Slot *sl, unsigned i, u32 want)
     window_map(s, w, slot_page(sl) + first, last - first + 1, low, !whole);
     s->stats.fills++;
     s->stats.filled_pages += last - first + 1;
-    sl->drops = 0;
+    sl->filled = (u16)(last - first + 1);
     trace(MMU, "fill va %08x: %u pages at pa %08x %s, window %u", (slot_page(sl) + first) << PAGE_BITS,
           last - first + 1, low & ~(u32)PAGE_MASK, want & SE_W ? "rw" : "ro", sl->window);
 }
@@ -213,7 +226,7 @@ static ShadowResult page_fill(Shadow *s, Window *w, u32 va, bool write, const Wa
     unsigned i = va >> PAGE_BITS & (SLOT_PAGES - 1);
     if (s->phys->pages[pfn].kind == PAGE_NONE) return SHADOW_MMIO;
     if (write && s->phys->pages[pfn].kind == PAGE_ROM) return SHADOW_ROM;
-    if (write && s->phys->watch[pfn]) trace_expire(s, pfn);
+    if (write && s->phys->watch[pfn]) trace_expire(s, pfn, w == s->u);
     if (write && s->phys->watch[pfn]) return SHADOW_WATCHED;
     if (s->pg.on && !tables_in_ram(s, walk)) return SHADOW_MMIO;
     make_room(s);

@@ -29,6 +29,7 @@ enum {
 
 enum {
     SLOT_PAGES = 1024,
+    RUN_MAX = 64,
     SLOT_COUNT = 1024,
     SLOTS_MAX = 4096, /* of 12 KiB, touched as needed */
     MAP_PAGES = 1 << 20,
@@ -52,6 +53,8 @@ typedef struct Slot {
     u16 window, index;
     u16 mapped, fetched; /* entries with SE_R, with SE_FETCH */
     u16 drops;           /* entries dropped since the last fill */
+    u16 filled;          /* pages of the last fill */
+    u8 run;              /* the most pages that the next fill may map */
     bool dead;           /* its directory entry is gone: freed at the next flush */
 } Slot;
 
@@ -93,6 +96,7 @@ struct Shadow {
     u16 *free_slots;  /* ids */
     u32 *backmap;     /* [MAP_PAGES] pfn -> ref of the first entry */
     u16 *pt_slots;    /* [MAP_PAGES] pfn -> id of the first slot made from it */
+    u8 *orphan;       /* [MAP_PAGES] pfn -> trapped writes to it while nothing depended on its watch */
     u16 *dir_windows; /* [MAP_PAGES] pfn -> U window of that directory */
     u32 read_pfn, read_va; /* of the last prefill for a read by the user */
     u32 shared_pfn;        /* a page that was prefilled twice in a row at different addresses; 0: none */
@@ -134,6 +138,6 @@ void evict_slot(Shadow *s, bool for_slot);
 void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch);
 void trace_remapped(void *ctx, u32 pa, u32 bytes);
 void trace_watch(Shadow *s, u32 pfn, u8 bits);
-bool trace_expire(Shadow *s, u32 pfn);
+void trace_expire(Shadow *s, u32 pfn, bool at_once);
 
 #endif

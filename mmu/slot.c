@@ -167,7 +167,8 @@ Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn)
     sl->window = (u16)window_number(s, w);
     sl->index = (u16)index;
     sl->pde = pde;
-    sl->drops = 0;
+    sl->drops = sl->filled = 0;
+    sl->run = RUN_MAX;
     sl->dead = false;
     w->slot[index] = (u16)(sl - s->slots);
     w->live[index / 64] |= 1ull << index % 64;

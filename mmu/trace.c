@@ -1,15 +1,16 @@
 /* trace.c - watched physical pages: writes to page tables and directories become changes of shadow entries.
  *
  * A page table is watched (WATCH_PT) from the time a slot is made from it, a directory from the time it is
- * active. The watch ends lazily: at the first write after nothing depends on the page any more (trace_expire).
- * So an address space that comes back finds its tables still traced, and a freed page costs one trap.
+ * active. The watch ends lazily: with a few trapped writes after nothing depends on the page any more
+ * (trace_expire). So an address space that comes back finds its tables still traced; and pages that are page tables
+ * over and over, cleared and filled by the same few instructions, which are callouts by then, never trap.
  *
  * A table from whose slot many pages were dropped with no fill in between (a process that exits, a range that is
  * unmapped) loses the slot whole: one merged unmapping instead of many, and no more trapped stores.
  */
 #include "mmu/shadow_parts.h"
 
-enum { FLOOD_DROPS = 32 };
+enum { FLOOD_DROPS = 32, ORPHAN_TRAPS = 4 };
 
 static void entry_protect(Shadow *s, u32 ref)
 {
@@ -31,15 +32,22 @@ void trace_watch(Shadow *s, u32 pfn, u8 bits)
     for (u32 ref = s->backmap[pfn]; ref; ref = ref_next(s, ref)) entry_protect(s, ref);
 }
 
-/* Nothing depends on the page as a page table or directory: end its WATCH_PT. */
-bool trace_expire(Shadow *s, u32 pfn)
+/* Does nothing depend on the page as a page table or directory any more? */
+static bool orphaned(Shadow *s, u32 pfn)
 {
     Window *u = s->dir_windows[pfn] ? &s->windows[s->dir_windows[pfn]] : NULL;
     if (!(s->phys->watch[pfn] & WATCH_PT) || s->pt_slots[pfn]) return false;
     if (u && (u == s->u || u->slots > u->dead)) return false;
     if (u) space_release(s, u);
-    s->phys->watch[pfn] &= (u8)~WATCH_PT;
     return true;
+}
+
+/* A write trapped: end the page's WATCH_PT if it is orphaned, at once or after some of them. */
+void trace_expire(Shadow *s, u32 pfn, bool at_once)
+{
+    if (!orphaned(s, pfn) || (++s->orphan[pfn] < ORPHAN_TRAPS && !at_once)) return;
+    s->orphan[pfn] = 0;
+    s->phys->watch[pfn] &= (u8)~WATCH_PT;
 }
 
 /* --- writes ---------------------------------------------------------------------------------------------- */
@@ -87,7 +95,7 @@ void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch)
         u64 before = s->stats.drops + s->stats.downgrades + s->stats.slots_dropped;
         table_written(s, pfn, first, last);
         directory_written(s, pfn, first, last);
-        trace_expire(s, pfn);
+        orphaned(s, pfn); /* an address space that is gone gives its window back */
         s->stats.pt_writes++;
         s->stats.pt_effective += before != s->stats.drops + s->stats.downgrades + s->stats.slots_dropped;
         space_settle(s);

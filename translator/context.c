@@ -115,9 +115,8 @@ void context_drop_returns(Xlat *x)
  * the ring changes, which would flush what is pending: it may be this page.) */
 static void prefill_after_fault(Xlat *x)
 {
-    bool user = x->c->cpl == 3, back = x->c->eip == x->pf.eip && user == x->pf.user;
-    x->pf.armed = !back && !user; /* a user that goes on elsewhere has had a signal, or is another one */
-    if (back)
+    x->pf.armed = false;
+    if ((x->c->cpl == 3) == x->pf.user)
         x->pf.once = !shadow_prefill(x->shadow, x->pf.va, x->pf.write, x->pf.user);
 }
 
@@ -125,7 +124,7 @@ void context_update(Xlat *x)
 {
     Vcpu *c = x->c;
     bool user = c->cpl == 3;
-    if (unlikely(x->pf.armed)) prefill_after_fault(x);
+    if (unlikely(x->pf.armed && c->eip == x->pf.eip)) prefill_after_fault(x);
     shadow_set_ring(x->shadow, user);
     const ShadowView *v = shadow_view(x->shadow);
     u32 space = user ? v->space : v->shared;
