@@ -31,7 +31,12 @@ static bool has_deliverable(const Vcpu *c)
     return a & ATT_INTR && c->eflags & FL_I && !c->inhibit;
 }
 
-static void aim(Vcpu *c, u8 *at) { __atomic_store_n(&c->poll, at, __ATOMIC_SEQ_CST); }
+/* Both pointers that translated code looks through: at backward jumps, and at indirect ones. */
+static void aim(Vcpu *c, u8 *at)
+{
+    __atomic_store_n(&c->poll, at, __ATOMIC_SEQ_CST);
+    if (c->jump_table) __atomic_store_n(&c->jump_cache, at == cpu_poll_trap ? c->jump_trap : c->jump_table, __ATOMIC_SEQ_CST);
+}
 
 void cpu_attention(Vcpu *c, u32 bits)
 {

@@ -102,7 +102,7 @@ struct Vcpu {
     u8 *poll;            /* dereferenced at polls; aimed at an unmapped page to stop translated code */
     u64 ctx;             /* r12: context id << 32 (translator/context.c) */
     u8 *win_user;        /* r13: base of the current user window */
-    u64 *jump_cache;     /* keys, then host addresses: translator/chain.h */
+    u64 *jump_cache;     /* jump_table, or jump_trap while translated code shall leave */
     void *host_rsp;      /* C stack while translated code runs */
     void *ret_rsp;       /* host return stack while C code runs */
     void *ret_bottom;    /* its sentinel: where it is reset to */
@@ -147,6 +147,8 @@ struct Vcpu {
     void (*ferr)(void *ctx, bool level); /* FERR# for CR0.NE = 0: IRQ13 */
     void *ferr_ctx;
     const struct CpuModel *model;
+    u64 *jump_table;     /* jump cache: keys, then host addresses (translator/layout.h); NULL: no translator */
+    u64 *jump_trap;      /* as large, unmapped */
     /* --- statistics --- */
     u64 insns_interp;    /* retired by the interpreter */
     u64 *row_hits;       /* per Row.id, interpreter executions; NULL: not counted */

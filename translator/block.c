@@ -127,7 +127,7 @@ void block_unlink_shared(Xlat *x)
 
 static void jump_cache_forget(Xlat *x, const Block *b)
 {
-    u64 *keys = x->c->jump_cache, *hpcs = keys + JUMP_CACHE_SLOTS;
+    u64 *keys = x->c->jump_table, *hpcs = keys + JUMP_CACHE_SLOTS;
     u32 slot = b->eip & (JUMP_CACHE_SLOTS - 1);
     if (hpcs[slot] == (u64)(uintptr_t)b->hpc) keys[slot] = 1;
 }
@@ -209,7 +209,7 @@ void block_flush_all(Xlat *x)
         if (x->by_host[i]->pa2) page_forget(x, x->by_host[i]->pa2 >> PAGE_BITS);
     }
     memset(x->block_hash, 0, BLOCK_HASH * sizeof *x->block_hash);
-    for (u32 i = 0; i < JUMP_CACHE_SLOTS; i++) x->c->jump_cache[i] = 1;
+    for (u32 i = 0; i < JUMP_CACHE_SLOTS; i++) x->c->jump_table[i] = 1;
     x->blocks = 0;
     x->shared_links = NULL;
     x->cache.used = x->cache.meta_used = 0;

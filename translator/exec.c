@@ -41,7 +41,7 @@ typedef struct Found {
 
 static void jump_cache_fill(Xlat *x, const Block *b)
 {
-    u64 *keys = x->c->jump_cache, *hpcs = keys + JUMP_CACHE_SLOTS;
+    u64 *keys = x->c->jump_table, *hpcs = keys + JUMP_CACHE_SLOTS;
     u32 slot = b->eip & (JUMP_CACHE_SLOTS - 1);
     keys[slot] = 0 - (x->c->ctx | b->eip);
     hpcs[slot] = (u64)(uintptr_t)b->hpc;
@@ -98,7 +98,9 @@ static void trap_exit(Xlat *x)
 {
     Vcpu *c = x->c;
     switch (x->trap.kind) {
-    case TRAP_POLL: return; /* the loop condition sees it */
+    case TRAP_POLL:
+    case TRAP_PROBE:
+    case TRAP_CALL: return; /* the loop condition sees it */
     case TRAP_MEMORY:
         if (x->trap.result == SHADOW_PF) {
             note_guest_fault(x);
@@ -216,8 +218,11 @@ static bool tables_init(Xlat *x)
     x->by_host = table(MAX_BLOCKS, sizeof *x->by_host);
     x->sites = table(SITE_HASH, sizeof *x->sites);
     x->ctxs = table(CTX_HASH, sizeof *x->ctxs);
-    x->c->jump_cache = table(JUMP_CACHE_SLOTS * 2, sizeof(u64));
-    return x->block_hash && x->pages && x->by_host && x->sites && x->ctxs && x->c->jump_cache &&
+    x->c->jump_table = table(JUMP_CACHE_SLOTS * 2, sizeof(u64));
+    x->c->jump_trap = mmap(NULL, JUMP_CACHE_SLOTS * 2 * sizeof(u64), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (x->c->jump_trap == MAP_FAILED) return false;
+    x->c->jump_cache = x->c->jump_table;
+    return x->block_hash && x->pages && x->by_host && x->sites && x->ctxs && x->c->jump_table &&
            ret_stack_init(&x->ret[0]) && ret_stack_init(&x->ret[1]);
 }
 
@@ -266,7 +271,9 @@ void xlat_free(const Engine *e)
     munmap(x->by_host, MAX_BLOCKS * sizeof *x->by_host);
     munmap(x->sites, SITE_HASH * sizeof *x->sites);
     munmap(x->ctxs, CTX_HASH * sizeof *x->ctxs);
-    munmap(x->c->jump_cache, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
+    munmap(x->c->jump_table, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
+    munmap(x->c->jump_trap, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
+    x->c->jump_table = NULL;
     free(x->stats.row_callouts);
     free(x->stats.trap_sites);
     x->c->engine = NULL;

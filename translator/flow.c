@@ -16,8 +16,11 @@
  * 16-bit code. The offsets are within the block's mode's CS.limit when they are known; where a target could be
  * beyond it the transfer is a callout. The base is part of the context.
  *
- * Polls. One load from *Vcpu.poll at backward jumps and calls, at indirect ones and at mispredicted returns. Forward
- * calls and predicted returns need none: a predicted return only undoes its call, so every loop has an edge that polls.
+ * Polls. Every loop of the guest has an edge that can be stopped. Backward jumps load from *Vcpu.poll. Indirect jumps
+ * and calls and mispredicted returns need no poll of their own: they look through Vcpu.jump_cache, which is aimed at
+ * an unmapped table at the same time. A predicted return only undoes its call. Calls without returns overflow the host
+ * return stack, whose guard is a poll (trap.c), if the host call goes straight to its block; where a context check
+ * stands between, backward calls poll.
  */
 #include "translator/operand.h"
 #include "translator/xlat.h"
@@ -34,7 +37,8 @@ static void emit_poll(Tx *t)
 /* The low word of reg plus delta. */
 static void emit_lea16(Emit *e, int reg, s32 delta)
 {
-    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = (u8)reg, .pfx = 0x66}, (HostMem){.base = (u8)reg, .index = REG_NONE, .disp = delta});
+    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = (u8)reg, .pfx = 0x66},
+                (HostMem){.base = (u8)reg, .index = REG_NONE, .disp = delta});
 }
 
 static struct Tail *tail_new(Tx *t, u8 *hole, u8 kind)
@@ -47,14 +51,16 @@ static struct Tail *tail_new(Tx *t, u8 *hole, u8 kind)
 
 static bool same_page(const Tx *t, u32 eip)
 {
-    return ((eip - t->b->eip + t->b->pa) ^ t->b->pa) < PAGE_BYTES && (eip - t->b->eip + PAGE_BYTES) < 2 * PAGE_BYTES;
+    return ((eip - t->b->eip + t->b->pa) ^ t->b->pa) < PAGE_BYTES &&
+           (eip - t->b->eip + PAGE_BYTES) < 2 * PAGE_BYTES;
 }
 
 /* A jump or call whose rel32 is at `hole` shall reach guest address `eip`. */
 static Link *link_new(Tx *t, u8 *hole, u32 eip)
 {
     Link *l = cache_meta(&t->x->cache, sizeof *l);
-    *l = (Link){.from = t->b, .eip = eip, .hole = hole, .cross_page = !same_page(t, eip), .next_own = t->b->links};
+    *l = (Link){
+        .from = t->b, .eip = eip, .hole = hole, .cross_page = !same_page(t, eip), .next_own = t->b->links};
     t->b->links = l;
     tail_new(t, hole, TAIL_LINK)->link = l;
     return l;
@@ -184,7 +190,7 @@ static void emit_landing(Tx *t, u32 ret)
 static bool emit_near_call(Tx *t, const Insn *i, MemForm form)
 {
     u32 to = target_of(t, i), ret = next_of(t, i);
-    if (to <= t->eip) emit_poll(t);
+    if (to <= t->eip && t->m.user && !same_page(t, to)) emit_poll(t);
     if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, form)) return false;
     link_new(t, emit_call_hole(&t->e), to);
     emit_landing(t, ret);
@@ -196,14 +202,15 @@ static bool emit_load_target(Tx *t, const Insn *i, MemForm form)
 {
     if (i->is_mem) return emit_load_operand(&t->e, R8, i, &t->m, form, i->opsize);
     int reg = i->rm == ESP ? R14 : i->rm;
-    if (i->opsize == 2) emit_movzx16(&t->e, R8, reg);
-    else emit_mov_rr32(&t->e, R8, reg);
+    if (i->opsize == 2)
+        emit_movzx16(&t->e, R8, reg);
+    else
+        emit_mov_rr32(&t->e, R8, reg);
     return true;
 }
 
 static bool emit_jump_indirect(Tx *t, const Insn *i, MemForm form)
 {
-    emit_poll(t);
     if (!emit_load_target(t, i, form)) return false;
     emit_probe(t);
     t->ended = true;
@@ -213,7 +220,6 @@ static bool emit_jump_indirect(Tx *t, const Insn *i, MemForm form)
 static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
 {
     u32 ret = next_of(t, i);
-    emit_poll(t);
     if (!emit_load_target(t, i, form)) return false;
     emit_mov_mr64(&t->e, R15, VCPU_SCRATCH, R8);
     if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, MEM_WINDOW)) return false;
@@ -251,8 +257,10 @@ static bool emit_loop16(Tx *t, const Insn *i)
         emit_patch32(over, e->at);
         return true;
     }
-    if (i->opcode == 0xe2) link_new(t, emit_jmp_hole(e), to);
-    else link_new(t, emit_jcc_hole(e, i->opcode == 0xe1 ? 4 : 5), to);
+    if (i->opcode == 0xe2)
+        link_new(t, emit_jmp_hole(e), to);
+    else
+        link_new(t, emit_jcc_hole(e, i->opcode == 0xe1 ? 4 : 5), to);
     emit_patch8(zero, e->at);
     emit_mov_rr64(e, RCX, R10);
     return true;
@@ -273,8 +281,10 @@ static bool emit_loop(Tx *t, const Insn *i)
         link_new(t, emit_jmp_hole(&t->e), to);
         return true;
     }
-    if (i->opcode == 0xe2) link_new(t, emit_jmp_hole(&t->e), to);
-    else link_new(t, emit_jcc_hole(&t->e, i->opcode == 0xe1 ? 4 : 5), to);
+    if (i->opcode == 0xe2)
+        link_new(t, emit_jmp_hole(&t->e), to);
+    else
+        link_new(t, emit_jcc_hole(&t->e, i->opcode == 0xe1 ? 4 : 5), to);
     emit_patch8(zero, t->e.at);
     return true;
 }

@@ -122,17 +122,15 @@ xlat_ret_bottom:
         movq    VCPU_RET_BOTTOM(%r15), %rsp
         /* fall through */
 
-/* A RET whose prediction failed, r8d = target EIP: probe the jump cache. Polls, since no loop may avoid it. */
+/* A RET whose prediction failed, r8d = target EIP: probe the jump cache. */
         .globl  xlat_ret_miss
 xlat_ret_miss:
-        movq    VCPU_POLL(%r15), %r9
-        .globl  xlat_ret_miss_poll
-xlat_ret_miss_poll:
-        movzbl  (%r9), %r9d
-probe:  movzwl  %r8w, %r9d
+        movzwl  %r8w, %r9d
         movq    VCPU_JUMP_CACHE(%r15), %r11
         movq    %rcx, %r10
-        movq    (%r11, %r9, 8), %rcx
+        .globl  xlat_probe
+xlat_probe:
+        movq    (%r11, %r9, 8), %rcx    /* traps when aimed at jump_trap */
         leaq    (%rcx, %r8), %rcx
         leaq    (%rcx, %r12), %rcx      /* stored key is negated: 0 on a hit */
         jrcxz   1f
@@ -209,7 +207,7 @@ xlat_seg_peek:
         movq    VCPU_RET_BOTTOM(%r15), %rsp
         movl    SITE_NEXT(%r9), %r8d
         FLAGS_BACK
-        jmp     probe
+        jmp     xlat_ret_miss
 
         .globl  xlat_seg_miss
 xlat_seg_miss:

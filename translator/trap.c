@@ -16,7 +16,6 @@
 
 #include "translator/callout.h"
 
-
 static Xlat *trap_xlat; /* the handlers' only way to find the machine: one translator a process */
 static struct sigaction old_segv, old_fpe, old_bus;
 enum { ALTSTACK_BYTES = 128 * 1024 };
@@ -60,6 +59,19 @@ static void count_trap(Xlat *x, ShadowResult res, bool write)
     }
 }
 
+/* The return stack is full, and something waits: if the instruction at hpc is the host call of a guest's CALL (which has
+ * pushed already) to a block, leave in front of that block. */
+static bool poll_at_overflow(Xlat *x, const u8 *hpc)
+{
+    if (!cpu_polled(x->c) || *hpc != 0xe8) return false;
+    const u8 *to = hpc + 5 + (s32)load32(hpc + 1);
+    const Block *b = block_at_host(x, to);
+    if (!b || b->hpc != to) return false;
+    x->trap.kind = TRAP_CALL;
+    x->trap.call_eip = b->eip;
+    return true;
+}
+
 /* An access to `addr` trapped at hpc. True: settled, go on. */
 static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
 {
@@ -67,9 +79,13 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
         x->trap.kind = TRAP_POLL;
         return false;
     }
+    if (addr >= (u8 *)x->c->jump_trap && addr < (u8 *)(x->c->jump_trap + 2 * JUMP_CACHE_SLOTS)) {
+        x->trap.kind = TRAP_PROBE;
+        return false;
+    }
     if (in_ret_guard(x, addr)) {
         r[REG_RSP] = (greg_t)x->ret[x->ret_now].bottom;
-        return true;
+        return !poll_at_overflow(x, (const u8 *)r[REG_RIP]);
     }
     if (!shadow_owns(x->shadow, addr)) {
         x->trap.kind = TRAP_INTERP; /* misaligned SSE operand: #GP has no address */
@@ -96,9 +112,10 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
     greg_t *r = ((ucontext_t *)uc)->uc_mcontext.gregs;
     const u8 *hpc = (const u8 *)r[REG_RIP];
     bool in_cache = x && hpc >= x->cache.rx && hpc < x->cache.rx + x->cache.bytes;
-    bool ret_poll = x && hpc == xlat_ret_miss_poll;
+    bool probe = x && hpc == xlat_probe;
     bool seg_peek = x && hpc == xlat_seg_peek;
-    CHECK(in_cache || ret_poll || seg_peek, "signal %d at %p, address %p, outside translated code", sig, (const void *)hpc, si->si_addr);
+    CHECK(in_cache || probe || seg_peek, "signal %d at %p, address %p, outside translated code", sig,
+          (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (sig == SIGSEGV && memory_trap(x, r, si->si_addr)) return;
     if (seg_peek) {
@@ -106,7 +123,11 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
         r[REG_RIP] = (greg_t)xlat_seg_miss;
         return;
     }
-    if (ret_poll) { /* between the RET and its target */
+    if (x->trap.kind == TRAP_CALL) {
+        leave(x, r, x->trap.call_eip);
+        return;
+    }
+    if (x->trap.kind == TRAP_PROBE) { /* an indirect transfer, done but for EIP */
         leave(x, r, (u32)r[REG_R8]);
         return;
     }

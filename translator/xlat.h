@@ -135,11 +135,12 @@ void site_flush(Xlat *x);
 
 /* ---- trap.c ---- */
 typedef struct Trap { /* filled by the signal handler before EXIT_TRAP */
-    enum { TRAP_NONE, TRAP_POLL, TRAP_MEMORY, TRAP_INTERP } kind;
+    enum { TRAP_NONE, TRAP_POLL, TRAP_PROBE, TRAP_CALL, TRAP_MEMORY, TRAP_INTERP } kind;
     const u8 *hpc;
     ShadowResult result;
     u32 va, error;
     bool write;
+    u32 call_eip; /* TRAP_CALL */
 } Trap;
 void trap_init(Xlat *x);
 void trap_fini(Xlat *x);
@@ -179,13 +180,13 @@ void listing_block(Xlat *x, const Block *b);
 static inline const u8 *jump_cache_get(const Vcpu *c)
 {
     u32 slot = c->eip & (JUMP_CACHE_SLOTS - 1);
-    if (c->jump_cache[slot] + (c->ctx | c->eip) != 0) return NULL;
-    return (const u8 *)(uintptr_t)c->jump_cache[slot + JUMP_CACHE_SLOTS];
+    if (c->jump_table[slot] + (c->ctx | c->eip) != 0) return NULL;
+    return (const u8 *)(uintptr_t)c->jump_table[slot + JUMP_CACHE_SLOTS];
 }
 
 int xlat_enter(Vcpu *c, const u8 *hpc);
 extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_indirect[], xlat_exit_interp[], xlat_ret_bottom[],
-    xlat_ret_miss[], xlat_ret_miss_poll[], xlat_callout[];
+    xlat_ret_miss[], xlat_probe[], xlat_callout[];
 
 typedef struct XlatStats {
     u64 enters, exits[8], translated_blocks, translated_insns, invalidated, links, flushes;
