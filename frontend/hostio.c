@@ -7,10 +7,11 @@
  *
  * Waking the vCPU (no wake-up may be lost, none should cost a system call while it runs):
  *     raise:  attention |= bits;   if (asleep) write(wake)
- *     idle:   asleep = true;       if (!attention) poll(wake);   asleep = false;   drain wake
+ *     idle:   asleep = true;       if (!attention) poll(wake, until the deadline);   asleep = false
  * Both sides store first and then load the other's word, with sequentially consistent atomics, so at least one of
  * them sees the other's store: either idle does not sleep, or raise writes. `wake` is an eventfd, so a write before
- * the poll() is kept. A write too many makes one idle call return at once, and the run loop calls it again.
+ * the poll() is kept until it is read. A write too many makes one idle call return at once, and the run loop calls
+ * it again.
  * attention bits that the vCPU may not act upon now (ATT_INTR with IF=0) must not end the sleep over and over:
  * idle looks only at the bits that raise sets.
  *
@@ -18,6 +19,8 @@
  * new deadline is earlier than what it is armed for, and re-armed when it goes off too early. `armed` and `deadline`
  * change together under a lock (held for at most one system call). When a timer is due, ATT_CLOCK is raised once;
  * the service hook always ends with hostio_set_deadline(), so that a deadline that came up meanwhile is armed.
+ * An idle vCPU thread waits for the deadline itself and disarms the timerfd meanwhile: a tick wakes one thread, not
+ * two. It leaves the timerfd armed, or ATT_CLOCK raised.
  *
  * Input: a ring; when it is full, standard input is left alone (`stalled`) until the vCPU thread has taken bytes and
  * kicks. End of file: standard input is left alone for good.
@@ -33,6 +36,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -84,15 +88,6 @@ static void raise_attention(u32 bits)
     if (atomic_load(&io.asleep)) post(io.wake);
 }
 
-void hostio_idle(void)
-{
-    struct pollfd p = {.fd = io.wake, .events = POLLIN};
-    atomic_store(&io.asleep, true);
-    if (!(atomic_load(&io.c->attention) & OURS)) poll(&p, 1, -1);
-    atomic_store(&io.asleep, false);
-    drain(io.wake);
-}
-
 /* --- the clock ------------------------------------------------------------------------------------------- */
 
 static void arm(u64 host_ns) /* with the lock held */
@@ -110,6 +105,36 @@ void hostio_set_deadline(u64 host_ns)
     io.deadline = host_ns;
     if (host_ns < io.armed) arm(host_ns);
     pthread_mutex_unlock(&io.clock_lock);
+}
+
+static void disarm(void)
+{
+    static const struct itimerspec never;
+    pthread_mutex_lock(&io.clock_lock);
+    if (io.armed != UINT64_MAX) timerfd_settime(io.timer, 0, &never, NULL);
+    io.armed = UINT64_MAX;
+    pthread_mutex_unlock(&io.clock_lock);
+}
+
+/* Block until somebody wakes us or the deadline comes; only the vCPU thread writes io.deadline. */
+static void sleep_until_deadline(void)
+{
+    struct pollfd p = {.fd = io.wake, .events = POLLIN};
+    u64 now = host_now_ns(), left = io.deadline > now ? io.deadline - now : 0;
+    struct timespec t = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
+    if (ppoll(&p, 1, io.deadline == UINT64_MAX ? NULL : &t, NULL) > 0) drain(io.wake);
+}
+
+void hostio_idle(void)
+{
+    disarm();
+    atomic_store(&io.asleep, true);
+    if (!(atomic_load(&io.c->attention) & OURS)) sleep_until_deadline();
+    atomic_store(&io.asleep, false);
+    if (io.deadline <= host_now_ns())
+        cpu_attention(io.c, ATT_CLOCK);
+    else
+        hostio_set_deadline(io.deadline);
 }
 
 static void timer_went_off(void)
@@ -243,7 +268,11 @@ static void signals_take(void)
 {
     struct sigaction a = {.sa_handler = on_signal};
     sigfillset(&a.sa_mask);
-    for (unsigned n = 0; n < ARRAY_LEN(taken_signals); n++) sigaction(taken_signals[n], &a, NULL);
+    for (unsigned n = 0; n < ARRAY_LEN(taken_signals); n++) {
+        struct sigaction old;
+        sigaction(taken_signals[n], &a, &old);
+        if (taken_signals[n] == SIGHUP && old.sa_handler == SIG_IGN) sigaction(SIGHUP, &old, NULL); /* nohup */
+    }
 }
 
 void hostio_block_signals(void)
@@ -265,6 +294,7 @@ bool hostio_start(Vcpu *c, bool stdin_wanted, Problem *p)
     io.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (io.wake < 0 || io.kick < 0 || io.timer < 0)
         return problem_set(p, "the host has no descriptors left");
+    prctl(PR_SET_TIMERSLACK, 1ul); /* sleeps end when they should */
     if (stdin_wanted) io.tty = tty_raw();
     signals_take();
     if (pthread_create(&io.thread, NULL, thread_main, NULL))

@@ -81,7 +81,7 @@ def test_stdin():
 def test_end_of_stdin():
     vm = run("halt", stdin=False)
     vm.expect("probe")
-    share = vm.idle_share(2)
+    share = vm.idle_share(1.5)
     check(share < 0.03, "idle with stdin at its end takes %.1f %% of a core" % (share * 100))
     vm.signal(signal.SIGTERM)
     vm.expect_exit(143)

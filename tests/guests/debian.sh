@@ -76,6 +76,7 @@ initramfs() {
     cp "$here/init" "$root/init"
     chmod 755 "$root/init" "$root/bin/busybox"
     echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+    echo 'root:x:0:' >"$root/etc/group"
     find "$root" -exec touch -h -d @0 {} +
     (cd "$root" && find . | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -o -H newc | gzip -9n) >"$dir/initramfs.new"
     rm -rf "$root"

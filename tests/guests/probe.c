@@ -140,7 +140,8 @@ static void do_word(const char *w, u32 magic, const u32 *info)
     if (is(w, "reset=")) reset_by(w + 6);
     if (is(w, "triple")) triple_fault();
     if (is(w, "off")) out16(0x604, 1 << 13); /* PM1_CNT: SLP_EN with S5's type */
-    if (is(w, "spin")) for (;;) continue;
+    if (is(w, "spin"))
+        for (;;) continue;
     if (is(w, "halt")) halt_with_interrupts();
     if (is(w, "hlt")) __asm__ volatile("cli; hlt");
 }

@@ -1,0 +1,48 @@
+# shellcheck shell=bash disable=SC2034
+# setup.sh - sourced by ./demo, ./check: what Debian 12 packages they need, the build, and the user's cache folder.
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/ring3
+
+# need PACKAGE...: install what is missing, as root or by sudo; else name it in one line and end.
+need() {
+    local missing=() p
+    for p; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "installing: ${missing[*]}"
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}")
+    local log
+    log=$(mktemp)
+    if { as_root apt-get update -qq || true; as_root "${install[@]}"; } >"$log" 2>&1; then
+        rm -f "$log"
+        return
+    fi
+    tail -n 3 "$log" >&2
+    rm -f "$log"
+    echo "missing packages: apt install ${missing[*]}" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif [ -t 0 ]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+# build TARGET...: the release build, quiet unless it fails.
+build() {
+    local log
+    log=$(mktemp)
+    if { cmake --preset release && cmake --build build -j "$(nproc)" --target "$@"; } >"$log" 2>&1; then
+        rm -f "$log"
+        return
+    fi
+    cat "$log" >&2
+    rm -f "$log"
+    exit 1
+}

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""linux_shell.py RING3 GUEST-SCRIPT GUEST-DIR ACCEL CPU [SLOW] - Debian's kernel to a root shell, commands, power-off.
+
+SLOW multiplies the patience for boot and commands. On the way: the kernel finds nothing to complain about in ACPI, sleep
+takes its time by the host's clock, Ctrl-C works, and a guest idle at the prompt costs next to nothing.
+"""
+import subprocess
+import sys
+import time
+
+from vm import Vm, check, main, skip
+
+ring3, script, folder, accel, cpu = sys.argv[1:6]
+slow = float(sys.argv[6]) if len(sys.argv) > 6 else 1
+PROMPT = r"guest# "
+COMPLAINTS = "ACPI Error", "ACPI BIOS Error", "ACPI Warning", "ACPI Exception", "Oops", "BUG:", "WARNING:", "Call Trace", "irq 9: nobody"
+
+
+def guest():
+    made = subprocess.run([script, folder], stderr=subprocess.PIPE)
+    if made.returncode == 77:
+        skip(made.stderr.decode().strip().split("\n")[-1])
+    check(made.returncode == 0, "no guest: " + made.stderr.decode())
+    return folder + "/vmlinuz", folder + "/initramfs.gz"
+
+
+def command(vm, text, pattern, timeout=20):
+    vm.send(text + "\r")
+    found = vm.expect(pattern, timeout * slow)
+    vm.expect(PROMPT, timeout * slow)
+    return found
+
+
+def timed_sleep(vm):
+    vm.send("echo be''gin; sleep 2; echo en''d\r")
+    vm.expect("begin", 20 * slow)
+    began = time.monotonic()
+    vm.expect("end", 20)
+    seconds = time.monotonic() - began
+    check(1.9 < seconds < 2.5 + 0.1 * slow, "sleep 2 took %.2f s" % seconds)
+    vm.expect(PROMPT, 20 * slow)
+
+
+def interrupt(vm):
+    vm.send("sleep 1000\r")
+    vm.expect("sleep 1000", 20 * slow)
+    time.sleep(0.5)
+    vm.send("\3")
+    vm.expect(PROMPT, 5 * slow)
+
+
+def idle(vm):
+    time.sleep(3)
+    share = vm.idle_share(9)
+    print("idle: %.2f %% of a core" % (share * 100))
+    check(share < 0.03, "a guest idle at the prompt takes %.1f %% of a core" % (share * 100))
+
+
+def test():
+    kernel, initrd = guest()
+    vm = Vm([ring3, "-m", "512", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0", "-serial", "stdio",
+             "-display", "none", "-accel", accel, "-cpu", cpu], tty=True)
+    vm.expect("GUEST-READY", 120 * slow)
+    print("init after %.1f s, %.1f s of CPU time" % (time.monotonic() - vm.started, vm.cpu_seconds()), flush=True)
+    vm.expect(PROMPT, 20 * slow)
+    command(vm, "dmesg -n 1", "\n") # the kernel's messages stay out of the commands' output
+    flags = command(vm, "cat /proc/cpuinfo", r"flags\s*:([^\r\n]*)\r").group(1).split()
+    check("fpu" in flags and ("sse2" in flags) == (cpu == "max"), "CPU flags %s" % flags)
+    command(vm, "ls -l /", r"\n-rwxr-xr-x +1 root +root +\d+ [^\r\n]* (\x1b\S*)?init")
+    command(vm, "seq 1 1000 | grep 7 | sort -rn | head -2 | tr 7 x", "99x\r+\n98x")
+    command(vm, "echo $((6 * 7)) > /tmp/a; wc -c < /tmp/a", r"\n3\r")
+    timed_sleep(vm)
+    interrupt(vm)
+    command(vm, "dmesg | wc -l", r"\n(\d+)\r")
+    if slow < 3:
+        idle(vm)
+    vm.send("poweroff -f\r")
+    vm.expect_exit(0, 30 * slow)
+    for word in COMPLAINTS:
+        check(word not in vm.output, "the kernel says %s:\n%s" % (word, vm.output))
+
+
+main(test)

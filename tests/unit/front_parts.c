@@ -1,0 +1,89 @@
+/* Escape keys, suggestions, the ring between two threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "frontend/ring.h"
+#include "frontend/suggest.h"
+#include "frontend/tty.h"
+
+static u32 filter(TtyKeys *k, u8 *out, const char *typed)
+{
+    memcpy(out, typed, strlen(typed));
+    return tty_filter(k, out, (u32)strlen(typed));
+}
+
+static void escape_keys(void **state)
+{
+    TtyKeys k = {0};
+    u8 out[32];
+    (void)state;
+    assert_int_equal(filter(&k, out, "a\3b"), 3);
+    assert_int_equal(filter(&k, out, "x\1\1y"), 3);
+    assert_memory_equal(out, "x\1y", 3);
+    assert_false(k.quit);
+    assert_int_equal(filter(&k, out, "q\1"), 1); /* the key comes with the next read */
+    assert_int_equal(filter(&k, out, "x"), 0);
+    assert_true(k.quit);
+}
+
+static void suggestions(void **state)
+{
+    Suggest s;
+    (void)state;
+    assert_int_equal(suggest_distance("kernel", "kernle"), 1);
+    assert_int_equal(suggest_distance("", "abc"), 3);
+    assert_int_equal(suggest_distance("KVM", "kvm"), 0);
+    suggest_begin(&s, "pentuim3");
+    suggest_offer(&s, "pentium");
+    suggest_offer(&s, "pentium3");
+    assert_string_equal(suggest_result(&s), "pentium3");
+    suggest_begin(&s, "frobnicate");
+    suggest_offer(&s, "m");
+    suggest_offer(&s, "append");
+    assert_null(suggest_result(&s));
+}
+
+enum { COUNT = 300000 };
+static Ring ring;
+
+static void *produce(void *unused)
+{
+    (void)unused;
+    for (u32 n = 0; n < COUNT;) {
+        u8 b[100];
+        u32 want = 1 + n % 100 < COUNT - n ? 1 + n % 100 : COUNT - n;
+        for (u32 i = 0; i < want; i++) b[i] = (u8)((n + i) * 31 >> 2);
+        n += ring_put(&ring, b, want);
+    }
+    return NULL;
+}
+
+static void ring_between_threads(void **state)
+{
+    pthread_t t;
+    u32 n = 0, wrong = 0;
+    (void)state;
+    assert_int_equal(pthread_create(&t, NULL, produce, NULL), 0);
+    while (n < COUNT) {
+        u8 b[77];
+        u32 got = ring_get(&ring, b, sizeof b);
+        for (u32 i = 0; i < got; i++, n++) wrong += b[i] != (u8)(n * 31 >> 2);
+    }
+    pthread_join(t, NULL);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(ring_used(&ring), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(escape_keys),
+        cmocka_unit_test(suggestions),
+        cmocka_unit_test(ring_between_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
