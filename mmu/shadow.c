@@ -150,7 +150,7 @@ void shadow_a20_changed(Shadow *s)
     for (unsigned n = 0; n < SLOT_COUNT; n++) {
         if (!p->slot[n]) continue;
         for (unsigned i = 0; i < SLOT_PAGES; i++)
-            if (i & 0x100) entry_drop(s, slot_of(s, p->slot[n]), i);
+            if (i & 0x100) entry_unmap(s, slot_of(s, p->slot[n]), i);
     }
     window_flush(s, p);
     spaces_drop(s);
@@ -295,6 +295,10 @@ ShadowResult shadow_fetch(Shadow *s, u32 va, u32 *pa, bool *shared, u32 *error)
     Slot *sl = slot_for(s, w, va, &walk);
     unsigned i = va >> PAGE_BITS & (SLOT_PAGES - 1);
     u32 want = slot_want(s, sl, i);
+    if ((sl->entry[i] & SE_N) && (want ^ sl->entry[i]) >> PAGE_BITS) { /* hides another page */
+        entry_unmap(s, sl, i);
+        window_flush(s, w);
+    }
     if (want)
         entry_set(s, sl, i,
                   sl->entry[i] | (want & ~(u32)PAGE_MASK) | (*shared || s->user_ring ? SE_X : SE_XS));

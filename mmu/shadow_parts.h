@@ -8,7 +8,7 @@
  *
  * Terms. A *slot* is the shadow of one directory entry in one window: 1024 shadow entries, 4 MiB of addresses.
  * A shadow *entry* is pfn << 12 | SE_ bits; 0 when there is none. An entry is in the back map (chain of its
- * pfn) exactly while it is not 0. SE_R and SE_W say what the host has mapped *now*; SE_DROP and SE_RO say what
+ * pfn) exactly while it is not 0. SE_R, SE_W and SE_N say what the host has mapped *now*; SE_DROP and SE_RO say what
  * a flush of the window has yet to take away.
  */
 #ifndef RING3_SHADOW_PARTS_H
@@ -21,10 +21,13 @@ enum {
     SE_W = 2,     /* and writable */
     SE_X = 4,     /* handed out by shadow_fetch */
     SE_XS = 8,    /* a user page handed out for fetches of rings 0-2 */
-    SE_DROP = 16, /* pending: unmap */
+    SE_DROP = 16, /* pending: unmap or hide */
     SE_RO = 32,   /* pending: make read-only */
     SE_FETCH = SE_X | SE_XS,
-    SE_HOST = SE_R | SE_W | SE_DROP | SE_RO,
+    SE_N = 64,    /* hidden: mapped, but without rights; excludes SE_R */
+    SE_ALL = 128, /* with SE_DROP: unmap, do not hide */
+    SE_MAPPED = SE_R | SE_N,
+    SE_HOST = SE_MAPPED | SE_W | SE_DROP | SE_RO | SE_ALL,
 };
 
 enum {
@@ -51,7 +54,7 @@ typedef struct Slot {
     u32 pt_pfn;                             /* its page table; NO_PT: 4 MiB page, or paging off */
     u32 pt_next, pt_prev;                   /* slots made from the same page table: ids */
     u16 window, index;
-    u16 mapped, fetched; /* entries with SE_R, with SE_FETCH */
+    u16 mapped, fetched; /* entries with SE_MAPPED, with SE_FETCH */
     u16 drops;           /* entries dropped since the last fill */
     u16 filled;          /* pages of the last fill */
     u8 run;              /* the most pages that the next fill may map */
@@ -123,6 +126,7 @@ void slot_free(Shadow *s, Slot *sl);
 void slot_kill(Shadow *s, Slot *sl);
 void entry_set(Shadow *s, Slot *sl, unsigned i, u32 entry);
 void entry_drop(Shadow *s, Slot *sl, unsigned i);
+void entry_unmap(Shadow *s, Slot *sl, unsigned i);
 void entry_recheck(Shadow *s, Slot *sl, unsigned i);
 bool pde_agrees(const Shadow *s, const Slot *sl, u32 pde);
 

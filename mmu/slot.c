@@ -74,7 +74,7 @@ void entry_set(Shadow *s, Slot *sl, unsigned i, u32 entry)
     if (old && !stays) entry_unlink(s, sl, i);
     sl->entry[i] = entry;
     if (entry && !stays) entry_link(s, sl, i);
-    sl->mapped = (u16)(sl->mapped + !!(entry & SE_R) - !!(old & SE_R));
+    sl->mapped = (u16)(sl->mapped + !!(entry & SE_MAPPED) - !!(old & SE_MAPPED));
     sl->fetched = (u16)(sl->fetched + !!(entry & SE_FETCH) - !!(old & SE_FETCH));
 }
 
@@ -92,18 +92,25 @@ static void fetch_gone(Shadow *s, const Slot *sl, unsigned i, u32 old)
         s->hooks.fetch_dropped(s->hooks.ctx, va, true, shared);
 }
 
-void entry_drop(Shadow *s, Slot *sl, unsigned i)
+static void entry_lose(Shadow *s, Slot *sl, unsigned i, u32 how)
 {
     u32 old = sl->entry[i], page = slot_page(sl) + i;
     if (!old) return;
-    entry_set(s, sl, i, old & SE_R ? (old & ~(u32)SE_FETCH) | SE_DROP : 0);
+    if (!(old & SE_MAPPED)) how = 0;
+    entry_set(s, sl, i, old & SE_MAPPED ? (old & ~(u32)SE_FETCH) | how : 0);
+    if (how && !(old & SE_DROP)) window_pend(&s->windows[sl->window], page, page);
     if ((old & SE_R) && !(old & SE_DROP)) {
-        window_pend(&s->windows[sl->window], page, page);
         s->stats.drops++;
         sl->drops++;
     }
     if (old & SE_FETCH) fetch_gone(s, sl, i, old);
 }
+
+/* No access through the entry: what is hidden may stay. */
+void entry_drop(Shadow *s, Slot *sl, unsigned i) { entry_lose(s, sl, i, sl->entry[i] & SE_R ? SE_DROP : 0); }
+
+/* And no mapping. */
+void entry_unmap(Shadow *s, Slot *sl, unsigned i) { entry_lose(s, sl, i, SE_DROP | SE_ALL); }
 
 void entry_recheck(Shadow *s, Slot *sl, unsigned i)
 {
@@ -186,7 +193,7 @@ Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn)
 void slot_kill(Shadow *s, Slot *sl)
 {
     if (sl->dead) return;
-    for (unsigned i = 0; i < SLOT_PAGES && (sl->mapped || sl->fetched); i++) entry_drop(s, sl, i);
+    for (unsigned i = 0; i < SLOT_PAGES && (sl->mapped || sl->fetched); i++) entry_unmap(s, sl, i);
     pt_detach(s, sl);
     sl->dead = true;
     s->windows[sl->window].dead++;

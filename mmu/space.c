@@ -123,7 +123,7 @@ static Window *window_lru(Shadow *s, bool for_slot)
 static void slot_unmap(Shadow *s, Slot *sl) /* what was handed out for fetch stays */
 {
     for (unsigned i = 0; i < SLOT_PAGES; i++)
-        if (sl->entry[i] & SE_R) sl->entry[i] |= SE_DROP;
+        if (sl->entry[i] & SE_MAPPED) sl->entry[i] |= SE_DROP | SE_ALL;
     window_pend(&s->windows[sl->window], slot_page(sl), slot_page(sl) + SLOT_PAGES - 1);
 }
 

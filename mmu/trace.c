@@ -115,7 +115,7 @@ void trace_remapped(void *ctx, u32 pa, u32 bytes)
     for (u32 pfn = pa >> PAGE_BITS; bytes && pfn <= (pa + (bytes - 1)) >> PAGE_BITS; pfn++) {
         for (u32 ref = s->backmap[pfn], next; ref; ref = next) {
             next = ref_next(s, ref);
-            entry_drop(s, slot_of(s, ref / SLOT_PAGES), ref % SLOT_PAGES);
+            entry_unmap(s, slot_of(s, ref / SLOT_PAGES), ref % SLOT_PAGES);
         }
         while (s->pt_slots[pfn]) slot_kill(s, slot_of(s, s->pt_slots[pfn]));
     }

@@ -42,12 +42,15 @@ Window *window_at(const Shadow *s, const void *host_addr, u64 *offset)
 
 /* --- VMA count ------------------------------------------------------------------------------------------- */
 
-/* 0: nothing mapped; two neighbours a, b share a VMA if b == a + 4. */
+enum { STATE_N = 4, STATE_STEP = 8 };
+
+/* 0: nothing mapped; two neighbours a, b share a VMA if b == a + STATE_STEP. */
 static u64 host_state(const Shadow *s, const Window *w, u32 page)
 {
     if (page >= MAP_PAGES || !w->slot[page / SLOT_PAGES]) return 0;
     u32 e = s->slots[w->slot[page / SLOT_PAGES]].entry[page % SLOT_PAGES];
-    return e & SE_R ? (u64)s->phys->pages[e >> PAGE_BITS].offset_page << 2 | (e & (SE_R | SE_W)) : 0;
+    if (!(e & SE_MAPPED)) return 0;
+    return s->phys->pages[e >> PAGE_BITS].offset_page * (u64)STATE_STEP | (e & (SE_R | SE_W)) | (e & SE_N ? STATE_N : 0);
 }
 
 static unsigned bounds_of(const Shadow *s, const Window *w, u32 page, u32 n)
@@ -56,7 +59,7 @@ static unsigned bounds_of(const Shadow *s, const Window *w, u32 page, u32 n)
     u64 left = host_state(s, w, page - 1);
     for (u32 i = 0; i <= n; i++) {
         u64 right = host_state(s, w, page + i);
-        count += (left | right) && !(left && right == left + 4);
+        count += (left | right) && !(left && right == left + STATE_STEP);
         left = right;
     }
     return count;
@@ -73,12 +76,12 @@ static void bounds_change(Shadow *s, Window *w, u32 page, u32 n, unsigned before
 
 static int host_prot(u32 entry) { return PROT_READ | (entry & SE_W ? PROT_WRITE : 0); }
 
-/* Only rights grow: the pages are mapped already and stay where they are. */
+/* Only rights change: the page is mapped already and stays where it is. */
 static bool only_upgrade(const Shadow *s, const Window *w, u32 page, u32 n, u32 entry)
 {
     if (n != 1) return false;
     u32 old = s->slots[w->slot[page / SLOT_PAGES]].entry[page % SLOT_PAGES];
-    return (old & SE_R) && old >> PAGE_BITS == entry >> PAGE_BITS;
+    return (old & SE_MAPPED) && old >> PAGE_BITS == entry >> PAGE_BITS;
 }
 
 /* Map n pages from `page` on (within one slot, which exists) to the run of physical pages that begins with
@@ -127,6 +130,24 @@ static void run_unmap(Shadow *s, Window *w, u32 page, u32 n)
     bounds_change(s, w, page, n, before);
 }
 
+/* One page that may well come back (mprotect, a fixmap): changing rights twice costs a third of two mmaps. */
+static bool worth_hiding(Shadow *s, const Window *w, u32 page, u32 n)
+{
+    return n == 1 && s->stats.vmas < s->budget / 2 &&
+           !(slot_of(s, w->slot[page / SLOT_PAGES])->entry[page % SLOT_PAGES] & SE_ALL);
+}
+
+static void page_hide(Shadow *s, Window *w, u32 page)
+{
+    Slot *sl = slot_of(s, w->slot[page / SLOT_PAGES]);
+    unsigned before = bounds_of(s, w, page, 1);
+    CHECK(!mprotect(w->base + ((u64)page << PAGE_BITS), PAGE_BYTES, PROT_NONE), "hiding va %08x", page << PAGE_BITS);
+    s->stats.mprotects++;
+    u32 e = sl->entry[page % SLOT_PAGES];
+    entry_set(s, sl, page % SLOT_PAGES, (e & ~(u32)SE_HOST) | SE_N);
+    bounds_change(s, w, page, 1, before);
+}
+
 /* Splitting adds VMAs without asking for room: far over the budget, the slots go instead (they are refilled). */
 static bool too_many_vmas(const Shadow *s) { return s->stats.vmas > s->budget + s->budget / 8; }
 
@@ -169,7 +190,10 @@ typedef struct Gather {
 
 static void gather_end(Shadow *s, Window *w, Gather *g)
 {
-    if (g->what == SE_DROP) run_unmap(s, w, g->first, g->end - g->first);
+    if (g->what == SE_DROP && worth_hiding(s, w, g->first, g->end - g->first))
+        page_hide(s, w, g->first);
+    else if (g->what == SE_DROP)
+        run_unmap(s, w, g->first, g->end - g->first);
     if (g->what == SE_RO) run_protect(s, w, g->first, g->end - g->first);
     g->what = 0;
 }
@@ -177,11 +201,11 @@ static void gather_end(Shadow *s, Window *w, Gather *g)
 /* *entry may change here: run_protect may unmap more than its run. */
 static void gather_page(Shadow *s, Window *w, Gather *g, u32 page, const u32 *entry)
 {
-    if (!(*entry & SE_R)) return; /* not mapped: a drop may pass over it, mprotect may not */
+    if (!(*entry & (SE_R | SE_DROP))) return; /* no access: a drop may pass over it, mprotect may not */
     u32 what = *entry & SE_DROP ? SE_DROP : *entry & SE_RO ? SE_RO : 0;
     if (g->what != what || (what == SE_RO && g->end != page)) {
         gather_end(s, w, g);
-        if (!what || !(*entry & SE_R)) return;
+        if (!what || !(*entry & SE_MAPPED)) return;
         *g = (Gather){what, page, page};
     }
     g->end = page + 1;
