@@ -80,7 +80,7 @@ xlat_enter:
         jmp     *%r9
         .size   xlat_enter, . - xlat_enter
 
-/* Back to C with reason eax; RSP is C's, as xlat_enter left it. The signal handler resumes here, too. */
+/* Back to C with reason eax; RSP is C's, as xlat_enter left it. */
         .globl  xlat_leave
 xlat_leave:
         addq    $8, %rsp
@@ -91,6 +91,17 @@ xlat_leave:
         popq    %rbp
         popq    %rbx
         ret
+
+/* void xlat_leave_handler(void *host_rsp, const void *fpu_image): the signal handler ends here, without sigreturn. The
+ * kernel gave it a fresh FPU; the guest's state is in the signal frame. */
+        .globl  xlat_leave_handler
+        .type   xlat_leave_handler, @function
+xlat_leave_handler:
+        fxrstor64 (%rsi)
+        movq    %rdi, %rsp
+        movl    $EXIT_TRAP, %eax
+        jmp     xlat_leave
+        .size   xlat_leave_handler, . - xlat_leave_handler
 
 /* A direct exit that is not linked: r9 = Link. */
         .globl  xlat_exit_link

@@ -5,8 +5,9 @@
  *   SIGFPE   #DE, #MF, #XM of the guest: the interpreter repeats the instruction and raises it precisely
  *
  * What cannot be settled in the handler leaves translated code: the guest's registers go from the signal frame to
- * the Vcpu, the frame is aimed at xlat_leave, and xlat_enter returns EXIT_TRAP. The return goes through sigreturn,
- * which restores the guest's FPU state. A signal from anywhere else is our bug.
+ * the Vcpu, its FPU state from the frame into the host's registers, and xlat_enter returns EXIT_TRAP: there is nothing
+ * for sigreturn to do (the handler blocks no signals), which would cost a quarter of the trap. A signal from anywhere
+ * else is our bug.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -28,15 +29,12 @@ static void save_guest(Vcpu *c, const greg_t *r)
     c->ret_rsp = (void *)r[REG_RSP];
 }
 
-static void leave(Xlat *x, greg_t *r, u32 eip)
+static _Noreturn void leave(Xlat *x, const mcontext_t *m, u32 eip)
 {
     Vcpu *c = x->c;
-    save_guest(c, r);
+    save_guest(c, m->gregs);
     c->eip = eip;
-    r[REG_RIP] = (greg_t)xlat_leave;
-    r[REG_RSP] = (greg_t)c->host_rsp;
-    r[REG_RAX] = EXIT_TRAP;
-    r[REG_EFL] &= ~0x400; /* C wants DF clear */
+    xlat_leave_handler(c->host_rsp, m->fpregs);
 }
 
 static bool in_ret_guard(const Xlat *x, const u8 *addr)
@@ -109,6 +107,7 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
 static void on_signal(int sig, siginfo_t *si, void *uc)
 {
     Xlat *x = trap_xlat;
+    const mcontext_t *m = &((ucontext_t *)uc)->uc_mcontext;
     greg_t *r = ((ucontext_t *)uc)->uc_mcontext.gregs;
     const u8 *hpc = (const u8 *)r[REG_RIP];
     bool in_cache = x && hpc >= x->cache.rx && hpc < x->cache.rx + x->cache.bytes;
@@ -123,28 +122,20 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
         r[REG_RIP] = (greg_t)xlat_seg_miss;
         return;
     }
-    if (x->trap.kind == TRAP_CALL) {
-        leave(x, r, x->trap.call_eip);
-        return;
-    }
-    if (x->trap.kind == TRAP_PROBE) { /* an indirect transfer, done but for EIP */
-        leave(x, r, (u32)r[REG_R8]);
-        return;
-    }
+    if (x->trap.kind == TRAP_CALL) leave(x, m, x->trap.call_eip);
+    if (x->trap.kind == TRAP_PROBE) leave(x, m, (u32)r[REG_R8]); /* an indirect transfer, done but for EIP */
     const Block *b = block_at_host(x, hpc);
     CHECK(b, "signal %d at %p in no block", sig, (const void *)hpc);
-    leave(x, r, block_guest_eip(b, hpc));
+    leave(x, m, block_guest_eip(b, hpc));
 }
 
 void trap_init(Xlat *x)
 {
-    struct sigaction a = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction a = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     stack_t st = {.ss_size = ALTSTACK_BYTES};
     st.ss_sp = mmap(NULL, ALTSTACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(st.ss_sp != MAP_FAILED, "no memory for the signal stack");
     sigaltstack(&st, NULL);
-    sigfillset(&a.sa_mask);
-    sigdelset(&a.sa_mask, SIGABRT);
     trap_xlat = x;
     sigaction(SIGSEGV, &a, &old_segv);
     sigaction(SIGBUS, &a, &old_bus);

@@ -185,6 +185,7 @@ static inline const u8 *jump_cache_get(const Vcpu *c)
 }
 
 int xlat_enter(Vcpu *c, const u8 *hpc);
+_Noreturn void xlat_leave_handler(void *host_rsp, const void *fpu_image); /* from a signal handler: EXIT_TRAP */
 extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_indirect[], xlat_exit_interp[], xlat_ret_bottom[],
     xlat_ret_miss[], xlat_probe[], xlat_callout[];
 
