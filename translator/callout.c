@@ -18,8 +18,7 @@ static inline void exec(Vcpu *c, const Insn *i)
     x86_exec[r->id](c, i);
 }
 
-/* The host code at CS:EIP of the present context. */
-static inline u64 next_block(Xlat *x, const Vcpu *c)
+u64 callout_next_block(Xlat *x, const Vcpu *c)
 {
     if (unlikely(x->pf.once || trace_mask & TRACE_EXEC)) return EXIT_DISPATCH;
     const u8 *hpc = jump_cache_get(c);
@@ -47,7 +46,7 @@ static u64 callout_plain(Vcpu *c, void *arg)
     if (likely(on)) return 0;
     if (callout_must_leave(c)) return EXIT_DISPATCH;
     context_update(a->x);
-    return next_block(a->x, c);
+    return callout_next_block(a->x, c);
 }
 
 u64 callout_execute(Vcpu *c, const Callout *a)
@@ -60,7 +59,7 @@ u64 callout_execute(Vcpu *c, const Callout *a)
     if (c->inhibit && !c->attention) c->inhibit = 0; /* nothing to hold off */
     if (callout_must_leave(c)) return EXIT_DISPATCH;
     context_update(a->x);
-    return on && c->ctx == before ? 0 : next_block(a->x, c);
+    return on && c->ctx == before ? 0 : callout_next_block(a->x, c);
 }
 
 /* One that may: the context is made anew and compared. */
@@ -69,15 +68,20 @@ static u64 callout_ends(Vcpu *c, void *arg) { return callout_execute(c, arg); }
 /* Hardly ever goes on behind itself: INT comes back by IRET, which looks its target up. */
 static bool leaves_block(const Insn *i) { return i->row->cls == XC_FAR && i->opcode != 0xce /* INTO */; }
 
+void callout_emit_call(Tx *t, CalloutFn *f, const void *arg)
+{
+    emit_mov_mi32(&t->e, R15, VCPU_EIP, t->eip);
+    emit_mov_ri64(&t->e, R9, (u64)(uintptr_t)arg);
+    emit_mov_ri64(&t->e, R11, (u64)(uintptr_t)f);
+    emit_call(&t->e, xlat_callout);
+}
+
 void callout_emit(Tx *t, const Insn *i)
 {
     Callout *a = cache_meta(&t->x->cache, sizeof *a);
     *a = (Callout){.insn = *i, .x = t->x};
     bool ends = i->row->checks & CK_ENDS || i->row->cls == XC_FLOW || i->row->cls == XC_FAR || i->row->cls == XC_SEG;
-    emit_mov_mi32(&t->e, R15, VCPU_EIP, t->eip);
-    emit_mov_ri64(&t->e, R9, (u64)(uintptr_t)a);
-    emit_mov_ri64(&t->e, R11, (u64)(uintptr_t)(ends ? callout_ends : callout_plain));
-    emit_call(&t->e, xlat_callout);
+    callout_emit_call(t, ends ? callout_ends : callout_plain, a);
     if (t->x->stats.row_callouts) t->x->stats.row_callouts[i->row->id]++;
     if (leaves_block(i)) flow_exit_to(t, t->eip + i->len, false);
 }

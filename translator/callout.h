@@ -19,6 +19,12 @@ typedef struct Callout { /* argument of a callout, in the block's arena */
 static inline bool callout_must_leave(const Vcpu *c) { return c->halted || c->inhibit || c->poll == cpu_poll_trap; }
 /* Execute a->insn, which may change mode and control flow, and say where to go on. */
 u64 callout_execute(Vcpu *c, const Callout *a);
+/* The answer that enters the block at CS:EIP of the present context. */
+u64 callout_next_block(Xlat *x, const Vcpu *c);
+/* At t->eip: call f(c, arg). */
+void callout_emit_call(Tx *t, CalloutFn *f, const void *arg);
+/* 8 bytes at va as the processor reads its tables, but setting no accessed bit; false: not there. */
+bool table_peek(const Vcpu *c, u32 va, u64 *v);
 
 /* A load of ES, DS, FS or GS in ring 0, and what the last one did: as long as selector, descriptor and context are the
  * same, xlat_seg_load (glue.S) repeats it without C. */

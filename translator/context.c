@@ -80,11 +80,14 @@ BlockMode mode_unpack(ModeKey k)
     return m;
 }
 
+/* Processes come and go; what the kernel runs in shall keep its ids. */
+static struct CtxEntry *ctx_table(const Xlat *x, ModeKey mode) { return x->ctxs + (mode & MODE_USER ? CTX_HASH : 0); }
+
 /* The id of (space, mode, cs_base). A table slot that is overwritten only costs fresh jump-cache entries. */
 static u32 context_id(Xlat *x, u32 space, ModeKey mode, u32 cs_base)
 {
     u32 h = (space * 0x9e3779b1u) ^ (mode_mix(mode) * 0x85ebca6bu) ^ (cs_base * 0xc2b2ae35u);
-    struct CtxEntry *e = &x->ctxs[(h ^ h >> 15) & (CTX_HASH - 1)];
+    struct CtxEntry *e = ctx_table(x, mode) + ((h ^ h >> 15) & (CTX_HASH - 1));
     if (!e->id || e->space != space || e->mode != mode || e->cs_base != cs_base)
         *e = (struct CtxEntry){space, cs_base, mode, ++x->ctx_next};
     return e->id;
@@ -120,7 +123,9 @@ static void prefill_after_fault(Xlat *x)
         x->pf.once = !shadow_prefill(x->shadow, x->pf.va, x->pf.write, x->pf.user);
 }
 
-void context_update(Xlat *x)
+void context_update(Xlat *x) { context_set(x, mode_of(x->c)); }
+
+void context_set(Xlat *x, ModeKey mode)
 {
     Vcpu *c = x->c;
     bool user = c->cpl == 3;
@@ -128,7 +133,6 @@ void context_update(Xlat *x)
     shadow_set_ring(x->shadow, user);
     const ShadowView *v = shadow_view(x->shadow);
     u32 space = user ? v->space : v->shared;
-    ModeKey mode = mode_of(c);
     if (x->gs_now != v->current) write_gs_base(x->gs_now = v->current);
     c->win_user = v->user;
     if (space == x->space && mode == x->mode && c->seg[CS].base == x->cs_base && c->ctx == x->ctx_now) return;
@@ -139,4 +143,16 @@ void context_update(Xlat *x)
     u32 id = context_id(x, space, mode, x->cs_base);
     c->ctx = x->ctx_now = (u64)id << 32;
     select_returns(x, id);
+}
+
+/* Translated code changed Vcpu.ctx on its own (xlat_seg_load) and then missed the jump cache. If the table has forgotten that id,
+ * this would happen again and again: with new ids, every SegSite learns anew. */
+void context_resync(Xlat *x)
+{
+    u64 was = x->c->ctx;
+    context_update(x);
+    if (x->c->ctx == was) return;
+    memset(ctx_table(x, x->mode), 0, CTX_HASH * sizeof *x->ctxs);
+    x->space = 0;
+    context_update(x);
 }

@@ -142,7 +142,7 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
         trace(EXEC, "%08x mode %06x ctx %08x", c->eip, (u32)x->mode, (u32)(c->ctx >> 32));
         int why = xlat_enter(c, hpc);
         x->stats.exits[why]++;
-        if (unlikely(c->ctx != x->ctx_now)) context_update(x);
+        if (unlikely(c->ctx != x->ctx_now)) why == EXIT_INDIRECT ? context_resync(x) : context_update(x);
         switch (why) {
         case EXIT_LINK: link_exit(x, (Link *)(uintptr_t)c->exit_arg); break;
         case EXIT_TRAP: trap_exit(x); break;
@@ -217,7 +217,7 @@ static bool tables_init(Xlat *x)
     x->pages = table(1 << 20, sizeof *x->pages);
     x->by_host = table(MAX_BLOCKS, sizeof *x->by_host);
     x->sites = table(SITE_HASH, sizeof *x->sites);
-    x->ctxs = table(CTX_HASH, sizeof *x->ctxs);
+    x->ctxs = table(2 * CTX_HASH, sizeof *x->ctxs);
     x->c->jump_table = table(JUMP_CACHE_SLOTS * 2, sizeof(u64));
     x->c->jump_trap = mmap(NULL, JUMP_CACHE_SLOTS * 2 * sizeof(u64), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (x->c->jump_trap == MAP_FAILED) return false;
@@ -270,7 +270,7 @@ void xlat_free(const Engine *e)
     munmap(x->pages, (1 << 20) * sizeof *x->pages);
     munmap(x->by_host, MAX_BLOCKS * sizeof *x->by_host);
     munmap(x->sites, SITE_HASH * sizeof *x->sites);
-    munmap(x->ctxs, CTX_HASH * sizeof *x->ctxs);
+    munmap(x->ctxs, 2 * CTX_HASH * sizeof *x->ctxs);
     munmap(x->c->jump_table, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
     munmap(x->c->jump_trap, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
     x->c->jump_table = NULL;

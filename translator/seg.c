@@ -24,8 +24,7 @@ _Static_assert(offsetof(SegSite, pop) == SITE_POP, "layout");
 _Static_assert(offsetof(SegSite, next) == SITE_NEXT, "layout");
 _Static_assert(offsetof(SegSite, slow) == SITE_SLOW, "layout");
 
-/* 8 bytes at va as the processor reads tables, or false. No accessed bit is set: the window does that. */
-static bool peek(const Vcpu *c, u32 va, u64 *v)
+bool table_peek(const Vcpu *c, u32 va, u64 *v)
 {
     Paging pg = {.cr3 = c->cr3, .on = c->cr0 & CR0_PG, .wp = c->cr0 & CR0_WP, .pse = c->cr4 & CR4_PSE, .pge = c->cr4 & CR4_PGE};
     if ((va & PAGE_MASK) > PAGE_BYTES - 8) return false;
@@ -42,7 +41,7 @@ static void learn(SegSite *s, const Vcpu *c, u64 before)
     s->ctx = SEG_UNKNOWN;
     s->sel = seg->sel;
     s->va = c->gdtr.base + (seg->sel & 0xfff8u);
-    if (seg->sel & 4 || (seg->sel | 7u) > c->gdtr.limit || !peek(c, s->va, &s->desc)) return;
+    if (seg->sel & 4 || (seg->sel | 7u) > c->gdtr.limit || !table_peek(c, s->va, &s->desc)) return;
     memcpy(&s->gdtr, &c->gdtr, sizeof s->gdtr);
     memcpy(s->cache, seg, sizeof *seg);
     s->ctx = before;

@@ -51,6 +51,7 @@ static bool emit_by_class(Tx *t, const Insn *i)
     case XC_STACK:
     case XC_INTERP: return site != SITE_CALLOUT && emit_identity(&t->e, i, &t->m, form, t->eip + i->len);
     case XC_SEG: return t->x->mode & MODE_PROT ? seg_emit(t, i) : real_seg_emit(t, i);
+    case XC_FAR: return far_emit(t, i);
     case XC_SENS:
     case XC_PRIV: return sens_emit(t, i);
     default: return false;

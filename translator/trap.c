@@ -16,6 +16,7 @@
 #include <ucontext.h>
 
 #include "translator/callout.h"
+#include "translator/guard.h"
 
 static Xlat *trap_xlat; /* the handlers' only way to find the machine: one translator a process */
 static struct sigaction old_segv, old_fpe, old_bus;
@@ -113,9 +114,16 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
     bool in_cache = x && hpc >= x->cache.rx && hpc < x->cache.rx + x->cache.bytes;
     bool probe = x && hpc == xlat_probe;
     bool seg_peek = x && hpc == xlat_seg_peek;
-    CHECK(in_cache || probe || seg_peek, "signal %d at %p, address %p, outside translated code", sig,
+    const u8 *behind = x ? guard_behind(hpc) : NULL;
+    CHECK(in_cache || probe || seg_peek || behind, "signal %d at %p, address %p, outside translated code", sig,
           (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
+    if (behind) {
+        greg_t r13 = r[REG_R13];
+        if (!memory_trap(x, r, si->si_addr)) r[REG_RIP] = (greg_t)behind;
+        r[REG_R13] = r13; /* C's */
+        return;
+    }
     if (sig == SIGSEGV && memory_trap(x, r, si->si_addr)) return;
     if (seg_peek) {
         ((SegSite *)(uintptr_t)r[REG_R9])->ctx = SEG_NEVER;

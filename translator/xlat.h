@@ -5,7 +5,7 @@
  *   string.c     string instructions as loads and stores
  *   sens.c       CLI, STI, PUSHF, POPF inline
  *   callout.c    guest instructions done by a C function between two translated ones (callout.h)
- *   seg.c        segment register loads that repeat the last one
+ *   seg.c far.c  segment register loads, INT, IRET, SYSENTER, SYSEXIT that repeat the last one; guard.h: for C code
  *   real.c       segment loads in real and V86 mode
  *   block.c      blocks by identity, by page, by host address; links; invalidation
  *   cache.c      memory for host code (two views of one memfd) and for block descriptions
@@ -53,6 +53,9 @@ BlockMode mode_unpack(ModeKey k);
 /* context_update - make c->ctx, the windows and the return stack fit the CPU's present mode. Call whenever ring,
  * mode, paging or segments may have changed, before entering translated code. */
 void context_update(Xlat *x);
+/* The same if the mode is known already. */
+void context_set(Xlat *x, ModeKey mode);
+void context_resync(Xlat *x);
 /* Return addresses on the host stack may be stale (a block died): forget all. */
 void context_drop_returns(Xlat *x);
 
@@ -166,6 +169,7 @@ void flow_emit_tails(Tx *t);
 bool string_emit(Tx *t, const Insn *i);         /* likewise */
 bool seg_emit(Tx *t, const Insn *i);            /* likewise */
 bool real_seg_emit(Tx *t, const Insn *i);       /* likewise, in real and V86 mode */
+bool far_emit(Tx *t, const Insn *i);            /* likewise */
 bool sens_emit(Tx *t, const Insn *i);           /* likewise; one-byte opcodes only are looked at */
 void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
 void callout_emit_fails(Tx *t, const EmitFails *f);
@@ -214,7 +218,7 @@ struct Xlat {
     Link *shared_links;
     struct Site { u32 pa, changed; u8 form, traps; } *sites;
     u32 site_changes;
-    struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs;
+    struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs; /* rings 0-2, ring 3 */
     u32 ctx_next;
     /* the present context */
     ModeKey mode;
