@@ -797,6 +797,42 @@ static void code_pages_are_write_protected(void **state)
     assert_int_equal(try_write(0x400000, 3), SHADOW_MAPPED);
 }
 
+static void page_that_loses_its_rights_comes_back_cheaply(void **state)
+{
+    (void)state;
+    two_spaces();
+    run_as(PD0, true);
+    u32 pte = pte_get(pt_of(0), 0x401000) | AD;
+    pte_set(pt_of(0), 0x401000, pte);
+    get(0x401000);
+    u64 mmaps = shadow_stats(s)->mmaps;
+    for (unsigned n = 0; n < 5; n++) {
+        pte_set(pt_of(0), 0x401000, pte & ~1u);
+        assert_int_equal(try_read(0x401000), SHADOW_PF);
+        pte_set(pt_of(0), 0x401000, pte);
+        assert_int_equal(try_write(0x401000, 7 + n), SHADOW_MAPPED);
+        assert_int_equal(get(0x401000), 7 + n);
+    }
+    assert_int_equal(shadow_stats(s)->mmaps, mmaps);
+    pte_set(pt_of(0), 0x401000, pte & ~1u); /* hidden; then another page takes its place */
+    pte_set(pt_of(0), 0x401000, (pte & 0xfff) | (DATA + 0x200000));
+    assert_int_equal(get(0x401000), DATA + 0x200000);
+}
+
+static void page_that_stands_for_many_is_read_once(void **state)
+{
+    (void)state;
+    two_spaces();
+    run_as(PD0, true);
+    get(0x403000); /* the directory entry is accessed */
+    u32 zeros = (DATA + 0x3f0000) | URO | PTE_A;
+    for (unsigned n = 0; n < 3; n++) {
+        pte_set(pt_of(0), 0x400000 + n * PAGE_BYTES, zeros);
+        assert_int_equal(shadow_prefill(s, 0x400000 + n * PAGE_BYTES, false, true), n == 0);
+    }
+    assert_int_equal(get(0x402000), DATA + 0x3f0000); /* what reads on has it mapped */
+}
+
 static void prefill_sets_no_bits(void **state)
 {
     (void)state;
@@ -1086,6 +1122,8 @@ int main(void)
         TEST(inactive_spaces_code_changes_its_identity),
         TEST(code_pages_are_write_protected),
         TEST(prefill_sets_no_bits),
+        TEST(page_that_loses_its_rights_comes_back_cheaply),
+        TEST(page_that_stands_for_many_is_read_once),
         TEST(random_accesses_agree_with_the_walk),
     };
     if (getenv("RING3_SHADOW_BENCH")) return cmocka_run_group_tests(benches, NULL, NULL);
