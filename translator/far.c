@@ -156,7 +156,7 @@ static bool sys_learn(Vcpu *c, FarSite *s)
 
 static void learn(Vcpu *c, FarSite *s, u64 before)
 {
-    if (callout_must_leave(c) || s->ctx == SEG_NEVER) return;
+    if (callout_must_leave(c) || s->ctx == SEG_NEVER || c->eflags & FL_AC) return;
     s->cs = c->seg[CS];
     s->ss = c->seg[SS];
     s->mode = s->call.x->mode;
@@ -165,9 +165,10 @@ static void learn(Vcpu *c, FarSite *s, u64 before)
 
 /* --- the callout --- */
 
+/* AC in ring 0 becomes #AC, which is part of the mode, in ring 3. */
 static inline bool quiet(Vcpu *c)
 {
-    return !atomic_load_explicit(&c->attention, memory_order_relaxed) && !(trace_mask & (TRACE_INT | TRACE_EXEC));
+    return !(c->eflags & FL_AC) && !atomic_load_explicit(&c->attention, memory_order_relaxed) && !(trace_mask & (TRACE_INT | TRACE_EXEC));
 }
 
 static u64 far_transfer(Vcpu *c, void *arg)
