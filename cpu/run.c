@@ -23,13 +23,17 @@ static u8 poll_quiet;
 
 /* --- attention --- */
 
-static bool has_deliverable(const Vcpu *c)
+static bool is_deliverable(const Vcpu *c, u32 a)
 {
-    u32 a = atomic_load(&c->attention);
     if (a & ~(u32)(ATT_INTR | ATT_NMI)) return true;
     if (a & ATT_NMI && !c->nmi_blocked && !(c->inhibit & INHIBIT_SS)) return true;
     return a & ATT_INTR && c->eflags & FL_I && !c->inhibit;
 }
+
+static bool has_deliverable(const Vcpu *c) { return is_deliverable(c, atomic_load(&c->attention)); }
+
+/* Breakpoints that are merely armed do not end a HLT. */
+static bool stays_halted(const Vcpu *c) { return !is_deliverable(c, atomic_load(&c->attention) & ~(u32)ATT_TRAP); }
 
 /* Both pointers that translated code looks through: at backward jumps, and at indirect ones. */
 static void aim(Vcpu *c, u8 *at)
@@ -208,6 +212,6 @@ StopReason cpu_run(Vcpu *c, const RunHooks *h)
         }
         fpu_park(c);
         if (!h->idle) return c->stop_reason = STOP_HLT;
-        if (!has_deliverable(c)) h->idle(h->ctx);
+        if (stays_halted(c)) h->idle(h->ctx);
     }
 }

@@ -211,12 +211,19 @@ static void item_jcxz(Prog *p)
     label_here(p, l);
 }
 
+/* The other operand size: 16-bit jumps cut EIP, 32-bit ones leave a 64 KiB segment. */
+static void put_sometimes_66(Prog *p)
+{
+    if (gen_chance(p->g, 6)) put8(p, 0x66);
+}
+
 static void item_jmp_indirect(Prog *p)
 {
     u8 l = label_new(p), r = (u8)gen_below(p->g, 8);
     if (r == ESP) r = EAX;
     if (gen_chance(p->g, 50)) {
         put_mov_label(p, r, l);
+        put_sometimes_66(p);
         put8(p, 0xff);
         put8(p, 0xe0 + r);
     } else {
@@ -243,6 +250,7 @@ static void item_call(Prog *p, unsigned first)
     switch (gen_below(p->g, 4)) {
     case 0:
         put_mov_label(p, EBX, l);
+        put_sometimes_66(p);
         put8(p, 0xff);
         put8(p, 0xd3);
         break;
@@ -353,6 +361,19 @@ static void item_system(Prog *p)
     put(p, b + 1, b[0]);
 }
 
+/* A data breakpoint, or none, in the program's data. */
+static void item_debug(Prog *p)
+{
+    u32 dr7 = gen_chance(p->g, 70) ? 0x000d0401u | gen_below(p->g, 4) << 18 : 0x400;
+    for (unsigned n = 0; n < 2; n++) {
+        if (!p->f->code32) put8(p, 0x66);
+        put8(p, 0xb8);
+        u32 v = n ? dr7 : DATA + gen_below(p->g, 0x2000);
+        put(p, &v, 4);
+        put(p, n ? (const u8[]){0x0f, 0x23, 0xf8} : (const u8[]){0x0f, 0x23, 0xc0}, 3); /* mov dr7/dr0, eax */
+    }
+}
+
 /* A far jump, call or return to the program's own code segment, or an IRET there. */
 static void item_far(Prog *p)
 {
@@ -451,6 +472,9 @@ static void item(Prog *p, unsigned first_function)
     case 18: item_far(p); break;
     case 19: item_self_modifying(p); break;
     case 20: item_paging(p); break;
+    case 21:
+        if (gen_chance(p->g, 20)) item_debug(p);
+        break;
     default: item_any(p); break;
     }
 }
@@ -459,6 +483,7 @@ static void add_function(Prog *p, unsigned n)
 {
     label_here(p, p->functions[n]);
     for (unsigned items = gen_below(p->g, 5); items && !full(p); items--) item(p, n + 1);
+    put_sometimes_66(p);
     if (gen_chance(p->g, 30)) {
         put8(p, 0xc2);
         put16(p, gen_below(p->g, 3) * 4);
@@ -479,9 +504,11 @@ static void set_registers(InsnGen *g, Case *k, const FlavourTraits *f)
     k->eflags = 2 | (gen_random(g) & (FL_HOST | FL_I));
     if (gen_chance(g, 50)) k->eflags |= FL_IOPL;
     if (f->v86) k->eflags |= FL_VM;
+    k->paging = f->paging || (f->protected_mode && gen_chance(g, 30));
     k->user_pages = f->ring == 3 || gen_chance(g, 30);
     k->cr0_bits = gen_chance(g, 5) ? CR0_AM : 0;
     if (k->cr0_bits && gen_chance(g, 50)) k->eflags |= FL_AC;
+    if (gen_chance(g, 80)) k->cr0_bits |= CR0_WP;
     if (gen_chance(g, 3)) k->cr0_bits |= CR0_TS;
     if (gen_chance(g, 2)) k->cr0_bits |= CR0_EM;
 }

@@ -31,6 +31,7 @@ typedef struct Case {
     u8 code[PROGRAM_ROOM];
     unsigned bytes, at; /* length; offset of the first byte from CODE */
     u32 gpr[8], eflags, cs_limit, cr0_bits;
+    bool paging;
     bool user_pages; /* ring 0 finds its data in user pages */
     u8 data[DATA_BYTES];
 } Case;
