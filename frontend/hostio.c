@@ -271,7 +271,8 @@ static void signals_take(void)
     for (unsigned n = 0; n < ARRAY_LEN(taken_signals); n++) {
         struct sigaction old;
         sigaction(taken_signals[n], &a, &old);
-        if (taken_signals[n] == SIGHUP && old.sa_handler == SIG_IGN) sigaction(SIGHUP, &old, NULL); /* nohup */
+        if (taken_signals[n] == SIGHUP && old.sa_handler == SIG_IGN)
+            sigaction(SIGHUP, &old, NULL); /* nohup */
     }
 }
 
@@ -292,8 +293,7 @@ bool hostio_start(Vcpu *c, bool stdin_wanted, Problem *p)
     io.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     io.kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     io.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (io.wake < 0 || io.kick < 0 || io.timer < 0)
-        return problem_set(p, "the host has no descriptors left");
+    if (io.wake < 0 || io.kick < 0 || io.timer < 0) return problem_set(p, "the host has no descriptors left");
     prctl(PR_SET_TIMERSLACK, 1ul); /* sleeps end when they should */
     if (stdin_wanted) io.tty = tty_raw();
     signals_take();
