@@ -16,7 +16,10 @@ typedef struct Callout { /* argument of a callout, in the block's arena */
 } Callout;
 
 /* The run loop is wanted: the context was not made anew. */
-static inline bool callout_must_leave(const Vcpu *c) { return c->halted || c->inhibit || c->poll == cpu_poll_trap; }
+static inline bool callout_must_leave(const Vcpu *c)
+{
+    return c->halted || c->inhibit || c->poll == cpu_poll_trap;
+}
 /* Execute a->insn, which may change mode and control flow, and say where to go on. */
 u64 callout_execute(Vcpu *c, const Callout *a);
 /* The answer that enters the block at CS:EIP of the present context. */
@@ -34,9 +37,9 @@ typedef struct SegSite {
     u64 desc;       /* the descriptor at va */
     u64 cache[2];   /* what goes into the Segment */
     u32 sel, va;
-    u32 reg;        /* offset of the Segment in Vcpu */
-    u32 pop;        /* added to ESP */
-    u32 next;       /* EIP of the next instruction */
+    u32 reg;  /* offset of the Segment in Vcpu */
+    u32 pop;  /* added to ESP */
+    u32 next; /* EIP of the next instruction */
     CalloutFn *slow;
     Callout call;
 } SegSite;

@@ -41,7 +41,8 @@ static inline u8 *supervisor_window(const FarSite *s)
 
 static inline bool tables_same(const Vcpu *c, const FarSite *s)
 {
-    return !memcmp(&c->gdtr, &s->gdtr, sizeof s->gdtr) && !memcmp(&c->idtr, &s->idtr, sizeof s->idtr) && c->tr.base == s->tr_base;
+    return !memcmp(&c->gdtr, &s->gdtr, sizeof s->gdtr) && !memcmp(&c->idtr, &s->idtr, sizeof s->idtr) &&
+           c->tr.base == s->tr_base;
 }
 
 static bool failed(FarSite *s)
@@ -61,8 +62,9 @@ static inline void arrive(Vcpu *c, const FarSite *s, u8 cpl, u32 eip, u32 esp)
 
 static bool int_frame(const Vcpu *c, u8 *k, u32 esp)
 {
-    return guard_store32(k + (u32)(esp - 4), c->seg[SS].sel) && guard_store32(k + (u32)(esp - 8), c->gpr[ESP]) &&
-           guard_store32(k + (u32)(esp - 12), c->eflags) && guard_store32(k + (u32)(esp - 16), c->seg[CS].sel) &&
+    return guard_store32(k + (u32)(esp - 4), c->seg[SS].sel) &&
+           guard_store32(k + (u32)(esp - 8), c->gpr[ESP]) && guard_store32(k + (u32)(esp - 12), c->eflags) &&
+           guard_store32(k + (u32)(esp - 16), c->seg[CS].sel) &&
            guard_store32(k + (u32)(esp - FRAME_BYTES), c->next_eip);
 }
 
@@ -71,7 +73,8 @@ static bool int_again(Vcpu *c, FarSite *s)
     u64 gate, tss, cs, ss;
     u8 *k = supervisor_window(s);
     if (!tables_same(c, s)) return false;
-    if (!guard_load64(k + s->gate_va, &gate) || !guard_load64(k + (u32)(s->tr_base + 4), &tss)) return failed(s);
+    if (!guard_load64(k + s->gate_va, &gate) || !guard_load64(k + (u32)(s->tr_base + 4), &tss))
+        return failed(s);
     if (gate != s->gate || (u16)(tss >> 32) != s->ss.sel) return false;
     if (!guard_load64(k + s->cs_va, &cs) || !guard_load64(k + s->ss_va, &ss)) return failed(s);
     if (cs != s->cs_desc || ss != s->ss_desc) return false;
@@ -83,10 +86,7 @@ static bool int_again(Vcpu *c, FarSite *s)
 }
 
 /* May ring 3 keep it? A null selector becomes 0. */
-static inline bool data_stays(const Segment *seg)
-{
-    return seg->attr & SEG_UNUSABLE || seg_dpl(seg) == 3;
-}
+static inline bool data_stays(const Segment *seg) { return seg->attr & SEG_UNUSABLE || seg_dpl(seg) == 3; }
 
 static bool iret_again(Vcpu *c, FarSite *s)
 {
@@ -94,9 +94,12 @@ static bool iret_again(Vcpu *c, FarSite *s)
     u32 esp = c->gpr[ESP], eip, cs, eflags, new_esp, ss;
     u8 *k = supervisor_window(s);
     if (memcmp(&c->gdtr, &s->gdtr, sizeof s->gdtr)) return false;
-    if (!guard_load32(k + esp, &eip) || !guard_load32(k + (u32)(esp + 4), &cs) || !guard_load32(k + (u32)(esp + 8), &eflags)) return failed(s);
+    if (!guard_load32(k + esp, &eip) || !guard_load32(k + (u32)(esp + 4), &cs) ||
+        !guard_load32(k + (u32)(esp + 8), &eflags))
+        return failed(s);
     if ((u16)cs != s->cs.sel || (eflags ^ c->eflags) & IRET_CARES || eip > s->cs.limit) return false;
-    if (!guard_load32(k + (u32)(esp + 12), &new_esp) || !guard_load32(k + (u32)(esp + 16), &ss)) return failed(s);
+    if (!guard_load32(k + (u32)(esp + 12), &new_esp) || !guard_load32(k + (u32)(esp + 16), &ss))
+        return failed(s);
     if (!guard_load64(k + s->cs_va, &cs_desc) || !guard_load64(k + s->ss_va, &ss_desc)) return failed(s);
     if ((u16)ss != s->ss.sel || cs_desc != s->cs_desc || ss_desc != s->ss_desc) return false;
     static const u8 data[] = {ES, DS, FS, GS};
@@ -130,8 +133,10 @@ static bool learn_tables(Vcpu *c, FarSite *s)
     memcpy(&s->gdtr, &c->gdtr, sizeof s->gdtr);
     memcpy(&s->idtr, &c->idtr, sizeof s->idtr);
     s->tr_base = c->tr.base;
-    bool flat = c->seg[SS].attr & SEG_DB && !c->seg[SS].base && c->seg[SS].limit == 0xffffffffu && !(c->seg[SS].attr & SEG_DOWN);
-    return flat && learn_segment(c, &s->cs, &s->cs_va, &s->cs_desc) && learn_segment(c, &s->ss, &s->ss_va, &s->ss_desc);
+    bool flat = c->seg[SS].attr & SEG_DB && !c->seg[SS].base && c->seg[SS].limit == 0xffffffffu &&
+                !(c->seg[SS].attr & SEG_DOWN);
+    return flat && learn_segment(c, &s->cs, &s->cs_va, &s->cs_desc) &&
+           learn_segment(c, &s->ss, &s->ss_va, &s->ss_desc);
 }
 
 static bool int_learn(Vcpu *c, FarSite *s)
@@ -168,7 +173,8 @@ static void learn(Vcpu *c, FarSite *s, u64 before)
 /* AC in ring 0 becomes #AC, which is part of the mode, in ring 3. */
 static inline bool quiet(Vcpu *c)
 {
-    return !(c->eflags & FL_AC) && !atomic_load_explicit(&c->attention, memory_order_relaxed) && !(trace_mask & (TRACE_INT | TRACE_EXEC));
+    return !(c->eflags & FL_AC) && !atomic_load_explicit(&c->attention, memory_order_relaxed) &&
+           !(trace_mask & (TRACE_INT | TRACE_EXEC));
 }
 
 static u64 far_transfer(Vcpu *c, void *arg)
@@ -191,7 +197,8 @@ static u64 far_transfer(Vcpu *c, void *arg)
 
 /* --- translation --- */
 
-static void emit_site(Tx *t, const Insn *i, bool (*fast)(Vcpu *, FarSite *), bool (*learn_it)(Vcpu *, FarSite *))
+static void emit_site(Tx *t, const Insn *i, bool (*fast)(Vcpu *, FarSite *),
+                      bool (*learn_it)(Vcpu *, FarSite *))
 {
     FarSite *s = cache_meta(&t->x->cache, sizeof *s);
     *s = (FarSite){.call = {.insn = *i, .x = t->x}, .ctx = SEG_UNKNOWN, .fast = fast, .learn = learn_it};

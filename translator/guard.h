@@ -14,8 +14,9 @@ typedef struct GuardEntry { /* both relative to the field's own address */
 } GuardEntry;
 extern const GuardEntry __start_ring3_guard[], __stop_ring3_guard[];
 
-#define GUARD(insn)                                                                                                    \
-    "1: " insn "\n\tmovl $1, %k[ok]\n2:\n\t.pushsection ring3_guard, \"a\"\n\t.long 1b - ., 2b - .\n\t.popsection"
+#define GUARD(insn)                                                                                          \
+    "1: " insn                                                                                               \
+    "\n\tmovl $1, %k[ok]\n2:\n\t.pushsection ring3_guard, \"a\"\n\t.long 1b - ., 2b - .\n\t.popsection"
 
 static inline bool guard_load64(const u8 *at, u64 *v)
 {

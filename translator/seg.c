@@ -26,7 +26,11 @@ _Static_assert(offsetof(SegSite, slow) == SITE_SLOW, "layout");
 
 bool table_peek(const Vcpu *c, u32 va, u64 *v)
 {
-    Paging pg = {.cr3 = c->cr3, .on = c->cr0 & CR0_PG, .wp = c->cr0 & CR0_WP, .pse = c->cr4 & CR4_PSE, .pge = c->cr4 & CR4_PGE};
+    Paging pg = {.cr3 = c->cr3,
+                 .on = c->cr0 & CR0_PG,
+                 .wp = c->cr0 & CR0_WP,
+                 .pse = c->cr4 & CR4_PSE,
+                 .pge = c->cr4 & CR4_PGE};
     if ((va & PAGE_MASK) > PAGE_BYTES - 8) return false;
     Walk w = mmu_walk(c->phys, &pg, va, WALK_NO_AD);
     const u8 *hp = w.ok ? phys_hp(c->phys, w.pa) : NULL;
@@ -53,7 +57,8 @@ static u64 seg_load_slow(Vcpu *c, void *arg)
     SegSite *s = arg;
     const Xlat *x = s->call.x;
     u64 before = c->ctx, flushes = x->stats.flushes, there = callout_execute(c, &s->call);
-    if (x->stats.flushes == flushes && !callout_must_leave(c)) learn(s, c, before); /* a flush takes the site along */
+    if (x->stats.flushes == flushes && !callout_must_leave(c))
+        learn(s, c, before); /* a flush takes the site along */
     return there;
 }
 

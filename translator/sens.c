@@ -15,7 +15,10 @@
 #include "translator/xlat.h"
 
 enum { EFLAGS_BYTE1 = VCPU_EFLAGS + 1, BYTE1_IF = 2 };
-enum { PUSHED_VIRTUAL = (FL_ALL | 2) & ~(FL_HOST | FL_VM | FL_RF), POPF_CARE = FL_T | FL_IOPL | FL_NT | FL_AC | FL_ID };
+enum {
+    PUSHED_VIRTUAL = (FL_ALL | 2) & ~(FL_HOST | FL_VM | FL_RF),
+    POPF_CARE = FL_T | FL_IOPL | FL_NT | FL_AC | FL_ID
+};
 
 /* VEX.LZ.pp.0F38.W0 F5: pext (pp 2), pdep (pp 3): dst = src gathered/scattered by mask. */
 static void emit_bits(Emit *e, unsigned pp, int dst, int src, int mask)
@@ -53,7 +56,10 @@ static u8 *emit_unless_zero_callout(Tx *t, const Insn *i)
     return done;
 }
 
-static bool simple_ring0(const Tx *t) { return (t->x->mode & (MODE_RING0 | MODE_SYSFLAGS | MODE_V86)) == MODE_RING0; }
+static bool simple_ring0(const Tx *t)
+{
+    return (t->x->mode & (MODE_RING0 | MODE_SYSFLAGS | MODE_V86)) == MODE_RING0;
+}
 
 static bool emit_cli(Tx *t)
 {
@@ -75,7 +81,8 @@ static bool emit_sti(Tx *t, const Insn *i)
 
 static bool flat_stack(const Tx *t)
 {
-    return t->m.stack32 && t->m.seg[SS] == SEGF_FLAT && !t->m.v86 && host_features_get()->bmi2 && site_form(t->x, t->pa) == SITE_WINDOW;
+    return t->m.stack32 && t->m.seg[SS] == SEGF_FLAT && !t->m.v86 && host_features_get()->bmi2 &&
+           site_form(t->x, t->pa) == SITE_WINDOW;
 }
 
 static bool emit_pushf(Tx *t, const Insn *i)
@@ -111,7 +118,8 @@ static void emit_popf_fast(Tx *t)
         emit_mov_ri32(e, R9, FL_I);
         emit_bits(e, 2, R9, R8, R9);
         emit_lea64_index(e, R9, R9, R9, 0, 0);
-        emit_op_mem(e, (HostOp){.opcode = 0x88, .reg = R9}, (HostMem){.base = R15, .index = REG_NONE, .disp = EFLAGS_BYTE1});
+        emit_op_mem(e, (HostOp){.opcode = 0x88, .reg = R9},
+                    (HostMem){.base = R15, .index = REG_NONE, .disp = EFLAGS_BYTE1});
     }
     emit_keep_bits(e, R8, FL_HOST, R9);
     emit_lea64(e, R8, R8, 0x202);
@@ -122,7 +130,9 @@ static void emit_popf_fast(Tx *t)
 static bool emit_popf(Tx *t, const Insn *i)
 {
     Emit *e = &t->e;
-    if (!flat_stack(t) || i->opsize != 4 || t->x->mode & MODE_SYSFLAGS || !(t->x->mode & (MODE_RING0 | MODE_USER))) return false;
+    if (!flat_stack(t) || i->opsize != 4 || t->x->mode & MODE_SYSFLAGS ||
+        !(t->x->mode & (MODE_RING0 | MODE_USER)))
+        return false;
     emit_guest_load(e, R8, (HostMem){.base = R14, .index = REG_NONE, .gs = true}, 4);
     emit_popf_compare(e);
     u8 *slow = NULL;
