@@ -50,7 +50,8 @@ static bool tables_new(Shadow *s)
     s->pt_slots = table_new(MAP_PAGES * sizeof *s->pt_slots);
     s->orphan = table_new(MAP_PAGES * sizeof *s->orphan);
     s->dir_windows = table_new(MAP_PAGES * sizeof *s->dir_windows);
-    return s->windows && s->slots && s->free_slots && s->backmap && s->pt_slots && s->orphan && s->dir_windows;
+    return s->windows && s->slots && s->free_slots && s->backmap && s->pt_slots && s->orphan &&
+           s->dir_windows;
 }
 
 Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget)

@@ -50,7 +50,8 @@ static u64 host_state(const Shadow *s, const Window *w, u32 page)
     if (page >= MAP_PAGES || !w->slot[page / SLOT_PAGES]) return 0;
     u32 e = s->slots[w->slot[page / SLOT_PAGES]].entry[page % SLOT_PAGES];
     if (!(e & SE_MAPPED)) return 0;
-    return s->phys->pages[e >> PAGE_BITS].offset_page * (u64)STATE_STEP | (e & (SE_R | SE_W)) | (e & SE_N ? STATE_N : 0);
+    return s->phys->pages[e >> PAGE_BITS].offset_page * (u64)STATE_STEP | (e & (SE_R | SE_W)) |
+           (e & SE_N ? STATE_N : 0);
 }
 
 static unsigned bounds_of(const Shadow *s, const Window *w, u32 page, u32 n)
@@ -141,7 +142,8 @@ static void page_hide(Shadow *s, Window *w, u32 page)
 {
     Slot *sl = slot_of(s, w->slot[page / SLOT_PAGES]);
     unsigned before = bounds_of(s, w, page, 1);
-    CHECK(!mprotect(w->base + ((u64)page << PAGE_BITS), PAGE_BYTES, PROT_NONE), "hiding va %08x", page << PAGE_BITS);
+    CHECK(!mprotect(w->base + ((u64)page << PAGE_BITS), PAGE_BYTES, PROT_NONE), "hiding va %08x",
+          page << PAGE_BITS);
     s->stats.mprotects++;
     u32 e = sl->entry[page % SLOT_PAGES];
     entry_set(s, sl, page % SLOT_PAGES, (e & ~(u32)SE_HOST) | SE_N);
