@@ -6,8 +6,8 @@
  *
  * Repeated upwards (but LODS), whole runs within a page go by host pointers, fresh from a walk. A run must be what
  * single steps would have done, so it is cut at page ends and segment limits, and falls back to single steps for
- * watched pages, ROM and MMIO, elements that straddle, data breakpoints, #AC, and sources that the run
- * itself would overwrite.
+ * ROM and MMIO, elements that straddle, data breakpoints, #AC, and sources that the run itself would overwrite.
+ * Watchers of a page (translated code, page tables) hear of the run as a whole, at its end.
  */
 #include "cpu/alu.h"
 #include "cpu/memory.h"
@@ -91,11 +91,18 @@ static const u8 *run_source(Vcpu *c, const Insn *i, int seg, u32 off, unsigned b
     return phys_hp(c->phys, lin_pa(c, va, ACC_READ, c->cpl == 3));
 }
 
-static u8 *run_target(Vcpu *c, const Insn *i, unsigned bytes, u32 *n)
+/* RAM only. Who watches the page hears of the run at its end: run_written. */
+static u8 *run_target(Vcpu *c, const Insn *i, unsigned bytes, u32 *n, u32 *pa)
 {
     u32 off = index_read(c, i, EDI), va = seg_linear(c, ES, off, bytes, ACC_WRITE);
     *n = at_most(*n, run_elements(i, &c->seg[ES], off, va, bytes));
-    return phys_hp_quiet(c->phys, lin_pa(c, va, ACC_WRITE, c->cpl == 3));
+    *pa = lin_pa(c, va, ACC_WRITE, c->cpl == 3) & c->phys->a20_mask;
+    return c->phys->pages[*pa >> PAGE_BITS].kind == PAGE_RAM ? phys_hp(c->phys, *pa) : NULL;
+}
+
+static void run_written(Vcpu *c, u32 pa, u32 bytes)
+{
+    if (unlikely(c->phys->watch[pa >> PAGE_BITS])) phys_written(c->phys, pa, bytes);
 }
 
 static void run_commit(Vcpu *c, const Insn *i, unsigned reg, u32 bytes)
@@ -116,9 +123,11 @@ static void host_fill(u8 *dst, u32 v, unsigned bytes, size_t n)
 
 static u32 stos_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
 {
-    u8 *dst = run_target(c, i, bytes, &n);
+    u32 pa;
+    u8 *dst = run_target(c, i, bytes, &n, &pa);
     if (!dst || n < 2) return 0;
     host_fill(dst, c->gpr[EAX], bytes, n);
+    run_written(c, pa, n * bytes);
     run_commit(c, i, EDI, n * bytes);
     return n;
 }
@@ -127,9 +136,11 @@ static u32 movs_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
 {
     const u8 *src = run_source(c, i, i->seg, index_read(c, i, ESI), bytes, &n);
     if (!src || n < 2) return 0;
-    u8 *dst = run_target(c, i, bytes, &n);
+    u32 pa;
+    u8 *dst = run_target(c, i, bytes, &n, &pa);
     if (!dst || n < 2 || (dst > src && dst < src + n * bytes)) return 0;
     __builtin_memmove(dst, src, n * bytes);
+    run_written(c, pa, n * bytes);
     run_commit(c, i, ESI, n * bytes);
     run_commit(c, i, EDI, n * bytes);
     return n;
