@@ -112,7 +112,10 @@ void phys_set_a20(Phys *p, bool enabled)
 u32 phys_read(Phys *p, u32 pa, unsigned bytes)
 {
     const u8 *hp = phys_hp(p, pa);
-    if (!hp) return bus_mmio_read(p->bus, pa & p->a20_mask, bytes);
+    if (!hp) {
+        p->slow++;
+        return bus_mmio_read(p->bus, pa & p->a20_mask, bytes);
+    }
     return bytes == 4 ? load32(hp) : bytes == 2 ? load16(hp) : *hp;
 }
 
@@ -129,13 +132,19 @@ static void store(u8 *hp, u32 value, unsigned bytes)
 void phys_write(Phys *p, u32 pa, u32 value, unsigned bytes)
 {
     pa &= p->a20_mask;
-    switch (p->pages[pa >> PAGE_BITS].kind) {
-    case PAGE_NONE: bus_mmio_write(p->bus, pa, value, bytes); return;
-    case PAGE_ROM: trace(GUEST_ERRORS, "write of %x to ROM at %08x", value, pa); return;
-    default:
+    PageKind kind = p->pages[pa >> PAGE_BITS].kind;
+    if (likely(kind == PAGE_RAM)) {
         store(phys_hp(p, pa), value, bytes);
-        if (unlikely(p->watch[pa >> PAGE_BITS])) phys_written(p, pa, bytes);
+        if (likely(!p->watch[pa >> PAGE_BITS])) return;
+        p->slow++;
+        phys_written(p, pa, bytes);
+        return;
     }
+    p->slow++;
+    if (kind == PAGE_NONE)
+        bus_mmio_write(p->bus, pa, value, bytes);
+    else
+        trace(GUEST_ERRORS, "write of %x to ROM at %08x", value, pa);
 }
 
 void phys_written(Phys *p, u32 pa, u32 bytes)

@@ -30,6 +30,7 @@ struct Phys {
     u32 memfd_bytes;
     u32 spare_page;       /* next unused memfd page behind RAM (ROM images) */
     PageInfo *pages;      /* [1 << 20] by pa >> 12 */
+    u64 slow;             /* CPU accesses that a window would not have served: devices, ROM, watched pages */
     u8 *watch;            /* [1 << 20] WATCH_ bits */
     u32 a20_mask;         /* ~0 or ~0x100000: applied to every pa */
     Bus *bus;

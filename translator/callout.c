@@ -76,6 +76,32 @@ void callout_emit_call(Tx *t, CalloutFn *f, const void *arg)
     emit_call(&t->e, xlat_callout);
 }
 
+typedef struct SiteCallout {
+    Callout call; /* first: callout_plain takes it */
+    Block *b;
+    u32 pa, innocent, patience;
+} SiteCallout;
+
+/* An access that used to trap. What the interpreter's function touches says whether it still would. */
+static u64 callout_site(Vcpu *c, void *arg)
+{
+    SiteCallout *a = arg;
+    u64 slow = c->phys->slow, answer = callout_plain(c, &a->call);
+    a->innocent = c->phys->slow == slow ? a->innocent + 1 : 0;
+    if (likely(a->innocent < a->patience) || a->b->dead) return answer;
+    site_forgive(a->call.x, a->pa);
+    block_kill(a->call.x, a->b);
+    return EXIT_DISPATCH;
+}
+
+void callout_emit_site(Tx *t, const Insn *i)
+{
+    SiteCallout *a = cache_meta(&t->x->cache, sizeof *a);
+    *a = (SiteCallout){
+        .call = {.insn = *i, .x = t->x}, .b = t->b, .pa = t->pa, .patience = site_patience(t->x, t->pa)};
+    callout_emit_call(t, callout_site, a);
+}
+
 void callout_emit(Tx *t, const Insn *i)
 {
     Callout *a = cache_meta(&t->x->cache, sizeof *a);

@@ -1,11 +1,16 @@
 /* site.c - instructions whose memory access trapped, and the form in which they are translated now.
  *
- * Every instruction starts innocent: its operand goes straight to the window. One that traps (user page from ring
- * 0, device, page table, code page, ROM) costs 10,000 cycles a time, so it is retranslated after its first or second trap: to the
- * user window, or to a callout that does the access in C. A direct-mapped table by physical address remembers;
- * a collision forgets a site, which then has to trap again.
+ * Every instruction starts innocent: its operand goes straight to the window. One that traps (user page from ring 0,
+ * device, page table, code page, ROM) costs 10,000 cycles a time, so it is retranslated after its first or second trap:
+ * to the user window, or to a callout that does the access in C. When the callout has found nothing but plain memory
+ * 1,024 times in a row, the site is forgiven and goes back to the window (twice as patiently each time); one that sees
+ * both user and supervisor pages is not. A direct-mapped table by physical address remembers; a collision forgets a
+ * site, which then has to trap again.
  */
 #include "translator/xlat.h"
+
+enum { FORGIVE_SHIFT_MAX = 10 };
+#define FORGIVE_FIRST 1024u
 
 static struct Site *site_slot(Xlat *x, u32 pa) { return &x->sites[(pa ^ pa >> 14) & (SITE_HASH - 1)]; }
 
@@ -29,11 +34,27 @@ bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why)
     if (s->pa != pa) *s = (struct Site){.pa = pa};
     if (s->form != SITE_WINDOW && b->sites < s->changed) return true;
     if (s->traps < 2) s->traps++;
+    if (why == SHADOW_SUPER || (why == SHADOW_USER && s->form != SITE_WINDOW)) s->mixed = true;
     SiteForm form = form_after(s, why);
     if (form == (SiteForm)s->form) return false;
     s->form = (u8)form;
     s->changed = ++x->site_changes;
     return true;
+}
+
+u32 site_patience(Xlat *x, u32 pa)
+{
+    const struct Site *s = site_slot(x, pa);
+    return s->pa == pa && !s->mixed ? FORGIVE_FIRST << s->forgiven : UINT32_MAX;
+}
+
+void site_forgive(Xlat *x, u32 pa)
+{
+    struct Site *s = site_slot(x, pa);
+    if (s->pa != pa) return;
+    s->form = SITE_WINDOW;
+    s->traps = 0;
+    if (s->forgiven < FORGIVE_SHIFT_MAX) s->forgiven++;
 }
 
 void site_flush(Xlat *x) { memset(x->sites, 0, SITE_HASH * sizeof *x->sites); }

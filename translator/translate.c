@@ -49,7 +49,10 @@ static bool emit_by_class(Tx *t, const Insn *i)
     case XC_MEM:
     case XC_FPU:
     case XC_STACK:
-    case XC_INTERP: return site != SITE_CALLOUT && emit_identity(&t->e, i, &t->m, form, t->eip + i->len);
+    case XC_INTERP:
+        if (site != SITE_CALLOUT) return emit_identity(&t->e, i, &t->m, form, t->eip + i->len);
+        callout_emit_site(t, i);
+        return true;
     case XC_SEG: return t->x->mode & MODE_PROT ? seg_emit(t, i) : real_seg_emit(t, i);
     case XC_FAR: return far_emit(t, i);
     case XC_SENS:

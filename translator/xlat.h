@@ -134,6 +134,9 @@ typedef enum SiteForm { SITE_WINDOW = 0, SITE_USER, SITE_CALLOUT } SiteForm;
 SiteForm site_form(Xlat *x, u32 pa);                         /* of the instruction at pa */
 /* An access of the instruction at pa, in block b, trapped with `why`; true: it wants another form than it has in b. */
 bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why);
+/* Accesses to plain memory in a row after which the site is forgiven; and to forgive it. */
+u32 site_patience(Xlat *x, u32 pa);
+void site_forgive(Xlat *x, u32 pa);
 void site_flush(Xlat *x);
 
 /* ---- trap.c ---- */
@@ -172,6 +175,7 @@ bool real_seg_emit(Tx *t, const Insn *i);       /* likewise, in real and V86 mod
 bool far_emit(Tx *t, const Insn *i);            /* likewise */
 bool sens_emit(Tx *t, const Insn *i);           /* likewise; one-byte opcodes only are looked at */
 void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
+void callout_emit_site(Tx *t, const Insn *i);   /* one whose access trapped too often (site.c) */
 void callout_emit_fails(Tx *t, const EmitFails *f);
 
 /* ---- listing.c ---- */
@@ -216,7 +220,7 @@ struct Xlat {
     Block **by_host;      /* live and dead blocks of this generation in host order */
     u32 blocks;
     Link *shared_links;
-    struct Site { u32 pa, changed; u8 form, traps; } *sites;
+    struct Site { u32 pa, changed; u8 form, traps;  u8 forgiven; bool mixed; } *sites;
     u32 site_changes;
     struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs; /* rings 0-2, ring 3 */
     u32 ctx_next;
