@@ -108,7 +108,7 @@ static bool unwanted(const Insn *i)
                                         "fyl2x", "fyl2xp1", "fldcw", "ldmxcsr", "fbstp", "fprem", "fprem1", "clflush", "fnstenv", "fnsave", "fxsave"};
     for (unsigned k = 0; k < ARRAY_LEN(names); k++)
         if (!strcmp(n, names[k])) return true;
-    return false;
+    return i->is_mem && !strncmp(n, "cvtpi2p", 7); /* with a pending #MF: hosts do not agree with the manual */
 }
 
 static void item_any(Prog *p)
