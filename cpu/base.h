@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <string.h> /* memcpy, memmove, memset, memcmp: base.c has them; no others in core code */
 
+/* clang-format off */
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -87,4 +89,5 @@ extern void (*base_fpu_park)(void);        /* set by the translator while guest 
 
 u64 host_now_ns(void); /* CLOCK_MONOTONIC, nanoseconds */
 
+/* clang-format on */
 #endif

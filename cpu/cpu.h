@@ -15,6 +15,8 @@
 
 #include "cpu/vcpu.h"
 
+/* clang-format off */
+
 /* --- exceptions (exception.c) --- */
 _Noreturn void cpu_raise(Vcpu *c, u8 vector);                 /* no error code */
 _Noreturn void cpu_raise_error(Vcpu *c, u8 vector, u32 error);
@@ -143,4 +145,5 @@ typedef struct RunHooks {
 } RunHooks;
 StopReason cpu_run(Vcpu *c, const RunHooks *h);
 
+/* clang-format on */
 #endif

@@ -22,6 +22,8 @@
 
 #include "cpu/base.h"
 
+/* clang-format off */
+
 typedef struct Vcpu Vcpu;
 typedef struct Insn Insn;
 typedef void ExecFn(Vcpu *c, const Insn *i);
@@ -170,4 +172,5 @@ extern const Row x86_rows[];            /* cpu/table.c */
 extern const unsigned x86_row_count;
 extern ExecFn *const x86_exec[];        /* cpu/exec_table.c, by Row.id: linked with the interpreter only */
 
+/* clang-format on */
 #endif

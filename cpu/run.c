@@ -33,13 +33,18 @@ static bool is_deliverable(const Vcpu *c, u32 a)
 static bool has_deliverable(const Vcpu *c) { return is_deliverable(c, atomic_load(&c->attention)); }
 
 /* Breakpoints that are merely armed do not end a HLT. */
-static bool stays_halted(const Vcpu *c) { return !is_deliverable(c, atomic_load(&c->attention) & ~(u32)ATT_TRAP); }
+static bool stays_halted(const Vcpu *c)
+{
+    return !is_deliverable(c, atomic_load(&c->attention) & ~(u32)ATT_TRAP);
+}
 
 /* Both pointers that translated code looks through: at backward jumps, and at indirect ones. */
 static void aim(Vcpu *c, u8 *at)
 {
     __atomic_store_n(&c->poll, at, __ATOMIC_SEQ_CST);
-    if (c->jump_table) __atomic_store_n(&c->jump_cache, at == cpu_poll_trap ? c->jump_trap : c->jump_table, __ATOMIC_SEQ_CST);
+    if (c->jump_table)
+        __atomic_store_n(&c->jump_cache, at == cpu_poll_trap ? c->jump_trap : c->jump_table,
+                         __ATOMIC_SEQ_CST);
 }
 
 void cpu_attention(Vcpu *c, u32 bits)

@@ -17,6 +17,8 @@
 
 #include "cpu/insn.h"
 
+/* clang-format off */
+
 /* Segment cache. attr: access byte in bits 0-7 (type 0-3, S 4, DPL 5-6, P 7), flags nibble in bits 12-15
  * (AVL 12, D/B 14, G 15), as in a VMX access-rights word; SEG_UNUSABLE = loaded with a null selector. */
 typedef struct Segment {
@@ -170,4 +172,5 @@ void cpu_attention(Vcpu *c, u32 bits);
  * C code may use x87/SSE, libc and c->fpu. */
 void fpu_park(Vcpu *c);
 
+/* clang-format on */
 #endif

@@ -10,9 +10,9 @@
 #include "cpu/base.h"
 
 typedef struct IoOps {
-    u32 (*read)(void *dev, u32 offset, unsigned bytes);             /* value in the low bits */
+    u32 (*read)(void *dev, u32 offset, unsigned bytes); /* value in the low bits */
     void (*write)(void *dev, u32 offset, u32 value, unsigned bytes);
-    u8 min_bytes, max_bytes;                                         /* 1, 2 or 4 */
+    u8 min_bytes, max_bytes; /* 1, 2 or 4 */
 } IoOps;
 
 typedef struct IoRange {

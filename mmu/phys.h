@@ -14,6 +14,8 @@
 #include "cpu/base.h"
 #include "mmu/bus.h"
 
+/* clang-format off */
+
 typedef enum PageKind { PAGE_NONE = 0 /* MMIO or nothing */, PAGE_RAM, PAGE_ROM /* readable, writes ignored */ } PageKind;
 
 enum { WATCH_CODE = 1, WATCH_PT = 2, WATCH_OTHER = 4 }; /* phys->watch[pfn] bits */
@@ -68,4 +70,5 @@ void phys_dma_write(Phys *p, u32 pa, const void *from, u32 bytes);
 /* Somebody wrote guest memory through phys_hp: tell the watchers. Within RAM; crosses pages. */
 void phys_written(Phys *p, u32 pa, u32 bytes);
 
+/* clang-format on */
 #endif

@@ -47,8 +47,8 @@ typedef struct ShadowView {
     u8 *current; /* gs base: P, U (ring 3) or K (rings 0-2) */
     u8 *user;    /* r13: U of the active address space (P when paging is off); may be a trap area while queued
                     downgrades wait: the first access faults, shadow_fault applies them */
-    u32 space;   /* identity of (address space, its executable-mapping generation); never reused within 2^32 */
-    u32 shared;  /* the same for what all address spaces share (K, P) */
+    u32 space;  /* identity of (address space, its executable-mapping generation); never reused within 2^32 */
+    u32 shared; /* the same for what all address spaces share (K, P) */
 } ShadowView;
 const ShadowView *shadow_view(const Shadow *s);
 
@@ -88,7 +88,8 @@ void shadow_watch(Shadow *s, u32 pfn, u8 bits);
 void shadow_unwatch(Shadow *s, u32 pfn, u8 bits);
 
 typedef struct ShadowStats {
-    u64 fills, filled_pages, drops, downgrades, pt_writes, pt_effective, cr3_loads, cr3_new, slots_dropped, evictions, mmaps, mprotects;
+    u64 fills, filled_pages, drops, downgrades, pt_writes, pt_effective, cr3_loads, cr3_new, slots_dropped,
+        evictions, mmaps, mprotects;
     u32 vmas, windows;
 } ShadowStats;
 const ShadowStats *shadow_stats(const Shadow *s);

@@ -96,11 +96,11 @@ struct Shadow {
     Window *windows; /* [windows_max] */
     Slot *slots;     /* [SLOTS_MAX] */
     u16 slot_count, free_count;
-    u16 *free_slots;  /* ids */
-    u32 *backmap;     /* [MAP_PAGES] pfn -> ref of the first entry */
-    u16 *pt_slots;    /* [MAP_PAGES] pfn -> id of the first slot made from it */
-    u8 *orphan;       /* [MAP_PAGES] pfn -> trapped writes to it while nothing depended on its watch */
-    u16 *dir_windows; /* [MAP_PAGES] pfn -> U window of that directory */
+    u16 *free_slots;       /* ids */
+    u32 *backmap;          /* [MAP_PAGES] pfn -> ref of the first entry */
+    u16 *pt_slots;         /* [MAP_PAGES] pfn -> id of the first slot made from it */
+    u8 *orphan;            /* [MAP_PAGES] pfn -> trapped writes to it while nothing depended on its watch */
+    u16 *dir_windows;      /* [MAP_PAGES] pfn -> U window of that directory */
     u32 read_pfn, read_va; /* of the last prefill for a read by the user */
     u32 shared_pfn;        /* a page that was prefilled twice in a row at different addresses; 0: none */
     u64 clock;

@@ -5,6 +5,8 @@
 
 #include "mmu/phys.h"
 
+/* clang-format off */
+
 typedef struct Paging { /* the inputs of translation */
     u32 cr3;
     bool on;  /* CR0.PG */
@@ -30,4 +32,5 @@ enum { WALK_WRITE = 1, WALK_USER = 2, WALK_NO_AD = 4 /* debugger: set no A/D bit
  * phys_written about them only if the entry changed. Paging off: pa = va. */
 Walk mmu_walk(Phys *p, const Paging *pg, u32 va, unsigned flags);
 
+/* clang-format on */
 #endif

@@ -15,8 +15,17 @@
 #include "tests/insn_gen.h"
 #include "tests/vm.h"
 
-enum { CODE = 0x1000, CODE_BYTES = 0x7000, GDT = 0x10000, IDT = 0x11000, TSS = 0x12000, PAGE_DIR = 0x14000, PAGE_TABLES = 0x15000,
-       ROUND_US = 3000, STUCK_US = 10 * 1000 * 1000 };
+enum {
+    CODE = 0x1000,
+    CODE_BYTES = 0x7000,
+    GDT = 0x10000,
+    IDT = 0x11000,
+    TSS = 0x12000,
+    PAGE_DIR = 0x14000,
+    PAGE_TABLES = 0x15000,
+    ROUND_US = 3000,
+    STUCK_US = 10 * 1000 * 1000
+};
 
 static Vm vm;
 static _Atomic u64 round_now;
@@ -32,7 +41,8 @@ static void *watchdog(void *arg)
         since_us = now == seen ? since_us + ROUND_US : 0;
         seen = now;
         if (since_us > STUCK_US) {
-            printf("round %llu does not stop: eip %08x\n0 passed, 1 failed\n", (unsigned long long)now, vm.c.eip);
+            printf("round %llu does not stop: eip %08x\n0 passed, 1 failed\n", (unsigned long long)now,
+                   vm.c.eip);
             fflush(stdout);
             if (getenv("CHAOS_WAIT")) sleep(60); /* for a debugger */
             _exit(1);
@@ -48,8 +58,10 @@ static void fill_code(InsnGen *g, u8 *ram)
         Insn i;
         u8 b[INSN_GEN_MAX];
         unsigned n = gen_chance(g, 3) ? (gen_random(g) & 7) + 1 : insn_gen_any(g, b, &i);
-        if (n > 8 || gen_chance(g, 97)) memcpy(ram + at, b, n);
-        else for (unsigned k = 0; k < n; k++) ram[at + k] = (u8)gen_random(g);
+        if (n > 8 || gen_chance(g, 97))
+            memcpy(ram + at, b, n);
+        else
+            for (unsigned k = 0; k < n; k++) ram[at + k] = (u8)gen_random(g);
         at += n;
     }
 }
@@ -61,7 +73,8 @@ static void fill_tables(InsnGen *g, u8 *ram)
         u64 d = (u64)gen_random(g) << 32 | gen_random(g);
         if (gen_chance(g, 60)) d = 0x00cf92000000ffffull | (u64)(gen_random(g) & 0x6f) << 40;
         store64(ram + GDT + 8 * n, d);
-        u64 gate = (u64)(CODE + gen_below(g, CODE_BYTES)) | 8u << 16 | (u64)(0x8e00 | (gen_random(g) & 0x6100)) << 32;
+        u64 gate = (u64)(CODE + gen_below(g, CODE_BYTES)) | 8u << 16 |
+                   (u64)(0x8e00 | (gen_random(g) & 0x6100)) << 32;
         if (gen_chance(g, 10)) gate ^= (u64)1 << (32 + gen_below(g, 16));
         store64(ram + IDT + 8 * n, gate);
     }
@@ -77,7 +90,9 @@ static void fill_pages(InsnGen *g, u8 *ram)
         u32 e = (PAGE_TABLES + (n & 3) * PAGE_BYTES) | 7;
         if (n && gen_chance(g, 30)) e = gen_random(g);
         store32(ram + PAGE_DIR + 4 * n, e);
-        for (u32 t = 0; t < 4; t++) store32(ram + PAGE_TABLES + t * PAGE_BYTES + 4 * n, n << 12 | (gen_chance(g, 90) ? 7 : gen_random(g) & 0xfff));
+        for (u32 t = 0; t < 4; t++)
+            store32(ram + PAGE_TABLES + t * PAGE_BYTES + 4 * n,
+                    n << 12 | (gen_chance(g, 90) ? 7 : gen_random(g) & 0xfff));
     }
 }
 
@@ -90,7 +105,10 @@ static void random_mode(InsnGen *g, Vcpu *c)
     if (kind < 2) c->cr0 |= CR0_PG | (gen_chance(g, 50) ? CR0_WP : 0);
     if (kind == 2) c->cr0 &= ~(u32)CR0_PE;
     for (int s = 0; s < SEG_COUNT && kind >= 2; s++)
-        c->seg[s] = (Segment){.base = kind == 2 ? 0 : gen_random(g) & 0xffff0, .limit = 0xffff, .sel = s == CS ? 8 : 16, .attr = s == CS ? 0x9b : 0x93};
+        c->seg[s] = (Segment){.base = kind == 2 ? 0 : gen_random(g) & 0xffff0,
+                              .limit = 0xffff,
+                              .sel = s == CS ? 8 : 16,
+                              .attr = s == CS ? 0x9b : 0x93};
     if (kind >= 2) c->seg[CS].base = 0;
     c->gdtr.base = GDT, c->gdtr.limit = 0xfff;
     c->idtr.base = kind == 2 ? 0 : IDT, c->idtr.limit = 0x7ff;
@@ -103,7 +121,10 @@ static void random_mode(InsnGen *g, Vcpu *c)
 
 static void one_round(u64 seed)
 {
-    InsnGen g = {.seed = seed * 0x9e3779b97f4a7c15ull | 1, .classes = ~0u, .seg_count = SEG_COUNT, .data_bytes = 0x8000};
+    InsnGen g = {.seed = seed * 0x9e3779b97f4a7c15ull | 1,
+                 .classes = ~0u,
+                 .seg_count = SEG_COUNT,
+                 .data_bytes = 0x8000};
     Vcpu *c = &vm.c;
     g.mode = (DecodeMode){.code32 = (u8)gen_chance(&g, 60), .protected_mode = true, .features = ~0u};
     atomic_fetch_and(&c->attention, ~(u32)(ATT_STOP | ATT_RESET));
@@ -119,7 +140,8 @@ static void one_round(u64 seed)
 int main(int argc, char **argv)
 {
     bool translate = argc > 1 && argv[1][0] == 't';
-    u64 rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000, seed = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
+    u64 rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000,
+        seed = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
     pthread_t dog;
     vm_start(&vm, translate);
     pthread_create(&dog, NULL, watchdog, NULL);

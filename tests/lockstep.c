@@ -21,8 +21,18 @@
 #include "tests/lockstep_program.h"
 #include "tests/vm.h"
 
-enum { RAM_COMPARED = 0x40000, HANDLERS = 0x8000, KERNEL_STACK = 0xa000, TABLES = 0x100000, PAGE_DIR = TABLES,
-       IDT = 0x102000, GDT = 0x103000, TSS = 0x104000, TABLES_BYTES = 0x5000, HLT = 0xf4 };
+enum {
+    RAM_COMPARED = 0x40000,
+    HANDLERS = 0x8000,
+    KERNEL_STACK = 0xa000,
+    TABLES = 0x100000,
+    PAGE_DIR = TABLES,
+    IDT = 0x102000,
+    GDT = 0x103000,
+    TSS = 0x104000,
+    TABLES_BYTES = 0x5000,
+    HLT = 0xf4
+};
 
 typedef struct Result {
     StopReason stop;
@@ -61,7 +71,11 @@ static void put_segment(Vcpu *c, const Case *k, int s)
 {
     const FlavourTraits *f = &flavours[k->flavour];
     u32 base = f->flat ? 0 : s == CS || s == FS ? CODE : s == SS ? STACK : DATA;
-    u32 limit = s == CS ? k->cs_limit : f->flat ? 0xffffffff : !f->protected_mode || s == FS ? 0xffff : s == SS ? 0x1fff : 0x23ff;
+    u32 limit = s == CS                         ? k->cs_limit
+                : f->flat                       ? 0xffffffff
+                : !f->protected_mode || s == FS ? 0xffff
+                : s == SS                       ? 0x1fff
+                                                : 0x23ff;
     u32 attr = (s == CS ? 0x9b : 0x93) | (u32)f->ring << 5 | (f->flat ? SEG_G : 0);
     if ((f->code32 && s == CS) || (f->stack32 && s == SS)) attr |= SEG_DB;
     u16 sel = (u16)(f->protected_mode ? (u32)((GDT_SEG_FIRST + s) * 8 + f->ring) : base >> 4);
@@ -195,8 +209,10 @@ static void run_both(Vm *vi, Vm *vx, const Case *k, Result *a, Result *b)
     run_case(vx, k, b);
     if ((a->stop == STOP_QUIT) == (b->stop == STOP_QUIT)) return;
     patience = PATIENCE;
-    if (a->stop == STOP_QUIT) run_case(vi, k, a);
-    else run_case(vx, k, b);
+    if (a->stop == STOP_QUIT)
+        run_case(vi, k, a);
+    else
+        run_case(vx, k, b);
 }
 
 /* ---- programs that ran wild ---- */
@@ -207,10 +223,13 @@ static bool wild;
 static void note_wild(const Vcpu *c)
 {
     static const u8 cmp_ecx_edx[] = {0x39, 0xd1};
-    DecodeMode mode = {.code32 = !!cpu_code32(c), .protected_mode = cpu_protected(c) && !cpu_v86(c), .features = c->features};
+    DecodeMode mode = {.code32 = !!cpu_code32(c),
+                       .protected_mode = cpu_protected(c) && !cpu_v86(c),
+                       .features = c->features};
     u32 at = c->seg[CS].base + c->eip;
     Insn i;
-    if (at > RAM_COMPARED - 32 || insn_decode(&i, c->phys->ram + at, 15, mode) != DECODE_OK || !i.row->undef) return;
+    if (at > RAM_COMPARED - 32 || insn_decode(&i, c->phys->ram + at, 15, mode) != DECODE_OK || !i.row->undef)
+        return;
     if (memcmp(c->phys->ram + at + i.len, cmp_ecx_edx, 2)) wild = true;
 }
 
@@ -250,9 +269,10 @@ static bool same_fpu(const FpuImage *a, const FpuImage *b)
 
 static bool same(const Result *a, const Result *b)
 {
-    return a->stop == b->stop && !memcmp(a->gpr, b->gpr, sizeof a->gpr) && a->eip == b->eip && a->eflags == b->eflags && a->cpl == b->cpl && a->cr0 == b->cr0 &&
-           !memcmp(a->seg, b->seg, sizeof a->seg) &&
-           a->fault.vector == b->fault.vector && a->fault.error == b->fault.error && a->cr2 == b->cr2 && same_fpu(&a->fpu, &b->fpu) &&
+    return a->stop == b->stop && !memcmp(a->gpr, b->gpr, sizeof a->gpr) && a->eip == b->eip &&
+           a->eflags == b->eflags && a->cpl == b->cpl && a->cr0 == b->cr0 &&
+           !memcmp(a->seg, b->seg, sizeof a->seg) && a->fault.vector == b->fault.vector &&
+           a->fault.error == b->fault.error && a->cr2 == b->cr2 && same_fpu(&a->fpu, &b->fpu) &&
            !memcmp(a->ram, b->ram, RAM_COMPARED);
 }
 
@@ -269,31 +289,39 @@ static void print_bytes(const char *what, int n, const u8 *a, const u8 *b, unsig
 static void print_fpu_difference(const FpuImage *a, const FpuImage *b)
 {
     if (a->fcw != b->fcw || a->fsw != b->fsw || a->ftw != b->ftw)
-        printf("  fcw/fsw/ftw: interp %04x %04x %02x, translate %04x %04x %02x\n", a->fcw, a->fsw, a->ftw, b->fcw, b->fsw, b->ftw);
+        printf("  fcw/fsw/ftw: interp %04x %04x %02x, translate %04x %04x %02x\n", a->fcw, a->fsw, a->ftw,
+               b->fcw, b->fsw, b->ftw);
     for (int n = 0; n < 8; n++) print_bytes("st", n, a->st[n], b->st[n], 10);
     for (int n = 0; n < 8; n++) print_bytes("xmm", n, a->xmm[n], b->xmm[n], 16);
 }
 
 static void print_difference(const Case *k, const Result *a, const Result *b, u64 seed)
 {
-    printf("DIFFERENT: seed %llu, %s, %u bytes at %x:", (unsigned long long)seed, flavours[k->flavour].words, k->bytes, k->at);
+    printf("DIFFERENT: seed %llu, %s, %u bytes at %x:", (unsigned long long)seed, flavours[k->flavour].words,
+           k->bytes, k->at);
     for (unsigned n = 0; n < k->bytes; n++) printf(" %02x", k->code[n]);
-    printf("\n  interp    stop %d eip %08x flags %08x fault %u/%x cr2 %08x fsw %04x mxcsr %04x\n", a->stop, a->eip, a->eflags, a->fault.vector, a->fault.error, a->cr2, a->fpu.fsw, a->fpu.mxcsr);
-    printf("  translate stop %d eip %08x flags %08x fault %u/%x cr2 %08x fsw %04x mxcsr %04x\n", b->stop, b->eip, b->eflags, b->fault.vector, b->fault.error, b->cr2, b->fpu.fsw, b->fpu.mxcsr);
+    printf("\n  interp    stop %d eip %08x flags %08x fault %u/%x cr2 %08x fsw %04x mxcsr %04x\n", a->stop,
+           a->eip, a->eflags, a->fault.vector, a->fault.error, a->cr2, a->fpu.fsw, a->fpu.mxcsr);
+    printf("  translate stop %d eip %08x flags %08x fault %u/%x cr2 %08x fsw %04x mxcsr %04x\n", b->stop,
+           b->eip, b->eflags, b->fault.vector, b->fault.error, b->cr2, b->fpu.fsw, b->fpu.mxcsr);
     for (int r = 0; r < 8; r++)
-        if (a->gpr[r] != b->gpr[r]) printf("  gpr %d: was %08x, interp %08x, translate %08x\n", r, k->gpr[r], a->gpr[r], b->gpr[r]);
+        if (a->gpr[r] != b->gpr[r])
+            printf("  gpr %d: was %08x, interp %08x, translate %08x\n", r, k->gpr[r], a->gpr[r], b->gpr[r]);
     for (int n = 0; n < SEG_COUNT; n++)
         if (memcmp(&a->seg[n], &b->seg[n], sizeof a->seg[n]))
-            printf("  seg %d: interp %04x %08x %08x %05x, translate %04x %08x %08x %05x\n", n, a->seg[n].sel, a->seg[n].base, a->seg[n].limit,
-                   a->seg[n].attr, b->seg[n].sel, b->seg[n].base, b->seg[n].limit, b->seg[n].attr);
+            printf("  seg %d: interp %04x %08x %08x %05x, translate %04x %08x %08x %05x\n", n, a->seg[n].sel,
+                   a->seg[n].base, a->seg[n].limit, a->seg[n].attr, b->seg[n].sel, b->seg[n].base,
+                   b->seg[n].limit, b->seg[n].attr);
     for (u32 n = 0, shown = 0; n < RAM_COMPARED && shown < 8; n++)
-        if (a->ram[n] != b->ram[n]) printf("  ram %05x: interp %02x, translate %02x\n", n, a->ram[n], b->ram[n]), shown++;
+        if (a->ram[n] != b->ram[n])
+            printf("  ram %05x: interp %02x, translate %02x\n", n, a->ram[n], b->ram[n]), shown++;
     print_fpu_difference(&a->fpu, &b->fpu);
 }
 
 int main(int argc, char **argv)
 {
-    u64 count = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000, seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+    u64 count = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000,
+        seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
     static Vm vi, vx;
     static Case k;
     static Result a, b;
@@ -308,11 +336,16 @@ int main(int argc, char **argv)
         program_make(&g, &k, (Flavour)gen_below(&g, FLAVOURS));
         run_both(&vi, &vx, &k, &a, &b);
         faults += a.fault.vector || a.fault.error || a.stop != STOP_HLT;
-        if (a.stop == STOP_QUIT && b.stop == STOP_QUIT) endless++;
-        else if (!same(&a, &b) && runs_wild(&vi, &k)) wild_runs++;
-        else if (!same(&a, &b)) print_difference(&k, &a, &b, seed + n), bad++;
+        if (a.stop == STOP_QUIT && b.stop == STOP_QUIT)
+            endless++;
+        else if (!same(&a, &b) && runs_wild(&vi, &k))
+            wild_runs++;
+        else if (!same(&a, &b))
+            print_difference(&k, &a, &b, seed + n), bad++;
     }
-    printf("%llu programs, %u ended in a fault, %u did not end, %u used undefined flags, seed %llu\n%llu passed, %u failed\n", (unsigned long long)n, faults, endless, wild_runs, (unsigned long long)seed,
+    printf("%llu programs, %u ended in a fault, %u did not end, %u used undefined flags, seed %llu\n%llu "
+           "passed, %u failed\n",
+           (unsigned long long)n, faults, endless, wild_runs, (unsigned long long)seed,
            (unsigned long long)(n - bad), bad);
     vm_end(&vx);
     vm_end(&vi);

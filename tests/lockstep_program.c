@@ -8,8 +8,10 @@
 #include "mmu/walk.h"
 
 const FlavourTraits flavours[FLAVOURS] = {
-    [FLAT32_RING0] = {"flat 32-bit ring 0", .code32 = 1, .stack32 = 1, .flat = 1, .paging = 1, .protected_mode = 1},
-    [FLAT32_RING3] = {"flat 32-bit ring 3", .code32 = 1, .stack32 = 1, .flat = 1, .paging = 1, .protected_mode = 1, .ring = 3},
+    [FLAT32_RING0] = {"flat 32-bit ring 0", .code32 = 1, .stack32 = 1, .flat = 1, .paging = 1,
+                      .protected_mode = 1},
+    [FLAT32_RING3] = {"flat 32-bit ring 3", .code32 = 1, .stack32 = 1, .flat = 1, .paging = 1,
+                      .protected_mode = 1, .ring = 3},
     [PROT32_STACK16] = {"32-bit code, 16-bit stack", .code32 = 1, .protected_mode = 1},
     [PROT16] = {"16-bit protected", .protected_mode = 1},
     [PROT16_RING3] = {"16-bit protected ring 3", .paging = 1, .protected_mode = 1, .ring = 3},
@@ -18,7 +20,10 @@ const FlavourTraits flavours[FLAVOURS] = {
 };
 
 enum { SHORT, NEAR, ABSOLUTE };
-typedef struct Fix { u16 pos; u8 kind, label; } Fix;
+typedef struct Fix {
+    u16 pos;
+    u8 kind, label;
+} Fix;
 
 typedef struct Prog {
     InsnGen *g;
@@ -34,7 +39,10 @@ typedef struct Prog {
 
 /* ---- bytes, labels, variables ---- */
 
-static bool full(const Prog *p) { return p->k->bytes > PROGRAM_ROOM - 256 || p->fixes > 240 || p->labels > PROGRAM_LABELS - 8; }
+static bool full(const Prog *p)
+{
+    return p->k->bytes > PROGRAM_ROOM - 256 || p->fixes > 240 || p->labels > PROGRAM_LABELS - 8;
+}
 
 static void put(Prog *p, const void *b, unsigned n)
 {
@@ -56,8 +64,10 @@ static void label_here(Prog *p, u8 l) { p->label[l] = (u16)p->k->bytes; }
 static void put_fix(Prog *p, u8 kind, u8 label)
 {
     p->fix[p->fixes++] = (Fix){(u16)p->k->bytes, kind, label};
-    if (kind == SHORT) put8(p, 0);
-    else putv(p, 0);
+    if (kind == SHORT)
+        put8(p, 0);
+    else
+        putv(p, 0);
 }
 
 static u32 offset_of(const Prog *p, unsigned pos) { return (p->f->flat ? CODE : 0) + p->k->at + pos; }
@@ -103,12 +113,15 @@ static void patch(Prog *p)
 static bool unwanted(const Insn *i)
 {
     const char *n = i->row->name;
-    static const char *const names[] = {"hlt", "div", "idiv", "bsf", "bsr", "shld", "shrd", "aam", "aad", "aaa", "aas", "daa", "das",
-                                        "rsqrtps", "rsqrtss", "rcpps", "rcpss", "f2xm1", "fsin", "fcos", "fsincos", "fptan", "fpatan",
-                                        "fyl2x", "fyl2xp1", "fldcw", "ldmxcsr", "fbstp", "fprem", "fprem1", "clflush", "fnstenv", "fnsave", "fxsave"};
+    static const char *const names[] = {
+        "hlt",   "div",   "idiv",    "bsf",     "bsr",     "shld",    "shrd",    "aam",   "aad",
+        "aaa",   "aas",   "daa",     "das",     "rsqrtps", "rsqrtss", "rcpps",   "rcpss", "f2xm1",
+        "fsin",  "fcos",  "fsincos", "fptan",   "fpatan",  "fyl2x",   "fyl2xp1", "fldcw", "ldmxcsr",
+        "fbstp", "fprem", "fprem1",  "clflush", "fnstenv", "fnsave",  "fxsave"};
     for (unsigned k = 0; k < ARRAY_LEN(names); k++)
         if (!strcmp(n, names[k])) return true;
-    return i->is_mem && !strncmp(n, "cvtpi2p", 7); /* with a pending #MF: hosts do not agree with the manual */
+    return i->is_mem &&
+           !strncmp(n, "cvtpi2p", 7); /* with a pending #MF: hosts do not agree with the manual */
 }
 
 static void item_any(Prog *p)
@@ -137,8 +150,10 @@ static void some(Prog *p, unsigned most)
 {
     p->depth++;
     for (unsigned n = gen_below(p->g, most + 1); n && !full(p); n--) {
-        if (p->depth < 3 && gen_chance(p->g, 30)) item(p, p->first_function);
-        else item_any(p);
+        if (p->depth < 3 && gen_chance(p->g, 30))
+            item(p, p->first_function);
+        else
+            item_any(p);
     }
     p->depth--;
 }
@@ -191,8 +206,10 @@ static void item_loop(Prog *p)
     static const u8 bodies[][2] = {{0x01, 0xc8}, {0x39, 0xca}, {0x90, 0x90}, {0x11, 0xc3}, {0x47, 0x4a}};
     u8 l = label_new(p);
     u32 count = gen_chance(p->g, 20) && !p->f->code32 ? gen_below(p->g, 300) : 1 + gen_below(p->g, 20);
-    if (p->f->code32 || gen_chance(p->g, 60)) put_mov(p, ECX, count);
-    else put8(p, 0xb5), put8(p, 0), put8(p, 0xb1), put8(p, count); /* upper half left as it is */
+    if (p->f->code32 || gen_chance(p->g, 60))
+        put_mov(p, ECX, count);
+    else
+        put8(p, 0xb5), put8(p, 0), put8(p, 0xb1), put8(p, count); /* upper half left as it is */
     label_here(p, l);
     put(p, bodies[gen_below(p->g, ARRAY_LEN(bodies))], 2);
     if (gen_chance(p->g, 15) && p->f->code32) put8(p, 0x67); /* counts in CX */
@@ -294,7 +311,8 @@ static u16 any_selector(Prog *p)
     static const u16 real[] = {0x1000, 0x2000, 0x2001, 0x20f8, 0x2fff, 0x3000, 0x0800};
     if (!p->f->protected_mode) return real[gen_below(p->g, ARRAY_LEN(real))];
     if (gen_chance(p->g, 10)) return (u16)gen_below(p->g, 4);
-    return (u16)(gen_below(p->g, GDT_COUNT + 1) * 8 + (gen_chance(p->g, 80) ? p->f->ring : gen_below(p->g, 4)));
+    return (u16)(gen_below(p->g, GDT_COUNT + 1) * 8 +
+                 (gen_chance(p->g, 80) ? p->f->ring : gen_below(p->g, 4)));
 }
 
 static void item_load_sreg(Prog *p)
@@ -342,22 +360,54 @@ static void item_flags(Prog *p)
     switch (gen_below(p->g, 4)) {
     case 0: put(p, (const u8[]){0x9c, 0x9d}, 2); break;
     case 1: put8(p, 0x9c); break;
-    case 2: put8(p, 0x68); putv(p, gen_random(p->g) & keep); put8(p, 0x9d); break;
-    default: put8(p, 0x9c); put8(p, 0x58 + EDX); put8(p, 0x81); put8(p, 0xf2); putv(p, gen_random(p->g) & keep); put8(p, 0x52); put8(p, 0x9d); break;
+    case 2:
+        put8(p, 0x68);
+        putv(p, gen_random(p->g) & keep);
+        put8(p, 0x9d);
+        break;
+    default:
+        put8(p, 0x9c);
+        put8(p, 0x58 + EDX);
+        put8(p, 0x81);
+        put8(p, 0xf2);
+        putv(p, gen_random(p->g) & keep);
+        put8(p, 0x52);
+        put8(p, 0x9d);
+        break;
     }
 }
 
 static void item_system(Prog *p)
 {
     static const u8 plain[][4] = {
-        {1, 0xfa}, {1, 0xfb}, {1, 0xfa}, {1, 0xfb}, {1, 0x9f}, {1, 0x9e}, {2, 0x0f, 0x06}, /* cli sti lahf sahf clts */
-        {3, 0x0f, 0x01, 0xe0}, {3, 0x0f, 0x00, 0xc8}, {3, 0x0f, 0x00, 0xc0}, {3, 0x0f, 0x20, 0xc0}, /* smsw str sldt mov eax,cr0 */
-        {3, 0x0f, 0x22, 0xc0}, {2, 0x0f, 0x08}, {3, 0x0f, 0x02, 0xd0}, {3, 0x0f, 0x03, 0xd0}, /* mov cr0,eax invd lar lsl */
-        {3, 0x0f, 0x00, 0xe0}, {3, 0x0f, 0x00, 0xe8}, {2, 0xe4, 0x80}, {2, 0xe6, 0x80}, {1, 0xce}, {1, 0xcc}, {2, 0xcd, 0x40},
+        {1, 0xfa},
+        {1, 0xfb},
+        {1, 0xfa},
+        {1, 0xfb},
+        {1, 0x9f},
+        {1, 0x9e},
+        {2, 0x0f, 0x06}, /* cli sti lahf sahf clts */
+        {3, 0x0f, 0x01, 0xe0},
+        {3, 0x0f, 0x00, 0xc8},
+        {3, 0x0f, 0x00, 0xc0},
+        {3, 0x0f, 0x20, 0xc0}, /* smsw str sldt mov eax,cr0 */
+        {3, 0x0f, 0x22, 0xc0},
+        {2, 0x0f, 0x08},
+        {3, 0x0f, 0x02, 0xd0},
+        {3, 0x0f, 0x03, 0xd0}, /* mov cr0,eax invd lar lsl */
+        {3, 0x0f, 0x00, 0xe0},
+        {3, 0x0f, 0x00, 0xe8},
+        {2, 0xe4, 0x80},
+        {2, 0xe6, 0x80},
+        {1, 0xce},
+        {1, 0xcc},
+        {2, 0xcd, 0x40},
     };
     const u8 *b = plain[gen_below(p->g, ARRAY_LEN(plain))];
-    if (b[0] == 3 && b[1] == 0x0f && b[2] == 0x22) put(p, (const u8[]){0x0f, 0x20, 0xc0}, 3); /* the same value */
-    if (b[0] == 3 && (b[2] == 2 || b[2] == 3 || (b[2] == 0 && b[3] >= 0xe0))) put_mov(p, EAX, any_selector(p));
+    if (b[0] == 3 && b[1] == 0x0f && b[2] == 0x22)
+        put(p, (const u8[]){0x0f, 0x20, 0xc0}, 3); /* the same value */
+    if (b[0] == 3 && (b[2] == 2 || b[2] == 3 || (b[2] == 0 && b[3] >= 0xe0)))
+        put_mov(p, EAX, any_selector(p));
     put(p, b + 1, b[0]);
 }
 
@@ -527,7 +577,7 @@ void program_make(InsnGen *g, Case *k, Flavour flavour)
     g->data_bytes = f->flat ? DATA_BYTES : 0x2000;
     k->bytes = 0;
     k->at = gen_chance(g, 50) ? 0 : PAGE_BYTES - 1 - gen_below(g, 100); /* half of them straddle two pages */
-    if (!f->flat && gen_chance(g, 5)) k->at = 0xffff - gen_below(g, 200);      /* up to the segment's end */
+    if (!f->flat && gen_chance(g, 5)) k->at = 0xffff - gen_below(g, 200); /* up to the segment's end */
     for (unsigned n = 0; n < p.function_count; n++) p.functions[n] = label_new(&p);
     for (unsigned n = 1 + gen_below(g, 24); n && !full(&p); n--) item(&p, 0);
     put8(&p, 0xf4);

@@ -12,6 +12,8 @@
 
 #include "tests/insn_gen.h"
 
+/* clang-format off */
+
 enum { CODE = 0x10000, VARS = CODE + 0x8000, DATA = 0x20000, DATA_BYTES = 0x3000, STACK = 0x30000, PAGE_TABLE = 0x101000 };
 
 typedef enum Flavour { FLAT32_RING0, FLAT32_RING3, PROT32_STACK16, PROT16, PROT16_RING3, REAL, V86, FLAVOURS } Flavour;
@@ -38,4 +40,5 @@ typedef struct Case {
 
 void program_make(InsnGen *g, Case *k, Flavour f);
 
+/* clang-format on */
 #endif

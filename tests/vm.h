@@ -18,7 +18,8 @@ static inline void vm_flat32(Vcpu *c)
     cpu_reset(c);
     c->cr0 = CR0_PE | CR0_ET | CR0_NE;
     for (int s = 0; s < SEG_COUNT; s++)
-        c->seg[s] = (Segment){.limit = 0xffffffff, .sel = s == CS ? 8 : 16, .attr = (s == CS ? 0x9b : 0x93) | SEG_DB | SEG_G};
+        c->seg[s] = (Segment){
+            .limit = 0xffffffff, .sel = s == CS ? 8 : 16, .attr = (s == CS ? 0x9b : 0x93) | SEG_DB | SEG_G};
     c->eflags = 2;
     c->eip = 0x10000;
     c->gpr[ESP] = 0x80000;
@@ -54,7 +55,11 @@ static inline void vm_idle(void *ctx)
     cpu_attention(c, ATT_STOP);
 }
 static inline void vm_service(void *ctx) { (void)ctx; }
-static inline bool vm_reset(void *ctx) { (void)ctx; return false; }
+static inline bool vm_reset(void *ctx)
+{
+    (void)ctx;
+    return false;
+}
 
 /* Run until HLT or triple fault. */
 static inline StopReason vm_run(Vm *v)

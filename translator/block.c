@@ -66,8 +66,10 @@ Block *block_at_host(Xlat *x, const u8 *hpc)
     u32 lo = 0, hi = x->blocks;
     while (lo < hi) {
         u32 mid = (lo + hi) / 2;
-        if (x->by_host[mid]->hpc <= hpc) lo = mid + 1;
-        else hi = mid;
+        if (x->by_host[mid]->hpc <= hpc)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     if (!lo) return NULL;
     Block *b = x->by_host[lo - 1];
@@ -138,10 +140,12 @@ void block_kill(Xlat *x, Block *b)
     Block **at = &x->block_hash[block_hash_of(b->pa, b->eip, b->mode)];
     while (*at != b) at = &(*at)->hash_next;
     *at = b->hash_next;
-    for (at = &p->blocks; *at != b; at = &(*at)->page_next) {}
+    for (at = &p->blocks; *at != b; at = &(*at)->page_next) {
+    }
     *at = b->page_next;
     if (b->pa2) {
-        for (at = &x->pages[b->pa2 >> PAGE_BITS]->tails; *at != b; at = &(*at)->tail_next) {}
+        for (at = &x->pages[b->pa2 >> PAGE_BITS]->tails; *at != b; at = &(*at)->tail_next) {
+        }
         *at = b->tail_next;
     }
     while (b->links_in) block_unlink(x, b->links_in);
@@ -157,7 +161,8 @@ void block_kill(Xlat *x, Block *b)
 static void granules_recount(CodePage *p)
 {
     p->granules = 0;
-    for (Block *b = p->blocks; b; b = b->page_next) p->granules |= granule_bits(b->pa & PAGE_MASK, head_bytes(b));
+    for (Block *b = p->blocks; b; b = b->page_next)
+        p->granules |= granule_bits(b->pa & PAGE_MASK, head_bytes(b));
     for (Block *b = p->tails; b; b = b->tail_next) p->granules |= granule_bits(0, b->bytes - head_bytes(b));
 }
 

@@ -34,11 +34,13 @@ static u8 *map_near_text(int fd, u32 bytes)
 
 bool cache_init(Cache *k, u32 code_bytes, u32 meta_bytes)
 {
-    *k = (Cache){.memfd = memfd_create("ring3-code", MFD_CLOEXEC), .bytes = code_bytes, .meta_bytes = meta_bytes};
+    *k = (Cache){
+        .memfd = memfd_create("ring3-code", MFD_CLOEXEC), .bytes = code_bytes, .meta_bytes = meta_bytes};
     if (k->memfd < 0 || ftruncate(k->memfd, code_bytes) < 0) return false;
     k->rw = mmap(NULL, code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, k->memfd, 0);
     k->rx = map_near_text(k->memfd, code_bytes);
-    k->meta = mmap(NULL, meta_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    k->meta =
+        mmap(NULL, meta_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return k->rw != MAP_FAILED && k->rx && k->meta != MAP_FAILED;
 }
 

@@ -31,7 +31,8 @@ static inline unsigned seg_form(const Segment *s, bool code)
 /* Real and V86 mode look at limits only; a cache's type is what the last protected-mode load left. */
 static unsigned seg_form_real(const Segment *s)
 {
-    if (s->attr & SEG_UNUSABLE || (s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN)) return SEGF_OTHER;
+    if (s->attr & SEG_UNUSABLE || (s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN))
+        return SEGF_OTHER;
     return limit_form(s);
 }
 
@@ -60,8 +61,10 @@ ModeKey mode_of(const Vcpu *c)
     u32 k = 0;
     if (cpu_code32(c)) k |= MODE_CODE32;
     if (cpu_stack32(c)) k |= MODE_STACK32;
-    if (c->cpl == 3) k |= MODE_USER | (c->eflags & FL_AC && c->cr0 & CR0_AM ? MODE_ALIGN : 0);
-    else if (c->cpl == 0) k |= MODE_RING0;
+    if (c->cpl == 3)
+        k |= MODE_USER | (c->eflags & FL_AC && c->cr0 & CR0_AM ? MODE_ALIGN : 0);
+    else if (c->cpl == 0)
+        k |= MODE_RING0;
     if (c->eflags & (FL_IOPL | FL_NT)) k |= MODE_SYSFLAGS;
     if (cpu_v86(c)) k |= MODE_V86;
     if (c->seg[CS].base) k |= MODE_CS_BASED;
@@ -73,15 +76,22 @@ ModeKey mode_of(const Vcpu *c)
 
 BlockMode mode_unpack(ModeKey k)
 {
-    BlockMode m = {.code32 = !!(k & MODE_CODE32), .stack32 = !!(k & MODE_STACK32), .user = !!(k & MODE_USER),
-                   .v86 = !!(k & MODE_V86), .cs_based = !!(k & MODE_CS_BASED), .fpu_ok = k >> MODE_FPU_SHIFT & 7,
+    BlockMode m = {.code32 = !!(k & MODE_CODE32),
+                   .stack32 = !!(k & MODE_STACK32),
+                   .user = !!(k & MODE_USER),
+                   .v86 = !!(k & MODE_V86),
+                   .cs_based = !!(k & MODE_CS_BASED),
+                   .fpu_ok = k >> MODE_FPU_SHIFT & 7,
                    .real = !(k & (MODE_PROT | MODE_V86))};
     for (int s = 0; s < SEG_COUNT; s++) m.seg[s] = (u8)mode_seg(k, s);
     return m;
 }
 
 /* Processes come and go; what the kernel runs in shall keep its ids. */
-static struct CtxEntry *ctx_table(const Xlat *x, ModeKey mode) { return x->ctxs + (mode & MODE_USER ? CTX_HASH : 0); }
+static struct CtxEntry *ctx_table(const Xlat *x, ModeKey mode)
+{
+    return x->ctxs + (mode & MODE_USER ? CTX_HASH : 0);
+}
 
 /* The id of (space, mode, cs_base). A table slot that is overwritten only costs fresh jump-cache entries. */
 static u32 context_id(Xlat *x, u32 space, ModeKey mode, u32 cs_base)

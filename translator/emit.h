@@ -19,6 +19,8 @@
 
 #include "cpu/insn.h"
 
+/* clang-format off */
+
 typedef struct Emit {
     u8 *at;      /* next byte, in the writable view of the cache */
     u8 *end;     /* CHECKed before every guest instruction: EMIT_MAX_INSN bytes must be free */
@@ -112,4 +114,5 @@ typedef struct EmitFails { u8 *hole[EMIT_MAX_FAILS]; int n; } EmitFails;
 extern EmitFails emit_fails;                               /* of the instruction being emitted; caller resets n */
 void emit_fail_bind(const EmitFails *f, const u8 *target_writable);
 
+/* clang-format on */
 #endif

@@ -11,11 +11,16 @@
 #include "cpu/fpu.h"
 #include "translator/xlat.h"
 
-
 unsigned long getauxval(unsigned long type); /* <sys/auxv.h> brings ELF's PF_W, which is ours in walk.h */
 enum { AUX_HWCAP2 = 26, HWCAP2_FSGSBASE = 2 };
 
-enum { CODE_BYTES = 64 << 20, META_BYTES = 128 << 20, MAX_BLOCKS = 1 << 20, RET_BYTES = 64 << 10, RET_GUARD = 16 << 10 };
+enum {
+    CODE_BYTES = 64 << 20,
+    META_BYTES = 128 << 20,
+    MAX_BLOCKS = 1 << 20,
+    RET_BYTES = 64 << 10,
+    RET_GUARD = 16 << 10
+};
 
 _Static_assert(offsetof(Vcpu, gpr) == VCPU_GPR(0), "layout");
 _Static_assert(offsetof(Vcpu, eip) == VCPU_EIP, "layout");
@@ -60,7 +65,9 @@ static Found block_get(Xlat *x)
     u32 pa2 = 0;
     if (f.b ? f.b->pa2 != 0 : translate_straddles(x, pa)) {
         bool shared;
-        if (shadow_fetch(x->shadow, (c->seg[CS].base + eip + PAGE_BYTES) & ~(u32)PAGE_MASK, &pa2, &shared, &error) != SHADOW_MAPPED || !pa2)
+        if (shadow_fetch(x->shadow, (c->seg[CS].base + eip + PAGE_BYTES) & ~(u32)PAGE_MASK, &pa2, &shared,
+                         &error) != SHADOW_MAPPED ||
+            !pa2)
             return (Found){0};
         f.shared &= shared;
         if (f.b && f.b->pa2 != pa2) block_kill(x, f.b), f.b = NULL;
@@ -159,7 +166,11 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
 
 static Paging paging_of(const Vcpu *c)
 {
-    return (Paging){.cr3 = c->cr3, .on = c->cr0 & CR0_PG, .wp = c->cr0 & CR0_WP, .pse = c->cr4 & CR4_PSE, .pge = c->cr4 & CR4_PGE};
+    return (Paging){.cr3 = c->cr3,
+                    .on = c->cr0 & CR0_PG,
+                    .wp = c->cr0 & CR0_WP,
+                    .pse = c->cr4 & CR4_PSE,
+                    .pge = c->cr4 & CR4_PGE};
 }
 
 static void engine_paging_changed(void *ctx, Vcpu *c, u32 events)
@@ -207,7 +218,8 @@ static bool ret_stack_init(RetStack *s)
 
 static void *table(size_t n, size_t size)
 {
-    void *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p =
+        mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -219,7 +231,8 @@ static bool tables_init(Xlat *x)
     x->sites = table(SITE_HASH, sizeof *x->sites);
     x->ctxs = table(2 * CTX_HASH, sizeof *x->ctxs);
     x->c->jump_table = table(JUMP_CACHE_SLOTS * 2, sizeof(u64));
-    x->c->jump_trap = mmap(NULL, JUMP_CACHE_SLOTS * 2 * sizeof(u64), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    x->c->jump_trap = mmap(NULL, JUMP_CACHE_SLOTS * 2 * sizeof(u64), PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (x->c->jump_trap == MAP_FAILED) return false;
     x->c->jump_cache = x->c->jump_table;
     return x->block_hash && x->pages && x->by_host && x->sites && x->ctxs && x->c->jump_table &&
@@ -238,7 +251,11 @@ const Engine *xlat_new(Vcpu *c, const char **why)
     x->phys = c->phys;
     x->ret_guard_bytes = RET_GUARD;
     x->count_insns = trace_mask & TRACE_STATS;
-    x->engine = (Engine){.name = "translate", .ctx = x, .run = engine_run, .paging_changed = engine_paging_changed, .invlpg = engine_invlpg};
+    x->engine = (Engine){.name = "translate",
+                         .ctx = x,
+                         .run = engine_run,
+                         .paging_changed = engine_paging_changed,
+                         .invlpg = engine_invlpg};
     ShadowHooks h = {.ctx = x, .code_written = on_code_written, .fetch_dropped = on_fetch_dropped};
     x->shadow = shadow_new(c->phys, &h, 0);
     if (!x->shadow || !cache_init(&x->cache, CODE_BYTES, META_BYTES) || !tables_init(x)) {

@@ -2,6 +2,8 @@
 #ifndef RING3_LAYOUT_H
 #define RING3_LAYOUT_H
 
+/* clang-format off */
+
 #define VCPU_GPR(n)     ((n) * 4)
 #define VCPU_EIP        32
 #define VCPU_EFLAGS     36
@@ -46,4 +48,5 @@
 #define EXIT_INTERP   5 /* interpret one instruction at c->eip */
 #define EXIT_REASONS  8 /* all are below */
 
+/* clang-format on */
 #endif

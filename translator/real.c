@@ -9,7 +9,9 @@
 
 static HostMem field(int seg, size_t at)
 {
-    return (HostMem){.base = R15, .index = REG_NONE, .disp = (s32)(offsetof(Vcpu, seg) + (unsigned)seg * sizeof(Segment) + at)};
+    return (HostMem){.base = R15,
+                     .index = REG_NONE,
+                     .disp = (s32)(offsetof(Vcpu, seg) + (unsigned)seg * sizeof(Segment) + at)};
 }
 
 /* Selector in r8; r9 clobbered. */
@@ -33,8 +35,10 @@ static bool keeps_form(const Tx *t, int seg)
 static bool emit_mov(Tx *t, const Insn *i, MemForm form)
 {
     if (i->reg >= SEG_COUNT || !keeps_form(t, i->reg)) return false;
-    if (!i->is_mem) emit_movzx16(&t->e, R8, host_gpr(i->rm));
-    else if (!emit_load_operand(&t->e, R8, i, &t->m, form, 2)) return false;
+    if (!i->is_mem)
+        emit_movzx16(&t->e, R8, host_gpr(i->rm));
+    else if (!emit_load_operand(&t->e, R8, i, &t->m, form, 2))
+        return false;
     emit_set(&t->e, i->reg);
     return true;
 }

@@ -7,22 +7,28 @@
 typedef void Line(const char *fmt, ...);
 
 static const char *const shadow_words[] = {
-    [SHADOW_MAPPED] = "hidden faults (mapped)", [SHADOW_PF] = "guest page faults", [SHADOW_MMIO] = "device memory",
-    [SHADOW_WATCHED] = "writes to watched pages", [SHADOW_ROM] = "writes to ROM",
-    [SHADOW_USER] = "user pages from rings 0-2", [SHADOW_SUPER] = "supervisor pages by the user window",
+    [SHADOW_MAPPED] = "hidden faults (mapped)",
+    [SHADOW_PF] = "guest page faults",
+    [SHADOW_MMIO] = "device memory",
+    [SHADOW_WATCHED] = "writes to watched pages",
+    [SHADOW_ROM] = "writes to ROM",
+    [SHADOW_USER] = "user pages from rings 0-2",
+    [SHADOW_SUPER] = "supervisor pages by the user window",
 };
 static const char *const exit_words[] = {
-    [EXIT_DISPATCH] = "callout ended the block", [EXIT_LINK] = "exit not linked", [EXIT_INDIRECT] = "jump cache miss",
-    [EXIT_TRAP] = "trap", [EXIT_INTERP] = "limit or straddle",
+    [EXIT_DISPATCH] = "callout ended the block", [EXIT_LINK] = "exit not linked",
+    [EXIT_INDIRECT] = "jump cache miss",         [EXIT_TRAP] = "trap",
+    [EXIT_INTERP] = "limit or straddle",
 };
 
 static void print_shares(const Xlat *x, Line *line)
 {
     u64 xl = x->c->insns_xlat, in = x->c->insns_interp, all = xl + in;
-    line("instructions retired: %llu; translated %llu (%llu.%03llu %%), by the interpreter %llu", (unsigned long long)all,
-         (unsigned long long)xl, (unsigned long long)(all ? xl * 100 / all : 0),
+    line("instructions retired: %llu; translated %llu (%llu.%03llu %%), by the interpreter %llu",
+         (unsigned long long)all, (unsigned long long)xl, (unsigned long long)(all ? xl * 100 / all : 0),
          (unsigned long long)(all ? xl * 100000 / all % 1000 : 0), (unsigned long long)in);
-    line("translated: %llu blocks, %llu instructions, %llu ms; killed %llu, retranslated for a trap %llu, flushes %llu",
+    line("translated: %llu blocks, %llu instructions, %llu ms; killed %llu, retranslated for a trap %llu, "
+         "flushes %llu",
          (unsigned long long)x->stats.translated_blocks, (unsigned long long)x->stats.translated_insns,
          (unsigned long long)(x->stats.translate_ns / 1000000), (unsigned long long)x->stats.invalidated,
          (unsigned long long)x->stats.retranslated, (unsigned long long)x->stats.flushes);
@@ -31,7 +37,8 @@ static void print_shares(const Xlat *x, Line *line)
 static void print_exits(const Xlat *x, Line *line)
 {
     line("exits by reason:");
-    for (unsigned n = 1; n < ARRAY_LEN(exit_words); n++) line("  %12llu  %s", (unsigned long long)x->stats.exits[n], exit_words[n]);
+    for (unsigned n = 1; n < ARRAY_LEN(exit_words); n++)
+        line("  %12llu  %s", (unsigned long long)x->stats.exits[n], exit_words[n]);
     line("  %12llu  interpreted one instruction", (unsigned long long)x->stats.interp_exits);
     line("traps by reason:");
     for (unsigned n = 0; n < ARRAY_LEN(shadow_words); n++)
@@ -41,12 +48,16 @@ static void print_exits(const Xlat *x, Line *line)
 static void print_shadow(const Xlat *x, Line *line)
 {
     const ShadowStats *s = shadow_stats(x->shadow);
-    line("shadow: %llu fills, %llu pages, %llu drops, %llu downgrades, %llu page-table writes (%llu mattered)",
-         (unsigned long long)s->fills, (unsigned long long)s->filled_pages, (unsigned long long)s->drops,
-         (unsigned long long)s->downgrades, (unsigned long long)s->pt_writes, (unsigned long long)s->pt_effective);
-    line("shadow: %llu CR3 loads (%llu to a new space), %llu slots dropped, %llu evictions, %llu mmaps, %llu mprotects, %u VMAs, %u windows",
-         (unsigned long long)s->cr3_loads, (unsigned long long)s->cr3_new, (unsigned long long)s->slots_dropped,
-         (unsigned long long)s->evictions, (unsigned long long)s->mmaps, (unsigned long long)s->mprotects, s->vmas, s->windows);
+    line(
+        "shadow: %llu fills, %llu pages, %llu drops, %llu downgrades, %llu page-table writes (%llu mattered)",
+        (unsigned long long)s->fills, (unsigned long long)s->filled_pages, (unsigned long long)s->drops,
+        (unsigned long long)s->downgrades, (unsigned long long)s->pt_writes,
+        (unsigned long long)s->pt_effective);
+    line("shadow: %llu CR3 loads (%llu to a new space), %llu slots dropped, %llu evictions, %llu mmaps, %llu "
+         "mprotects, %u VMAs, %u windows",
+         (unsigned long long)s->cr3_loads, (unsigned long long)s->cr3_new,
+         (unsigned long long)s->slots_dropped, (unsigned long long)s->evictions, (unsigned long long)s->mmaps,
+         (unsigned long long)s->mprotects, s->vmas, s->windows);
 }
 
 /* Which instructions trapped most often. */
@@ -61,8 +72,8 @@ static void print_trap_sites(const Xlat *x, Line *line)
         for (unsigned n = 0; n < TRAP_SITES; n++)
             if (all[n].count > best->count) best = &all[n];
         if (!best->count) return;
-        line("  %12llu  %08x %s  %s", (unsigned long long)best->count, best->eip, best->write ? "writes" : "reads ",
-             shadow_words[best->result]);
+        line("  %12llu  %08x %s  %s", (unsigned long long)best->count, best->eip,
+             best->write ? "writes" : "reads ", shadow_words[best->result]);
         best->count = 0;
     }
 }
@@ -81,7 +92,9 @@ static void print_rows(const Xlat *x, Line *line)
         if (!best) break;
         for (unsigned n = 0; n < x86_row_count; n++)
             if (hits[n] == best)
-                line("  %12llu  %04x %-10s class %u", (unsigned long long)best, x86_rows[n].opcode, x86_rows[n].name, x86_rows[n].cls), shown++;
+                line("  %12llu  %04x %-10s class %u", (unsigned long long)best, x86_rows[n].opcode,
+                     x86_rows[n].name, x86_rows[n].cls),
+                    shown++;
         below = best;
     }
 }

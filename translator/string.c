@@ -133,8 +133,10 @@ static bool emit_rounds(const Str *s)
     emit_mov_rr64(e, RCX, R11);
     if (!emit_one(s)) return false;
     emit_count_down(s);
-    if (compares) emit_patch32(emit_jcc_hole(e, s->i->prefix & PREFIX_REP ? 4 : 5), top); /* REPE: while equal */
-    else emit_patch32(emit_jmp_hole(e), top);
+    if (compares)
+        emit_patch32(emit_jcc_hole(e, s->i->prefix & PREFIX_REP ? 4 : 5), top); /* REPE: while equal */
+    else
+        emit_patch32(emit_jmp_hole(e), top);
     emit_patch32(out, e->at);
     return true;
 }
@@ -147,8 +149,10 @@ static void emit_rounds_plain(const Str *s)
     u8 *empty = emit_jrcxz_hole(e);
     emit_one(s);
     emit_count_down(s);
-    if (compares) emit_patch32(emit_jcc_hole(e, s->i->prefix & PREFIX_REP ? 4 : 5), top);
-    else emit_patch32(emit_jmp_hole(e), top);
+    if (compares)
+        emit_patch32(emit_jcc_hole(e, s->i->prefix & PREFIX_REP ? 4 : 5), top);
+    else
+        emit_patch32(emit_jmp_hole(e), top);
     emit_patch8(empty, e->at);
 }
 
@@ -170,8 +174,10 @@ static bool emit_rep(const Str *s)
     emit_patch8(small, e->at);
     emit_mov_rr64(e, RCX, R11);
     emit_set_direction(s);
-    if (s->plain) emit_rounds_plain(s);
-    else ok = emit_rounds(s);
+    if (s->plain)
+        emit_rounds_plain(s);
+    else
+        ok = emit_rounds(s);
     emit_patch32(done, e->at);
     return ok;
 }
@@ -181,7 +187,8 @@ bool string_emit(Tx *t, const Insn *i)
     Str s = {.t = t, .i = i, .op = i->opcode & 0xfe, .bytes = i->opcode & 1 ? i->opsize : 1};
     bool uses_si = s.op != OP_STOS && s.op != OP_SCAS, uses_di = s.op != OP_LODS;
     if (site_form(t->x, t->pa) != SITE_WINDOW) return false;
-    s.plain = i->adsize == 4 && (!uses_si || t->m.seg[i->seg] == SEGF_FLAT) && (!uses_di || t->m.seg[ES] == SEGF_FLAT);
+    s.plain = i->adsize == 4 && (!uses_si || t->m.seg[i->seg] == SEGF_FLAT) &&
+              (!uses_di || t->m.seg[ES] == SEGF_FLAT);
     s.log2 = s.bytes == 4 ? 2 : s.bytes == 2 ? 1 : 0;
     if (i->prefix & (PREFIX_REP | PREFIX_REPNE)) return emit_rep(&s);
     emit_set_direction(&s);

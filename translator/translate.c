@@ -76,7 +76,9 @@ static void emit_insn(Tx *t, const Insn *i)
 
 static DecodeMode decode_mode(const Xlat *x)
 {
-    return (DecodeMode){.code32 = !!(x->mode & MODE_CODE32), .protected_mode = !!(x->mode & MODE_PROT), .features = x->c->features};
+    return (DecodeMode){.code32 = !!(x->mode & MODE_CODE32),
+                        .protected_mode = !!(x->mode & MODE_PROT),
+                        .features = x->c->features};
 }
 
 /* Instructions from t->eip on, until something ends the block. Returns their number; *straddles: the next one goes
@@ -89,7 +91,8 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool
     while (!t->ended && n < BLOCK_MAX_INSNS && t->e.at < code_end && t->tails < (int)ARRAY_LEN(t->tail) - 8) {
         Insn i;
         DecodeStatus st = insn_decode(&i, hp + at, avail - at, dm);
-        if (t->cs_limit - (t->b->eip + at) < MODE_CS_ROOM || t->b->eip + at > t->cs_limit) break; /* the dispatcher interprets */
+        if (t->cs_limit - (t->b->eip + at) < MODE_CS_ROOM || t->b->eip + at > t->cs_limit)
+            break; /* the dispatcher interprets */
         if ((*straddles = st == DECODE_MORE)) break;
         map[n++] = (PcMap){.host = (u16)(t->e.at - cache_write(&t->x->cache, t->b->hpc)), .guest = (u16)at};
         t->eip = t->b->eip + at;
@@ -159,7 +162,12 @@ Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
     *t = (Tx){.x = x, .m = mode_unpack(x->mode), .eip = eip, .pa = pa, .cs_limit = mode_cs_limit(x->mode)};
     t->e = (Emit){.at = k->rw + k->used, .end = k->rw + k->bytes, .to_exec = k->rx - k->rw};
     t->b = cache_meta(k, sizeof *t->b);
-    *t->b = (Block){.eip = eip, .pa = pa, .pa2 = pa2, .mode = x->mode, .hpc = cache_exec(k, t->e.at), .sites = x->site_changes};
+    *t->b = (Block){.eip = eip,
+                    .pa = pa,
+                    .pa2 = pa2,
+                    .mode = x->mode,
+                    .hpc = cache_exec(k, t->e.at),
+                    .sites = x->site_changes};
     u8 *count = emit_count_insns(t);
     unsigned n = emit_insns(t, hp, avail, map, &straddles);
     if (!t->ended) flow_exit_to(t, t->eip, straddles);

@@ -115,8 +115,8 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
     bool probe = x && hpc == xlat_probe;
     bool seg_peek = x && hpc == xlat_seg_peek;
     const u8 *behind = x ? guard_behind(hpc) : NULL;
-    CHECK(in_cache || probe || seg_peek || behind, "signal %d at %p, address %p, outside translated code", sig,
-          (const void *)hpc, si->si_addr);
+    CHECK(in_cache || probe || seg_peek || behind, "signal %d at %p, address %p, outside translated code",
+          sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (behind) {
         greg_t r13 = r[REG_R13];

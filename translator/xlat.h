@@ -25,6 +25,8 @@
 #include "translator/emit.h"
 #include "translator/layout.h"
 
+/* clang-format off */
+
 typedef struct Xlat Xlat;
 typedef struct Block Block;
 typedef struct Link Link;
@@ -247,4 +249,5 @@ const Engine *xlat_new(Vcpu *c, const char **why);
 void xlat_free(const Engine *e);
 void xlat_print_stats(const Engine *e, void (*line)(const char *fmt, ...));
 
+/* clang-format on */
 #endif

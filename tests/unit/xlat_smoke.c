@@ -106,6 +106,8 @@ int main(void)
 {
     static struct CMUnitTest tests[ARRAY_LEN(programs)];
     for (unsigned n = 0; n < ARRAY_LEN(programs); n++)
-        tests[n] = (struct CMUnitTest){.name = programs[n].name, .test_func = same_as_interpreter, .initial_state = (void *)(uintptr_t)&programs[n]};
+        tests[n] = (struct CMUnitTest){.name = programs[n].name,
+                                       .test_func = same_as_interpreter,
+                                       .initial_state = (void *)(uintptr_t)&programs[n]};
     return _cmocka_run_group_tests("xlat_smoke", tests, ARRAY_LEN(programs), NULL, NULL);
 }
