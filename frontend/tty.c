@@ -44,8 +44,10 @@ bool tty_raw(void)
 {
     struct termios t;
     if (atomic_load(&is_raw)) return true;
-    if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &t) < 0)
-        return false;
+    if (!isatty(STDIN_FILENO)) return false;
+    /* A background job leaves the terminal alone; one that controls no terminal (-1) has this one for itself. */
+    pid_t foreground = tcgetpgrp(STDIN_FILENO);
+    if ((foreground >= 0 && foreground != getpgrp()) || tcgetattr(STDIN_FILENO, &t) < 0) return false;
     saved = t;
     atomic_store(&is_raw, true);
     t.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
