@@ -109,6 +109,5 @@ void callout_emit(Tx *t, const Insn *i)
     bool ends =
         i->row->checks & CK_ENDS || i->row->cls == XC_FLOW || i->row->cls == XC_FAR || i->row->cls == XC_SEG;
     callout_emit_call(t, ends ? callout_ends : callout_plain, a);
-    if (t->x->stats.row_callouts) t->x->stats.row_callouts[i->row->id]++;
     if (leaves_block(i)) flow_exit_to(t, t->eip + i->len, false);
 }

@@ -262,7 +262,6 @@ const Engine *xlat_new(Vcpu *c, const char **why)
         *why = "the host has no address space for the windows";
         return NULL;
     }
-    if (x->count_insns) x->stats.row_callouts = calloc(x86_row_count, sizeof(u64));
     if (x->count_insns) x->stats.trap_sites = calloc(TRAP_SITES, sizeof *x->stats.trap_sites);
     Paging pg = paging_of(c);
     shadow_activate(x->shadow, &pg, false);
@@ -291,7 +290,6 @@ void xlat_free(const Engine *e)
     munmap(x->c->jump_table, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
     munmap(x->c->jump_trap, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
     x->c->jump_table = NULL;
-    free(x->stats.row_callouts);
     free(x->stats.trap_sites);
     x->c->engine = NULL;
     free(x);

@@ -77,7 +77,6 @@ struct Block {
     u8 *hpc;         /* executable address */
     u32 hbytes;
     u32 sites;       /* Xlat.site_changes when it was translated */
-    u32 ctx_hi;      /* last context id that entered it through the dispatcher */
     PcMap *map;      /* insns entries, ascending */
     Block *hash_next, *page_next, *tail_next;
     Link *links_in;  /* linked exits of other blocks */
@@ -203,7 +202,6 @@ typedef struct XlatStats {
     u64 enters, exits[8], translated_blocks, translated_insns, invalidated, links, flushes;
     u64 traps[16], pf_injected, retranslated, interp_exits;
     struct TrapSite { u32 eip; u8 result; bool write; u64 count; } *trap_sites; /* [TRAP_SITES]; NULL: not counted */
-    u64 *row_callouts;
     u64 translate_ns;
 } XlatStats;
 
