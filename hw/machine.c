@@ -47,6 +47,7 @@ struct Machine {
     Piix4pm power;
     Debugcon debugcon;
     Debugexit debug_exit;
+    Drive drive[DRIVE_COUNT];
 };
 
 /* --- wires that end outside the board -------------------------------------------------------------------- */
@@ -172,6 +173,7 @@ Machine *machine_new(const MachineConfig *cfg, const MachineEvents *ev)
     if (!m) return NULL;
     m->config = *cfg;
     m->events = *ev;
+    for (int n = 0; n < DRIVE_COUNT; n++) m->drive[n] = cfg->drive[n];
     m->bus = bus_new();
     m->phys = m->bus ? phys_new(m->bus, cfg->ram_bytes) : NULL;
     if (!m->phys) {
@@ -200,6 +202,7 @@ void machine_free(Machine *m)
 Bus *machine_bus(Machine *m) { return m->bus; }
 Phys *machine_phys(Machine *m) { return m->phys; }
 Clock *machine_clock(Machine *m) { return &m->clock; }
+Drive *machine_drive(Machine *m, DriveId id) { return &m->drive[id]; }
 
 u8 machine_intr_ack(void *machine) { return pic_ack(&((Machine *)machine)->pic); }
 

@@ -5,6 +5,7 @@
 #include "cpu/base.h"
 #include "hw/chardev.h"
 #include "hw/clock.h"
+#include "hw/drive.h"
 #include "mmu/phys.h"
 
 typedef struct MachineConfig {
@@ -14,9 +15,10 @@ typedef struct MachineConfig {
     bool debug_exit;    /* -device isa-debug-exit */
     u16 debug_exit_iobase;
     u8 debug_exit_iosize;
-    s64 rtc_base_unix_s; /* RTC at power-on, UTC seconds */
-    bool manual_clock;   /* tests */
-    bool has_firmware; /* -bios: chips start in their reset state; false (-kernel): as firmware leaves them */
+    s64 rtc_base_unix_s;      /* RTC at power-on, UTC seconds */
+    bool manual_clock;        /* tests */
+    bool has_firmware;        /* chips start in their reset state; false (-kernel): as firmware leaves them */
+    Drive drive[DRIVE_COUNT]; /* what is in the bays at power-on */
 } MachineConfig;
 
 /* What the board asks of whoever runs it. All on the vCPU thread. */
@@ -40,6 +42,7 @@ Clock *machine_clock(Machine *m);
 u8 machine_intr_ack(void *machine);           /* PIC INTA cycle; for Vcpu.intr_ack */
 void machine_ferr(void *machine, bool level); /* FERR#: IRQ13 */
 void machine_service(Machine *m);             /* run due timers, pull chardev input */
+Drive *machine_drive(Machine *m, DriveId id);
 /* Poke CMOS/RTC NVRAM (firmware data the loader sets). */
 void machine_set_cmos(Machine *m, u8 index, u8 value);
 

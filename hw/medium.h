@@ -1,0 +1,42 @@
+/* medium.h - a medium as a disk, CD or floppy controller sees it: a row of 512-byte sectors.
+ *
+ * The frontend implements it (raw image files and, later, other formats). Calls are synchronous and run on the vCPU
+ * thread; the host's page cache makes most of them a copy. `to` and `from` may point into guest memory: whoever reads
+ * into it calls phys_written() afterwards.
+ */
+#ifndef RING3_MEDIUM_H
+#define RING3_MEDIUM_H
+
+#include "cpu/base.h"
+
+enum { SECTOR_BYTES = 512 };
+
+typedef struct Medium Medium;
+struct Medium {
+    u64 sectors;
+    bool readonly;
+    const char *name; /* the file's name, for people */
+    /* 0, or an errno. The caller keeps within `sectors`. */
+    int (*read)(Medium *m, u64 sector, void *to, u32 count);
+    int (*write)(Medium *m, u64 sector, const void *from, u32 count);
+    int (*flush)(Medium *m); /* on return, what was written before survives a crash of the host */
+};
+
+/* Backends are host code that may use the FPU, where the guest's state may be live. */
+static inline int medium_read(Medium *m, u64 sector, void *to, u32 count)
+{
+    if (base_fpu_park) base_fpu_park();
+    return m->read(m, sector, to, count);
+}
+static inline int medium_write(Medium *m, u64 sector, const void *from, u32 count)
+{
+    if (base_fpu_park) base_fpu_park();
+    return m->write(m, sector, from, count);
+}
+static inline int medium_flush(Medium *m)
+{
+    if (base_fpu_park) base_fpu_park();
+    return m->flush(m);
+}
+
+#endif
