@@ -98,7 +98,7 @@ static void deadline_moved(void *machine, u64 guest_ns)
 
 /* --- the wiring diagram ---------------------------------------------------------------------------------- */
 
-static IrqLine irq(Machine *m, int n) { return (IrqLine){pic_set_irq, &m->pic, n}; }
+static IrqLine irq(Machine *m, int n) { return piix3_isa_irq(&m->isa_bridge, n); }
 
 static void machine_wire(Machine *m)
 {
@@ -108,7 +108,9 @@ static void machine_wire(Machine *m)
     IrqLine intr = {intr_changed, m, 0}, reset = {reset_pulsed, m, 0}, a20 = {a20_moved, m, 0};
     KbcLines keyboard = {.irq1 = irq(m, 1), .irq12 = irq(m, 12), .reset = reset, .a20 = a20};
 
+    pci_init(&m->pci, bus);
     pic_init(&m->pic, bus, intr);
+    piix3_init(&m->isa_bridge, &m->pci, bus, reset, (IrqLine){pic_set_irq, &m->pic, 0});
     pit_init(&m->pit, bus, clock, irq(m, 0));
     pit_watch_tick(&m->pit, pic_irq0_waits, &m->pic);
     rtc_init(&m->rtc, bus, clock, irq(m, 8), c->rtc_base_unix_s);
@@ -117,9 +119,7 @@ static void machine_wire(Machine *m)
     uart_init(&m->uart[0], bus, 0x3f8, clock, c->serial[0], irq(m, 4), "com1");
     uart_init(&m->uart[1], bus, 0x2f8, clock, c->serial[1], irq(m, 3), "com2");
     dma_init(&m->dma, bus);
-    pci_init(&m->pci, bus);
     i440fx_init(&m->host_bridge, &m->pci, m->phys);
-    piix3_init(&m->isa_bridge, &m->pci, bus, reset);
     piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), powered_off, m);
     if (c->debugcon) debugcon_init(&m->debugcon, bus, c->debugcon);
     if (c->debug_exit)

@@ -4,16 +4,22 @@
  * CFCh-CFFh CONFDATA (any size).
  *
  * A function is 256 bytes of configuration space and a mask of the bits that the guest may write; chips that act
- * on a write get a call afterwards. There are no base address registers yet: no function on this board has one.
+ * on a write get a call afterwards.
+ *
+ * A base address register (2.1, 6.2.5) is the same: the address bits below its size are not writable, so that all ones
+ * written read back as the size mask. What it decodes is computed anew after each write to the header, and the chip is
+ * told when that changed.
  *
  * Quirks that guests rely on: bytes and words at CF8h-CFBh are not CONFADD (CF9h is the reset register of the
  * PIIX3); functions that do not exist, and other buses, read all ones.
  *
- * Not implemented: bridges to other buses, configuration mechanism #2, special cycles, parity and error bits.
+ * Not implemented: bridges to other buses, configuration mechanism #2, special cycles, parity and error bits, 64-bit and below-1-MiB
+ * memory registers.
  */
 #include "hw/pci.h"
 
 enum { CONFADD = 0xcf8, CONFDATA = 0xcfc };
+enum { PCI_ROM_ENABLE = 1 };
 enum { CONE = 1u << 31, CONFADD_WRITABLE = 0x80fffffc };
 
 static PciFunction *addressed(const Pci *p)
@@ -39,6 +45,58 @@ static u32 data_read(void *dev, u32 offset, unsigned bytes)
     return v;
 }
 
+/* --- base address registers ------------------------------------------------------------------------------ */
+
+static u32 bar_reg(unsigned bar) { return bar == PCI_BAR_ROM ? PCI_ROM : PCI_BAR0 + 4 * bar; }
+
+/* Does the register decode now, and where? */
+static bool bar_decodes(const PciFunction *f, unsigned bar, u32 *base)
+{
+    const PciBar *b = &f->bar[bar];
+    u32 v = load32(f->config + bar_reg(bar));
+    bool io = b->kind == PCI_BAR_IO;
+    *base = v & ~(b->bytes - 1);
+    if (!(f->config[PCI_COMMAND] & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY))) return false;
+    if (bar == PCI_BAR_ROM && !(v & PCI_ROM_ENABLE)) return false;
+    return *base && *base <= (io ? 0x10000 : ~0u) - b->bytes;
+}
+
+static void bars_update(PciFunction *f)
+{
+    for (unsigned n = 0; n < PCI_BARS; n++) {
+        PciBar *b = &f->bar[n];
+        u32 base;
+        if (!b->bytes) continue;
+        bool enabled = bar_decodes(f, n, &base);
+        if (!enabled) base = 0;
+        if (enabled == b->enabled && base == b->base) continue;
+        b->enabled = enabled;
+        b->base = base;
+        b->moved(f->dev, n, enabled, base);
+    }
+}
+
+void pci_bar(PciFunction *f, unsigned bar, PciBarKind kind, u32 bytes, PciBarMoved *moved)
+{
+    u32 low = bar == PCI_BAR_ROM ? PCI_ROM_ENABLE : 0, reg = bar_reg(bar);
+    CHECK(bytes >= 4 && !(bytes & (bytes - 1)), "base address register of %u bytes", bytes);
+    f->bar[bar].bytes = bytes;
+    f->bar[bar].kind = kind;
+    f->bar[bar].moved = moved;
+    pci_set32(f, reg, kind);
+    store32(f->writable + reg, ~(bytes - 1) | low);
+    f->writable[PCI_COMMAND] |= kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+    bars_update(f);
+}
+
+void pci_bar_set(PciFunction *f, unsigned bar, u32 base)
+{
+    PciBarKind kind = f->bar[bar].kind;
+    pci_set32(f, bar_reg(bar), base | kind | (bar == PCI_BAR_ROM ? PCI_ROM_ENABLE : 0));
+    f->config[PCI_COMMAND] |= kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+    bars_update(f);
+}
+
 /* --- writes ---------------------------------------------------------------------------------------------- */
 
 static void address_write(void *dev, u32 offset, u32 value, unsigned bytes)
@@ -57,6 +115,7 @@ static void data_write(void *dev, u32 offset, u32 value, unsigned bytes)
         u8 mask = f->writable[reg + i];
         f->config[reg + i] = (f->config[reg + i] & ~mask) | ((u8)(value >> (8 * i)) & mask);
     }
+    if (reg < PCI_INTERRUPT_LINE) bars_update(f);
     if (f->written) f->written(f->dev, reg, bytes);
 }
 
@@ -64,7 +123,8 @@ static void data_write(void *dev, u32 offset, u32 value, unsigned bytes)
 
 void pci_function_init(PciFunction *f, u16 vendor, u16 device, u32 class_code, u8 revision)
 {
-    *f = (PciFunction){.dev = f->dev, .written = f->written};
+    memset(f->config, 0, sizeof f->config);
+    memset(f->writable, 0, sizeof f->writable);
     pci_set16(f, PCI_VENDOR, vendor);
     pci_set16(f, PCI_DEVICE, device);
     pci_set32(f, PCI_REVISION, class_code << 8 | revision);

@@ -7,11 +7,31 @@
 enum { PCI_CONFIG_BYTES = 256, PCI_FUNCTIONS = 256 };
 #define PCI_FN(device, function) ((device) << 3 | (function))
 
+/* Base address registers: 0-5 at 10h-24h, and the expansion ROM's at 30h. */
+enum { PCI_BARS = 7, PCI_BAR_ROM = 6 };
+typedef enum PciBarKind {
+    PCI_BAR_MEMORY = 0x0,
+    PCI_BAR_IO = 0x1,
+    PCI_BAR_PREFETCHABLE = 0x8, /* memory that reads without side effects: a frame buffer */
+} PciBarKind;
+
+/* What a register decodes came, moved or went. base is 0 when not enabled. */
+typedef void PciBarMoved(void *dev, unsigned bar, bool enabled, u32 base);
+
+typedef struct PciBar {
+    u32 bytes; /* a power of two; 0: no such register */
+    PciBarKind kind;
+    PciBarMoved *moved;
+    bool enabled; /* as `moved` was last told */
+    u32 base;
+} PciBar;
+
 typedef struct PciFunction {
     u8 config[PCI_CONFIG_BYTES];                         /* as the guest reads it */
     u8 writable[PCI_CONFIG_BYTES];                       /* bits that the guest may change */
     void (*written)(void *dev, u32 reg, unsigned bytes); /* after a change; may be NULL */
     void *dev;
+    PciBar bar[PCI_BARS];
 } PciFunction;
 
 typedef struct Pci {
@@ -32,6 +52,19 @@ static inline void pci_allow(PciFunction *f, u32 reg, u32 bytes, u8 mask)
     for (u32 i = 0; i < bytes; i++) f->writable[reg + i] = mask;
 }
 
+/* pci_bar - in a chip's reset, after pci_function_init: the function has base address register `bar` (PCI_BAR_ROM: the
+ * expansion ROM's) for `bytes`, a power of two: at least 4 ports, 16 bytes of memory, 2 KiB of ROM. Its base is 0 and the
+ * enable bits of the command register become writable. moved(f->dev, ...) is called whenever what the register decodes
+ * changes, at once if the reset took it away; a chip answers with bus_move() or by mapping pages. Enabled means: the bit
+ * of the command register (and of the ROM's register) is set, and the base is neither 0 nor the end of the address space
+ * (where a register points while it is sized). */
+void pci_bar(PciFunction *f, unsigned bar, PciBarKind kind, u32 bytes, PciBarMoved *moved);
+/* pci_bar_set - what firmware does: program the base and enable decoding (I/O or memory, and the ROM's own bit). */
+void pci_bar_set(PciFunction *f, unsigned bar, u32 base);
+
+/* Command register */
+enum { PCI_COMMAND_IO = 0x01, PCI_COMMAND_MEMORY = 0x02, PCI_COMMAND_MASTER = 0x04 };
+
 /* type 0 header */
 enum {
     PCI_VENDOR = 0x00,
@@ -42,6 +75,10 @@ enum {
     PCI_CLASS = 0x09,
     PCI_LATENCY = 0x0d,
     PCI_HEADER_TYPE = 0x0e,
+    PCI_BAR0 = 0x10,
+    PCI_SUBSYSTEM_VENDOR = 0x2c,
+    PCI_SUBSYSTEM = 0x2e,
+    PCI_ROM = 0x30,
     PCI_INTERRUPT_LINE = 0x3c,
     PCI_INTERRUPT_PIN = 0x3d,
 };

@@ -1,14 +1,18 @@
 /* piix3.c - 82371SB (PIIX3) PCI-to-ISA bridge, PCI function 00:01.0, and its reset control register.
  *
- * Datasheet: Intel 82371FB/82371SB (290550), 2.2 "PCI to ISA bridge configuration", 2.5.6 RC. Ports: CF9h RC.
+ * Datasheet: Intel 82371FB/82371SB (290550), 2.2 "PCI to ISA bridge configuration", 2.5.6 RC, 2.2.9
+ * PIRQRC. Ports: CF9h RC.
  * The chip's other inhabitants have files of their own: 8259 pair with ELCR (pic.c), 8254 (pit.c), 8237 (dma.c),
  * ports 61h, 92h, F0h (sysctl.c).
+ *
+ * Interrupts: the chip's ISA inputs and the four PCI interrupts PIRQA-D meet here. PIRQRC routes a PIRQ to one of the
+ * controllers' inputs; whoever shares an input is OR-ed. Pin P of slot S is PIRQ (S - 1 + P) mod 4, counted from 0, as
+ * boards are wired. Inputs that take a PIRQ are to be made level-sensitive in ELCR (pic.c) by firmware.
  *
  * Quirk that guests rely on: the reset happens when RC bit 2 goes from 0 to 1; bit 1 (hard or soft) makes no
  * difference here.
  *
- * Not implemented: the PIRQ routing registers 60h-63h are stored, but there is no PCI device that interrupts by
- * a PIRQ; ISA timing, chip selects, USB and IDE functions.
+ * Not implemented: ISA timing, chip selects, motherboard device interrupts (MBIRQ), the USB function.
  */
 #include "hw/piix3.h"
 
@@ -23,6 +27,45 @@ static u32 rc_read(void *dev, u32 offset, unsigned bytes)
     return ((Piix3 *)dev)->reset_control;
 }
 
+/* --- interrupts ------------------------------------------------------------------------------------------ */
+
+enum { PIRQ_ROUTABLE = 0xdef8 }; /* inputs 3-7, 9-12, 14, 15 */
+
+static void irqs_update(Piix3 *x)
+{
+    u16 level = x->isa;
+    for (u32 i = 0; i < 4; i++) {
+        u8 route = x->pci.config[PIRQRCA + i];
+        if (x->pirq[i] && !(route & PIRQ_OFF)) level |= BIT(route & 0xf) & PIRQ_ROUTABLE;
+    }
+    u16 changed = level ^ x->level;
+    x->level = level;
+    for (int n = 0; changed >> n; n++)
+        if (changed >> n & 1) x->pic.set(x->pic.ctx, n, level >> n & 1);
+}
+
+static void isa_irq_set(void *dev, int n, bool level)
+{
+    Piix3 *x = dev;
+    x->isa = (u16)((x->isa & ~BIT(n)) | (u32)level << n);
+    irqs_update(x);
+}
+
+static void pci_irq_set(void *dev, int n, bool level) /* n: slot * 4 + PIRQ */
+{
+    Piix3 *x = dev;
+    u32 *sources = &x->pirq[n & 3];
+    *sources = (*sources & ~BIT(n >> 2)) | (u32)level << (n >> 2);
+    irqs_update(x);
+}
+
+IrqLine piix3_isa_irq(Piix3 *x, int n) { return (IrqLine){isa_irq_set, x, n & 15}; }
+
+IrqLine piix3_pci_irq(Piix3 *x, unsigned slot, unsigned pin)
+{
+    return (IrqLine){pci_irq_set, x, (int)((slot & 31) << 2 | ((slot - 1 + pin - 1) & 3))};
+}
+
 /* --- writes ---------------------------------------------------------------------------------------------- */
 
 static void rc_write(void *dev, u32 offset, u32 value, unsigned bytes)
@@ -34,6 +77,11 @@ static void rc_write(void *dev, u32 offset, u32 value, unsigned bytes)
     if (!reset) return;
     irq_set(&x->reset, true);
     irq_set(&x->reset, false);
+}
+
+static void piix3_written(void *dev, u32 reg, unsigned bytes)
+{
+    if (reg < PIRQRCA + 4 && reg + bytes > PIRQRCA) irqs_update(dev);
 }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
@@ -55,13 +103,14 @@ void piix3_reset(Piix3 *x)
     f->config[TOM] = 0x02;
     for (u32 i = 0; i < 4; i++) f->config[PIRQRCA + i] = PIRQ_OFF;
     x->reset_control = 0;
+    irqs_update(x);
 }
 
 static const IoOps rc_ops = {rc_read, rc_write, 1, 1};
 
-void piix3_init(Piix3 *x, Pci *pci, Bus *bus, IrqLine reset)
+void piix3_init(Piix3 *x, Pci *pci, Bus *bus, IrqLine reset, IrqLine pic)
 {
-    *x = (Piix3){.reset = reset};
+    *x = (Piix3){.reset = reset, .pic = pic, .pci = {.dev = x, .written = piix3_written}};
     piix3_reset(x);
     pci_add(pci, PCI_FN(1, 0), &x->pci);
     bus_add_ports(bus, RC_PORT, 1, &rc_ops, x, "reset-control");

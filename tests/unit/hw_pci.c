@@ -11,18 +11,19 @@ static Pci pci;
 static Phys *phys;
 static I440fx host;
 static Piix3 isa;
-static Wire reset;
+static Wire reset, pic_in[16];
 
 static int setup(void **state)
 {
     (void)state;
     bench_up();
     reset = (Wire){0};
+    memset(pic_in, 0, sizeof pic_in);
     phys = phys_new(bus, 16 << 20);
     pci_init(&pci, bus);
     i440fx_init(&host, &pci, phys);
     i440fx_reset(&host, false);
-    piix3_init(&isa, &pci, bus, wire_line(&reset));
+    piix3_init(&isa, &pci, bus, wire_line(&reset), wire_line(pic_in));
     return phys ? 0 : -1;
 }
 
@@ -105,6 +106,125 @@ static void the_reset_register_fires_on_bit_2_rising(void **state)
     assert_int_equal(reset.rises, 1);
     out(0xcf9, 0x00), out(0xcf9, 0x04);
     assert_int_equal(reset.rises, 2);
+}
+
+/* --- a function with base address registers -------------------------------------------------------------- */
+
+static PciFunction card;
+static struct {
+    unsigned calls;
+    bool enabled;
+    u32 base;
+} told[PCI_BARS];
+
+static void moved(void *dev, unsigned bar, bool enabled, u32 base)
+{
+    assert_ptr_equal(dev, &card);
+    told[bar].calls++;
+    told[bar].enabled = enabled;
+    told[bar].base = base;
+}
+
+static void card_reset(void)
+{
+    pci_function_init(&card, 0x1234, 0x1111, 0x030000, 2);
+    pci_bar(&card, 0, PCI_BAR_PREFETCHABLE, 16 << 20, moved);
+    pci_bar(&card, 2, PCI_BAR_MEMORY, 4096, moved);
+    pci_bar(&card, 4, PCI_BAR_IO, 16, moved);
+    pci_bar(&card, PCI_BAR_ROM, PCI_BAR_MEMORY, 65536, moved);
+}
+
+static void card_plug(void)
+{
+    memset(told, 0, sizeof told);
+    card = (PciFunction){.dev = &card};
+    card_reset();
+    pci_add(&pci, PCI_FN(2, 0), &card);
+}
+
+static u32 sized(unsigned reg)
+{
+    set(2, 0, reg, ~0u, 4);
+    u32 mask = get(2, 0, reg, 4);
+    set(2, 0, reg, 0, 4);
+    return mask;
+}
+
+static void base_registers_tell_their_sizes(void **state)
+{
+    (void)state;
+    card_plug();
+    set(2, 0, 4, 3, 2); /* even while decoding: nothing may appear over the BIOS */
+    assert_int_equal(sized(0x10), 0xff000008);
+    assert_int_equal(sized(0x14), 0);
+    assert_int_equal(sized(0x18), 0xfffff000);
+    assert_int_equal(sized(0x20), 0xfffffff1);
+    assert_int_equal(sized(0x30), 0xffff0001);
+    for (unsigned n = 0; n < PCI_BARS; n++) assert_int_equal(told[n].calls, 0);
+}
+
+static void base_registers_move_what_they_decode(void **state)
+{
+    (void)state;
+    card_plug();
+    set(2, 0, 0x10, 0xe0000000, 4);
+    set(2, 0, 0x20, 0xc000, 4);
+    assert_int_equal(told[0].calls + told[4].calls, 0);
+    set(2, 0, 4, 1, 2);
+    assert_true(told[4].enabled && told[4].base == 0xc000 && !told[0].enabled);
+    set(2, 0, 4, 3, 2);
+    assert_true(told[0].enabled && told[0].base == 0xe0000000);
+    set(2, 0, 0x12, 0xfd00, 2); /* by halves */
+    assert_true(told[0].enabled && told[0].base == 0xfd000000 && told[0].calls == 2);
+    set(2, 0, 0x30, 0xfebf0000, 4);
+    assert_int_equal(told[6].calls, 0);
+    set(2, 0, 0x30, 0xfebf0001, 4);
+    assert_true(told[6].enabled && told[6].base == 0xfebf0000);
+    set(2, 0, 0x20, 0xffff0000, 4); /* leaves the 64 KiB of ports */
+    assert_false(told[4].enabled);
+    set(2, 0, 4, 0, 2);
+    assert_true(!told[0].enabled && !told[6].enabled);
+    set(2, 0, 4, 7, 2);
+    assert_int_equal(get(2, 0, 4, 2), 3); /* no bus master: that bit is the chip's to allow */
+    card_reset();
+    assert_true(!told[0].enabled && !told[6].enabled && told[6].base == 0);
+    assert_int_equal(get(2, 0, 0x10, 4), 8);
+    pci_bar_set(&card, 4, 0xd000);
+    assert_true(told[4].enabled && told[4].base == 0xd000);
+    assert_int_equal(get(2, 0, 0x20, 4), 0xd001);
+}
+
+static void pci_interrupts_are_routed_and_shared(void **state)
+{
+    (void)state;
+    IrqLine a2 = piix3_pci_irq(&isa, 2, 1), a3 = piix3_pci_irq(&isa, 3, 1), d3 = piix3_pci_irq(&isa, 3, 4);
+    IrqLine isa11 = piix3_isa_irq(&isa, 11), tick = piix3_isa_irq(&isa, 0);
+    irq_set(&a2, true); /* slot 2 INTA# is PIRQB: routed nowhere */
+    for (unsigned n = 0; n < 16; n++) assert_false(pic_in[n].level);
+    set(1, 0, 0x61, 0x0b, 1);
+    assert_true(pic_in[11].level);
+    irq_set(&d3, true); /* shares PIRQB */
+    irq_set(&a2, false);
+    assert_true(pic_in[11].level);
+    set(1, 0, 0x62, 0x0b, 1); /* PIRQC to the same input */
+    irq_set(&a3, true);
+    irq_set(&d3, false);
+    assert_true(pic_in[11].level);
+    irq_set(&isa11, true);
+    irq_set(&a3, false);
+    assert_true(pic_in[11].level);
+    irq_set(&isa11, false);
+    assert_int_equal(pic_in[11].falls, 1);
+    irq_set(&a3, true);
+    set(1, 0, 0x62, 0x05, 1); /* routed elsewhere while it is up */
+    assert_true(!pic_in[11].level && pic_in[5].level);
+    set(1, 0, 0x62, 0x00, 1); /* the timer's input takes no PIRQ */
+    assert_true(!pic_in[5].level && !pic_in[0].level);
+    irq_set(&tick, true);
+    assert_true(pic_in[0].level);
+    set(1, 0, 0x62, 0x05, 1);
+    piix3_reset(&isa);
+    assert_true(!pic_in[5].level && pic_in[0].level);
 }
 
 static unsigned remaps;
@@ -232,6 +352,9 @@ int main(void)
         TEST(bytes_and_words_reach_their_registers),
         TEST(address_register_takes_doublewords_only),
         TEST(the_reset_register_fires_on_bit_2_rising),
+        TEST(base_registers_tell_their_sizes),
+        TEST(base_registers_move_what_they_decode),
+        TEST(pci_interrupts_are_routed_and_shared),
         TEST(pam_registers_protect_and_open_segments),
         TEST(debug_console),
         TEST(debug_exit_takes_all_sizes),
