@@ -2,7 +2,7 @@
  *
  * The DSDT names what a kernel cannot find by itself: the PCI host bridge with the ranges it hands on and its
  * interrupt routing, the devices of the ISA bus, and the sleep type of S5 that `poweroff` needs. It has no code.
- * There is no power button and no GPE; interrupts are the 8259 pair's (no MADT).
+ * The power button is the fixed hardware's; there is no GPE; interrupts are the 8259 pair's (no MADT).
  *
  * PCI interrupts: pin P of slot S is PIRQ (S - 1 + P) mod 4, as PIIX boards are wired, and the loader routes the PIRQs
  * (firmware.c) as _PRT says, so that there are no link devices.
@@ -11,9 +11,9 @@
 
 #include "frontend/aml.h"
 
-enum { RSDP_AT = 0, RSDT_AT = 0x40, FACS_AT = 0x80, FADT_AT = 0x100, DSDT_AT = 0x200 };
-enum { HEADER_BYTES = 36, RSDP_BYTES = 20, FACS_BYTES = 64, FADT_BYTES = 116 };
-enum { FADT_WBINVD = 1, FADT_PROC_C1 = 4, FADT_NO_PWR_BUTTON = 0x10, FADT_NO_SLP_BUTTON = 0x20 };
+enum { RSDP_AT = 0, FACS_AT = 0x80, DSDT_AT = 0x200 };
+enum { HEADER_BYTES = 36, FACS_BYTES = 64 };
+enum { FADT_WBINVD = 1, FADT_PROC_C1 = 4, FADT_NO_SLP_BUTTON = 0x20 };
 enum { NO_C2 = 101, NO_C3 = 1001 }; /* latencies in microseconds that mean: not supported */
 enum { LAST_PCI_PA = 0xfebfffff };
 
@@ -38,12 +38,12 @@ static void seal(u8 *t, const char *signature, u32 bytes, u8 revision)
     t[9] = checksum(t, bytes);
 }
 
-static void build_rsdp(u8 *t)
+static void build_rsdp(u8 *t, u32 base)
 {
     memcpy(t, "RSD PTR ", 8);
     memcpy(t + 9, "RING3 ", 6);
-    store32(t + 16, ACPI_PA + RSDT_AT);
-    t[8] = checksum(t, RSDP_BYTES);
+    store32(t + ACPI_RSDP_RSDT, base + ACPI_RSDT_AT);
+    t[8] = checksum(t, ACPI_RSDP_BYTES);
 }
 
 static void build_facs(u8 *t)
@@ -52,10 +52,10 @@ static void build_facs(u8 *t)
     store32(t + 4, FACS_BYTES);
 }
 
-static void build_fadt(u8 *t, const AcpiBoard *b)
+static void build_fadt(u8 *t, u32 base, const AcpiBoard *b)
 {
-    store32(t + 36, ACPI_PA + FACS_AT);
-    store32(t + 40, ACPI_PA + DSDT_AT);
+    store32(t + ACPI_FADT_FACS, base + FACS_AT);
+    store32(t + ACPI_FADT_DSDT, base + DSDT_AT);
     store16(t + 46, b->sci_irq);
     store32(t + 48, b->smi_cmd);
     t[52] = b->acpi_enable;
@@ -71,8 +71,8 @@ static void build_fadt(u8 *t, const AcpiBoard *b)
     store16(t + 96, NO_C2);
     store16(t + 98, NO_C3);
     t[108] = 0x32; /* CMOS index of the century */
-    store32(t + 112, FADT_WBINVD | FADT_PROC_C1 | FADT_NO_PWR_BUTTON | FADT_NO_SLP_BUTTON);
-    seal(t, "FACP", FADT_BYTES, 1);
+    store32(t + 112, FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLP_BUTTON);
+    seal(t, "FACP", ACPI_FADT_BYTES, 1);
 }
 
 /* --- DSDT ------------------------------------------------------------------------------------------------ */
@@ -166,13 +166,13 @@ static u32 build_dsdt(u8 *t, u32 room, const AcpiBoard *b)
     return a.used;
 }
 
-u32 acpi_build(const AcpiBoard *b, u8 out[ACPI_ROOM])
+u32 acpi_build(const AcpiBoard *b, u32 base, u8 out[ACPI_ROOM])
 {
     memset(out, 0, ACPI_ROOM);
-    build_rsdp(out + RSDP_AT);
-    store32(out + RSDT_AT + HEADER_BYTES, ACPI_PA + FADT_AT);
-    seal(out + RSDT_AT, "RSDT", HEADER_BYTES + 4, 1);
+    build_rsdp(out + RSDP_AT, base);
+    store32(out + ACPI_RSDT_AT + ACPI_RSDT_FADT, base + ACPI_FADT_AT);
+    seal(out + ACPI_RSDT_AT, "RSDT", ACPI_RSDT_BYTES, 1);
     build_facs(out + FACS_AT);
-    build_fadt(out + FADT_AT, b);
+    build_fadt(out + ACPI_FADT_AT, base, b);
     return DSDT_AT + build_dsdt(out + DSDT_AT, ACPI_ROOM - DSDT_AT, b);
 }

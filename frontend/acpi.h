@@ -17,7 +17,17 @@ typedef struct AcpiBoard {
     u32 ram_bytes; /* PCI memory begins behind it */
 } AcpiBoard;
 
-/* acpi_build - RSDP, RSDT, FACS, FADT and DSDT as they lie at ACPI_PA. Returns the bytes used. */
-u32 acpi_build(const AcpiBoard *b, u8 out[ACPI_ROOM]);
+/* acpi_build - RSDP, RSDT, FACS, FADT and DSDT as they lie at `base`. Returns the bytes used. */
+u32 acpi_build(const AcpiBoard *b, u32 base, u8 out[ACPI_ROOM]);
+
+/* Where the tables lie in `out`, and which fields hold addresses: for whoever places them later (fwfiles.c). */
+enum {
+    ACPI_RSDP_BYTES = 20,
+    ACPI_RSDT_AT = 0x40,
+    ACPI_RSDT_BYTES = 40,
+    ACPI_FADT_AT = 0x100,
+    ACPI_FADT_BYTES = 116
+};
+enum { ACPI_RSDP_RSDT = 16, ACPI_RSDT_FADT = 36, ACPI_FADT_FACS = 36, ACPI_FADT_DSDT = 40 };
 
 #endif

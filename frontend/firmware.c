@@ -42,9 +42,8 @@ static void build_bda(Phys *p)
     put(p, LOW_END, (0xa0000 - LOW_END) >> 10, 1); /* the EBDA's own size */
 }
 
-static void build_acpi(Phys *p)
+AcpiBoard firmware_acpi_board(u32 ram_bytes)
 {
-    static u8 tables[ACPI_ROOM];
     AcpiBoard b = {.pm1_evt = PIIX4PM_EVT,
                    .pm1_cnt = PIIX4PM_CNT,
                    .pm_tmr = PIIX4PM_TMR,
@@ -54,9 +53,16 @@ static void build_acpi(Phys *p)
                    .acpi_enable = PIIX4PM_ACPI_ENABLE,
                    .acpi_disable = PIIX4PM_ACPI_DISABLE,
                    .slp_typ_s5 = PIIX4PM_SLP_TYP_S5,
-                   .ram_bytes = p->ram_bytes};
+                   .ram_bytes = ram_bytes};
     memcpy(b.pirq, pirq_irqs, sizeof b.pirq);
-    acpi_build(&b, tables);
+    return b;
+}
+
+static void build_acpi(Phys *p)
+{
+    static u8 tables[ACPI_ROOM];
+    AcpiBoard b = firmware_acpi_board(p->ram_bytes);
+    acpi_build(&b, ACPI_PA, tables);
     phys_dma_write(p, ACPI_PA, tables, sizeof tables);
 }
 

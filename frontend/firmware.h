@@ -3,6 +3,7 @@
 #define RING3_FIRMWARE_H
 
 #include "cpu/cpu.h"
+#include "frontend/acpi.h"
 #include "mmu/phys.h"
 
 /* Low memory, as the loaders share it. Everything is conventional RAM to the guest, free once it has looked. */
@@ -24,6 +25,8 @@ typedef struct E820 {
 enum { E820_RAM = 1, E820_RESERVED = 2, E820_MAX = 4 };
 unsigned firmware_e820(u32 ram_bytes, E820 out[E820_MAX]); /* returns how many */
 
+/* firmware_acpi_board - where this board's power management block is, and its PCI interrupts. */
+AcpiBoard firmware_acpi_board(u32 ram_bytes);
 /* firmware_prepare - BIOS data area, GDT, ACPI tables, PCI interrupt routing. */
 void firmware_prepare(Bus *bus, Phys *phys);
 /* firmware_flat - protected mode, flat segments from that GDT, interrupts off, all registers 0, EIP = entry. */

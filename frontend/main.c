@@ -13,6 +13,7 @@
 #include "frontend/chardevs.h"
 #include "frontend/hostio.h"
 #include "frontend/pc.h"
+#include "frontend/rom.h"
 #include "frontend/tty.h"
 
 static bool open_trace(const Options *o, Problem *p)
@@ -41,15 +42,28 @@ static bool wants_stdin(const Options *o)
     return o->serial[0].kind == CHAR_STDIO || o->serial[1].kind == CHAR_STDIO;
 }
 
+/* What the processor runs first: a kernel that ring3 loads itself, or firmware. */
+static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Problem *p)
+{
+    Rom bios;
+    if (o->kernel) return boot_open(boot, o->ram_bytes, o->kernel, o->initrd, o->append, p);
+    if (!rom_open_bios(&bios, o->bios, p)) return false;
+    cfg->has_firmware = true;
+    cfg->bios = bios.bytes;
+    cfg->bios_bytes = bios.count;
+    return true;
+}
+
 static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
 {
     MachineConfig cfg = {.ram_bytes = o->ram_bytes,
+                         .debugcon_port = o->debugcon_port,
                          .debug_exit = o->debug_exit,
                          .debug_exit_iobase = o->debug_exit_iobase,
                          .debug_exit_iosize = o->debug_exit_iosize,
                          .rtc_base_unix_s = (s64)time(NULL)};
-    return boot_open(boot, o->ram_bytes, o->kernel, o->initrd, o->append, p) && open_backends(o, &cfg, p) &&
-           open_trace(o, p) && pc_start(pc, o, &cfg, boot, p) && hostio_start(&pc->cpu, wants_stdin(o), p);
+    return open_first_code(o, boot, &cfg, p) && open_backends(o, &cfg, p) && open_trace(o, p) &&
+           pc_start(pc, o, &cfg, o->kernel ? boot : NULL, p) && hostio_start(&pc->cpu, wants_stdin(o), p);
 }
 
 int main(int argc, char **argv)

@@ -236,6 +236,17 @@ static OptionsResult set_device(Options *o, const char *value)
     return words_refuse(&w, "-device", value);
 }
 
+static OptionsResult set_global(Options *o, const char *value)
+{
+    static const char name[] = "isa-debugcon.iobase=";
+    const char *s = value + sizeof name - 1;
+    u32 port;
+    if (!strncmp(value, name, sizeof name - 1) && parse_number(&s, &port) && !*s && port <= 0xffff)
+        return o->debugcon_port = (u16)port, OPTIONS_RUN;
+    say("-global %.80s: only isa-debugcon.iobase=0..0xffff can be set", value);
+    return OPTIONS_BAD;
+}
+
 static OptionsResult set_string(const char **to, const char *option, const char *value)
 {
     if (*value) {
@@ -254,6 +265,7 @@ static OptionsResult set_initrd(Options *o, const char *value)
 {
     return set_string(&o->initrd, "-initrd", value);
 }
+static OptionsResult set_bios(Options *o, const char *value) { return set_string(&o->bios, "-bios", value); }
 static OptionsResult set_trace_path(Options *o, const char *value)
 {
     return set_string(&o->trace_path, "-D", value);
@@ -279,6 +291,7 @@ static const Option options[] = {
     {"kernel", "FILE", set_kernel, "Linux bzImage or Multiboot ELF to boot"},
     {"initrd", "FILE", set_initrd, "initial RAM disk; Multiboot: modules, \"file args,file args\""},
     {"append", "TEXT", set_append, "kernel command line"},
+    {"bios", "FILE", set_bios, "firmware other than ring3's own (SeaBIOS's bios.bin works)"},
     {"serial", "stdio|file:PATH|null", set_serial,
      "where a serial port leads; the first is COM1, the second COM2"},
     {"display", "none", set_display, "no window"},
@@ -289,6 +302,7 @@ static const Option options[] = {
     {"d", "WORD,...", set_d, "what to trace; help lists the words"},
     {"D", "FILE", set_trace_path, "traces go to FILE, not to stderr"},
     {"debugcon", "stdio|file:PATH", set_debugcon, "debug console at port 0xe9"},
+    {"global", "isa-debugcon.iobase=PORT", set_global, "the debug console's port (SeaBIOS speaks at 0x402)"},
     {"device", "isa-debug-exit", set_device, "with [,iobase=0x501][,iosize=2]: a port that ends ring3"},
     {"h", NULL, show_help, "this text (also -help)"},
     {"help", NULL, show_help, NULL},
@@ -298,7 +312,7 @@ static const Option options[] = {
 static OptionsResult show_help(Options *o, const char *value)
 {
     (void)o, (void)value;
-    printf("usage: ring3 -kernel FILE [options]\n"
+    printf("usage: ring3 [options]\n"
            "Runs a 32-bit PC with its operating system as an ordinary process.\n\n");
     for (unsigned n = 0; n < ARRAY_LEN(options); n++) {
         char left[60];
@@ -366,7 +380,7 @@ static const char *contradiction(const Options *o)
 {
     if (!o->kernel && o->initrd) return "-initrd: only with -kernel";
     if (!o->kernel && o->append) return "-append: only with -kernel";
-    if (!o->kernel) return "nothing to boot: give -kernel FILE; -h lists the options";
+    if (o->kernel && o->bios) return "-bios: not with -kernel, which needs no firmware";
     if (o->serial[0].kind == CHAR_STDIO && o->serial[1].kind == CHAR_STDIO)
         return "-serial stdio: given twice, and there is only one standard input";
     return NULL;
@@ -376,6 +390,7 @@ OptionsResult options_parse(Options *o, int argc, char **argv)
 {
     *o = (Options){.ram_bytes = (u32)RAM_DEFAULT_MIB << 20,
                    .cpu = cpu_model_find("max"),
+                   .debugcon_port = 0xe9,
                    .debug_exit_iobase = 0x501,
                    .debug_exit_iosize = 2};
     OptionsResult r = parse_all(o, argc, argv);

@@ -17,10 +17,12 @@ enum { RAM_MIN_MIB = 1, RAM_MAX_MIB = 3072, RAM_DEFAULT_MIB = 128, SERIAL_PORTS 
 typedef struct Options {
     u32 ram_bytes;
     const char *kernel, *initrd, *append; /* NULL: not given */
+    const char *bios;                     /* NULL: ring3's own */
     CharSpec serial[SERIAL_PORTS];
     int serial_count; /* given with -serial */
     CharSpec debugcon;
     bool has_debugcon;
+    u16 debugcon_port;
     bool nographic, no_reboot;
     Accel accel;
     const CpuModel *cpu;

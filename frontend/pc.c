@@ -10,6 +10,7 @@
 #include "frontend/pc.h"
 
 #include "frontend/disasm.h"
+#include "frontend/fwfiles.h"
 #include "frontend/hostio.h"
 #include "translator/xlat.h"
 
@@ -68,13 +69,16 @@ static void idle(void *ctx)
     hostio_idle();
 }
 
+/* Without a kernel of ours the processor starts where reset left it: in the firmware. */
+static bool place(Pc *pc, Problem *p) { return !pc->boot || boot_place(pc->boot, &pc->cpu, p); }
+
 static bool reset(void *ctx)
 {
     Pc *pc = ctx;
     if (pc->no_reboot) return false;
     machine_reset(pc->machine);
     cpu_reset(&pc->cpu);
-    return boot_place(pc->boot, &pc->cpu, &pc->problem);
+    return place(pc, &pc->problem);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------ */
@@ -104,6 +108,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->no_reboot = o->no_reboot;
     pc->machine = machine_new(cfg, &ev);
     if (!pc->machine) return problem_set(p, "-m %u: the host has not enough memory", o->ram_bytes >> 20);
+    if (!boot) fwfiles_add(pc->machine, o->ram_bytes);
     Vcpu *c = &pc->cpu;
     cpu_init(c, o->cpu, machine_bus(pc->machine), machine_phys(pc->machine));
     c->intr_ack = machine_intr_ack;
@@ -114,7 +119,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     if (trace_mask & TRACE_STATS) c->row_hits = calloc(x86_row_count, sizeof *c->row_hits);
     if (!choose_engine(pc, o->accel, p)) return false;
     cpu_reset(c);
-    return boot_place(boot, c, p);
+    return place(pc, p);
 }
 
 /* A triple fault resets, as on a PC; so the run loop is entered again. */

@@ -10,7 +10,7 @@ typedef struct Pc {
     Machine *machine;
     Vcpu cpu;
     const Engine *engine;
-    const Boot *boot;
+    const Boot *boot; /* NULL: firmware boots */
     bool no_reboot;
     Problem problem; /* why a reset failed; empty: it did not */
 } Pc;

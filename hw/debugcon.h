@@ -9,6 +9,6 @@ typedef struct Debugcon {
     Chardev *backend;
 } Debugcon;
 
-void debugcon_init(Debugcon *d, Bus *bus, Chardev *backend);
+void debugcon_init(Debugcon *d, Bus *bus, u16 port, Chardev *backend);
 
 #endif

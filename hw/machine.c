@@ -17,6 +17,7 @@
 #include "hw/debugcon.h"
 #include "hw/debugexit.h"
 #include "hw/dma.h"
+#include "hw/fwcfg.h"
 #include "hw/i440fx.h"
 #include "hw/kbc.h"
 #include "hw/pci.h"
@@ -45,6 +46,7 @@ struct Machine {
     I440fx host_bridge;
     Piix3 isa_bridge;
     Piix4pm power;
+    Fwcfg fwcfg;
     Debugcon debugcon;
     Debugexit debug_exit;
     Drive drive[DRIVE_COUNT];
@@ -121,7 +123,8 @@ static void machine_wire(Machine *m)
     dma_init(&m->dma, bus);
     i440fx_init(&m->host_bridge, &m->pci, m->phys);
     piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), powered_off, m);
-    if (c->debugcon) debugcon_init(&m->debugcon, bus, c->debugcon);
+    if (c->has_firmware) fwcfg_init(&m->fwcfg, bus, c->ram_bytes);
+    if (c->debugcon) debugcon_init(&m->debugcon, bus, c->debugcon_port, c->debugcon);
     if (c->debug_exit)
         debugexit_init(&m->debug_exit, bus, c->debug_exit_iobase, c->debug_exit_iosize, debug_exited, m);
     rtc_set_memory_size(&m->rtc, c->ram_bytes);
@@ -145,14 +148,28 @@ static void board_post(Machine *m)
     for (unsigned i = 0; i < ARRAY_LEN(writes); i++) bus_port_out(m->bus, writes[i].port, writes[i].value, 1);
 }
 
+/* The image's end lies under 4 GiB, where the processor starts, and once more under 1 MiB, as the chipset decodes it. What
+ * a guest made of the lower copy (shadow RAM) is gone after a reset. */
+static void bios_place(Machine *m)
+{
+    enum { LOW_WINDOW = 128 << 10, MIB = 1 << 20 };
+    const u8 *image = m->config.bios;
+    u32 bytes = m->config.bios_bytes, low = bytes < LOW_WINDOW ? bytes : LOW_WINDOW;
+    if (!image) return;
+    if (!phys_hp(m->phys, 0u - bytes)) phys_add_rom(m->phys, 0u - bytes, image, bytes);
+    phys_add_rom(m->phys, MIB - low, image + bytes - low, low);
+}
+
 /* The interrupt controller comes last: what the others' lines did on the way leaves no request behind. */
 void machine_reset(Machine *m)
 {
     bool firmware = m->config.has_firmware;
     pci_reset(&m->pci);
     i440fx_reset(&m->host_bridge, !firmware);
+    bios_place(m);
     piix3_reset(&m->isa_bridge);
     piix4pm_reset(&m->power, !firmware);
+    fwcfg_reset(&m->fwcfg);
     dma_reset(&m->dma);
     uart_reset(&m->uart[0]);
     uart_reset(&m->uart[1]);
@@ -203,6 +220,13 @@ Bus *machine_bus(Machine *m) { return m->bus; }
 Phys *machine_phys(Machine *m) { return m->phys; }
 Clock *machine_clock(Machine *m) { return &m->clock; }
 Drive *machine_drive(Machine *m, DriveId id) { return &m->drive[id]; }
+
+void machine_power_button(Machine *m) { piix4pm_power_button(&m->power); }
+
+void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, u32 count)
+{
+    fwcfg_add(&m->fwcfg, name, bytes, count);
+}
 
 u8 machine_intr_ack(void *machine) { return pic_ack(&((Machine *)machine)->pic); }
 

@@ -12,13 +12,16 @@ typedef struct MachineConfig {
     u32 ram_bytes;
     Chardev *serial[2]; /* NULL: no backend, the port exists all the same */
     Chardev *debugcon;  /* NULL: port 0xe9 absent */
-    bool debug_exit;    /* -device isa-debug-exit */
+    u16 debugcon_port;
+    bool debug_exit; /* -device isa-debug-exit */
     u16 debug_exit_iobase;
     u8 debug_exit_iosize;
     s64 rtc_base_unix_s;      /* RTC at power-on, UTC seconds */
     bool manual_clock;        /* tests */
     bool has_firmware;        /* chips start in their reset state; false (-kernel): as firmware leaves them */
     Drive drive[DRIVE_COUNT]; /* what is in the bays at power-on */
+    const u8 *bios;           /* with firmware: the image that ends at 4 GiB and at 1 MiB; NULL without */
+    u32 bios_bytes;
 } MachineConfig;
 
 /* What the board asks of whoever runs it. All on the vCPU thread. */
@@ -43,6 +46,9 @@ u8 machine_intr_ack(void *machine);           /* PIC INTA cycle; for Vcpu.intr_a
 void machine_ferr(void *machine, bool level); /* FERR#: IRQ13 */
 void machine_service(Machine *m);             /* run due timers, pull chardev input */
 Drive *machine_drive(Machine *m, DriveId id);
+void machine_power_button(Machine *m); /* pressed for a moment: the guest may power off */
+/* A file for the firmware (fw_cfg); the bytes are the caller's, for the machine's life. */
+void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, u32 count);
 /* Poke CMOS/RTC NVRAM (firmware data the loader sets). */
 void machine_set_cmos(Machine *m, u8 index, u8 value);
 

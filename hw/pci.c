@@ -128,6 +128,8 @@ void pci_function_init(PciFunction *f, u16 vendor, u16 device, u32 class_code, u
     pci_set16(f, PCI_VENDOR, vendor);
     pci_set16(f, PCI_DEVICE, device);
     pci_set32(f, PCI_REVISION, class_code << 8 | revision);
+    pci_set16(f, PCI_SUBSYSTEM_VENDOR, 0x1af4); /* QEMU's: firmware for virtual boards looks for them */
+    pci_set16(f, PCI_SUBSYSTEM, 0x1100);
     pci_allow(f, PCI_INTERRUPT_LINE, 1, 0xff);
 }
 

@@ -12,8 +12,8 @@
  * Quirks that guests rely on: SLP_TYP 0 with SLP_EN powers off (the PIIX4's own code for soft off); SLP_EN reads
  * 0; general purpose events read 0; the 24-bit timer reads 0 in its upper byte.
  *
- * Not implemented: sleep states other than S5 (the machine "wakes" at once: WAK_STS), power and sleep buttons,
- * SMBus (registers 90h, D2h stored), device monitors, processor C-states and throttling.
+ * Not implemented: sleep states other than S5 (the machine "wakes" at once: WAK_STS), the sleep
+ * button, SMBus (registers 90h, D2h stored), device monitors, processor C-states and throttling.
  */
 #include "hw/piix4pm.h"
 
@@ -27,8 +27,9 @@ enum {
     IO_BYTES = 64
 };
 enum { PM1_STS = 0x00, PM1_EN = 0x02, PM1_CNT = 0x04, PM_TMR = 0x08 };
-enum { TMR_STS = 0x0001, GBL_STS = 0x0020, WAK_STS = 0x8000, TMR_EN = 0x0001 };
+enum { TMR_STS = 0x0001, GBL_STS = 0x0020, PWRBTN_STS = 0x0100, WAK_STS = 0x8000, TMR_EN = 0x0001 };
 enum { STS_CLEARABLE = 0x8d31, EN_WRITABLE = 0x0521, CNT_WRITABLE = 0x1c03 };
+enum { DEVACTB_APMC_EN = 1 << 25 };
 enum { SCI_EN = 0x0001, SLP_TYP_SHIFT = 10, SLP_EN = 0x2000 };
 enum { TMR_HZ = 3579545, TMR_MASK = 0xffffff, TMR_HALF_BITS = 23 };
 
@@ -154,6 +155,13 @@ static void config_written(void *dev, u32 reg, unsigned bytes)
 
 static void piix4pm_fire(void *dev) { sync(dev); }
 
+void piix4pm_power_button(Piix4pm *x)
+{
+    sync(x);
+    x->pm1_sts |= PWRBTN_STS;
+    sync(x);
+}
+
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 void piix4pm_reset(Piix4pm *x, bool configured)
@@ -173,6 +181,7 @@ void piix4pm_reset(Piix4pm *x, bool configured)
     pci_allow(f, SMBHSTCFG, 1, 0x0f);
     pci_set32(f, PMBA, (configured ? PIIX4PM_BASE : 0) | 1);
     pci_set32(f, SMBBA, 1);
+    pci_set32(f, DEVACTB, DEVACTB_APMC_EN); /* firmware takes it for: SMM is set up already */
     f->config[PMREGMISC] = configured ? PMIOSE : 0;
     x->pm1_sts = x->pm1_en = 0;
     x->pm1_cnt = configured ? SCI_EN : 0;

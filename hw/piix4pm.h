@@ -45,6 +45,7 @@ typedef struct Piix4pm {
 void piix4pm_init(Piix4pm *x, Pci *pci, Bus *bus, Clock *clock, IrqLine sci, void (*poweroff)(void *),
                   void *ctx);
 /* Reset; `configured`: as firmware leaves it for a kernel, PMBASE set, I/O on, in ACPI mode. */
+void piix4pm_power_button(Piix4pm *x); /* pressed for a moment */
 void piix4pm_reset(Piix4pm *x, bool configured);
 
 #endif

@@ -77,6 +77,8 @@ def kernels(folder):
         closed = file("closed", elf)
         os.chmod(closed, 0)
         bad(["-kernel", closed], "-kernel", "closed", "Permission denied")
+    for bios in folder, folder + "/none", folder + "/empty", file("odd", os.urandom(70000)), file("huge", bytes(2 << 20)):
+        bad(["-bios", bios], "-bios", bios)
     good = file("linux", linux_image(100000, 100000))
     bad(["-kernel", file("short", linux_image(50000, 100000))], "-kernel", "short", "truncated")
     bad(["-kernel", file("head", linux_image(50000, 100000)[:800])], "-kernel", "head", "truncated")
@@ -122,7 +124,8 @@ def options():
     bad(["-m"], "-m")
     bad(["-append", "x"], "-append")
     bad(["-initrd", "x"], "-initrd")
-    bad([], "-kernel")
+    bad(["-global", "isa-debugcon.iobase=0x10000"], "-global", "0x10000")
+    bad(["-bios", "x", "-kernel", probe], "-bios", "-kernel")
 
 
 def good():

@@ -40,7 +40,7 @@ static const u8 *table(u32 pa, const char *signature)
 static void tables_point_at_each_other(void **state)
 {
     (void)state;
-    u32 used = acpi_build(&board, image);
+    u32 used = acpi_build(&board, ACPI_PA, image);
     assert_true(used < ACPI_ROOM);
     assert_memory_equal(image, "RSD PTR ", 8);
     assert_int_equal(sum(image, 20), 0);
@@ -59,12 +59,31 @@ static void tables_point_at_each_other(void **state)
     assert_int_equal((u32)(dsdt - image) + load32(dsdt + 4), used);
 }
 
+/* The fields that acpi.h names are all that depends on where the tables lie. */
+static void tables_move_by_the_named_fields(void **state)
+{
+    enum { MOVED = 0x1000 };
+    static u8 other[ACPI_ROOM];
+    static const u32 fields[] = {ACPI_RSDP_RSDT, ACPI_RSDT_AT + ACPI_RSDT_FADT, ACPI_FADT_AT + ACPI_FADT_FACS,
+                                 ACPI_FADT_AT + ACPI_FADT_DSDT};
+    (void)state;
+    acpi_build(&board, 0, image);
+    acpi_build(&board, MOVED, other);
+    for (unsigned n = 0; n < ARRAY_LEN(fields); n++)
+        store32(image + fields[n], load32(image + fields[n]) + MOVED);
+    image[8] = (u8)(image[8] - sum(image, ACPI_RSDP_BYTES));
+    u8 *rsdt = image + ACPI_RSDT_AT, *fadt = image + ACPI_FADT_AT;
+    rsdt[9] = (u8)(rsdt[9] - sum(rsdt, ACPI_RSDT_BYTES));
+    fadt[9] = (u8)(fadt[9] - sum(fadt, ACPI_FADT_BYTES));
+    assert_memory_equal(image, other, ACPI_ROOM);
+}
+
 /* \_S5_ = Package(4) {5, 5, 0, 0}, as bytes: NameOp \ _S5_ PackageOp length 4 ... */
 static void s5_has_the_sleep_type(void **state)
 {
     static const u8 s5[] = {0x08, '\\', '_', 'S', '5', '_', 0x12, 8, 4, 0x0a, 5, 0x0a, 5, 0, 0};
     (void)state;
-    u32 used = acpi_build(&board, image);
+    u32 used = acpi_build(&board, ACPI_PA, image);
     assert_memory_equal(image + used - sizeof s5, s5, sizeof s5);
 }
 
@@ -136,11 +155,9 @@ static void resource_templates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tables_point_at_each_other),
-        cmocka_unit_test(s5_has_the_sleep_type),
-        cmocka_unit_test(package_lengths_of_every_size),
-        cmocka_unit_test(integers_and_ids),
-        cmocka_unit_test(resource_templates),
+        cmocka_unit_test(tables_point_at_each_other), cmocka_unit_test(tables_move_by_the_named_fields),
+        cmocka_unit_test(s5_has_the_sleep_type),      cmocka_unit_test(package_lengths_of_every_size),
+        cmocka_unit_test(integers_and_ids),           cmocka_unit_test(resource_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

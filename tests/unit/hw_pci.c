@@ -277,7 +277,7 @@ static void debug_console(void **state)
     Debugcon d;
     Script s;
     script_init(&s, "");
-    debugcon_init(&d, bus, &s.dev);
+    debugcon_init(&d, bus, 0xe9, &s.dev);
     assert_int_equal(in(0xe9), 0xe9);
     out(0xe9, 'h'), out(0xe9, 'i');
     assert_memory_equal(s.output, "hi", 3);

@@ -1,0 +1,10 @@
+/* fwfiles.h - the files that the firmware finds in fw_cfg. See fwfiles.c. */
+#ifndef RING3_FWFILES_H
+#define RING3_FWFILES_H
+
+#include "hw/machine.h"
+
+/* fwfiles_add - all of them; once, before the guest runs. */
+void fwfiles_add(Machine *m, u32 ram_bytes);
+
+#endif
