@@ -1,0 +1,14 @@
+/* png.h - a picture in memory to a PNG or PPM file. See png.c. */
+#ifndef RING3_PNG_H
+#define RING3_PNG_H
+
+#include "frontend/say.h"
+
+/* png_write, ppm_write - xrgb: width x height pixels 0x00RRGGBB, row by row. False: *p says why; a file that could
+ * not be finished is taken away. They use the FPU: on the vCPU thread only where it is parked (a service hook). */
+bool png_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p);
+bool ppm_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p);
+/* picture_write - PNG if the name ends with .png, PPM otherwise. */
+bool picture_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p);
+
+#endif
