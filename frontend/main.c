@@ -62,7 +62,8 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .debug_exit_iobase = o->debug_exit_iobase,
                          .debug_exit_iosize = o->debug_exit_iosize,
                          .rtc_base_unix_s = (s64)time(NULL)};
-    return open_first_code(o, boot, &cfg, p) && open_backends(o, &cfg, p) && open_trace(o, p) &&
+    return open_first_code(o, boot, &cfg, p) && open_backends(o, &cfg, p) &&
+           drives_open(&o->drives, cfg.drive, p) && open_trace(o, p) &&
            pc_start(pc, o, &cfg, o->kernel ? boot : NULL, p) && hostio_start(&pc->cpu, wants_stdin(o), p);
 }
 

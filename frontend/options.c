@@ -281,6 +281,44 @@ static OptionsResult set_no_reboot(Options *o, const char *value)
     (void)value;
     return o->no_reboot = true, OPTIONS_RUN;
 }
+
+/* Drives: drive_options.c says what is wrong. */
+static OptionsResult said(bool ok, const Problem *p)
+{
+    if (!ok) say("%s", p->text);
+    return ok ? OPTIONS_RUN : OPTIONS_BAD;
+}
+
+#define BAY_OPTION(name, id, cdrom)                                                                          \
+    static OptionsResult set_##name(Options *o, const char *value)                                           \
+    {                                                                                                        \
+        Problem p;                                                                                           \
+        return said(drive_option_bay(&o->drives, id, cdrom, "-" #name, value, &p), &p);                      \
+    }
+BAY_OPTION(fda, DRIVE_FLOPPY_A, false)
+BAY_OPTION(fdb, DRIVE_FLOPPY_B, false)
+BAY_OPTION(hda, DRIVE_IDE_0, false)
+BAY_OPTION(hdb, DRIVE_IDE_1, false)
+BAY_OPTION(hdc, DRIVE_IDE_2, false)
+BAY_OPTION(hdd, DRIVE_IDE_3, false)
+BAY_OPTION(cdrom, DRIVE_IDE_2, true)
+
+static OptionsResult set_drive(Options *o, const char *value)
+{
+    Problem p;
+    return said(drive_option_drive(&o->drives, value, &p), &p);
+}
+static OptionsResult set_boot(Options *o, const char *value)
+{
+    Problem p;
+    return said(drive_option_boot(&o->drives, value, &p), &p);
+}
+static OptionsResult set_snapshot(Options *o, const char *value)
+{
+    (void)value;
+    return o->drives.snapshot = true, OPTIONS_RUN;
+}
+
 static OptionsResult show_help(Options *o, const char *value);
 static OptionsResult show_version(Options *o, const char *value);
 
@@ -292,6 +330,17 @@ static const Option options[] = {
     {"initrd", "FILE", set_initrd, "initial RAM disk; Multiboot: modules, \"file args,file args\""},
     {"append", "TEXT", set_append, "kernel command line"},
     {"bios", "FILE", set_bios, "firmware other than ring3's own (SeaBIOS's bios.bin works)"},
+    {"hda", "FILE", set_hda, "disk image or block device: primary master (-hdb slave, -hdc, -hdd secondary)"},
+    {"hdb", "FILE", set_hdb, NULL},
+    {"hdc", "FILE", set_hdc, NULL},
+    {"hdd", "FILE", set_hdd, NULL},
+    {"cdrom", "FILE", set_cdrom, "CD image: in the CD drive, the secondary master"},
+    {"fda", "FILE", set_fda, "floppy image: in drive A (-fdb: in drive B)"},
+    {"fdb", "FILE", set_fdb, NULL},
+    {"drive", "file=FILE,...", set_drive,
+     "if=ide|floppy, index=N, media=disk|cdrom, format=raw, snapshot=on, readonly=on"},
+    {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
+    {"boot", "[order=]cad", set_boot, "a floppy, c disk, d CD; also ,once=d and ,menu=on"},
     {"serial", "stdio|file:PATH|null", set_serial,
      "where a serial port leads; the first is COM1, the second COM2"},
     {"display", "none", set_display, "no window"},
@@ -393,6 +442,7 @@ OptionsResult options_parse(Options *o, int argc, char **argv)
                    .debugcon_port = 0xe9,
                    .debug_exit_iobase = 0x501,
                    .debug_exit_iosize = 2};
+    drive_options_init(&o->drives);
     OptionsResult r = parse_all(o, argc, argv);
     if (r != OPTIONS_RUN) return r;
     if (o->nographic && !o->serial_count) o->serial[o->serial_count++] = (CharSpec){CHAR_STDIO, NULL};

@@ -3,6 +3,7 @@
 #define RING3_OPTIONS_H
 
 #include "cpu/cpu.h"
+#include "frontend/drive_options.h"
 
 typedef enum CharKind { CHAR_NULL, CHAR_STDIO, CHAR_FILE } CharKind;
 typedef struct CharSpec {
@@ -28,6 +29,7 @@ typedef struct Options {
     const CpuModel *cpu;
     u32 trace_mask;
     const char *trace_path;
+    DriveOptions drives;
     bool debug_exit;
     u16 debug_exit_iobase;
     u8 debug_exit_iosize;

@@ -20,8 +20,10 @@ typedef struct Drive {
     Medium *medium; /* NULL: empty */
     bool locked;    /* the guest forbids removal */
     bool tray_open;
+    bool eject_wanted; /* somebody pressed the button while it was locked */
     void (*moved)(
-        void *ctx); /* set by the controller: called after `medium` or `tray_open` changed from outside */
+        void *
+            ctx); /* set by the controller: called after `medium`, `tray_open` or `eject_wanted` changed from outside */
     void *ctx;
 } Drive;
 

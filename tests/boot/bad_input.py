@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from vm import check, main
+from vm import Vm, check, main
 
 ring3, probe = sys.argv[1:3]
 
@@ -128,6 +128,55 @@ def options():
     bad(["-bios", "x", "-kernel", probe], "-bios", "-kernel")
 
 
+def drives():
+    k = ["-kernel", probe]
+    bad(k + ["-hda", ""], "-hda", "empty name")
+    bad(k + ["-boot", "x"], "-boot", "x", "floppy")
+    bad(k + ["-boot", "cc"], "-boot")
+    bad(k + ["-boot", "order="], "-boot")
+    bad(k + ["-boot", "ordr=c"], "-boot", "ordr", "order")
+    bad(k + ["-boot", "c,menu=yes"], "-boot", "menu", "on")
+    bad(k + ["-drive", "fiel=x"], "-drive", "fiel", "file")
+    bad(k + ["-drive", "file=x,index=4"], "-drive", "index=4")
+    bad(k + ["-drive", "file=x,if=scsi"], "-drive", "scsi", "ide")
+    bad(k + ["-drive", "file=x,if=none"], "-drive", "none")
+    bad(k + ["-drive", "file=x,if=floppy,index=2"], "-drive", "floppy")
+    bad(k + ["-drive", "file=x,if=floppy,media=cdrom"], "-drive", "floppy")
+    bad(k + ["-drive", "file=x,media=cd"], "-drive", "cd", "cdrom")
+    bad(k + ["-drive", "file=x,format=qcow2"], "-drive", "qcow2", "raw")
+    bad(k + ["-drive", "file=x,readonly=yes"], "-drive", "readonly", "on")
+    bad(k + ["-drive", "index=0"], "-drive", "file")
+    bad(k + ["-hdc", probe, "-cdrom", probe], "-cdrom", "-hdc")
+    bad(k + ["-drive", "file=x,index=0", "-hda", "y"], "-hda", "-drive x")
+
+
+def images(folder):
+    path = lambda name: os.path.join(folder, name)
+    for name, size in ("disk", 1 << 20), ("void", 0):
+        with open(path(name), "wb") as f:
+            f.truncate(size)
+    os.mkfifo(path("pipe"))
+    for option in "-hda", "-cdrom", "-fda":
+        bad(["-kernel", probe, option, folder], option, folder, "folder")
+        bad(["-kernel", probe, option, path("none")], option, "none", "No such file")
+        bad(["-kernel", probe, option, path("void")], option, "void", "empty")
+        bad(["-kernel", probe, option, path("pipe")], option, "pipe")
+        bad(["-kernel", probe, option, "/dev/zero"], option, "/dev/zero")
+    if os.geteuid():
+        os.chmod(path("disk"), 0o400)
+        bad(["-kernel", probe, "-hda", path("disk")], "-hda", "disk", "readonly=on")
+        os.chmod(path("disk"), 0)
+        bad(["-kernel", probe, "-hda", path("disk")], "-hda", "disk", "Permission denied")
+        os.chmod(path("disk"), 0o600)
+    bad(["-kernel", probe, "-hda", path("disk"), "-hdb", path("disk")], "-hdb", "disk", "lock")
+    bad(["-kernel", probe, "-hda", path("disk"), "-cdrom", path("disk")], "-cdrom", "disk", "lock")
+    first = Vm([ring3, "-kernel", probe, "-append", "spin", "-serial", "stdio", "-hda", path("disk")])
+    first.expect("probe")
+    bad(["-kernel", probe, "-hda", path("disk")], "-hda", "disk", 'Failed to get "write" lock')
+    bad(["-kernel", probe, "-drive", "readonly=on,file=" + path("disk")], "-drive", "disk", "lock")
+    first.kill()
+
+
 def good():
     for args, word in (["-h"], "-kernel"), (["--help"], "-append"), (["-version"], "ring3 "), (["-d", "help"], "guest_errors"), (["-cpu", "help"], "pentium2"):
         p = subprocess.run([ring3, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
@@ -136,9 +185,12 @@ def good():
 
 def all_tests():
     options()
+    drives()
     good()
     with tempfile.TemporaryDirectory() as folder:
         kernels(folder)
+    with tempfile.TemporaryDirectory() as folder:
+        images(folder)
 
 
 main(all_tests)

@@ -1,0 +1,242 @@
+/* drive_options.c - -hda and its kin, -drive, -boot: from words to drive bays.
+ *
+ * A -drive value is a list of key=value with commas between; a comma that belongs to a file name is doubled. Without
+ * index (or bus and unit) a drive takes the first free place of its kind.
+ *
+ * Differences from QEMU: format=raw is the only format and is never guessed; if=none is refused, since no device could
+ * refer to the drive; -boot knows order, once and menu.
+ */
+#include "frontend/drive_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "frontend/suggest.h"
+
+enum { VALUE_BYTES = 4096 };
+
+static const char *const bay_names[DRIVE_COUNT] = {"floppy drive A",       "floppy drive B",
+                                                   "the primary master",   "the primary slave",
+                                                   "the secondary master", "the secondary slave"};
+
+void drive_options_init(DriveOptions *o) { *o = (DriveOptions){.boot_order = "cad"}; }
+
+static bool take_bay(DriveOptions *o, DriveId id, const DriveSpec *s, Problem *p)
+{
+    DriveSpec *to = &o->drive[id];
+    if (to->option)
+        return problem_set(p, "%s: %s is taken already by %s %.100s", s->option, bay_names[id], to->option,
+                           to->path ? to->path : "");
+    *to = *s;
+    return true;
+}
+
+bool drive_option_bay(DriveOptions *o, DriveId id, bool cdrom, const char *option, const char *path,
+                      Problem *p)
+{
+    DriveSpec s = {.option = option, .path = path, .cdrom = cdrom, .readonly = cdrom};
+    if (!*path) return problem_set(p, "%s '': an empty name", option);
+    return take_bay(o, id, &s, p);
+}
+
+/* --- key=value lists ------------------------------------------------------------------------------------- */
+
+typedef struct Pair {
+    char key[32], value[VALUE_BYTES];
+} Pair;
+
+/* The next pair of *s, moving *s behind it. A word without '=' is a value for `implied`, or "on" for its name. */
+static bool next_pair(const char **s, const char *implied, Pair *pair)
+{
+    const char *at = *s;
+    size_t n = 0, word = strcspn(at, "=,");
+    bool has_key = at[word] == '=';
+    if (!*at) return false;
+    snprintf(pair->key, sizeof pair->key, "%.*s", (int)(has_key || !implied ? word : strlen(implied)),
+             has_key || !implied ? at : implied);
+    at += has_key ? word + 1 : 0;
+    while (*at && (*at != ',' || at[1] == ',')) {
+        if (*at == ',') at++;
+        if (n + 1 < sizeof pair->value) pair->value[n++] = *at;
+        at++;
+    }
+    pair->value[n] = 0;
+    if (!has_key && !implied) snprintf(pair->value, sizeof pair->value, "on");
+    *s = *at ? at + 1 : at;
+    return true;
+}
+
+static bool refuse_word(Problem *p, const char *what, const char *word, const char *const *known)
+{
+    Suggest s;
+    char list[120] = "";
+    suggest_begin(&s, word);
+    for (; *known; known++) {
+        size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", *known);
+        suggest_offer(&s, *known);
+    }
+    const char *near = suggest_result(&s);
+    if (near) return problem_set(p, "%s '%.60s': did you mean '%s'? (one of: %s)", what, word, near, list);
+    return problem_set(p, "%s '%.60s': no such word; one of: %s", what, word, list);
+}
+
+static bool parse_switch(const Pair *pair, const char *what, bool *to, Problem *p)
+{
+    static const char *const words[] = {"on", "off", NULL};
+    char name[60];
+    *to = !strcmp(pair->value, "on");
+    if (*to || !strcmp(pair->value, "off")) return true;
+    snprintf(name, sizeof name, "%s %.31s=", what, pair->key);
+    return refuse_word(p, name, pair->value, words);
+}
+
+/* --- -drive ---------------------------------------------------------------------------------------------- */
+
+enum { IF_IDE, IF_FLOPPY };
+
+typedef struct DriveWords {
+    DriveSpec spec;
+    char path[VALUE_BYTES];
+    int interface, index, bus, unit; /* numbers: -1: not given */
+} DriveWords;
+
+static bool parse_place(const Pair *pair, int *to, Problem *p)
+{
+    char *end;
+    unsigned long v = strtoul(pair->value, &end, 10);
+    if (pair->value[0] < '0' || pair->value[0] > '9' || *end || v > 3)
+        return problem_set(p, "-drive %s=%.60s: takes a number from 0 to 3", pair->key, pair->value);
+    *to = (int)v;
+    return true;
+}
+
+static bool parse_interface(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const words[] = {"ide", "floppy", NULL};
+    for (int n = 0; words[n]; n++)
+        if (!strcmp(pair->value, words[n])) return d->interface = n, true;
+    if (!strcmp(pair->value, "none"))
+        return problem_set(p, "-drive if=none: no device could use it; say if=ide or if=floppy");
+    return refuse_word(p, "-drive if=", pair->value, words);
+}
+
+static bool parse_media(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const words[] = {"disk", "cdrom", NULL};
+    d->spec.cdrom = !strcmp(pair->value, "cdrom");
+    if (d->spec.cdrom || !strcmp(pair->value, "disk")) return true;
+    return refuse_word(p, "-drive media=", pair->value, words);
+}
+
+static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const keys[] = {"file",   "if",       "index",    "bus", "unit", "media",
+                                       "format", "snapshot", "readonly", "id",  NULL};
+    static const char *const formats[] = {"raw", NULL};
+    const char *k = pair->key;
+    if (!strcmp(k, "file")) return snprintf(d->path, sizeof d->path, "%s", pair->value), true;
+    if (!strcmp(k, "if")) return parse_interface(pair, d, p);
+    if (!strcmp(k, "index")) return parse_place(pair, &d->index, p);
+    if (!strcmp(k, "bus")) return parse_place(pair, &d->bus, p);
+    if (!strcmp(k, "unit")) return parse_place(pair, &d->unit, p);
+    if (!strcmp(k, "media")) return parse_media(pair, d, p);
+    if (!strcmp(k, "format"))
+        return !strcmp(pair->value, "raw") || refuse_word(p, "-drive format=", pair->value, formats);
+    if (!strcmp(k, "snapshot")) return parse_switch(pair, "-drive", &d->spec.snapshot, p);
+    if (!strcmp(k, "readonly") || !strcmp(k, "read-only"))
+        return parse_switch(pair, "-drive", &d->spec.readonly, p);
+    if (!strcmp(k, "id")) return true;
+    return refuse_word(p, "-drive", k, keys);
+}
+
+/* The bay that the words mean, or -1. */
+static int find_bay(const DriveOptions *o, const DriveWords *d, Problem *p)
+{
+    int places = d->interface == IF_FLOPPY ? 2 : 4, per_bus = 2, index = d->index;
+    int first = d->interface == IF_FLOPPY ? DRIVE_FLOPPY_A : DRIVE_IDE_0;
+    if (index >= 0 && (d->bus >= 0 || d->unit >= 0))
+        return problem_set(p, "-drive: index= or bus= and unit=, not both"), -1;
+    if (d->bus >= 0 || d->unit >= 0)
+        index = (d->bus > 0 ? d->bus : 0) * per_bus + (d->unit > 0 ? d->unit : 0);
+    if (d->unit >= per_bus || index >= places)
+        return problem_set(p, "-drive: there is no %s drive in that place",
+                           d->interface == IF_FLOPPY ? "floppy" : "IDE"),
+               -1;
+    if (index >= 0) return first + index;
+    for (int n = 0; n < places; n++)
+        if (!o->drive[first + n].option) return first + n;
+    return problem_set(p, "-drive: all %d places of its kind are taken", places), -1;
+}
+
+bool drive_option_drive(DriveOptions *o, const char *value, Problem *p)
+{
+    DriveWords d = {.spec = {.option = "-drive"}, .index = -1, .bus = -1, .unit = -1};
+    Pair pair;
+    while (next_pair(&value, NULL, &pair))
+        if (!parse_drive_pair(&pair, &d, p)) return false;
+    if (d.interface == IF_FLOPPY && d.spec.cdrom) return problem_set(p, "-drive: a floppy drive takes no CD");
+    if (!d.path[0] && d.interface == IF_IDE && !d.spec.cdrom)
+        return problem_set(p, "-drive: file=FILE is missing (only CD and floppy drives may be empty)");
+    int bay = find_bay(o, &d, p);
+    if (bay < 0) return false;
+    d.spec.readonly |= d.spec.cdrom;
+    if (d.path[0]) d.spec.path = strdup(d.path);
+    return take_bay(o, (DriveId)bay, &d.spec, p);
+}
+
+/* --- -boot ----------------------------------------------------------------------------------------------- */
+
+static bool parse_order(const Pair *pair, char to[8], Problem *p)
+{
+    const char *s = pair->value;
+    if (!*s) return problem_set(p, "-boot %s=: no drive named; a floppy, c disk, d CD, n network", pair->key);
+    for (const char *at = s; *at; at++)
+        if (!strchr("acdn", *at) || strchr(at + 1, *at))
+            return problem_set(p,
+                               "-boot %s=%.40s: takes each of a (floppy), c (disk), d (CD), n (network) once",
+                               pair->key, s);
+    memcpy(to, s, strlen(s) + 1);
+    return true;
+}
+
+bool drive_option_boot(DriveOptions *o, const char *value, Problem *p)
+{
+    static const char *const keys[] = {"order", "once", "menu", NULL};
+    const char *implied = "order";
+    Pair pair;
+    for (; next_pair(&value, implied, &pair); implied = NULL) {
+        bool ok;
+        if (!strcmp(pair.key, "order"))
+            ok = parse_order(&pair, o->boot_order, p);
+        else if (!strcmp(pair.key, "once"))
+            ok = parse_order(&pair, o->boot_once, p);
+        else if (!strcmp(pair.key, "menu"))
+            ok = parse_switch(&pair, "-boot", &o->boot_menu, p);
+        else
+            ok = refuse_word(p, "-boot", pair.key, keys);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+/* --- the bays -------------------------------------------------------------------------------------------- */
+
+static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Problem *p)
+{
+    MediaSpec m = {.option = s->option, .path = s->path, .readonly = s->readonly};
+    m.snapshot = (s->snapshot || o->snapshot) && !s->readonly;
+    *bay = (Drive){.present = true, .cdrom = s->cdrom};
+    if (!s->path) return true;
+    return (bay->medium = media_open(&m, p)) != NULL;
+}
+
+bool drives_open(const DriveOptions *o, Drive bays[DRIVE_COUNT], Problem *p)
+{
+    for (int n = 0; n < DRIVE_COUNT; n++) bays[n] = (Drive){0};
+    bays[DRIVE_FLOPPY_A].present = true;
+    bays[DRIVE_IDE_2] = (Drive){.present = true, .cdrom = true};
+    for (int n = 0; n < DRIVE_COUNT; n++)
+        if (o->drive[n].option && !drive_open(o, &o->drive[n], &bays[n], p)) return false;
+    return true;
+}

@@ -1,0 +1,24 @@
+/* media.h - image files and block devices as the media of drives (hw/medium.h), and changing them. See media.c. */
+#ifndef RING3_MEDIA_H
+#define RING3_MEDIA_H
+
+#include "frontend/say.h"
+#include "hw/drive.h"
+
+typedef struct MediaSpec {
+    const char *option; /* for messages: "-hda"; NULL: none */
+    const char *path;
+    bool readonly; /* readonly=on, or a CD */
+    bool snapshot; /* writes go to a temporary file and are forgotten at the end */
+} MediaSpec;
+
+/* media_open - a raw image or block device, locked against others' writes. NULL: *p says why. */
+Medium *media_open(const MediaSpec *spec, Problem *p);
+void media_close(Medium *m); /* NULL is fine */
+
+/* media_change, media_eject - what the monitor's `change` and `eject` do while the guest runs; on the vCPU thread. A tray
+ * that the guest has locked is opened only by force; without it the guest hears that somebody pressed the button. */
+bool media_change(Drive *d, const MediaSpec *spec, bool force, Problem *p);
+bool media_eject(Drive *d, bool force, Problem *p);
+
+#endif
