@@ -47,6 +47,23 @@ u64 host_now_ns(void)
     return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
 }
 
+/* CPUID 80000007 EDX bit 8 promises one rate in all states; that all CPUs agree is what the kernel has found out. */
+bool host_tsc_is_clock(void)
+{
+    u32 a = 0x80000000u, b, c, d;
+    char word[8] = "";
+    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    if (a < 0x80000007u) return false;
+    a = 0x80000007u;
+    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    if (!(d & 1 << 8)) return false;
+    FILE *f = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "r");
+    if (!f) return false;
+    bool read = fgets(word, sizeof word, f) != NULL;
+    fclose(f);
+    return read && !memcmp(word, "tsc\n", 5);
+}
+
 /* gcc emits calls to these even in freestanding code, and glibc's use vector registers, which would destroy
  * the guest's. Hidden, so that shared libraries keep their own. */
 #define OURS __attribute__((visibility("hidden"), used))

@@ -89,5 +89,26 @@ extern void (*base_fpu_park)(void);        /* set by the translator while guest 
 
 u64 host_now_ns(void); /* CLOCK_MONOTONIC, nanoseconds */
 
+/* Guest time from the host's time-stamp counter: ((tsc + minus_tsc) * mult >> 64) + ns. hw/clock.c keeps it true;
+ * C code and translated RDTSC read the same words, so that they cannot disagree. */
+typedef struct TscScale {
+    u64 minus_tsc; /* two's complement of the counter at time ns */
+    u64 mult;      /* nanoseconds a tick, 0.64 bits */
+    u64 ns;
+    u64 off;       /* not 0: not in use, ask the clock */
+} TscScale;
+static inline u64 host_tsc(void)
+{
+    u32 lo, hi;
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+    return (u64)hi << 32 | lo;
+}
+static inline u64 tsc_scale_at(const TscScale *t, u64 tsc)
+{
+    return (u64)((unsigned __int128)(tsc + t->minus_tsc) * t->mult >> 64) + t->ns;
+}
+/* The host's counter runs at one rate above 1 GHz on all CPUs, and its kernel keeps time by it. */
+bool host_tsc_is_clock(void);
+
 /* clang-format on */
 #endif

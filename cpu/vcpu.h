@@ -146,6 +146,7 @@ struct Vcpu {
     void *intr_ctx;
     u64 (*tsc_now)(void *ctx); /* guest TSC ticks before tsc_offset */
     void *tsc_ctx;
+    const TscScale *tsc_scale; /* the same by the host's counter, while its `off` is 0; NULL: never */
     void (*ferr)(void *ctx, bool level); /* FERR# for CR0.NE = 0: IRQ13 */
     void *ferr_ctx;
     const struct CpuModel *model;

@@ -116,6 +116,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     c->intr_ctx = c->ferr_ctx = pc->machine;
     c->tsc_now = tsc_now;
     c->tsc_ctx = pc;
+    c->tsc_scale = &machine_clock(pc->machine)->scale;
     if (trace_mask & TRACE_STATS) c->row_hits = calloc(x86_row_count, sizeof *c->row_hits);
     if (!choose_engine(pc, o->accel, p)) return false;
     cpu_reset(c);

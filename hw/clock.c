@@ -4,6 +4,14 @@
  * TSC) agree with each other and with the world outside. Stopping the machine freezes it; continuing moves the
  * base, so that the guest never sees the gap.
  *
+ * Where the host's time-stamp counter is good enough (host_tsc_is_clock), it is read instead, scaled: the first 10 ms
+ * give the rate, and every 100 ms in which anybody asks, the scale is made anew from where it stands: with the
+ * rate since the last time, and a part of up to 500 ppm that takes the distance to CLOCK_MONOTONIC back within a
+ * second. So time never jumps, nor goes backwards; everybody in the guest reads the same time; and towards the host
+ * it is off by what the rate was wrong since the last look (parts per million: microseconds). A counter that was
+ * set, or ran on while the host slept, is noticed by its rate: time goes on from the later of the two clocks. (Until
+ * somebody asks, which is at most until the next timer, translated RDTSC reads such a counter as it is.)
+ *
  * The queue is a list sorted by deadline: a board has about ten timers, of which two or three are armed.
  *
  * Invariant that keeps a late host from hanging us: a timer that re-arms itself while it fires does so for a
@@ -23,15 +31,92 @@ static void announce(Clock *k)
     if (k->deadline_changed) k->deadline_changed(k->ctx, d);
 }
 
-void clock_init(Clock *k) { *k = (Clock){.host_base_ns = host_now_ns(), .announced_ns = UINT64_MAX}; }
+/* Guest time by the host's clock, and the counter at that moment. */
+static u64 read_both(const Clock *k, u64 *tsc)
+{
+    enum { CLOSE_TICKS = 1000, TRIES = 4 };
+    u64 before = 0, after = 0, ns = 0;
+    for (int n = 0; n < TRIES; n++) {
+        before = host_tsc();
+        ns = host_now_ns();
+        after = host_tsc();
+        if (after - before < CLOSE_TICKS) break;
+    }
+    *tsc = before + (after - before) / 2;
+    return saturating_sub(ns, k->host_base_ns);
+}
 
-void clock_init_manual(Clock *k) { *k = (Clock){.manual = true, .announced_ns = UINT64_MAX}; }
+void clock_init(Clock *k)
+{
+    *k = (Clock){.announced_ns = UINT64_MAX, .scale.off = 1};
+    k->tsc_usable = host_tsc_is_clock();
+    k->host_base_ns = read_both(k, &k->seen_tsc);
+}
+
+void clock_init_manual(Clock *k) { *k = (Clock){.manual = true, .announced_ns = UINT64_MAX, .scale.off = 1}; }
+
+/* --- time by the host's counter -------------------------------------------------------------------------- */
+
+enum { FIRST_NS = 10000000, AGAIN_NS = 100000000, SLEW_NS = 1000000000, SLEW_PART = 2000 };
+
+static void scale_set(Clock *k, u64 tsc, u64 ns, u64 mult)
+{
+    k->scale = (TscScale){.minus_tsc = 0 - tsc, .ns = ns, .mult = mult};
+    k->next_tsc = tsc + (u64)(((unsigned __int128)AGAIN_NS << 64) / mult);
+}
+
+/* `rate`, and what brings the scale from `err` ns ahead back to the host's clock. */
+static u64 slewed(u64 rate, s64 err, u64 elapsed_ns)
+{
+    s64 within = elapsed_ns > SLEW_NS ? (s64)elapsed_ns : SLEW_NS, most = within / SLEW_PART;
+    s64 back = err > most ? most : err < -most ? -most : err;
+    u64 part = rate / (u64)within; /* the rate is near 2^63: exact enough */
+    return rate - (u64)(back * (s64)part);
+}
+
+static bool near_rate(u64 a, u64 b) { return (a > b ? a - b : b - a) < b / 100; }
+
+void clock_calibrate(Clock *k)
+{
+    if (k->manual || k->stopped || !k->tsc_usable) return;
+    u64 tsc, by_host = read_both(k, &tsc), ns = by_host;
+    u64 ticks = tsc - k->seen_tsc, elapsed = saturating_sub(by_host, k->seen_ns);
+    bool forward = tsc > k->seen_tsc && elapsed < ticks;
+    u64 rate = forward ? (u64)(((unsigned __int128)elapsed << 64) / ticks) : 0;
+    if (!k->scale.mult) {
+        k->tsc_usable = rate >> 60; /* 16 GHz or an absurd clock */
+        if (!k->tsc_usable) return;
+    } else if (near_rate(rate, k->scale.mult)) {
+        ns = tsc_scale_at(&k->scale, tsc);
+        rate = slewed(rate, (s64)(ns - by_host), elapsed);
+    } else { /* the counter was set, or ran on while the host slept */
+        u64 by_scale = forward ? tsc_scale_at(&k->scale, tsc) : 0;
+        if (by_scale > ns) k->host_base_ns -= by_scale - ns, by_host = ns = by_scale;
+        rate = k->scale.mult;
+    }
+    scale_set(k, tsc, ns, rate);
+    k->seen_tsc = tsc;
+    k->seen_ns = by_host;
+}
+
+static u64 now_by_host(Clock *k)
+{
+    u64 now = saturating_sub(host_now_ns(), k->host_base_ns);
+    if (k->tsc_usable && now - k->seen_ns >= FIRST_NS) clock_calibrate(k);
+    return now;
+}
 
 u64 clock_now(Clock *k)
 {
     if (k->manual) return k->manual_ns;
     if (k->stopped) return k->stopped_at_ns;
-    return saturating_sub(host_now_ns(), k->host_base_ns);
+    if (k->scale.off) return now_by_host(k);
+    u64 tsc = host_tsc();
+    if (unlikely(tsc - k->seen_tsc > k->next_tsc - k->seen_tsc)) {
+        clock_calibrate(k);
+        tsc = host_tsc();
+    }
+    return tsc_scale_at(&k->scale, tsc);
 }
 
 void clock_stop(Clock *k)
@@ -39,13 +124,18 @@ void clock_stop(Clock *k)
     if (k->stopped) return;
     k->stopped_at_ns = clock_now(k);
     k->stopped = true;
+    k->scale.off = 1;
 }
 
 void clock_cont(Clock *k)
 {
     if (!k->stopped) return;
-    if (!k->manual) k->host_base_ns = host_now_ns() - k->stopped_at_ns;
     k->stopped = false;
+    if (k->manual) return;
+    k->host_base_ns = 0;
+    k->host_base_ns = read_both(k, &k->seen_tsc) - k->stopped_at_ns;
+    k->seen_ns = k->stopped_at_ns;
+    if (k->scale.mult) scale_set(k, k->seen_tsc, k->seen_ns, k->scale.mult);
 }
 
 u64 clock_to_host_ns(const Clock *k, u64 guest_ns)

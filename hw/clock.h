@@ -22,6 +22,10 @@ typedef struct Clock {
     bool manual;
     u64 manual_ns;
     u64 host_base_ns; /* host time at guest time 0 */
+    TscScale scale;   /* guest time by the host's counter, while scale.off is 0 */
+    bool tsc_usable;
+    u64 seen_tsc, seen_ns; /* counter and guest time by the host's clock when the scale was last made */
+    u64 next_tsc;          /* when to look again */
     u64 stopped_at_ns;
     bool stopped;
     Timer *queue;
@@ -42,6 +46,7 @@ void clock_arm(Clock *k, Timer *t, u64 deadline_ns); /* re-arms if armed; a past
 void clock_disarm(Clock *k, Timer *t);
 void clock_run_due(Clock *k);            /* fire all timers with deadline <= now, in deadline order */
 u64 clock_next_deadline(const Clock *k); /* guest ns; UINT64_MAX: none */
+void clock_calibrate(Clock *k);          /* by the host's clock, now; clock_now() does it when it is time */
 u64 clock_to_host_ns(const Clock *k, u64 guest_ns); /* CLOCK_MONOTONIC time of a guest time */
 
 /* value * mul / div without overflow (128-bit) */

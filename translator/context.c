@@ -70,6 +70,7 @@ ModeKey mode_of(const Vcpu *c)
     if (c->seg[CS].base) k |= MODE_CS_BASED;
     if (c->cr0 & CR0_PG) k |= MODE_PAGED;
     if (prot) k |= MODE_PROT;
+    if (unlikely(c->cr4 & CR4_TSD) && c->cpl) k |= MODE_NO_TSC;
     k |= fpu_bits(c) << MODE_FPU_SHIFT;
     return k | seg_bits(c, prot);
 }

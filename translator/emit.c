@@ -4,10 +4,11 @@
  *   - gs: + address size 67: the 32-bit address wraps within the window;
  *   - [r13 + r64], r64 holding a zero-extended 32-bit address, no displacement.
  *
- * Not implemented: VEX but for rorx, shlx, sarx, shrx.
+ * Not implemented: VEX but for rorx, shlx, sarx, shrx, mulx.
  */
 #include <string.h>
 
+#include "cpu/vcpu.h"
 #include "translator/operand.h"
 
 EmitFails emit_fails;
@@ -338,14 +339,53 @@ static void put_rorx32(Emit *e, int dst, int src, u8 count)
     emit_u8(e, count);
 }
 
-/* VEX.LZ.(66, F3, F2).0F38.W0 F7 /r */
-void emit_shift_x(Emit *e, ShiftX kind, int dst, int src, int count)
+/* VEX.LZ.(66, F3, F2).0F38.W F7 /r */
+static void put_shift_x(Emit *e, unsigned w, ShiftX kind, int dst, int src, int count)
 {
     emit_u8(e, 0xc4);
     emit_u8(e, (u8)((dst & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 2));
-    emit_u8(e, (u8)((~count & 15) << 3 | kind));
+    emit_u8(e, (u8)(w << 7 | (~count & 15) << 3 | kind));
     emit_u8(e, 0xf7);
     put_modrm(e, 3, dst, src);
+}
+
+void emit_shift_x(Emit *e, ShiftX kind, int dst, int src, int count)
+{
+    put_shift_x(e, 0, kind, dst, src, count);
+}
+
+void emit_shift_x64(Emit *e, ShiftX kind, int dst, int src, int count)
+{
+    put_shift_x(e, 1, kind, dst, src, count);
+}
+
+/* --- time --- */
+
+/* mulx dst, r8, [r11 + disp] (64 bits): dst = the product's upper half. */
+static void put_mulx_high(Emit *e, int dst, s8 disp)
+{
+    u8 b[] = {0xc4, (u8)((dst & 8 ? 0 : 0x80) | 0x40 | 2),   0x80 | (~R8 & 15) << 3 | 3,
+              0xf6, (u8)(0x40 | (dst & 7) << 3 | (R11 & 7)), (u8)disp};
+    emit_bytes(e, b, sizeof b);
+}
+
+void emit_tsc(Emit *e)
+{
+    static const u8 rdtsc[] = {0x0f, 0x31};
+    emit_bytes(e, rdtsc, sizeof rdtsc);
+    emit_mov_ri32(e, R8, 32);
+    emit_shift_x64(e, SHIFT_SHLX, RDX, RDX, R8);
+    emit_lea64_index(e, RDX, RDX, RAX, 0, 0);
+    emit_mov_rm64(e, RAX, R11, offsetof(TscScale, minus_tsc));
+    emit_lea64_index(e, RDX, RDX, RAX, 0, 0);
+    put_mulx_high(e, RDX, offsetof(TscScale, mult));
+    emit_mov_rm64(e, RAX, R11, offsetof(TscScale, ns));
+    emit_lea64_index(e, RDX, RDX, RAX, 0, 0);
+    emit_mov_rm64(e, RAX, R15, offsetof(Vcpu, tsc_offset));
+    emit_lea64_index(e, RAX, RAX, RDX, 0, 0);
+    emit_mov_ri32(e, R8, 32);
+    emit_shift_x64(e, SHIFT_SHRX, RDX, RAX, R8);
+    emit_mov_rr32(e, RAX, RAX);
 }
 
 /* Without BMI2: through the low byte of a guest register kept in tmp meanwhile. */

@@ -98,9 +98,12 @@ void emit_lea_host(Emit *e, int dst, const void *hp); /* dst = hp: RIP-relative 
 void emit_bswap32(Emit *e, int reg);
 void emit_bswap64(Emit *e, int reg);
 
-/* dst = src shifted by the low 5 bits of count, flag-free. Only where the host has BMI2. */
+/* dst = src shifted by the low 5 (64 bits: 6) bits of count, flag-free. Only where the host has BMI2. */
 typedef enum ShiftX { SHIFT_SHLX = 1, SHIFT_SARX = 2, SHIFT_SHRX = 3 } ShiftX;
 void emit_shift_x(Emit *e, ShiftX kind, int dst, int src, int count);
+void emit_shift_x64(Emit *e, ShiftX kind, int dst, int src, int count);
+/* EDX:EAX = guest time by the host's counter, through the TscScale at r11 (sens.c). Only where the host has BMI2. */
+void emit_tsc(Emit *e);
 
 /* A high byte register (4-7) to and from the low byte of a scratch register; `tmp` is another scratch. `back`
  * undoes `get` when only the low byte of the scratch, and nothing else of the guest register, has changed since. */

@@ -1,4 +1,5 @@
-/* sens.c - sensitive instructions with a form of their own: CLI, STI, PUSHF, POPF, MOV and PUSH from Sreg.
+/* sens.c - sensitive instructions with a form of their own: CLI, STI, PUSHF, POPF, RDTSC, MOV and PUSH
+ * from Sreg.
  *
  * This is the part of x86 that made it "not virtualizable": POPF in ring 3 silently keeps IF. Here IF is a bit in
  * the Vcpu, OSZAPC and DF are the host's own.
@@ -9,7 +10,10 @@
  *   PUSHF  the host's flags by pushfq on the return stack, merged with the virtual ones by pext/pdep, flag-free.
  *   POPF   if it changes none of TF, IOPL, NT, AC, ID and nothing waits: IF by a store, the rest by popfq.
  *
- * Without BMI2, or with another stack than a flat 32-bit one, PUSHF and POPF are callouts.
+ *   RDTSC  the host's counter, scaled to guest time as clock_now() does it (TscScale); unless the clock does not follow the
+ *          counter: then the callout.
+ *
+ * Without BMI2, or with another stack than a flat 32-bit one, PUSHF and POPF are callouts; without it RDTSC is, too.
  */
 #include "translator/operand.h"
 #include "translator/xlat.h"
@@ -176,6 +180,19 @@ static bool emit_push_sreg(Tx *t, const Insn *i)
     return site_form(t->x, t->pa) == SITE_WINDOW && emit_push_reg(&t->e, R11, i->opsize, &t->m, MEM_WINDOW);
 }
 
+static bool emit_rdtsc(Tx *t, const Insn *i)
+{
+    Emit *e = &t->e;
+    if (t->x->mode & MODE_NO_TSC || !t->x->c->tsc_scale || !host_features_get()->bmi2) return false;
+    emit_mov_rm64(e, R11, R15, offsetof(Vcpu, tsc_scale));
+    emit_mov_rr64(e, R10, RCX);
+    emit_mov_rm64(e, RCX, R11, offsetof(TscScale, off));
+    u8 *done = emit_unless_zero_callout(t, i);
+    emit_tsc(e);
+    emit_patch32(done, e->at);
+    return true;
+}
+
 bool sens_emit(Tx *t, const Insn *i)
 {
     switch (i->row->opcode) {
@@ -189,6 +206,7 @@ bool sens_emit(Tx *t, const Insn *i)
     case 0xfb: return emit_sti(t, i);
     case 0x9c: return emit_pushf(t, i);
     case 0x9d: return emit_popf(t, i);
+    case 0x0f31: return emit_rdtsc(t, i);
     case 0x8c: return emit_mov_from_sreg(t, i);
     default: return false;
     }

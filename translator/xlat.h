@@ -3,7 +3,7 @@
  *   translate.c  guest code -> block: discovery, one emission per instruction, by class
  *   flow.c       near jumps, calls, returns: links, polls, return prediction
  *   string.c     string instructions as loads and stores
- *   sens.c       CLI, STI, PUSHF, POPF inline
+ *   sens.c       CLI, STI, PUSHF, POPF, RDTSC inline
  *   callout.c    guest instructions done by a C function between two translated ones (callout.h)
  *   seg.c far.c  segment register loads, INT, IRET, SYSENTER, SYSEXIT that repeat the last one; guard.h: for C code
  *   real.c       segment loads in real and V86 mode
@@ -38,7 +38,8 @@ typedef struct Link Link;
 typedef u64 ModeKey;
 enum { MODE_CODE32 = 1, MODE_STACK32 = 2, MODE_USER = 4, MODE_V86 = 8, MODE_CS_BASED = 16, MODE_PAGED = 32,
        MODE_FPU_SHIFT = 6 /* 3 bits */, MODE_SEG_SHIFT = 9 /* 6 x 3 bits */, MODE_PROT = 1 << 27,
-       MODE_SYSFLAGS = 1 << 28 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 29, MODE_ALIGN = 1 << 30 /* #AC is on: the interpreter runs it all */, MODE_LIMIT_SHIFT = 32 };
+       MODE_SYSFLAGS = 1 << 28 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 29, MODE_ALIGN = 1 << 30 /* #AC is on: the interpreter runs it all */,
+       MODE_NO_TSC = 1u << 31 /* RDTSC faults */, MODE_LIMIT_SHIFT = 32 };
 static inline unsigned mode_seg(ModeKey k, int seg) { return (u32)k >> (MODE_SEG_SHIFT + 3 * seg) & 7; }
 /* The limit of CS that blocks of a mode are held to; the last MODE_CS_ROOM bytes of a segment are interpreted. */
 enum { MODE_CS_ROOM = 16 };
@@ -174,7 +175,7 @@ bool string_emit(Tx *t, const Insn *i);         /* likewise */
 bool seg_emit(Tx *t, const Insn *i);            /* likewise */
 bool real_seg_emit(Tx *t, const Insn *i);       /* likewise, in real and V86 mode */
 bool far_emit(Tx *t, const Insn *i);            /* likewise */
-bool sens_emit(Tx *t, const Insn *i);           /* likewise; one-byte opcodes only are looked at */
+bool sens_emit(Tx *t, const Insn *i);           /* likewise; what has no form is told by its opcode */
 void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
 void callout_emit_site(Tx *t, const Insn *i);   /* one whose access trapped too often (site.c) */
 void callout_emit_fails(Tx *t, const EmitFails *f);

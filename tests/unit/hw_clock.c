@@ -133,6 +133,63 @@ static void host_time_stands_still_while_stopped(void **state)
     assert_true(clock_to_host_ns(&k, UINT64_MAX) == UINT64_MAX);
 }
 
+static void wait_until_host(u64 ns)
+{
+    while (host_now_ns() < ns) {
+    }
+}
+
+/* Guest time by the counter: forwards only, near the host's, the same through every new scale. */
+static void time_by_the_counter_follows_the_host(void **state)
+{
+    (void)state;
+    Clock k;
+    clock_init(&k);
+    if (!k.tsc_usable) skip();
+    u64 last = clock_now(&k), began = host_now_ns();
+    assert_true(k.scale.off);
+    while (host_now_ns() < began + 250 * MS) {
+        u64 before = host_now_ns(), now = clock_now(&k), after = host_now_ns();
+        assert_true(now >= last);
+        last = now;
+        if (after - before > 10000) continue; /* somebody else ran */
+        assert_true(clock_to_host_ns(&k, now) + 20000 > before);
+        assert_true(clock_to_host_ns(&k, now) < after + 20000);
+    }
+    assert_false(k.scale.off);
+    clock_stop(&k);
+    assert_true(k.scale.off);
+    u64 stopped = clock_now(&k);
+    wait_until_host(host_now_ns() + 3 * MS);
+    clock_cont(&k);
+    assert_true(clock_now(&k) >= stopped && clock_now(&k) < stopped + MS);
+    assert_false(k.scale.off);
+}
+
+/* A counter that was set back, or forward, on the way. */
+static void a_counter_that_jumps_does_not_turn_time_back(void **state)
+{
+    (void)state;
+    Clock k;
+    clock_init(&k);
+    if (!k.tsc_usable) skip();
+    wait_until_host(host_now_ns() + 11 * MS);
+    clock_now(&k);
+    u64 now = clock_now(&k), hour = 3600ull * 1000000000;
+    k.scale.minus_tsc += 2 * hour; /* as if the counter were ahead */
+    k.seen_tsc -= 2 * hour;
+    k.next_tsc -= 2 * hour;
+    u64 later = clock_now(&k);
+    assert_true(later > now);
+    wait_until_host(host_now_ns() + 5 * MS);
+    assert_true(clock_now(&k) > later + 4 * MS && clock_now(&k) < later + 100 * MS);
+    later = clock_now(&k);
+    k.scale.minus_tsc -= hour; /* and behind */
+    k.seen_tsc += hour;
+    k.next_tsc += hour;
+    assert_true(clock_now(&k) >= later && clock_now(&k) < later + 100 * MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +199,8 @@ int main(void)
         TEST(a_periodic_timer_is_announced_at_the_end_of_a_run),
         TEST(a_late_run_fires_what_is_due_and_returns),
         TEST(host_time_stands_still_while_stopped),
+        TEST(time_by_the_counter_follows_the_host),
+        TEST(a_counter_that_jumps_does_not_turn_time_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,8 @@ static void put_host_insn(Listing *l, const cs_insn *i)
     int first = (int)strcspn(i->op_str, ",");
     if (!strcmp(i->mnemonic, "movabs"))
         put(l, "        lea %.*s, [limit_probe]\n", first, i->op_str);
+    else if (strstr(i->op_str, "qword ptr [r15 + "))
+        put(l, "        mov %.*s, tsc_offset\n", first, i->op_str);
     else if (vcpu)
         put(l, "        mov %.*s, %s\n", first, i->op_str,
             segment_field((unsigned)strtoul(vcpu + 17, NULL, 0)));
@@ -146,7 +148,9 @@ static void put_insn(Listing *l, const char *line)
     assert_int_equal(insn_decode(&i, bytes, len, mode), DECODE_OK);
     assert_int_equal(i.len, len);
     l->guest++;
-    if (!emit_identity(&e, &i, &l->mode, l->form, 0x1000))
+    bool tsc = i.row->opcode == 0x0f31; /* the scaling; sens.c says when */
+    if (tsc) emit_tsc(&e);
+    if (!tsc && !emit_identity(&e, &i, &l->mode, l->form, 0x1000))
         put(l, "  ; interpreter\n");
     else
         put_host(l, code, (size_t)(e.at - code));

@@ -1,0 +1,102 @@
+/* RDTSC in translated code: the host's counter through the TscScale, or the interpreter's function. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define GUEST_TRANSLATED
+#include "cpu_guest.h"
+
+/* rdtsc twice, carry set between: EDX:EAX, ESI:EDI the first; flags in EBX's place by SETC */
+static const u8 twice[] = {0x0f, 0x31, 0x89, 0xd6, 0x89, 0xc7, 0xf9, 0x0f, 0x31, 0x0f, 0x92, 0xc3, 0xf4};
+
+static TscScale half; /* two ticks a nanosecond */
+static unsigned asked;
+
+static void half_init(u64 ns)
+{
+    half = (TscScale){.minus_tsc = 0 - host_tsc(), .mult = 1ull << 63, .ns = ns};
+    asked = 0;
+}
+
+static u64 half_now(void *ctx)
+{
+    (void)ctx;
+    asked++;
+    return tsc_scale_at(&half, host_tsc());
+}
+
+static void clocked(Guest *g)
+{
+    g->c.tsc_now = half_now;
+    g->c.tsc_scale = &half;
+}
+
+static u64 first(const Guest *g) { return (u64)g->c.gpr[ESI] << 32 | g->c.gpr[EDI]; }
+static u64 second(const Guest *g) { return (u64)g->c.gpr[EDX] << 32 | g->c.gpr[EAX]; }
+
+static void time_is_the_scaled_counter(void **state)
+{
+    Guest *g = *state;
+    guest_protected(g, 0);
+    half_init(0x7fffffff0ull); /* the low half wraps now and then */
+    clocked(g);
+    guest_code(g, twice, sizeof twice);
+    u64 last = tsc_scale_at(&half, host_tsc());
+    for (int n = 0; n < 1000; n++) {
+        g->c.eip = CODE_AT;
+        g->c.gpr[EBX] = 0;
+        g->c.tsc_offset = n < 500 ? 0 : 0x123456789abcdull;
+        assert_int_equal(guest_run(g), STOP_HLT);
+        assert_true(first(g) - g->c.tsc_offset >= last);
+        assert_true(second(g) >= first(g));
+        last = tsc_scale_at(&half, host_tsc());
+        assert_true(second(g) - g->c.tsc_offset <= last);
+        assert_int_equal(g->c.gpr[EBX], 1);
+    }
+    assert_int_equal(asked, 0);
+}
+
+static void the_clock_is_asked_when_it_does_not_follow_the_counter(void **state)
+{
+    Guest *g = *state;
+    guest_protected(g, 0);
+    half_init(5);
+    clocked(g);
+    guest_code(g, twice, sizeof twice);
+    half.off = 1;
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_int_equal(asked, 2);
+    assert_true(second(g) >= first(g) && first(g) > 5);
+    half.off = 0;
+    g->c.eip = CODE_AT;
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_int_equal(asked, 2);
+}
+
+static void tsd_keeps_ring_3_out(void **state)
+{
+    Guest *g = *state;
+    guest_protected(g, 3);
+    half_init(0);
+    clocked(g);
+    static const u8 code[] = {0x0f, 0x31, 0xcd, 0x30};
+    guest_code(g, code, sizeof code);
+    assert_int_equal(guest_vector(g), 0x30);
+    guest_protected(g, 3);
+    g->c.cr4 |= CR4_TSD;
+    assert_int_equal(guest_vector(g), EX_GP);
+    guest_protected(g, 0);
+    assert_int_equal(guest_vector(g), 0x30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GUEST_TEST(time_is_the_scaled_counter),
+        GUEST_TEST(the_clock_is_asked_when_it_does_not_follow_the_counter),
+        GUEST_TEST(tsd_keeps_ring_3_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
