@@ -1,6 +1,6 @@
 /* run_vectors.c - hardware-captured single-instruction cases (SingleStepTests' MOO files) on ring3's engines.
  *
- *   run_vectors [--accel interp|translate] [--max N] [--stats 1] FILE.MOO.gz...
+ *   run_vectors [--accel interp|translate] [--max N] [--stats 1] [--strict] FILE.MOO.gz...
  *
  * A case is the complete state of a real 80286 in real mode before and after one instruction and the HLT behind
  * it. The runner builds the smallest machine (a Pentium III, 16 MiB of RAM, no devices: IN reads all ones), sets
@@ -10,10 +10,13 @@
  * A 286 is not a Pentium III:
  *  - Encodings that later processors define or refuse are left out (case_left_out).
  *  - Flags that the instruction table calls undefined are masked, in FLAGS and in the word that a fault pushes.
+ * Two more differences are allowed for, and counted; --strict takes such cases as failures:
  *  - A 286 in real mode has no #SS: it reports a stack overrun as vector 13. The vectors 12 and 13 therefore get the
- *    same handler (vector_12_set); all else about the fault is compared.
- *  - A string instruction that faults leaves SI, DI and CX of a 286 up to an element ahead; on later processors it
- *    can be restarted (register_near).
+ *    same handler (vector_12_set); all else about the fault is compared. Intel's manual has vector 12 for every later
+ *    processor (SDM vol. 3, 20.1.4), so ours must not do as the 286.
+ *  - A string instruction that faults leaves SI, DI and CX of a 286 up to an element ahead. From the 386 on it can be
+ *    restarted: the registers are those before the element that faulted (SDM vol. 3, 6.5). Software relies on it for
+ *    page faults, so ours must not do as the 286 (register_near).
  * What is known to fail: AAM 0 (a 286 changes SZP before the #DE) and POP of memory that faults (it keeps SP moved).
  *
  * Exit code: 0 if at least 99.9 % passed, 1 if not, 2 if a file could not be read. --max N: the first N cases of each
@@ -231,10 +234,13 @@ static void memory_set(const Case *c)
         if (load32(e) < REACH) expected[load32(e)] = e[4];
 }
 
+static bool strict;
+
 /* Let vector 12 be what vector 13 is, unless the case says what it is. */
 static void vector_12_set(const Case *c)
 {
-    if (!c->faults || c->vector != EX_GP || load32(expected + 4 * EX_SS) != HLT * 0x01010101u) return;
+    if (strict || !c->faults || c->vector != EX_GP || load32(expected + 4 * EX_SS) != HLT * 0x01010101u)
+        return;
     for (u32 n = 0; n < 4; n++) {
         u8 value = expected[4 * EX_GP + n];
         poke(4 * EX_SS + n, value);
@@ -278,6 +284,7 @@ typedef struct Report { /* prints the case's heading before its first difference
     const char *file;
     const Case *c;
     unsigned differences;
+    bool allowed_ss, allowed_string; /* differences of a 286 that were passed over */
 } Report;
 
 static void report(Report *r, const char *what, u32 got, u32 want)
@@ -311,8 +318,11 @@ static void compare_registers(Report *r, const Row *row, u32 undefined)
     for (int n = 0; n < R_COUNT; n++) {
         u16 want = r->c->final.regs[n];
         mask = n == R_FLAGS ? (u16)(FLAGS_286 & ~undefined) : 0xffff;
-        if (register_near(r->c, row, n, got[n], want)) continue;
-        if ((got[n] ^ want) & mask) report(r, reg_names[n], got[n] & mask, want & mask);
+        if (!((got[n] ^ want) & mask)) continue;
+        if (!strict && register_near(r->c, row, n, got[n], want))
+            r->allowed_string = true;
+        else
+            report(r, reg_names[n], got[n] & mask, want & mask);
     }
 }
 
@@ -338,7 +348,9 @@ static void restore_all(void)
     phys_dma_write(phys, 0, expected, REACH);
 }
 
-static bool case_run(const char *file, const Case *c, const Row *row)
+static u64 passed, failed, left_out, allowed_ss, allowed_string, max_cases = ~0ull;
+
+static void case_run(const char *file, const Case *c, const Row *row)
 {
     u32 undefined = row ? row->undef : 0;
     static const RunHooks hooks = {.service = on_service, .idle = on_idle, .reset = on_reset};
@@ -346,6 +358,7 @@ static bool case_run(const char *file, const Case *c, const Row *row)
     memory_set(c);
     vector_12_set(c);
     state_set(&c->init);
+    u64 stack_faults = cpu.int_count[EX_SS];
     StopReason why = cpu_run(&cpu, &hooks);
     cases_run++;
     if (why != STOP_HLT) report(&r, "stopped", why, STOP_HLT);
@@ -355,12 +368,14 @@ static bool case_run(const char *file, const Case *c, const Row *row)
     memory_forget(c->init.ram);
     memory_forget(c->final.ram);
     vector_12_forget();
-    return !r.differences;
+    r.allowed_ss = c->faults && c->vector == EX_GP && cpu.int_count[EX_SS] != stack_faults;
+    passed += !r.differences;
+    failed += !!r.differences;
+    allowed_ss += !r.differences && r.allowed_ss;
+    allowed_string += !r.differences && r.allowed_string && !r.allowed_ss;
 }
 
 /* --- files ----------------------------------------------------------------------------------------------- */
-
-static u64 passed, failed, left_out, max_cases = ~0ull;
 
 static u8 *file_read(const char *path, size_t *bytes)
 {
@@ -387,10 +402,8 @@ static void case_count(const char *file, const Case *c)
     DecodeStatus status = insn_decode(&i, c->bytes.at, (unsigned)(c->bytes.end - c->bytes.at), mode);
     if (case_left_out(c, &i, status))
         left_out++;
-    else if (case_run(file, c, i.row))
-        passed++;
     else
-        failed++;
+        case_run(file, c, i.row);
 }
 
 static bool file_run(const char *path)
@@ -428,6 +441,17 @@ static void print_share(void)
            (unsigned long long)(native * 100 / cases), (unsigned long long)(native * 1000 / cases % 10));
 }
 
+static void print_result(void)
+{
+    printf("%llu passed", (unsigned long long)passed);
+    if (!strict)
+        printf(" (of which %llu by the 286 allowances: vector 12 for 13 %llu, registers of a faulting string "
+               "instruction %llu)",
+               (unsigned long long)(allowed_ss + allowed_string), (unsigned long long)allowed_ss,
+               (unsigned long long)allowed_string);
+    printf(", %llu failed, %llu left out\n", (unsigned long long)failed, (unsigned long long)left_out);
+}
+
 static void stats_line(const char *fmt, ...)
 {
     va_list args;
@@ -439,7 +463,9 @@ static void stats_line(const char *fmt, ...)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: run_vectors [--accel interp|translate] [--max N] [--stats 1] FILE.MOO.gz...\n");
+    fprintf(
+        stderr,
+        "usage: run_vectors [--accel interp|translate] [--max N] [--stats 1] [--strict] FILE.MOO.gz...\n");
     exit(2);
 }
 
@@ -449,6 +475,11 @@ int main(int argc, char **argv)
     bool readable = true, stats = false;
     int n = 1;
     for (; n < argc && argv[n][0] == '-'; n += 2) {
+        if (!strcmp(argv[n], "--strict")) {
+            strict = true;
+            n--;
+            continue;
+        }
         if (n + 1 == argc) usage();
         if (!strcmp(argv[n], "--accel"))
             accel = argv[n + 1];
@@ -465,7 +496,6 @@ int main(int argc, char **argv)
     for (; n < argc; n++) readable &= file_run(argv[n]);
     print_share();
     if (stats && cpu.engine != &engine_interp) xlat_print_stats(cpu.engine, stats_line);
-    printf("%llu passed, %llu failed, %llu left out\n", (unsigned long long)passed,
-           (unsigned long long)failed, (unsigned long long)left_out);
+    print_result();
     return !readable ? 2 : failed * 1000 > passed + failed;
 }
