@@ -11,8 +11,6 @@
 #include "cpu/vcpu.h"
 #include "translator/operand.h"
 
-EmitFails emit_fails;
-
 /* --- bytes --- */
 
 void emit_u8(Emit *e, u8 v) { *e->at++ = v; }
@@ -297,11 +295,6 @@ void emit_patch8(u8 *hole, const u8 *target)
     s64 rel = target - (hole + 1);
     CHECK(rel == (s8)rel, "short jump target out of reach");
     *hole = (u8)rel;
-}
-
-void emit_fail_bind(const EmitFails *f, const u8 *target_writable)
-{
-    for (int n = 0; n < f->n; n++) emit_patch32(f->hole[n], target_writable);
 }
 
 /* --- high byte registers --- */

@@ -64,7 +64,7 @@ bool emit_identity(Emit *e, const Insn *i, const BlockMode *m, MemForm form, u32
 
 /* The pieces that flow.c, chain.c and string.c build on. All flag-free. */
 /* dst (any register) = effective *linear* address of i's memory operand, zero-extended; `bytes` for the limit check
- * of SEGF_LIMITED (a violation traps, see below). false: no form. */
+ * (a violation traps at an address outside of all windows, and the interpreter is called: operand.c). false: no form. */
 bool emit_linear(Emit *e, int dst, const Insn *i, const BlockMode *m, unsigned bytes);
 /* dst = bytes (1, 2 zero-extended, 4) at the memory operand of i (through `form`). */
 bool emit_load_operand(Emit *e, int dst, const Insn *i, const BlockMode *m, MemForm form, unsigned bytes);
@@ -104,15 +104,6 @@ u8 *emit_jcc_hole(Emit *e, int cc);                        /* jcc rel32 */
 u8 *emit_jrcxz_hole(Emit *e);                              /* jrcxz rel8; returns address of the rel8 */
 void emit_patch32(u8 *hole, const u8 *target);             /* both in the same view */
 void emit_patch8(u8 *hole, const u8 *target);
-
-/* Limit violations of one guest instruction trap at an address outside of all windows (operand.c): the trap handler
- * calls the interpreter. Should a form ever need jumps instead: forward jumps collected while the instruction is
- * emitted; the caller places the slow path (interpreter callout for the instruction) behind the block and calls
- * emit_fail_bind. */
-enum { EMIT_MAX_FAILS = 8 };
-typedef struct EmitFails { u8 *hole[EMIT_MAX_FAILS]; int n; } EmitFails;
-extern EmitFails emit_fails;                               /* of the instruction being emitted; caller resets n */
-void emit_fail_bind(const EmitFails *f, const u8 *target_writable);
 
 /* clang-format on */
 #endif

@@ -25,7 +25,7 @@
 #include "translator/operand.h"
 #include "translator/xlat.h"
 
-enum { TAIL_LINK, TAIL_INTERP, TAIL_PROBE };
+enum { TAIL_LINK, TAIL_PROBE };
 
 static void emit_poll(Tx *t)
 {
@@ -45,7 +45,7 @@ static struct Tail *tail_new(Tx *t, u8 *hole, u8 kind)
 {
     CHECK(t->tails < (int)ARRAY_LEN(t->tail), "too many exits in one block");
     struct Tail *l = &t->tail[t->tails++];
-    *l = (struct Tail){.hole = hole, .kind = kind, .eip = t->eip};
+    *l = (struct Tail){.hole = hole, .kind = kind};
     return l;
 }
 
@@ -122,23 +122,15 @@ static void emit_probe(Tx *t)
     emit_jmp_mem_index(&t->e, R11, R9, 3, JUMP_CACHE_HPC);
 }
 
-void callout_emit_fails(Tx *t, const EmitFails *f) { tail_new(t, NULL, TAIL_INTERP)->fails = *f; }
-
 void flow_emit_tails(Tx *t)
 {
     for (int n = 0; n < t->tails; n++) {
         struct Tail *l = &t->tail[n];
-        switch (l->kind) {
-        case TAIL_LINK: emit_link_tail(t, l->link); break;
-        case TAIL_PROBE:
+        if (l->kind == TAIL_LINK) {
+            emit_link_tail(t, l->link);
+        } else {
             emit_patch32(l->hole, t->e.at);
             emit_probe(t);
-            break;
-        case TAIL_INTERP:
-            emit_fail_bind(&l->fails, t->e.at);
-            emit_mov_ri32(&t->e, R8, l->eip);
-            emit_jmp(&t->e, xlat_exit_interp);
-            break;
         }
     }
 }

@@ -455,10 +455,8 @@ static bool emit_row(const Job *j)
 bool emit_identity(Emit *e, const Insn *i, const BlockMode *m, MemForm form, u32 next_eip)
 {
     u8 *at = e->at;
-    int fails = emit_fails.n;
     Job j = {e, i, m, form, next_eip};
     if (emit_row(&j)) return true;
     e->at = at;
-    emit_fails.n = fails;
     return false;
 }

@@ -254,19 +254,17 @@ void emit_guest_store_imm(Emit *e, HostMem m, u32 v, unsigned bytes)
 /* --- emit.h --- */
 
 /* A piece that found no form leaves nothing behind. */
-static bool undo(Emit *e, u8 *at, int fails)
+static bool undo(Emit *e, u8 *at)
 {
     e->at = at;
-    emit_fails.n = fails;
     return false;
 }
 
 bool emit_linear(Emit *e, int dst, const Insn *i, const BlockMode *m, unsigned bytes)
 {
     u8 *at = e->at;
-    int fails = emit_fails.n;
     Ea ea = operand_ea(i);
-    if (!place_linear(e, &ea, m, bytes)) return undo(e, at, fails);
+    if (!place_linear(e, &ea, m, bytes)) return undo(e, at);
     put_lea(e, dst, ea.at);
     return true;
 }
@@ -274,9 +272,8 @@ bool emit_linear(Emit *e, int dst, const Insn *i, const BlockMode *m, unsigned b
 bool emit_load_operand(Emit *e, int dst, const Insn *i, const BlockMode *m, MemForm form, unsigned bytes)
 {
     u8 *at = e->at;
-    int fails = emit_fails.n;
     HostMem mem;
-    if (!operand_place_ea(e, &mem, operand_ea(i), m, form, bytes)) return undo(e, at, fails);
+    if (!operand_place_ea(e, &mem, operand_ea(i), m, form, bytes)) return undo(e, at);
     emit_guest_load(e, dst, mem, bytes);
     return true;
 }

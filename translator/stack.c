@@ -33,10 +33,9 @@ static bool stack_plain(const BlockMode *m, MemForm form)
     return m->stack32 && m->seg[SS] == SEGF_FLAT && form == MEM_WINDOW;
 }
 
-static bool undo(Emit *e, u8 *at, int fails)
+static bool undo(Emit *e, u8 *at)
 {
     e->at = at;
-    emit_fails.n = fails;
     return false;
 }
 
@@ -45,9 +44,8 @@ static bool undo(Emit *e, u8 *at, int fails)
 bool emit_push_imm(Emit *e, u32 v, unsigned bytes, const BlockMode *m, MemForm form)
 {
     u8 *at = e->at;
-    int fails = emit_fails.n;
     HostMem top;
-    if (!stack_place(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at, fails);
+    if (!stack_place(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at);
     emit_guest_store_imm(e, top, v, bytes);
     stack_move(e, -(s32)bytes, m);
     return true;
@@ -56,13 +54,12 @@ bool emit_push_imm(Emit *e, u32 v, unsigned bytes, const BlockMode *m, MemForm f
 bool emit_push_reg(Emit *e, int reg, unsigned bytes, const BlockMode *m, MemForm form)
 {
     u8 *at = e->at;
-    int fails = emit_fails.n;
     HostMem top;
     if (reg >= R8 && reg <= R10 && !stack_plain(m, form)) {
         emit_mov_rr32(e, R11, reg);
         reg = R11;
     }
-    if (!stack_place(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at, fails);
+    if (!stack_place(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at);
     emit_guest_store(e, top, reg, bytes);
     stack_move(e, -(s32)bytes, m);
     return true;
@@ -71,10 +68,9 @@ bool emit_push_reg(Emit *e, int reg, unsigned bytes, const BlockMode *m, MemForm
 bool emit_pop_reg(Emit *e, int dst, unsigned bytes, u32 extra, const BlockMode *m, MemForm form)
 {
     u8 *at = e->at;
-    int fails = emit_fails.n;
     HostMem top;
     CHECK(dst != R14, "pop into the stack pointer");
-    if (!stack_place(e, &top, R14, 0, bytes, m, form)) return undo(e, at, fails);
+    if (!stack_place(e, &top, R14, 0, bytes, m, form)) return undo(e, at);
     emit_guest_load(e, dst, top, bytes);
     stack_move(e, (s32)(bytes + extra), m);
     return true;

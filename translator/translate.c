@@ -63,15 +63,10 @@ static bool emit_by_class(Tx *t, const Insn *i)
 
 static void emit_insn(Tx *t, const Insn *i)
 {
-    emit_fails.n = 0;
     u8 *start = t->e.at;
-    if (!emit_by_class(t, i)) {
-        emit_fails.n = 0;
-        t->e.at = start;
-        callout_emit(t, i);
-        return;
-    }
-    if (emit_fails.n) callout_emit_fails(t, &emit_fails);
+    if (emit_by_class(t, i)) return;
+    t->e.at = start;
+    callout_emit(t, i);
 }
 
 static DecodeMode decode_mode(const Xlat *x)

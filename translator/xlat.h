@@ -163,7 +163,7 @@ typedef struct Tx { /* a translation in progress */
     u32 pa;
     u32 cs_limit;
     bool ended;       /* the last instruction left the block */
-    struct Tail { u8 *hole; u8 kind; u32 eip; Link *link; EmitFails fails; } tail[96]; /* out-of-line code */
+    struct Tail { u8 *hole; u8 kind; Link *link; } tail[96]; /* out-of-line code */
     int tails;
 } Tx;
 Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2); /* pa2: physical address of the next page's start, or 0 */
@@ -178,7 +178,6 @@ bool far_emit(Tx *t, const Insn *i);            /* likewise */
 bool sens_emit(Tx *t, const Insn *i);           /* likewise; what has no form is told by its opcode */
 void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
 void callout_emit_site(Tx *t, const Insn *i);   /* one whose access trapped too often (site.c) */
-void callout_emit_fails(Tx *t, const EmitFails *f);
 
 /* ---- listing.c ---- */
 /* Disassemble n bytes at `addr` (16, 32 or 64 bits) to the trace, each line with the prefix. */

@@ -144,7 +144,6 @@ static void put_insn(Listing *l, const char *line)
     DecodeMode mode = {.code32 = l->mode.code32, .protected_mode = !l->mode.real, .features = FEATURES};
     Insn i;
     put_guest_text(l, bytes, len);
-    emit_fails.n = 0;
     assert_int_equal(insn_decode(&i, bytes, len, mode), DECODE_OK);
     assert_int_equal(i.len, len);
     l->guest++;
