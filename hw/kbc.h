@@ -1,34 +1,28 @@
-/* kbc.h - the 8042 keyboard controller with a keyboard behind it. See kbc.c. */
+/* kbc.h - the 8042 keyboard controller with a keyboard and a mouse behind it. See kbc.c. */
 #ifndef RING3_KBC_H
 #define RING3_KBC_H
 
 #include "hw/clock.h"
 #include "hw/irq.h"
+#include "hw/keyboard.h"
+#include "hw/mouse.h"
 #include "mmu/bus.h"
 
-typedef struct Keyboard {
-    u8 queue[16]; /* bytes on their way to the controller, scan code set 2 as sent */
-    u8 count;
-    u8 awaiting;        /* command that wants a parameter byte next (ED, F0, F3); 0: none */
-    u8 last_sent;       /* for FE (resend) */
-    u8 leds, rate, set; /* what ED, F3, F0 told it */
-    bool scanning;      /* F4/F5 */
-} Keyboard;
-
 typedef struct Kbc {
-    u8 ram[32];       /* 8042 RAM; [0] is the command byte */
-    u8 outport;       /* output port P2: KBC_P2_ bits */
-    u8 out;           /* output buffer */
-    bool out_full;    /* OBF */
-    bool out_aux;     /* it came from the AUX port */
-    bool out_timeout; /* nobody answered there */
-    u8 reply;         /* answer of the controller that waits for the buffer */
-    bool reply_waits, reply_aux, reply_timeout;
+    u8 ram[32];    /* 8042 RAM; [0] is the command byte */
+    u8 outport;    /* output port P2: KBC_P2_ bits */
+    u8 out;        /* output buffer */
+    bool out_full; /* OBF */
+    bool out_aux;  /* it came from the AUX port */
+    u8 reply;      /* answer of the controller that waits for the buffer */
+    bool reply_waits, reply_aux;
     u8 command;            /* controller command whose data byte comes next; 0: none */
     bool last_was_command; /* status A2 */
+    bool break_next;       /* translation: F0 was taken, the next code is a release */
     Keyboard keyboard;
+    Mouse mouse;
     Clock *clock;
-    Timer timer; /* the keyboard's next byte has arrived */
+    Timer timer; /* the next byte of a device has arrived */
     IrqLine irq1, irq12, reset, a20;
 } Kbc;
 enum { KBC_P2_RESET = 0x01 /* active low */, KBC_P2_A20 = 0x02, KBC_P2_IRQ1 = 0x10, KBC_P2_IRQ12 = 0x20 };
@@ -41,6 +35,9 @@ typedef struct KbcLines {
 
 void kbc_init(Kbc *k, Bus *bus, Clock *clock, const KbcLines *lines);
 void kbc_reset(Kbc *k);
+void kbc_key(Kbc *k, u8 key, bool down);                    /* keyboard_key() */
+void kbc_mouse(Kbc *k, int dx, int dy, int dz, u8 buttons); /* mouse_move() */
+bool kbc_keys_taken(const Kbc *k);                          /* what was typed has reached the guest */
 void kbc_a20_changed(Kbc *k, bool enabled); /* somebody moved the gate: what output port reads show */
 
 #endif

@@ -24,6 +24,6 @@ enum {
 };
 
 /* buttons of the mouse, as its first byte has them */
-enum { MOUSE_LEFT = 1, MOUSE_RIGHT = 2, MOUSE_MIDDLE = 4 };
+enum { MOUSE_LEFT = 1, MOUSE_RIGHT = 2, MOUSE_MIDDLE = 4, MOUSE_SIDE = 8, MOUSE_EXTRA = 16 };
 
 #endif

@@ -228,6 +228,14 @@ void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, 
     fwcfg_add(&m->fwcfg, name, bytes, count);
 }
 
+void machine_key(Machine *m, u8 key, bool down) { kbc_key(&m->kbc, key, down); }
+bool machine_keys_taken(const Machine *m) { return kbc_keys_taken(&m->kbc); }
+u8 machine_leds(const Machine *m) { return m->kbc.keyboard.leds; }
+void machine_mouse(Machine *m, int dx, int dy, int dz, u8 buttons)
+{
+    kbc_mouse(&m->kbc, dx, dy, dz, buttons);
+}
+
 u8 machine_intr_ack(void *machine) { return pic_ack(&((Machine *)machine)->pic); }
 
 void machine_ferr(void *machine, bool level) { sysctl_ferr(&((Machine *)machine)->sysctl, level); }

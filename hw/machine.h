@@ -49,6 +49,12 @@ Drive *machine_drive(Machine *m, DriveId id);
 void machine_power_button(Machine *m); /* pressed for a moment: the guest may power off */
 /* A file for the firmware (fw_cfg); the bytes are the caller's, for the machine's life. */
 void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, u32 count);
+/* A person's hand, on the vCPU thread. Keys are hw/keys.h codes, without the host's repeats (the keyboard has its own). */
+void machine_key(Machine *m, u8 key, bool down);
+bool machine_keys_taken(const Machine *m); /* the guest has read all that was typed: who types text waits */
+u8 machine_leds(const Machine *m);         /* bit 0 ScrollLock, 1 NumLock, 2 CapsLock */
+/* Counts to the right, down, wheel away from the person; MOUSE_ bits of all buttons that are down now. */
+void machine_mouse(Machine *m, int dx, int dy, int dz, u8 buttons);
 /* Poke CMOS/RTC NVRAM (firmware data the loader sets). */
 void machine_set_cmos(Machine *m, u8 index, u8 value);
 

@@ -1,5 +1,7 @@
-/* hw_kbc.c - 8042 controller and keyboard: commands, answers, interrupts, A20 and reset. */
+/* hw_kbc.c - 8042 controller and keyboard: commands, answers, keys in three scan code sets, interrupts, A20, reset. */
 #include "hw_bench.h"
+
+#include <stdio.h>
 
 #include "hw/kbc.h"
 
@@ -16,7 +18,7 @@ static int setup(void **state)
     return 0;
 }
 
-enum { OBF = 1, SYS = 4, A2 = 8, AUX = 0x20, TIMEOUT = 0x40, NOTHING = -1 };
+enum { OBF = 1, SYS = 4, A2 = 8, AUX = 0x20, NOTHING = -1 };
 
 static int next_byte(void) /* what the keyboard sends within a few milliseconds */
 {
@@ -165,21 +167,229 @@ static void interrupts_follow_the_command_byte(void **state)
     assert_true(irq1.level);
 }
 
-static void the_aux_port_loops_but_has_no_mouse(void **state)
+static void the_aux_port_loops(void **state)
 {
     (void)state;
     out(0x64, 0x60), out(0x60, 0x47);
     out(0x64, 0xd3), out(0x60, 0x5a);
-    assert_int_equal(in(0x64) & (OBF | AUX | TIMEOUT), OBF | AUX);
+    assert_int_equal(in(0x64) & (OBF | AUX), OBF | AUX);
     assert_true(irq12.level);
     assert_false(irq1.level);
     assert_int_equal(in(0x60), 0x5a);
-    out(0x64, 0xd4), out(0x60, 0xf2);
-    assert_int_equal(in(0x64) & (OBF | AUX | TIMEOUT), OBF | AUX | TIMEOUT);
-    assert_int_equal(in(0x60), 0xfe);
     out(0x64, 0xd2), out(0x60, 0x1c); /* as if the keyboard had sent it */
     assert_int_equal(in(0x64) & (OBF | AUX), OBF);
     assert_int_equal(in(0x60), 0x1c);
+    assert_int_equal(command(0xa4), 0xf1); /* no password */
+}
+
+/* --- keys ------------------------------------------------------------------------------------------------ */
+
+static char heard[256]; /* what the keyboard sent, in hex */
+
+static const char *listen(void)
+{
+    int byte;
+    size_t n = 0;
+    heard[0] = 0;
+    while ((byte = next_byte()) != NOTHING && n + 4 < sizeof heard)
+        n += (size_t)snprintf(heard + n, sizeof heard - n, n ? " %02x" : "%02x", byte);
+    return heard;
+}
+
+static void press(u8 key) { kbc_key(&kbc, key, true); }
+static void release(u8 key) { kbc_key(&kbc, key, false); }
+
+static const char *tap(u8 key)
+{
+    press(key), release(key);
+    return listen();
+}
+
+static void choose_set(u8 set, bool translate)
+{
+    out(0x64, 0x60), out(0x60, translate ? 0x45 : 0x05);
+    out(0x60, 0xf0);
+    assert_string_equal(listen(), "fa");
+    out(0x60, set);
+    assert_string_equal(listen(), "fa");
+}
+
+static void set_leds(u8 leds)
+{
+    out(0x60, 0xed), assert_string_equal(listen(), "fa");
+    out(0x60, leds), assert_string_equal(listen(), "fa");
+}
+
+static void keys_arrive_translated(void **state)
+{
+    (void)state;
+    press(0x1e);
+    clock_advance(&clk, MS);
+    assert_true(irq1.level);
+    assert_int_equal(in(0x60), 0x1e);
+    press(0x1e); /* the host's repeat */
+    assert_int_equal(next_byte(), NOTHING);
+    release(0x1e);
+    assert_string_equal(listen(), "9e");
+    release(0x1e);
+    assert_string_equal(listen(), "");
+    assert_string_equal(tap(0x41), "41 c1"); /* F7: code 83h in set 2 */
+    assert_string_equal(tap(KEY_E0 | 0x1c), "e0 1c e0 9c");
+    assert_string_equal(tap(KEY_DELETE), "e0 53 e0 d3");
+}
+
+static void every_key_is_itself_after_translation(void **state)
+{
+    (void)state;
+    char want[32];
+    for (u8 key = 1; key <= 0x58; key++) {
+        if (key == 0x55) continue; /* no such key */
+        snprintf(want, sizeof want, "%02x %02x", key, key | 0x80);
+        assert_string_equal(tap(key), want);
+    }
+}
+
+static void the_same_keys_in_each_set(void **state)
+{
+    (void)state;
+    choose_set(2, false);
+    assert_string_equal(tap(0x1e), "1c f0 1c");
+    assert_string_equal(tap(KEY_E0 | 0x4b), "e0 6b e0 f0 6b");
+    choose_set(1, false);
+    assert_string_equal(tap(0x1e), "1e 9e");
+    assert_string_equal(tap(KEY_E0 | 0x4b), "e0 4b e0 cb");
+    choose_set(3, false);
+    assert_string_equal(tap(0x1e), "1c"); /* letters repeat, but tell no release */
+    assert_string_equal(tap(KEY_SHIFT), "12 f0 12");
+    assert_string_equal(tap(KEY_E0 | 0x4b), "61");
+    assert_string_equal(tap(KEY_PAUSE), "62");
+    assert_string_equal(tap(KEY_PRINT), "57");
+}
+
+static void key_types_of_set_3(void **state)
+{
+    (void)state;
+    choose_set(3, false);
+    out(0x60, 0xfa), assert_string_equal(listen(), "fa");
+    assert_string_equal(tap(0x1e), "1c f0 1c");
+    out(0x60, 0xfd), assert_string_equal(listen(), "fa");
+    out(0x60, 0x1c), assert_string_equal(listen(), "fa");
+    out(0x60, 0xf4), assert_string_equal(listen(), "fa");
+    assert_string_equal(tap(0x1e), "1c");
+    assert_string_equal(tap(0x1f), "1b f0 1b");
+    out(0x60, 0xf8), assert_string_equal(listen(), "fa"); /* make and break, no repeat */
+    press(0x1e);
+    clock_advance(&clk, 2 * (u64)SEC);
+    assert_string_equal(listen(), "1c");
+}
+
+static void print_and_pause(void **state)
+{
+    (void)state;
+    assert_string_equal(tap(KEY_PRINT), "e0 2a e0 37 e0 b7 e0 aa");
+    assert_string_equal(tap(KEY_PAUSE), "e1 1d 45 e1 9d c5");
+    press(KEY_CTRL);
+    assert_string_equal(tap(KEY_PRINT), "1d e0 37 e0 b7");
+    assert_string_equal(tap(KEY_PAUSE), "e0 46 e0 c6"); /* Break */
+    release(KEY_CTRL), press(KEY_ALT);
+    listen();
+    assert_string_equal(tap(KEY_PRINT), "54 d4");
+    choose_set(2, false);
+    release(KEY_ALT), listen();
+    assert_string_equal(tap(KEY_PAUSE), "e1 14 77 e1 f0 14 f0 77");
+}
+
+static void navigation_keys_fake_shifts(void **state)
+{
+    (void)state;
+    enum { LEFT = KEY_E0 | 0x4b };
+    set_leds(2);
+    assert_string_equal(tap(LEFT), "e0 2a e0 4b e0 cb e0 aa");
+    press(LEFT);
+    assert_string_equal(listen(), "e0 2a e0 4b");
+    press(0x1e); /* another key takes the fake back */
+    assert_string_equal(listen(), "e0 aa 1e");
+    release(LEFT), release(0x1e);
+    assert_string_equal(listen(), "e0 cb 9e");
+    press(KEY_SHIFT);
+    assert_string_equal(tap(LEFT), "2a e0 4b e0 cb");
+    set_leds(0);
+    assert_string_equal(tap(LEFT), "e0 aa e0 4b e0 cb e0 2a");
+    press(KEY_SHIFT_R);
+    assert_string_equal(listen(), "36");
+    assert_string_equal(tap(LEFT), "e0 aa e0 b6 e0 4b e0 cb e0 2a e0 36");
+    assert_string_equal(tap(KEY_E0 | 0x35), "e0 aa e0 b6 e0 35 e0 b5 e0 2a e0 36");
+    press(LEFT), release(KEY_SHIFT), release(KEY_SHIFT_R), release(LEFT);
+    assert_string_equal(listen(),
+                        "e0 aa e0 b6 e0 4b aa b6 e0 cb"); /* no Shift comes back that nobody holds */
+}
+
+static unsigned repeats_within(u64 ns)
+{
+    unsigned n = 0;
+    for (u64 t = 0; t < ns; t += 2 * MS) n += next_byte() == 0x1e;
+    return n;
+}
+
+static void a_held_key_repeats(void **state)
+{
+    (void)state;
+    press(0x1e);
+    assert_int_equal(repeats_within(480 * MS), 1);
+    assert_int_equal(repeats_within(SEC), 11); /* 10.9 a second after half of one */
+    press(0x1f), release(0x1f);
+    listen();
+    assert_int_equal(repeats_within(SEC), 0); /* another key came between */
+    release(0x1e), listen();
+    out(0x60, 0xf3), listen(), out(0x60, 0x00), listen(); /* 250 ms, 30 a second */
+    press(0x1e);
+    assert_int_equal(repeats_within(SEC), 23 + 1);
+    clock_advance(&clk, 10 * (u64)SEC); /* nobody reads: repeats do not pile up */
+    release(0x1e);
+    assert_true(strlen(listen()) <= strlen("1e 1e 9e"));
+    assert_false(kbc.keyboard.timer.armed);
+}
+
+static void a_full_buffer_overruns(void **state)
+{
+    (void)state;
+    out(0x64, 0xad);
+    for (u8 key = 2; key < 12; key++) press(key), release(key); /* 3 bytes each in set 2 */
+    press(0x1e);
+    release(2);
+    out(0x64, 0xae);
+    assert_string_equal(listen(), "02 82 03 83 04 84 05 85 06 86 07 ff 87");
+    assert_true(kbc_keys_taken(&kbc));
+    choose_set(1, false);
+    out(0x64, 0xad);
+    for (u8 key = 2; key < 12; key++) press(key), release(key);
+    out(0x64, 0xae);
+    assert_string_equal(listen(), "02 82 03 83 04 84 05 85 06 86 07 87 08 88 09 89 ff");
+}
+
+static void answers_go_between_keys_not_into_them(void **state)
+{
+    (void)state;
+    choose_set(2, false);
+    press(KEY_E0 | 0x4b), press(0x1e);
+    assert_int_equal(next_byte(), 0xe0);
+    out(0x60, 0xee);
+    assert_string_equal(listen(), "6b ee 1c");
+}
+
+static void a_keyboard_that_does_not_scan(void **state)
+{
+    (void)state;
+    press(0x1e), listen();
+    out(0x60, 0xf5), assert_string_equal(listen(), "fa");
+    assert_string_equal(tap(0x1f), "");
+    release(0x1e);
+    out(0x60, 0xf4), assert_string_equal(listen(), "fa");
+    assert_string_equal(tap(0x1f), "1f 9f");
+    press(0x1e);
+    kbc_reset(&kbc); /* what was held is forgotten */
+    release(0x1e);
+    assert_string_equal(listen(), "");
 }
 
 static void the_output_port_moves_a20(void **state)
@@ -224,7 +434,17 @@ int main(void)
         TEST(a_disabled_keyboard_waits),
         TEST(controller_answers_do_not_lose_keyboard_bytes),
         TEST(interrupts_follow_the_command_byte),
-        TEST(the_aux_port_loops_but_has_no_mouse),
+        TEST(the_aux_port_loops),
+        TEST(keys_arrive_translated),
+        TEST(every_key_is_itself_after_translation),
+        TEST(the_same_keys_in_each_set),
+        TEST(key_types_of_set_3),
+        TEST(print_and_pause),
+        TEST(navigation_keys_fake_shifts),
+        TEST(a_held_key_repeats),
+        TEST(a_full_buffer_overruns),
+        TEST(answers_go_between_keys_not_into_them),
+        TEST(a_keyboard_that_does_not_scan),
         TEST(the_output_port_moves_a20),
         TEST(reset_by_pulse_and_by_output_port),
     };

@@ -262,6 +262,8 @@ static void random_port_accesses_do_no_harm(void **state)
         if (rnd() % 4096 == 0) machine_clock(m)->manual_ns += rnd(), machine_service(m); /* a late host */
         if (rnd() % 65536 == 0) machine_reset(m);
         if (rnd() % 1024 == 0) machine_ferr(m, rnd() & 1);
+        if (rnd() % 32 == 0) machine_key(m, (u8)rnd(), rnd() & 1);
+        if (rnd() % 32 == 0) machine_mouse(m, (int)rnd(), (int)rnd(), (int)rnd(), (u8)rnd());
     }
     machine_reset(m);
     assert_int_equal(in(0x3fd) & 0x60, 0x60);
