@@ -1,0 +1,65 @@
+/* window_protocol.h - what passes between the machine's process (ring3) and the window's (ring3-window).
+ *
+ * The window is the side that touches the desktop, its clipboard and its drivers, so the border between the two
+ * processes is a security boundary, and neither side believes the other:
+ *   - a socket (SOCK_SEQPACKET, so that a message is a message) carries WindowMessages of fixed size. Anything of
+ *     another size or of an unknown kind is ignored, values are cut down to what they may be;
+ *   - WindowShared is written by the machine only. It is sealed before it is passed on: the window cannot write it, and
+ *     the machine cannot shrink it under the window. What stands in it may change at any moment;
+ *   - the guest's memory is passed as a descriptor for reading; the window maps the video memory in it, nothing else.
+ * The machine makes the first message (WINDOW_HELLO) when it has memory; with it go the two descriptors. The end of the
+ * socket is how each side learns of the other's death.
+ */
+#ifndef RING3_WINDOW_PROTOCOL_H
+#define RING3_WINDOW_PROTOCOL_H
+
+#include <stdatomic.h>
+
+#include "cpu/base.h"
+
+enum {
+    WINDOW_PROTOCOL = 1,
+    WINDOW_SOCKET = 3,            /* the window's descriptor of the socket */
+    WINDOW_NO_DISPLAY = 3,        /* its exit code when nothing could be opened */
+    WINDOW_VRAM_LIMIT = 64 << 20, /* more is refused */
+    WINDOW_SCREEN_BYTES = 64 << 10,
+    WINDOW_EDGES = 8192, /* a power of two: a second of the fastest tone that can be heard */
+};
+
+typedef enum WindowMessageKind {
+    /* machine -> window */
+    WINDOW_HELLO =
+        1, /* a: WINDOW_PROTOCOL, b: bytes of video memory, c: its page in the guest's memory; two fds */
+    WINDOW_LOOK, /* status or speaker changed: look at WindowShared */
+    WINDOW_BYE,  /* ring3 ends as it should */
+    /* window -> machine */
+    WINDOW_KEY = 32, /* a: hw/keys.h, b: 1 pressed, 0 released */
+    WINDOW_MOUSE,    /* a: right, b: down, c: wheel away from the person; d: buttons */
+    WINDOW_POWER,    /* the power button */
+    WINDOW_QUIT,     /* end ring3 */
+    WINDOW_PAUSE,    /* stop or go on */
+    WINDOW_SPEED,    /* a: +1 faster, -1 slower */
+} WindowMessageKind;
+
+typedef struct WindowMessage {
+    u16 kind, d;
+    s32 a, b, c;
+} WindowMessage;
+_Static_assert(sizeof(WindowMessage) == 16, "one size for both");
+
+enum { WINDOW_STOPPED = 1 }; /* WindowShared.status */
+
+/* A change of the speaker's cone, at a time of the host's monotonic clock. */
+typedef struct WindowEdge {
+    _Atomic u64 at_ns; /* lowest bit: the new level */
+} WindowEdge;
+
+typedef struct WindowShared {
+    _Atomic u32 status;
+    _Atomic u32 speed_mhz; /* 0: as fast as it goes */
+    _Atomic u32 edges;     /* how many were ever written: the next goes to edge[edges % WINDOW_EDGES] */
+    WindowEdge edge[WINDOW_EDGES];
+    _Alignas(PAGE_BYTES) u8 screen[WINDOW_SCREEN_BYTES]; /* a ScreenState */
+} WindowShared;
+
+#endif

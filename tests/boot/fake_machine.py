@@ -1,0 +1,71 @@
+"""fake_machine.py - the machine's end of frontend/window_protocol.h, for tests of ring3-window without a guest."""
+import array
+import fcntl
+import os
+import select
+import socket
+import struct
+import subprocess
+import time
+
+HELLO, LOOK, BYE = 1, 2, 3
+KEY, MOUSE, POWER, QUIT, PAUSE, SPEED = 32, 33, 34, 35, 36, 37
+PAGE = 4096
+EDGES = 8192
+SCREEN = (16 + 8 * EDGES + PAGE - 1) // PAGE * PAGE # where the ScreenState is in WindowShared
+SHARED_BYTES = SCREEN + 65536
+DISPI = SCREEN + 832 # ScreenState.dispi
+VRAM_BYTES = 16 << 20
+F_ADD_SEALS, F_SEAL_SHRINK = 1033, 2
+
+
+class FakeMachine:
+    def __init__(self, program, *args, **how):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket = ours
+        keep = how.pop("fd3", theirs.fileno())
+        self.process = subprocess.Popen([program, *args], close_fds=False, preexec_fn=lambda: os.dup2(keep, 3), **how)
+        theirs.close()
+        self.shared = os.memfd_create("shared", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+        self.vram = os.memfd_create("vram", os.MFD_CLOEXEC)
+        os.ftruncate(self.shared, SHARED_BYTES)
+        os.ftruncate(self.vram, VRAM_BYTES)
+        fcntl.fcntl(self.shared, F_ADD_SEALS, F_SEAL_SHRINK)
+
+    def send(self, kind, a=0, b=0, c=0, d=0, fds=()):
+        data = struct.pack("<HHiii", kind, d, a, b, c)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.socket.sendmsg([data], rights)
+
+    def hello(self):
+        self.send(HELLO, 1, VRAM_BYTES, 0, fds=[self.shared, self.vram])
+
+    def mode(self, width, height):
+        """A VBE mode of 32 bits a pixel."""
+        os.pwrite(self.shared, struct.pack("<11H", 0xb0c5, width, height, 32, 0x41, 0, width, height, 0, 0, VRAM_BYTES >> 16), DISPI)
+        self.width, self.height = width, height
+
+    def row(self, y, pixels):
+        os.pwrite(self.vram, struct.pack("<%dI" % len(pixels), *pixels), y * self.width * 4)
+
+    def messages(self, seconds):
+        """What the window has sent until nothing came for so long."""
+        got = []
+        while select.select([self.socket], [], [], seconds)[0]:
+            data = self.socket.recv(64)
+            if len(data) != 16:
+                break
+            kind, d, a, b, c = struct.unpack("<HHiii", data)
+            got.append((kind, a, b, c, d))
+        return got
+
+    def cpu_share(self, seconds):
+        def used():
+            total = 0
+            for thread in os.listdir("/proc/%d/task" % self.process.pid):
+                with open("/proc/%d/task/%s/schedstat" % (self.process.pid, thread)) as f:
+                    total += int(f.read().split()[0])
+            return total / 1e9
+        before = used()
+        time.sleep(seconds)
+        return (used() - before) / seconds
