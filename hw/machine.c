@@ -120,7 +120,7 @@ static void machine_wire(Machine *m)
     sysctl_init(&m->sysctl, bus, &m->pit, reset, a20, irq(m, 13));
     uart_init(&m->uart[0], bus, 0x3f8, clock, c->serial[0], irq(m, 4), "com1");
     uart_init(&m->uart[1], bus, 0x2f8, clock, c->serial[1], irq(m, 3), "com2");
-    dma_init(&m->dma, bus);
+    dma_init(&m->dma, bus, m->phys);
     i440fx_init(&m->host_bridge, &m->pci, m->phys);
     piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), powered_off, m);
     if (c->has_firmware) fwcfg_init(&m->fwcfg, bus, c->ram_bytes);
@@ -144,6 +144,7 @@ static void board_post(Machine *m)
         {0x4d0, 0x00}, {0x4d1, 0x02},               /* SCI is a level */
         {0x43, 0x34},  {0x40, 0x00},  {0x40, 0x00}, /* IRQ0 at 18.2 Hz */
         {0x43, 0x54},  {0x41, 0x12},                /* DRAM refresh */
+        {0xd6, 0xc0},  {0xd4, 0x00},                /* DMA: cascade */
     };
     for (unsigned i = 0; i < ARRAY_LEN(writes); i++) bus_port_out(m->bus, writes[i].port, writes[i].value, 1);
 }

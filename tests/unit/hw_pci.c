@@ -3,7 +3,6 @@
 
 #include "hw/debugcon.h"
 #include "hw/debugexit.h"
-#include "hw/dma.h"
 #include "hw/i440fx.h"
 #include "hw/piix3.h"
 
@@ -320,28 +319,6 @@ static void debug_exit_takes_all_sizes(void **state)
     assert_int_equal(exit_value, 7);
 }
 
-static void dma_registers_answer_a_probe(void **state)
-{
-    (void)state;
-    Dma dma;
-    dma_init(&dma, bus);
-    for (unsigned ch = 0; ch < 4; ch++) {
-        u16 port = (u16)(ch * 2), wide = (u16)(0xc0 + ch * 4);
-        out(0x0c, 0), out(0xd8, 0); /* clear the byte pointers */
-        out2(port, 0x34, 0x12);
-        assert_int_equal(in_twice(port), 0x1234);
-        out2(wide, 0x78, 0x56);
-        assert_int_equal(in_twice(wide), 0x5678);
-    }
-    out(0x0a, 0x02); /* unmask channel 2 */
-    assert_int_equal(in(0x0f), 0x0b);
-    out(0x0d, 0);
-    assert_int_equal(in(0x0f), 0x0f);
-    out(0x87, 0x12), out(0x80, 0xa5);
-    assert_int_equal(in(0x87), 0x12);
-    assert_int_equal(in(0x80), 0xa5);
-}
-
 #undef TEST
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
@@ -358,7 +335,6 @@ int main(void)
         TEST(pam_registers_protect_and_open_segments),
         TEST(debug_console),
         TEST(debug_exit_takes_all_sizes),
-        TEST(dma_registers_answer_a_probe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
