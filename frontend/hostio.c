@@ -1,7 +1,8 @@
 /* hostio.c - the I/O thread, and how it and the vCPU thread wake each other.
  *
- * The thread sleeps in ppoll() on three descriptors: standard input, a timerfd for the clock's next deadline, and an
- * eventfd (`kick`) by which the vCPU thread asks for its care; and for signals, which it takes only there. All it
+ * The thread sleeps in ppoll() on a timerfd for the clock's next deadline, an eventfd (`kick`) by which the vCPU
+ * thread asks for its care, and the descriptors of the channels (channel.c: standard input, sockets, ptys); and for
+ * signals, which it takes only there. All it
  * does to the machine is cpu_attention(): the vCPU thread then does the work in its service hook. (No signalfd: who
  * polls one is woken by every signal of the process, of which the windows' SIGSEGVs are many.)
  *
@@ -22,9 +23,6 @@
  * An idle vCPU thread waits for the deadline itself and disarms the timerfd meanwhile: a tick wakes one thread, not
  * two. It leaves the timerfd armed, or ATT_CLOCK raised.
  *
- * Input: a ring; when it is full, standard input is left alone (`stalled`) until the vCPU thread has taken bytes and
- * kicks. End of file: standard input is left alone for good.
- *
  * Stopping: a second after a stop was asked for, the vCPU thread may still be stuck in a write to a full pipe or a
  * stopped terminal. Then this thread restores the terminal and ends the process with the right code itself.
  */
@@ -41,14 +39,14 @@
 #include <unistd.h>
 
 #include "cpu/cpu.h"
-#include "frontend/ring.h"
+#include "frontend/channel.h"
 #include "frontend/tty.h"
 
 enum { STOP_PATIENCE_MS = 1000 };
 enum { OURS = ATT_CLOCK | ATT_IO | ATT_STOP | ATT_RESET | ATT_NMI };
 static const int taken_signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGTSTP,
                                     SIGCONT, SIGUSR1, SIGUSR2, SIGALRM};
-enum { FD_KICK, FD_TIMER, FD_STDIN, FD_COUNT };
+enum { FD_KICK, FD_TIMER, FD_CHANNELS, FD_MOST = FD_CHANNELS + CHANNELS_MAX * CHANNEL_POLLS };
 
 static struct {
     Vcpu *c;
@@ -56,16 +54,11 @@ static struct {
     bool running;
     int wake, kick, timer;
     atomic_ullong signals; /* bit n: signal n came */
-    atomic_bool asleep, stalled, stop_wanted, done;
+    atomic_bool asleep, stop_wanted, done;
     atomic_int exit_code;
     u64 stop_since_ns; /* valid with stop_wanted; this thread's */
     pthread_mutex_t clock_lock;
     u64 deadline, armed; /* host ns; under clock_lock */
-    bool stdin_wanted;
-    bool input; /* standard input is read: wanted, and not at its end */
-    TtyKeys keys;
-    bool tty;
-    Ring ring;
 } io = {.clock_lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void post(int eventfd_)
@@ -169,12 +162,6 @@ static void suspended(void)
     kill(getpid(), SIGSTOP);
 }
 
-static void resumed(void)
-{
-    io.tty = io.stdin_wanted && tty_raw();
-    if (io.tty) io.input = true; /* reading in the background fails, which looks like the end */
-}
-
 static void on_signal(int number) { atomic_fetch_or(&io.signals, 1ull << number); }
 
 static void signals_came(void)
@@ -183,56 +170,41 @@ static void signals_came(void)
         int number = __builtin_ctzll(all);
         switch (number) {
         case SIGTSTP: suspended(); break;
-        case SIGCONT: resumed(); break;
+        case SIGCONT: channels_take_terminal(); break;
         default: want_stop(128 + number); break;
         }
     }
 }
 
-/* --- standard input -------------------------------------------------------------------------------------- */
-
-static void stdin_ready(void)
-{
-    u8 bytes[512];
-    u32 room = ring_room(&io.ring);
-    ssize_t n = read(STDIN_FILENO, bytes, room < sizeof bytes ? room : sizeof bytes);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (n <= 0) {
-        io.input = false;
-        return;
-    }
-    u32 kept = io.tty ? tty_filter(&io.keys, bytes, (u32)n) : (u32)n;
-    ring_put(&io.ring, bytes, kept);
-    if (io.keys.quit)
-        want_stop(0);
-    else if (kept)
-        raise_attention(ATT_IO);
-}
-
-/* May standard input be read now? Store, then load, as in idle: hostio_read() does it the other way round. */
-static bool input_wanted(void)
-{
-    if (!io.input) return false;
-    if (ring_room(&io.ring)) return true;
-    atomic_store(&io.stalled, true);
-    return ring_room(&io.ring) != 0;
-}
-
-u32 hostio_read(u8 *to, u32 n)
-{
-    u32 got = ring_get(&io.ring, to, n);
-    if (got && atomic_load(&io.stalled) && atomic_exchange(&io.stalled, false)) post(io.kick);
-    return got;
-}
-
 /* --- the thread ------------------------------------------------------------------------------------------ */
 
+void hostio_kick(void)
+{
+    if (io.running) post(io.kick);
+}
+
+static int sooner(int a, int b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
+
+/* Sleep until something happens; the entries from FD_CHANNELS on are the channels'. */
 static void wait_for_events(struct pollfd *p, const sigset_t *blocked)
 {
-    static const struct timespec patience = {STOP_PATIENCE_MS / 1000, STOP_PATIENCE_MS % 1000 * 1000000};
-    p[FD_STDIN].fd = input_wanted() ? STDIN_FILENO : -1;
-    if (ppoll(p, FD_COUNT, atomic_load(&io.stop_wanted) ? &patience : NULL, blocked) < 0)
-        for (int n = 0; n < FD_COUNT; n++) p[n].revents = 0;
+    unsigned n = channels_count(), entries = FD_CHANNELS + n * CHANNEL_POLLS;
+    int ms = atomic_load(&io.stop_wanted) ? STOP_PATIENCE_MS : -1;
+    for (unsigned i = 0; i < n; i++)
+        ms = sooner(ms, channels_prepare(i, p + FD_CHANNELS + i * CHANNEL_POLLS));
+    const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    if (ppoll(p, entries, ms < 0 ? NULL : &t, blocked) < 0)
+        for (unsigned i = 0; i < entries; i++) p[i].revents = 0;
+}
+
+static void channels_serve(const struct pollfd *p)
+{
+    unsigned what = 0;
+    for (unsigned i = 0; i < channels_count(); i++) what |= channels_ready(i, p + i * CHANNEL_POLLS);
+    if (what & CHANNEL_QUIT)
+        want_stop(0);
+    else if (what & CHANNEL_INPUT)
+        raise_attention(ATT_IO);
 }
 
 static void lose_patience(void)
@@ -245,8 +217,7 @@ static void lose_patience(void)
 
 static void *thread_main(void *unused)
 {
-    struct pollfd p[FD_COUNT] = {
-        [FD_KICK] = {io.kick, POLLIN, 0}, [FD_TIMER] = {io.timer, POLLIN, 0}, [FD_STDIN] = {-1, POLLIN, 0}};
+    struct pollfd p[FD_MOST] = {[FD_KICK] = {io.kick, POLLIN, 0}, [FD_TIMER] = {io.timer, POLLIN, 0}};
     (void)unused;
     sigset_t blocked;
     pthread_sigmask(SIG_BLOCK, NULL, &blocked);
@@ -257,7 +228,7 @@ static void *thread_main(void *unused)
         if (p[FD_KICK].revents) drain(io.kick);
         if (atomic_load(&io.signals)) signals_came();
         if (p[FD_TIMER].revents) timer_went_off();
-        if (p[FD_STDIN].revents) stdin_ready();
+        channels_serve(p + FD_CHANNELS);
     }
     return NULL;
 }
@@ -285,31 +256,31 @@ void hostio_block_signals(void)
     sigprocmask(SIG_BLOCK, &s, NULL);
 }
 
-bool hostio_start(Vcpu *c, bool stdin_wanted, Problem *p)
+bool hostio_start(Vcpu *c, Problem *p)
 {
     io.c = c;
     io.deadline = io.armed = UINT64_MAX;
-    io.stdin_wanted = io.input = stdin_wanted;
     io.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     io.kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     io.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (io.wake < 0 || io.kick < 0 || io.timer < 0) return problem_set(p, "the host has no descriptors left");
     prctl(PR_SET_TIMERSLACK, 1ul); /* sleeps end when they should */
-    if (stdin_wanted) io.tty = tty_raw();
+    channels_take_terminal();
     signals_take();
-    if (pthread_create(&io.thread, NULL, thread_main, NULL))
-        return problem_set(p, "the host allows no thread");
     io.running = true;
-    return true;
+    if (!pthread_create(&io.thread, NULL, thread_main, NULL)) return true;
+    io.running = false;
+    return problem_set(p, "the host allows no thread");
 }
 
 void hostio_stop(void)
 {
     if (io.running) {
-        io.running = false;
         atomic_store(&io.done, true);
         post(io.kick);
         pthread_join(io.thread, NULL);
+        io.running = false;
     }
+    channels_close();
     tty_restore();
 }

@@ -9,15 +9,15 @@
  * the running code's own making. */
 void hostio_block_signals(void);
 
-/* hostio_start - raw terminal and thread. `stdin_wanted`: read standard input. False: *p says why. */
-bool hostio_start(Vcpu *c, bool stdin_wanted, Problem *p);
+/* hostio_start - raw terminal and thread, for all channels that are open. False: *p says why. */
+bool hostio_start(Vcpu *c, Problem *p);
 /* hostio_stop - end the thread, restore the terminal. */
 void hostio_stop(void);
 
 /* --- for the vCPU thread --- */
 void hostio_idle(void);                /* block until attention */
 void hostio_set_deadline(u64 host_ns); /* raise ATT_CLOCK then (CLOCK_MONOTONIC); UINT64_MAX: never */
-u32 hostio_read(u8 *to, u32 n);        /* standard input that has arrived; never blocks */
+void hostio_kick(void);                /* the I/O thread should look at its channels */
 bool hostio_stop_wanted(void);         /* Ctrl-A X or a signal: the machine must stop */
 int hostio_exit_code(void);            /* then: 0, or 128 + signal */
 

@@ -10,8 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "frontend/chardevs.h"
+#include "frontend/channel.h"
 #include "frontend/hostio.h"
+#include "frontend/monitor.h"
 #include "frontend/pc.h"
 #include "frontend/rom.h"
 #include "frontend/tty.h"
@@ -28,18 +29,35 @@ static bool open_trace(const Options *o, Problem *p)
     return true;
 }
 
-static bool open_backends(const Options *o, MachineConfig *cfg, Problem *p)
+/* A serial port, and a monitor on it if it is shared (mon:...). */
+static Chardev *open_serial(const CharSpec *spec, int n, Problem *p)
+{
+    static const char *const labels[SERIAL_PORTS] = {"serial0", "serial1"};
+    Channel *c = channel_open(spec, "-serial", labels[n], SIDE_GUEST, p);
+    if (c && spec->mux) monitor_new(c);
+    return channel_chardev(c);
+}
+
+static bool open_monitors(const Options *o, Problem *p)
 {
     p->text[0] = 0;
-    for (int n = 0; n < SERIAL_PORTS && !p->text[0]; n++)
-        cfg->serial[n] = chardev_open(&o->serial[n], "-serial", p);
-    if (!p->text[0] && o->has_debugcon) cfg->debugcon = chardev_open(&o->debugcon, "-debugcon", p);
+    for (int n = 0; n < o->monitor_count && !p->text[0]; n++) {
+        Channel *c =
+            channel_open(&o->monitor[n], "-monitor", n ? "monitor1" : "compat_monitor0", SIDE_MONITOR, p);
+        if (c) monitor_new(c);
+    }
     return !p->text[0];
 }
 
-static bool wants_stdin(const Options *o)
+static bool open_backends(const Options *o, MachineConfig *cfg, Problem *p)
 {
-    return o->serial[0].kind == CHAR_STDIO || o->serial[1].kind == CHAR_STDIO;
+    p->text[0] = 0;
+    for (int n = 0; n < SERIAL_PORTS && !p->text[0]; n++) cfg->serial[n] = open_serial(&o->serial[n], n, p);
+    if (!p->text[0] && o->has_debugcon)
+        cfg->debugcon = channel_chardev(channel_open(&o->debugcon, "-debugcon", "debugcon", SIDE_GUEST, p));
+    if (!p->text[0] && o->has_parallel)
+        cfg->parallel = channel_chardev(channel_open(&o->parallel, "-parallel", "parallel0", SIDE_GUEST, p));
+    return !p->text[0] && open_monitors(o, p);
 }
 
 /* What the processor runs first: a kernel that ring3 loads itself, or firmware. */
@@ -61,10 +79,10 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .debug_exit = o->debug_exit,
                          .debug_exit_iobase = o->debug_exit_iobase,
                          .debug_exit_iosize = o->debug_exit_iosize,
-                         .rtc_base_unix_s = (s64)time(NULL)};
+                         .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
     return open_first_code(o, boot, &cfg, p) && open_backends(o, &cfg, p) &&
            drives_open(&o->drives, cfg.drive, p) && open_trace(o, p) &&
-           pc_start(pc, o, &cfg, o->kernel ? boot : NULL, p) && hostio_start(&pc->cpu, wants_stdin(o), p);
+           pc_start(pc, o, &cfg, o->kernel ? boot : NULL, p) && hostio_start(&pc->cpu, p);
 }
 
 int main(int argc, char **argv)

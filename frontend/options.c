@@ -3,13 +3,15 @@
  * The words and their meaning are QEMU's: one dash (two are taken as well), the value in the next argument. What is
  * wrong is said in at most two lines that name option and value, with the nearest word that would be right.
  *
- * Differences from QEMU: without -serial the ports are connected to nothing; -debugcon stdio may share standard
- * output with -serial stdio, since it never reads.
+ * Differences from QEMU: without -serial the ports are connected to nothing, without -monitor there is none;
+ * -debugcon stdio and -parallel stdio may share standard output with -serial stdio, since they never read.
  */
+#define _GNU_SOURCE
 #include "frontend/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "frontend/say.h"
 #include "frontend/suggest.h"
@@ -84,26 +86,9 @@ static OptionsResult set_m(Options *o, const char *value)
     return OPTIONS_RUN;
 }
 
-static OptionsResult parse_char(CharSpec *to, const char *option, const char *value, bool with_null)
+static OptionsResult parse_char(CharSpec *to, const char *option, const char *value, CharUse use)
 {
-    Words w;
-    if (!strncmp(value, "file:", 5) && value[5]) {
-        *to = (CharSpec){CHAR_FILE, value + 5};
-        return OPTIONS_RUN;
-    }
-    if (!strcmp(value, "stdio")) {
-        *to = (CharSpec){CHAR_STDIO, NULL};
-        return OPTIONS_RUN;
-    }
-    if (with_null && !strcmp(value, "null")) {
-        *to = (CharSpec){CHAR_NULL, NULL};
-        return OPTIONS_RUN;
-    }
-    words_begin(&w, value);
-    words_offer(&w, "stdio");
-    words_offer(&w, "file:PATH");
-    if (with_null) words_offer(&w, "null");
-    return words_refuse(&w, option, value);
+    return charspec_parse(to, option, value, use) ? OPTIONS_RUN : OPTIONS_BAD;
 }
 
 static OptionsResult set_serial(Options *o, const char *value)
@@ -112,13 +97,80 @@ static OptionsResult set_serial(Options *o, const char *value)
         say("-serial %.80s: there are only %d serial ports", value, SERIAL_PORTS);
         return OPTIONS_BAD;
     }
-    return parse_char(&o->serial[o->serial_count++], "-serial", value, true);
+    return parse_char(&o->serial[o->serial_count++], "-serial", value, USE_SERIAL);
+}
+
+static OptionsResult set_monitor(Options *o, const char *value)
+{
+    if (o->monitor_count == MONITORS) {
+        say("-monitor %.80s: only %d monitors are possible", value, MONITORS);
+        return OPTIONS_BAD;
+    }
+    return parse_char(&o->monitor[o->monitor_count++], "-monitor", value, USE_MONITOR);
+}
+
+static OptionsResult set_parallel(Options *o, const char *value)
+{
+    if (o->has_parallel) {
+        say("-parallel %.80s: there is only one parallel port", value);
+        return OPTIONS_BAD;
+    }
+    o->has_parallel = true;
+    return parse_char(&o->parallel, "-parallel", value, USE_OUTPUT);
 }
 
 static OptionsResult set_debugcon(Options *o, const char *value)
 {
     o->has_debugcon = true;
-    return parse_char(&o->debugcon, "-debugcon", value, false);
+    return parse_char(&o->debugcon, "-debugcon", value, USE_OUTPUT);
+}
+
+/* 2006-06-17 or 2006-06-17T16:01:21, to seconds since 1970. */
+static bool parse_date(const char *s, s64 *unix_s)
+{
+    struct tm t = {0}, back;
+    int end = 0;
+    if (sscanf(s, "%4d-%2d-%2d%n", &t.tm_year, &t.tm_mon, &t.tm_mday, &end) < 3) return false;
+    if (s[end] == 'T') {
+        s += end + 1;
+        end = 0;
+        if (sscanf(s, "%2d:%2d:%2d%n", &t.tm_hour, &t.tm_min, &t.tm_sec, &end) < 3) return false;
+    }
+    t.tm_year -= 1900;
+    t.tm_mon -= 1;
+    back = t;
+    time_t when = timegm(&back); /* which puts the 30th of February right */
+    *unix_s = when;
+    return !end == !*s && !s[end] && back.tm_mday == t.tm_mday && back.tm_mon == t.tm_mon &&
+           back.tm_hour == t.tm_hour && back.tm_min == t.tm_min && back.tm_sec == t.tm_sec;
+}
+
+static OptionsResult set_rtc(Options *o, const char *value)
+{
+    time_t now = time(NULL);
+    struct tm t;
+    const char *base = strncmp(value, "base=", 5) ? "" : value + 5;
+    o->rtc_given = true;
+    if (!strcmp(base, "utc"))
+        o->rtc_base_unix_s = now;
+    else if (!strcmp(base, "localtime") && localtime_r(&now, &t))
+        o->rtc_base_unix_s = timegm(&t);
+    else if (!parse_date(base, &o->rtc_base_unix_s)) {
+        say("-rtc %.80s: takes base=utc, base=localtime or a date as in base=2006-06-17T16:01:21", value);
+        return OPTIONS_BAD;
+    }
+    return OPTIONS_RUN;
+}
+
+static OptionsResult set_name(Options *o, const char *value)
+{
+    return o->name = strncmp(value, "guest=", 6) ? value : value + 6, OPTIONS_RUN;
+}
+
+static OptionsResult set_stopped(Options *o, const char *value)
+{
+    (void)value;
+    return o->start_stopped = true, OPTIONS_RUN;
 }
 
 static OptionsResult set_display(Options *o, const char *value)
@@ -341,16 +393,24 @@ static const Option options[] = {
      "if=ide|floppy, index=N, media=disk|cdrom, format=raw, snapshot=on, readonly=on"},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"boot", "[order=]cad", set_boot, "a floppy, c disk, d CD; also ,once=d and ,menu=on"},
-    {"serial", "stdio|file:PATH|null", set_serial,
-     "where a serial port leads; the first is COM1, the second COM2"},
+    {"serial", "DEV", set_serial,
+     "where a serial port leads; the first is COM1, the second COM2. DEV is stdio, mon:stdio (with the\n"
+     "                                 monitor, Ctrl-A C switches), pty, file:PATH, "
+     "unix:PATH[,server=on,wait=off],\n"
+     "                                 tcp:HOST:PORT[,server=on,wait=off] or null"},
+    {"parallel", "DEV", set_parallel, "where the parallel port leads"},
+    {"monitor", "DEV", set_monitor, "where the monitor is; its word 'help' lists what it does"},
+    {"S", NULL, set_stopped, "do not start; the monitor's word 'cont' does"},
+    {"name", "NAME", set_name, "the machine's name"},
+    {"rtc", "base=BASE", set_rtc, "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]"},
     {"display", "none", set_display, "no window"},
-    {"nographic", NULL, set_nographic, "same as -display none -serial stdio"},
+    {"nographic", NULL, set_nographic, "no window; serial port and monitor on the terminal (mon:stdio)"},
     {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
     {"accel", "translate|interp", set_accel, "how guest code runs (default translate)"},
     {"cpu", "MODEL", set_cpu, "386, 486, pentium, ppro, pentium2, pentium3, max (default); help lists them"},
     {"d", "WORD,...", set_d, "what to trace; help lists the words"},
     {"D", "FILE", set_trace_path, "traces go to FILE, not to stderr"},
-    {"debugcon", "stdio|file:PATH", set_debugcon, "debug console at port 0xe9"},
+    {"debugcon", "DEV", set_debugcon, "debug console at port 0xe9"},
     {"global", "isa-debugcon.iobase=PORT", set_global, "the debug console's port (SeaBIOS speaks at 0x402)"},
     {"device", "isa-debug-exit", set_device, "with [,iobase=0x501][,iosize=2]: a port that ends ring3"},
     {"h", NULL, show_help, "this text (also -help)"},
@@ -425,14 +485,32 @@ static OptionsResult parse_all(Options *o, int argc, char **argv)
     return OPTIONS_RUN;
 }
 
+static int readers_of_stdin(const Options *o)
+{
+    int n = 0;
+    for (int i = 0; i < SERIAL_PORTS; i++) n += o->serial[i].kind == CHAR_STDIO;
+    for (int i = 0; i < MONITORS; i++) n += o->monitor[i].kind == CHAR_STDIO;
+    return n;
+}
+
 static const char *contradiction(const Options *o)
 {
     if (!o->kernel && o->initrd) return "-initrd: only with -kernel";
     if (!o->kernel && o->append) return "-append: only with -kernel";
     if (o->kernel && o->bios) return "-bios: not with -kernel, which needs no firmware";
-    if (o->serial[0].kind == CHAR_STDIO && o->serial[1].kind == CHAR_STDIO)
-        return "-serial stdio: given twice, and there is only one standard input";
+    if (readers_of_stdin(o) > 1)
+        return "stdio: given more than once to -serial and -monitor, and there is only one standard input";
     return NULL;
+}
+
+/* As in QEMU: with -nographic serial port and monitor share the terminal, or one has it if the other is elsewhere. */
+static void default_terminal(Options *o)
+{
+    CharSpec stdio = {.kind = CHAR_STDIO, .reads = true, .mux = !o->serial_count && !o->monitor_count};
+    if (!o->serial_count)
+        o->serial[o->serial_count++] = stdio;
+    else if (!o->monitor_count)
+        o->monitor[o->monitor_count++] = stdio;
 }
 
 OptionsResult options_parse(Options *o, int argc, char **argv)
@@ -445,7 +523,7 @@ OptionsResult options_parse(Options *o, int argc, char **argv)
     drive_options_init(&o->drives);
     OptionsResult r = parse_all(o, argc, argv);
     if (r != OPTIONS_RUN) return r;
-    if (o->nographic && !o->serial_count) o->serial[o->serial_count++] = (CharSpec){CHAR_STDIO, NULL};
+    if (o->nographic) default_terminal(o);
     const char *wrong = contradiction(o);
     if (!wrong) return OPTIONS_RUN;
     say("%s", wrong);

@@ -3,17 +3,12 @@
 #define RING3_OPTIONS_H
 
 #include "cpu/cpu.h"
+#include "frontend/charspec.h"
 #include "frontend/drive_options.h"
-
-typedef enum CharKind { CHAR_NULL, CHAR_STDIO, CHAR_FILE } CharKind;
-typedef struct CharSpec {
-    CharKind kind;
-    const char *path; /* CHAR_FILE */
-} CharSpec;
 
 typedef enum Accel { ACCEL_TRANSLATE, ACCEL_INTERP } Accel;
 
-enum { RAM_MIN_MIB = 1, RAM_MAX_MIB = 3072, RAM_DEFAULT_MIB = 128, SERIAL_PORTS = 2 };
+enum { RAM_MIN_MIB = 1, RAM_MAX_MIB = 3072, RAM_DEFAULT_MIB = 128, SERIAL_PORTS = 2, MONITORS = 2 };
 
 typedef struct Options {
     u32 ram_bytes;
@@ -21,8 +16,14 @@ typedef struct Options {
     const char *bios;                     /* NULL: ring3's own */
     CharSpec serial[SERIAL_PORTS];
     int serial_count; /* given with -serial */
-    CharSpec debugcon;
-    bool has_debugcon;
+    CharSpec monitor[MONITORS];
+    int monitor_count;
+    CharSpec debugcon, parallel;
+    bool has_debugcon, has_parallel;
+    const char *name; /* NULL: not given */
+    bool start_stopped;
+    bool rtc_given;
+    s64 rtc_base_unix_s;
     u16 debugcon_port;
     bool nographic, no_reboot;
     Accel accel;

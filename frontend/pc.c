@@ -12,6 +12,7 @@
 #include "frontend/disasm.h"
 #include "frontend/fwfiles.h"
 #include "frontend/hostio.h"
+#include "frontend/monitor.h"
 #include "translator/xlat.h"
 
 #include <stdlib.h>
@@ -55,10 +56,40 @@ static u64 tsc_now(void *ctx) { return clock_now(machine_clock(((Pc *)ctx)->mach
 
 /* --- from the run loop ----------------------------------------------------------------------------------- */
 
+/* Without a kernel of ours the processor starts where reset left it: in the firmware. */
+static bool place(Pc *pc, Problem *p) { return !pc->boot || boot_place(pc->boot, &pc->cpu, p); }
+
+static bool reset(void *ctx)
+{
+    Pc *pc = ctx;
+    if (pc->no_reboot) return false;
+    keyplay_reset(&pc->keys);
+    machine_reset(pc->machine);
+    cpu_reset(&pc->cpu);
+    return place(pc, &pc->problem);
+}
+
+static bool is_leaving(Pc *pc) { return atomic_load(&pc->cpu.attention) & ATT_STOP; }
+
+/* The machine is held: time stands still, and only monitors and signals are listened to. */
+static void park(Pc *pc)
+{
+    while (pc->paused && !is_leaving(pc)) {
+        hostio_set_deadline(UINT64_MAX);
+        hostio_idle();
+        u32 bits = atomic_fetch_and(&pc->cpu.attention, ~(u32)(ATT_IO | ATT_CLOCK | ATT_RESET));
+        if (bits & ATT_RESET && !reset(pc)) stop(pc, STOP_RESET);
+        monitors_service(pc);
+        if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
+    }
+}
+
 static void service(void *ctx)
 {
     Pc *pc = ctx;
-    machine_service(pc->machine);
+    if (!pc->paused) machine_service(pc->machine);
+    monitors_service(pc);
+    park(pc);
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
     if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
 }
@@ -69,17 +100,24 @@ static void idle(void *ctx)
     hostio_idle();
 }
 
-/* Without a kernel of ours the processor starts where reset left it: in the firmware. */
-static bool place(Pc *pc, Problem *p) { return !pc->boot || boot_place(pc->boot, &pc->cpu, p); }
+/* --- the person's words ----------------------------------------------------------------------------------- */
 
-static bool reset(void *ctx)
+void pc_pause(Pc *pc)
 {
-    Pc *pc = ctx;
-    if (pc->no_reboot) return false;
-    machine_reset(pc->machine);
-    cpu_reset(&pc->cpu);
-    return place(pc, &pc->problem);
+    pc->paused = true;
+    clock_stop(machine_clock(pc->machine));
 }
+
+void pc_continue(Pc *pc)
+{
+    pc->paused = false;
+    pc->started = true;
+    clock_cont(machine_clock(pc->machine));
+}
+
+void pc_quit(Pc *pc) { stop(pc, STOP_QUIT); }
+
+static void press_key(void *ctx, u8 key, bool down) { machine_key(((Pc *)ctx)->machine, key, down); }
 
 /* --- life ------------------------------------------------------------------------------------------------ */
 
@@ -106,9 +144,14 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
                         .deadline = on_deadline};
     pc->boot = boot;
     pc->no_reboot = o->no_reboot;
+    pc->name = o->name;
+    pc->snapshot = o->drives.snapshot;
     pc->machine = machine_new(cfg, &ev);
     if (!pc->machine) return problem_set(p, "-m %u: the host has not enough memory", o->ram_bytes >> 20);
     if (!boot) fwfiles_add(pc->machine, o->ram_bytes);
+    keyplay_init(&pc->keys, machine_clock(pc->machine), press_key, pc);
+    if (o->start_stopped) pc_pause(pc);
+    pc->started = !pc->paused;
     Vcpu *c = &pc->cpu;
     cpu_init(c, o->cpu, machine_bus(pc->machine), machine_phys(pc->machine));
     c->intr_ack = machine_intr_ack;
@@ -129,6 +172,7 @@ int pc_run(Pc *pc)
     const RunHooks hooks = {.ctx = pc, .service = service, .idle = idle, .reset = reset};
     StopReason why;
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
+    cpu_attention(&pc->cpu, ATT_IO); /* monitors greet; -S parks */
     do why = cpu_run(&pc->cpu, &hooks);
     while (why == STOP_SHUTDOWN && reset(pc));
     fpu_park(&pc->cpu);

@@ -3,6 +3,7 @@
 #define RING3_PC_H
 
 #include "frontend/boot.h"
+#include "frontend/keyplay.h"
 #include "frontend/options.h"
 #include "hw/machine.h"
 
@@ -12,13 +13,23 @@ typedef struct Pc {
     const Engine *engine;
     const Boot *boot; /* NULL: firmware boots */
     bool no_reboot;
-    Problem problem; /* why a reset failed; empty: it did not */
+    bool paused;      /* by -S or the monitor: guest time stands still */
+    bool started;     /* it has run at all */
+    bool snapshot;    /* -snapshot holds for media put in later, too */
+    const char *name; /* NULL: it has none */
+    KeyPlay keys;
+    u8 mouse_buttons; /* as the monitor holds them */
+    Problem problem;  /* why a reset failed; empty: it did not */
 } Pc;
 
 /* pc_start - everything up to the first instruction. cfg: memory and backends are filled in by the caller. */
 bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *boot, Problem *p);
 /* pc_run - run until the guest or the person ends it; returns the exit code. */
 int pc_run(Pc *pc);
+/* For the monitor, on the vCPU thread in the service hook. */
+void pc_pause(Pc *pc);
+void pc_continue(Pc *pc);
+void pc_quit(Pc *pc);
 /* pc_print_stats - what -d stats shows, to the trace. */
 void pc_print_stats(const Pc *pc);
 

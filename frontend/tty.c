@@ -40,7 +40,7 @@ void tty_guard(void)
     for (unsigned n = 0; n < ARRAY_LEN(fatal); n++) sigaction(fatal[n], &a, NULL);
 }
 
-bool tty_raw(void)
+bool tty_raw(bool signals)
 {
     struct termios t;
     if (atomic_load(&is_raw)) return true;
@@ -51,7 +51,7 @@ bool tty_raw(void)
     saved = t;
     atomic_store(&is_raw, true);
     t.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-    t.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+    t.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | (signals ? 0 : ISIG));
     t.c_cflag = (t.c_cflag & ~(tcflag_t)(CSIZE | PARENB)) | CS8;
     t.c_cc[VMIN] = 1;
     t.c_cc[VTIME] = 0;
@@ -60,33 +60,21 @@ bool tty_raw(void)
 
 /* --- escape keys ----------------------------------------------------------------------------------------- */
 
-static void show_keys(void)
+TtyKey tty_key(TtyKeys *k, u8 byte)
 {
-    static const char text[] = "\r\n  Ctrl-A X       end ring3\r\n  Ctrl-A H       this list\r\n"
-                               "  Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
-    (void)!write(STDOUT_FILENO, text, sizeof text - 1);
-}
-
-/* The key behind Ctrl-A; true: the guest gets it. */
-static bool escaped_key(TtyKeys *k, u8 key)
-{
-    switch (key) {
+    if (!k->escape) {
+        k->escape = byte == CTRL_A;
+        return k->escape ? TTY_NOTHING : TTY_KEY;
+    }
+    k->escape = false;
+    switch (byte) {
     case 'x':
-    case 'X': k->quit = true; return false;
+    case 'X': return TTY_QUIT;
+    case 'c':
+    case 'C': return TTY_SWITCH;
     case 'h':
     case 'H':
-    case '?': show_keys(); return false;
-    default: return key == CTRL_A;
+    case '?': return TTY_HELP;
+    default: return byte == CTRL_A ? TTY_KEY : TTY_NOTHING;
     }
-}
-
-u32 tty_filter(TtyKeys *k, u8 *bytes, u32 n)
-{
-    u32 kept = 0;
-    for (u32 i = 0; i < n; i++) {
-        bool starts = !k->escape && bytes[i] == CTRL_A;
-        if (!starts && (!k->escape || escaped_key(k, bytes[i]))) bytes[kept++] = bytes[i];
-        k->escape = starts;
-    }
-    return kept;
 }

@@ -6,17 +6,17 @@
 
 /* tty_guard - see that every way out restores the terminal. Before the engine, which takes some signals over. */
 void tty_guard(void);
-/* tty_raw - keys go to the guest one by one, Ctrl-C included. Nothing happens unless standard input is a terminal
- * and ring3 is in the foreground. True: the terminal is raw now. */
-bool tty_raw(void);
+/* tty_raw - keys come one by one, Ctrl-C included unless `signals` keep their keys. Nothing happens unless standard
+ * input is a terminal and ring3 is in the foreground. True: the terminal is raw now. */
+bool tty_raw(bool signals);
 /* Async-signal-safe; idempotent; any thread. */
 void tty_restore(void);
 
-/* Escape keys: bytes typed go in, what is for the guest comes out in place. */
+/* Escape keys: what a byte that was typed means. */
 typedef struct TtyKeys {
     bool escape; /* the last byte was Ctrl-A */
-    bool quit;   /* Ctrl-A X was typed */
 } TtyKeys;
-u32 tty_filter(TtyKeys *k, u8 *bytes, u32 n); /* returns how many are left */
+typedef enum TtyKey { TTY_NOTHING, TTY_KEY /* pass it on */, TTY_QUIT, TTY_SWITCH, TTY_HELP } TtyKey;
+TtyKey tty_key(TtyKeys *k, u8 byte);
 
 #endif

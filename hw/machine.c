@@ -220,6 +220,8 @@ void machine_free(Machine *m)
 Bus *machine_bus(Machine *m) { return m->bus; }
 Phys *machine_phys(Machine *m) { return m->phys; }
 Clock *machine_clock(Machine *m) { return &m->clock; }
+const Pic *machine_pic(const Machine *m) { return &m->pic; }
+const Pci *machine_pci(const Machine *m) { return &m->pci; }
 Drive *machine_drive(Machine *m, DriveId id) { return &m->drive[id]; }
 
 void machine_power_button(Machine *m) { piix4pm_power_button(&m->power); }

@@ -11,6 +11,7 @@
 typedef struct MachineConfig {
     u32 ram_bytes;
     Chardev *serial[2]; /* NULL: no backend, the port exists all the same */
+    Chardev *parallel;  /* likewise */
     Chardev *debugcon;  /* NULL: port 0xe9 absent */
     u16 debugcon_port;
     bool debug_exit; /* -device isa-debug-exit */
@@ -46,6 +47,8 @@ u8 machine_intr_ack(void *machine);           /* PIC INTA cycle; for Vcpu.intr_a
 void machine_ferr(void *machine, bool level); /* FERR#: IRQ13 */
 void machine_service(Machine *m);             /* run due timers, pull chardev input */
 Drive *machine_drive(Machine *m, DriveId id);
+const struct Pic *machine_pic(const Machine *m); /* for people who look */
+const struct Pci *machine_pci(const Machine *m);
 void machine_power_button(Machine *m); /* pressed for a moment: the guest may power off */
 /* A file for the firmware (fw_cfg); the bytes are the caller's, for the machine's life. */
 void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, u32 count);

@@ -10,24 +10,20 @@
 #include "frontend/suggest.h"
 #include "frontend/tty.h"
 
-static u32 filter(TtyKeys *k, u8 *out, const char *typed)
-{
-    memcpy(out, typed, strlen(typed));
-    return tty_filter(k, out, (u32)strlen(typed));
-}
-
 static void escape_keys(void **state)
 {
+    static const struct {
+        u8 byte;
+        TtyKey means;
+    } typed[] = {
+        {'a', TTY_KEY},   {3, TTY_KEY},     {1, TTY_NOTHING},   {1, TTY_KEY},      {'x', TTY_KEY},
+        {1, TTY_NOTHING}, {'x', TTY_QUIT},  {1, TTY_NOTHING},   {'C', TTY_SWITCH}, {1, TTY_NOTHING},
+        {'h', TTY_HELP},  {1, TTY_NOTHING}, {'z', TTY_NOTHING}, {'z', TTY_KEY},
+    };
     TtyKeys k = {0};
-    u8 out[32];
     (void)state;
-    assert_int_equal(filter(&k, out, "a\3b"), 3);
-    assert_int_equal(filter(&k, out, "x\1\1y"), 3);
-    assert_memory_equal(out, "x\1y", 3);
-    assert_false(k.quit);
-    assert_int_equal(filter(&k, out, "q\1"), 1); /* the key comes with the next read */
-    assert_int_equal(filter(&k, out, "x"), 0);
-    assert_true(k.quit);
+    for (unsigned n = 0; n < ARRAY_LEN(typed); n++)
+        assert_int_equal(tty_key(&k, typed[n].byte), typed[n].means);
 }
 
 static void suggestions(void **state)

@@ -1,0 +1,128 @@
+/* charspec.c - see charspec.h.
+ *
+ *   null, none | stdio | pty | file:PATH | unix:PATH[,OPTION...] | tcp:[HOST]:PORT[,OPTION...] | mon:any of these
+ *   OPTION: server[=on|off], wait[=on|off], nowait, nodelay[=on|off]; a comma in PATH is written twice
+ *
+ * As in QEMU a server waits for its first client unless told not to. Not there: telnet, websockets, udp, vc,
+ * reconnect.
+ */
+#include "frontend/charspec.h"
+
+#include <stdlib.h>
+
+#include "frontend/say.h"
+#include "frontend/suggest.h"
+
+static const char *const words[CHAR_KINDS] = {
+    [CHAR_NULL] = "null", [CHAR_STDIO] = "stdio",    [CHAR_FILE] = "file:PATH",
+    [CHAR_PTY] = "pty",   [CHAR_UNIX] = "unix:PATH", [CHAR_TCP] = "tcp:HOST:PORT",
+};
+
+static bool refuse(const char *option, const char *value, bool with_mux)
+{
+    Suggest s;
+    suggest_begin(&s, value);
+    for (int n = 0; n < CHAR_KINDS; n++) suggest_offer(&s, words[n]);
+    if (with_mux) suggest_offer(&s, "mon:stdio");
+    const char *near = suggest_result(&s);
+    if (near)
+        say("%s %.80s: did you mean '%s'?", option, value, near);
+    else
+        say("%s %.80s: no such value", option, value);
+    say("%s takes one of: stdio, pty, file:PATH, unix:PATH[,server=on,wait=off], "
+        "tcp:HOST:PORT[,server=on,wait=off], null%s",
+        option, with_mux ? ", mon:stdio" : "");
+    return false;
+}
+
+/* The text up to a single comma, with double ones made single; *s moves to the comma or the end. */
+static char *part_of(const char **s)
+{
+    char *to = malloc(strlen(*s) + 1), *at = to;
+    CHECK(to, "no memory");
+    while (**s && (**s != ',' || (*s)[1] == ',')) {
+        *s += **s == ',';
+        *at++ = *(*s)++;
+    }
+    *at = 0;
+    return to;
+}
+
+static bool parse_switch(const char *text, const char *name, bool *to)
+{
+    size_t n = strlen(name);
+    if (strncmp(text, name, n)) return false;
+    text += n;
+    *to = strcmp(text, "=off") != 0;
+    return !*text || !strcmp(text, "=on") || !strcmp(text, "=off");
+}
+
+static bool parse_one(CharSpec *to, const char *word)
+{
+    bool no_wait, unused;
+    if (!strcmp(word, "nowait")) return to->wait = false, true;
+    if (parse_switch(word, "nowait", &no_wait)) return to->wait = !no_wait, true;
+    return parse_switch(word, "server", &to->server) || parse_switch(word, "wait", &to->wait) ||
+           parse_switch(word, "nodelay", &unused);
+}
+
+static bool parse_socket_options(CharSpec *to, const char *s, const char *option, const char *value)
+{
+    to->wait = true;
+    while (*s) {
+        s++;
+        char *word = part_of(&s);
+        bool ok = parse_one(to, word);
+        free(word);
+        if (ok) continue;
+        say("%s %.120s: behind the address come only server=on, wait=off", option, value);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_tcp(CharSpec *to, const char *s, const char *option, const char *value)
+{
+    to->kind = CHAR_TCP;
+    char *host = part_of(&s), *colon = strrchr(host, ':');
+    if (!colon || !colon[1]) {
+        say("%s %.120s: an address is tcp:HOST:PORT", option, value);
+        return false;
+    }
+    *colon = 0;
+    to->port = colon + 1;
+    size_t n = strlen(host);
+    if (n > 2 && *host == '[' && host[n - 1] == ']') { /* an IPv6 address */
+        host[n - 1] = 0;
+        host++;
+    }
+    to->path = host;
+    return parse_socket_options(to, s, option, value);
+}
+
+bool charspec_parse(CharSpec *to, const char *option, const char *value, CharUse use)
+{
+    *to = (CharSpec){.reads = use != USE_OUTPUT};
+    const char *s = value;
+    bool with_mux = use == USE_SERIAL, mux = with_mux && !strncmp(s, "mon:", 4);
+    if (mux) s += 4;
+    to->mux = mux;
+    if (!strncmp(s, "tcp:", 4)) return parse_tcp(to, s + 4, option, value);
+    if (!strncmp(s, "unix:", 5) && s[5] && s[5] != ',') {
+        s += 5;
+        to->kind = CHAR_UNIX;
+        to->path = part_of(&s);
+        return parse_socket_options(to, s, option, value);
+    }
+    if (!strncmp(s, "file:", 5) && s[5]) {
+        to->kind = CHAR_FILE;
+        to->path = s + 5;
+        return true;
+    }
+    for (CharKind k = CHAR_NULL; k <= CHAR_PTY; k++)
+        if (k != CHAR_FILE && !strcmp(s, words[k])) {
+            to->kind = k;
+            return true;
+        }
+    return !strcmp(s, "none") || refuse(option, value, with_mux);
+}

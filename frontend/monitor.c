@@ -1,0 +1,300 @@
+/* monitor.c - lines in, answers out; QEMU's human monitor, so that scripts written for QEMU drive ring3.
+ *
+ * A monitor reads its channel in the vCPU thread's service hook, so a word sees the machine between two guest
+ * instructions and needs no lock. A flood of words is taken in portions, so that the guest runs in between.
+ *
+ * On a channel of its own it greets each client that comes; on a shared one (mon:...) it greets when Ctrl-A C first
+ * brings somebody, and shows its prompt each time. Lines end in CR LF as on a terminal.
+ *
+ * What a client sends is hostile: the line's length is bounded, what is no character is ignored, and an answer
+ * that nobody reads is dropped (channel.c).
+ */
+#include "frontend/monitor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "frontend/hostio.h"
+#include "frontend/readline.h"
+#include "frontend/suggest.h"
+
+enum { PORTION_BYTES = 2048, ANSWER_BYTES = 4096 };
+#define PROMPT "(ring3) "
+
+struct Monitor {
+    Monitor *next;
+    Channel *channel;
+    Pc *pc;
+    Readline line;
+    u32 greeted; /* channel_clients() when we last looked */
+    bool banner; /* this client has seen it */
+    bool active; /* the keys are ours */
+    char answer[ANSWER_BYTES];
+    u32 answer_bytes;
+};
+
+static Monitor *monitors;
+
+/* --- answers --------------------------------------------------------------------------------------------- */
+
+static void flush(Monitor *m)
+{
+    if (m->answer_bytes) channel_write(m->channel, (const u8 *)m->answer, m->answer_bytes);
+    m->answer_bytes = 0;
+}
+
+static void put_char(Monitor *m, char c)
+{
+    if (m->answer_bytes == ANSWER_BYTES) flush(m);
+    m->answer[m->answer_bytes++] = c;
+}
+
+static void put(Monitor *m, const char *s)
+{
+    for (; *s; s++) {
+        if (*s == '\n') put_char(m, '\r');
+        put_char(m, *s);
+    }
+}
+
+static void put_bytes(void *monitor, const char *bytes, u32 n)
+{
+    while (n--) put_char(monitor, *bytes++);
+}
+
+void say_to(Command *c, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    put(c->monitor, text);
+}
+
+bool nobody_reads(const Command *c) { return !channel_takes(c->monitor->channel) || hostio_stop_wanted(); }
+
+/* --- arguments ------------------------------------------------------------------------------------------- */
+
+bool at_end(Command *c)
+{
+    while (*c->rest == ' ' || *c->rest == '\t') c->rest++;
+    return !*c->rest;
+}
+
+static void read_more(Command *c)
+{
+    if (!strncmp(c->word, "info ", 5))
+        say_to(c, "Try \"info help\" for more information\n");
+    else
+        say_to(c, "Try \"help %s\" for more information\n", c->word);
+}
+
+void refuse(Command *c, const char *fmt, ...)
+{
+    char text[600];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    say_to(c, "%s: %s\n", c->word, text);
+    read_more(c);
+}
+
+bool take_end(Command *c)
+{
+    if (at_end(c)) return true;
+    refuse(c, "extraneous characters at the end of line");
+    return false;
+}
+
+static char unescaped(char c) { return c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c; }
+
+bool take_text(Command *c, char *to, size_t room, const char *what)
+{
+    size_t n = 0;
+    if (at_end(c)) {
+        refuse(c, "%s expected", what);
+        return false;
+    }
+    bool quoted = *c->rest == '"';
+    for (c->rest += quoted; *c->rest && (quoted ? *c->rest != '"' : *c->rest != ' '); c->rest++) {
+        bool escape = quoted && *c->rest == '\\' && c->rest[1];
+        c->rest += escape;
+        if (n < room - 1) to[n++] = escape ? unescaped(*c->rest) : *c->rest;
+    }
+    to[n] = 0;
+    if (quoted && *c->rest != '"') {
+        refuse(c, "unterminated string");
+        return false;
+    }
+    c->rest += quoted;
+    return true;
+}
+
+bool take_flag(Command *c, char letter)
+{
+    if (at_end(c) || c->rest[0] != '-' || c->rest[1] != letter || (c->rest[2] && c->rest[2] != ' '))
+        return false;
+    c->rest += 2;
+    return true;
+}
+
+static bool problem_said(Command *c, bool ok, const Problem *p)
+{
+    if (ok) return true;
+    say_to(c, "%s\n", p->text);
+    read_more(c);
+    return false;
+}
+
+/* Registers in expressions. */
+static bool segment_value(const Vcpu *c, const char *name, s64 *value)
+{
+    static const char segments[SEG_COUNT][3] = {
+        [ES] = "es", [CS] = "cs", [SS] = "ss", [DS] = "ds", [FS] = "fs", [GS] = "gs"};
+    for (int n = 0; n < SEG_COUNT; n++) {
+        if (strncmp(name, segments[n], 2)) continue;
+        const Segment *s = &c->seg[n];
+        *value = !name[2] ? s->sel : !strcmp(name + 2, ".base") ? s->base : s->limit;
+        return !name[2] || !strcmp(name + 2, ".base") || !strcmp(name + 2, ".limit");
+    }
+    return false;
+}
+
+static bool register_value(void *ctx, const char *name, s64 *value)
+{
+    static const char gpr[8][4] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+    const Vcpu *c = &((const Pc *)ctx)->cpu;
+    for (int n = 0; n < 8; n++) {
+        if (!strcmp(name, gpr[n])) return *value = c->gpr[n], true;
+        if (!strcmp(name, gpr[n] + 1)) return *value = c->gpr[n] & 0xffff, true;
+    }
+    const struct {
+        const char *name;
+        u32 value;
+    } others[] = {{"eip", c->eip},       {"pc", c->seg[CS].base + c->eip},
+                  {"eflags", c->eflags}, {"cr0", c->cr0},
+                  {"cr2", c->cr2},       {"cr3", c->cr3},
+                  {"cr4", c->cr4}};
+    for (unsigned n = 0; n < ARRAY_LEN(others); n++)
+        if (!strcmp(name, others[n].name)) return *value = others[n].value, true;
+    return segment_value(c, name, value);
+}
+
+bool take_number(Command *c, s64 *n)
+{
+    Problem p;
+    at_end(c);
+    return problem_said(c, expr_parse(&c->rest, n, register_value, c->pc, &p), &p);
+}
+
+bool take_format(Command *c, Format *f)
+{
+    Problem p;
+    return problem_said(c, format_parse(&c->rest, f, &p), &p);
+}
+
+/* --- lines ----------------------------------------------------------------------------------------------- */
+
+static const Word *word_find(const Word *words, const char *name, size_t n)
+{
+    for (; words->name; words++) {
+        if (strlen(words->name) == n && !memcmp(words->name, name, n)) return words;
+        if (words->alias && strlen(words->alias) == n && !memcmp(words->alias, name, n)) return words;
+    }
+    return NULL;
+}
+
+/* prefix: "" or "info ". */
+static void run_word(Command *c, const Word *words, const char *prefix)
+{
+    char full[80];
+    Suggest s;
+    at_end(c);
+    size_t n = strcspn(c->rest, " /\t");
+    snprintf(full, sizeof full, "%s%.*s", prefix, (int)(n < 60 ? n : 60), c->rest);
+    const Word *w = word_find(words, c->rest, n);
+    if (w) {
+        snprintf(full, sizeof full, "%s%s", prefix, w->name);
+        c->word = full;
+        c->rest += n;
+        w->run(c);
+        return;
+    }
+    suggest_begin(&s, full + strlen(prefix));
+    for (; words->name; words++) suggest_offer(&s, words->name);
+    const char *near = suggest_result(&s);
+    if (near)
+        say_to(c, "unknown command: '%s'; did you mean '%s%s'?\n", full, prefix, near);
+    else
+        say_to(c, "unknown command: '%s'; '%shelp' lists them\n", full, prefix);
+}
+
+void word_info(Command *c)
+{
+    if (at_end(c)) c->rest = "help";
+    run_word(c, info_words, "info ");
+}
+
+static void run_line(void *monitor, const char *line)
+{
+    Monitor *m = monitor;
+    Command c = {.monitor = m, .pc = m->pc, .rest = line};
+    if (!at_end(&c)) run_word(&c, monitor_words, "");
+    put(m, PROMPT);
+}
+
+/* --- clients --------------------------------------------------------------------------------------------- */
+
+static void begin(Monitor *m)
+{
+    if (!m->banner) put(m, "ring3 " RING3_VERSION " monitor - type 'help' for more information\n");
+    m->banner = m->active = true;
+    readline_restart(&m->line);
+    put(m, PROMPT);
+}
+
+/* Is there a new client, or has Ctrl-A C given us the keys or taken them away? */
+static void look_around(Monitor *m, bool has_input)
+{
+    bool ours = channel_side(m->channel) == SIDE_MONITOR || has_input;
+    u32 clients = channel_clients(m->channel);
+    if (clients != m->greeted) {
+        m->greeted = clients;
+        m->banner = m->active = false;
+    }
+    if (clients && ours && !m->active) begin(m);
+    if (!ours && m->active) put(m, "\n");
+    if (!ours) m->active = false;
+}
+
+static void serve(Monitor *m, Pc *pc)
+{
+    u8 bytes[PORTION_BYTES];
+    m->pc = pc;
+    look_around(m, false);
+    u32 n = channel_read(m->channel, SIDE_MONITOR, bytes, sizeof bytes);
+    if (n) look_around(m, true); /* a client that came just now has sent them */
+    for (u32 i = 0; i < n; i++) readline_key(&m->line, bytes[i]);
+    look_around(m, false);
+    flush(m);
+    if (n == sizeof bytes) cpu_attention(&pc->cpu, ATT_IO);
+    channel_read_all(m->channel);
+}
+
+void monitors_service(Pc *pc)
+{
+    for (Monitor *m = monitors; m; m = m->next) serve(m, pc);
+}
+
+void monitor_new(Channel *channel)
+{
+    Monitor *m = calloc(1, sizeof *m), **at = &monitors;
+    CHECK(m, "no memory");
+    m->channel = channel;
+    readline_init(&m->line, put_bytes, run_line, m);
+    while (*at) at = &(*at)->next;
+    *at = m;
+}

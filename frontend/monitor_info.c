@@ -1,0 +1,231 @@
+/* monitor_info.c - `info ...`: the machine's state as text, in QEMU's form. */
+#include "cpu/fpu.h"
+#include "frontend/monitor.h"
+#include "hw/pci.h"
+#include "hw/pic.h"
+
+/* --- processor ------------------------------------------------------------------------------------------- */
+
+static const char *system_type(const Segment *s)
+{
+    static const char *const names[16] = {"Reserved",   "TSS16-avl", "LDT",       "TSS16-busy",
+                                          "CallGate16", "TaskGate",  "IntGate16", "TrapGate16",
+                                          "Reserved",   "TSS32-avl", "Reserved",  "TSS32-busy",
+                                          "CallGate32", "Reserved",  "IntGate32", "TrapGate32"};
+    return names[s->attr & 15];
+}
+
+/* The descriptor's second doubleword as it was loaded, without the base. */
+static u32 descriptor_flags(const Segment *s)
+{
+    u32 limit = s->attr & SEG_G ? s->limit >> 12 : s->limit;
+    if (s->attr & SEG_UNUSABLE) return 0;
+    return (s->attr & 0xf0ff) << 8 | (limit & 0xf0000);
+}
+
+static void show_segment(Command *c, const char *name, const Segment *s)
+{
+    u32 a = s->attr;
+    say_to(c, "%-3s=%04x %08x %08x %08x", name, s->sel, s->base, s->limit, descriptor_flags(s));
+    if (!cpu_protected(&c->pc->cpu) || !(a & SEG_P) || a & SEG_UNUSABLE) {
+        say_to(c, "\n");
+        return;
+    }
+    say_to(c, " DPL=%u ", seg_dpl(s));
+    if (!(a & SEG_S))
+        say_to(c, "%s\n", system_type(s));
+    else if (a & SEG_CODE)
+        say_to(c, "CS%s [%c%c%c]\n", a & SEG_DB ? "32" : "16", a & SEG_CONFORMING ? 'C' : '-',
+               a & SEG_READABLE ? 'R' : '-', a & SEG_ACCESSED ? 'A' : '-');
+    else
+        say_to(c, "DS%s [%c%c%c]\n", a & SEG_DB ? "  " : "16", a & SEG_DOWN ? 'E' : '-',
+               a & SEG_WRITABLE ? 'W' : '-', a & SEG_ACCESSED ? 'A' : '-');
+}
+
+static void show_segments(Command *c)
+{
+    const Vcpu *v = &c->pc->cpu;
+    show_segment(c, "ES", &v->seg[ES]);
+    show_segment(c, "CS", &v->seg[CS]);
+    show_segment(c, "SS", &v->seg[SS]);
+    show_segment(c, "DS", &v->seg[DS]);
+    show_segment(c, "FS", &v->seg[FS]);
+    show_segment(c, "GS", &v->seg[GS]);
+    show_segment(c, "LDT", &v->ldtr);
+    show_segment(c, "TR", &v->tr);
+    say_to(c, "GDT=     %08x %08x\n", v->gdtr.base, v->gdtr.limit);
+    say_to(c, "IDT=     %08x %08x\n", v->idtr.base, v->idtr.limit);
+}
+
+static void show_fpu(Command *c)
+{
+    const FpuImage *f = &c->pc->cpu.fpu;
+    unsigned top = f->fsw >> 11 & 7;
+    say_to(c, "FCW=%04x FSW=%04x [ST=%u] FTW=%02x MXCSR=%08x\n", f->fcw, f->fsw, top, f->ftw, f->mxcsr);
+    for (unsigned n = 0; n < 8; n++) {
+        const u8 *st = f->st[(n - top) & 7];
+        say_to(c, "FPR%u=%016llx %04x%c", n, (unsigned long long)load64(st), load16(st + 8),
+               n & 1 ? '\n' : ' ');
+    }
+    for (unsigned n = 0; n < 8; n++)
+        say_to(c, "XMM%02u=%016llx %016llx%c", n, (unsigned long long)load64(f->xmm[n] + 8),
+               (unsigned long long)load64(f->xmm[n]), n & 1 ? '\n' : ' ');
+}
+
+static void info_registers(Command *c)
+{
+    const Vcpu *v = &c->pc->cpu;
+    const u32 *r = v->gpr;
+    u32 f = v->eflags;
+    if (!take_end(c)) return;
+    say_to(c, "\nCPU#0\nEAX=%08x EBX=%08x ECX=%08x EDX=%08x\n", r[EAX], r[EBX], r[ECX], r[EDX]);
+    say_to(c, "ESI=%08x EDI=%08x EBP=%08x ESP=%08x\n", r[ESI], r[EDI], r[EBP], r[ESP]);
+    say_to(c, "EIP=%08x EFL=%08x [%c%c%c%c%c%c%c] CPL=%u II=%u A20=%u SMM=0 HLT=%u\n", v->eip, f,
+           f & FL_D ? 'D' : '-', f & FL_O ? 'O' : '-', f & FL_S ? 'S' : '-', f & FL_Z ? 'Z' : '-',
+           f & FL_A ? 'A' : '-', f & FL_P ? 'P' : '-', f & FL_C ? 'C' : '-', v->cpl, v->inhibit != 0,
+           v->phys->a20_mask == ~0u, v->halted);
+    show_segments(c);
+    say_to(c, "CR0=%08x CR2=%08x CR3=%08x CR4=%08x\n", v->cr0, v->cr2, v->cr3, v->cr4);
+    say_to(c, "DR0=%08x DR1=%08x DR2=%08x DR3=%08x \n", v->dr[0], v->dr[1], v->dr[2], v->dr[3]);
+    say_to(c, "DR6=%08x DR7=%08x\nEFER=0000000000000000\n", v->dr[6], v->dr[7]);
+    show_fpu(c);
+}
+
+/* --- board ----------------------------------------------------------------------------------------------- */
+
+static void info_pic(Command *c)
+{
+    if (!take_end(c)) return;
+    for (int n = 1; n >= 0; n--) {
+        const PicChip *p = &machine_pic(c->pc->machine)->chip[n];
+        say_to(c, "pic%d: irr=%02x imr=%02x isr=%02x hprio=%u irq_base=%02x rr_sel=%u elcr=%02x fnm=%u\n", n,
+               p->irr, p->imr, p->isr, (p->lowest + 1u) & 7, p->icw2 & 0xf8, p->read_isr, p->elcr,
+               p->icw4 >> 4 & 1);
+    }
+}
+
+static const char *class_name(u32 class)
+{
+    static const struct {
+        u16 class;
+        const char *name;
+    } names[] = {{0x0100, "SCSI controller"},
+                 {0x0101, "IDE controller"},
+                 {0x0200, "Ethernet controller"},
+                 {0x0300, "VGA controller"},
+                 {0x0401, "Audio controller"},
+                 {0x0600, "Host bridge"},
+                 {0x0601, "ISA bridge"},
+                 {0x0604, "PCI bridge"},
+                 {0x0680, "Bridge"},
+                 {0x0c03, "USB controller"},
+                 {0x0c05, "SMBus"}};
+    for (unsigned n = 0; n < ARRAY_LEN(names); n++)
+        if (names[n].class == class) return names[n].name;
+    return NULL;
+}
+
+static void show_bar(Command *c, const PciFunction *f, unsigned n)
+{
+    const PciBar *b = &f->bar[n];
+    if (!b->bytes) return;
+    bool io = b->kind & PCI_BAR_IO, off = !b->enabled;
+    const char *what = io                               ? "I/O"
+                       : b->kind & PCI_BAR_PREFETCHABLE ? "32 bit prefetchable memory"
+                                                        : "32 bit memory";
+    u64 base = off ? ~0ull : b->base, last = off ? b->bytes - 2 : b->base + (u64)b->bytes - 1;
+    say_to(c,
+           io || off ? "      BAR%u: %s at 0x%04llx [0x%04llx].\n"
+                     : "      BAR%u: %s at 0x%08llx [0x%08llx].\n",
+           n, what, (unsigned long long)base, (unsigned long long)last);
+}
+
+static void show_function(Command *c, const PciFunction *f, unsigned n)
+{
+    u32 class = load16(f->config + PCI_CLASS + 1), subsystem = load32(f->config + 0x2c);
+    const char *name = class_name(class);
+    say_to(c, "  Bus  0, device %3u, function %u:\n    ", n >> 3, n & 7);
+    if (name)
+        say_to(c, "%s", name);
+    else
+        say_to(c, "Class %04x", class);
+    say_to(c, ": PCI device %04x:%04x\n", load16(f->config + PCI_VENDOR), load16(f->config + PCI_DEVICE));
+    if (subsystem) say_to(c, "      PCI subsystem %04x:%04x\n", subsystem & 0xffff, subsystem >> 16);
+    if (f->config[PCI_INTERRUPT_PIN])
+        say_to(c, "      IRQ %u, pin %c\n", f->config[PCI_INTERRUPT_LINE],
+               '@' + f->config[PCI_INTERRUPT_PIN]);
+    for (unsigned bar = 0; bar < PCI_BARS; bar++) show_bar(c, f, bar);
+    say_to(c, "      id \"\"\n");
+}
+
+static void info_pci(Command *c)
+{
+    const Pci *p = machine_pci(c->pc->machine);
+    if (!take_end(c)) return;
+    for (unsigned n = 0; n < PCI_FUNCTIONS; n++)
+        if (p->function[n]) show_function(c, p->function[n], n);
+}
+
+static void show_drive(Command *c, const Drive *d, DriveId id)
+{
+    const Medium *m = d->medium;
+    if (m)
+        say_to(c, "%s: %s (raw%s)\n", drive_name(d, id), m->name, m->readonly ? ", read-only" : "");
+    else
+        say_to(c, "%s: [not inserted]\n", drive_name(d, id));
+    if (d->cdrom || id <= DRIVE_FLOPPY_B)
+        say_to(c, "    Removable device: %slocked, tray %s\n", d->locked ? "" : "not ",
+               d->tray_open ? "open" : "closed");
+    if (m) say_to(c, "    Cache mode:       writeback\n");
+}
+
+static void info_block(Command *c)
+{
+    bool first = true;
+    if (!take_end(c)) return;
+    for (int id = 0; id < DRIVE_COUNT; id++) {
+        const Drive *d = machine_drive(c->pc->machine, (DriveId)id);
+        if (!d->present) continue;
+        if (!first) say_to(c, "\n");
+        first = false;
+        show_drive(c, d, (DriveId)id);
+    }
+}
+
+/* --- the rest -------------------------------------------------------------------------------------------- */
+
+static void info_status(Command *c)
+{
+    if (!take_end(c)) return;
+    say_to(c, "VM status: %s\n",
+           !c->pc->paused   ? "running"
+           : c->pc->started ? "paused"
+                            : "paused (prelaunch)");
+}
+
+static void info_name(Command *c)
+{
+    if (take_end(c) && c->pc->name) say_to(c, "%s\n", c->pc->name);
+}
+
+static void info_version(Command *c)
+{
+    if (take_end(c)) say_to(c, "ring3 " RING3_VERSION "\n");
+}
+
+static void info_help(Command *c)
+{
+    for (const Word *w = info_words; w->name; w++) say_to(c, "info %s -- %s\n", w->name, w->help);
+}
+
+const Word info_words[] = {
+    {"block", NULL, "", "drives and what is in them", info_block},
+    {"help", NULL, "", "this list", info_help},
+    {"name", NULL, "", "the machine's name", info_name},
+    {"pci", NULL, "", "the functions on the PCI bus", info_pci},
+    {"pic", NULL, "", "the interrupt controllers", info_pic},
+    {"registers", NULL, "", "the processor's registers", info_registers},
+    {"status", NULL, "", "whether the machine runs", info_status},
+    {"version", NULL, "", "ring3's version", info_version},
+    {NULL, NULL, NULL, NULL, NULL},
+};
