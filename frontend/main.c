@@ -75,6 +75,7 @@ static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Pr
 static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
 {
     MachineConfig cfg = {.ram_bytes = o->ram_bytes,
+                         .no_vga = o->no_vga,
                          .debugcon_port = o->debugcon_port,
                          .debug_exit = o->debug_exit,
                          .debug_exit_iobase = o->debug_exit_iobase,

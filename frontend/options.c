@@ -183,6 +183,17 @@ static OptionsResult set_display(Options *o, const char *value)
     return words_refuse(&w, "-display", value);
 }
 
+static OptionsResult set_vga(Options *o, const char *value)
+{
+    Words w;
+    o->no_vga = !strcmp(value, "none");
+    if (o->no_vga || !strcmp(value, "std")) return OPTIONS_RUN;
+    words_begin(&w, value);
+    words_offer(&w, "std");
+    words_offer(&w, "none");
+    return words_refuse(&w, "-vga", value);
+}
+
 static OptionsResult set_accel(Options *o, const char *value)
 {
     static const char *const names[] = {[ACCEL_TRANSLATE] = "translate", [ACCEL_INTERP] = "interp"};
@@ -405,6 +416,7 @@ static const Option options[] = {
     {"rtc", "base=BASE", set_rtc, "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]"},
     {"display", "none", set_display, "no window"},
     {"nographic", NULL, set_nographic, "no window; serial port and monitor on the terminal (mon:stdio)"},
+    {"vga", "std|none", set_vga, "the graphics card: VGA with Bochs VBE (default), or none"},
     {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
     {"accel", "translate|interp", set_accel, "how guest code runs (default translate)"},
     {"cpu", "MODEL", set_cpu, "386, 486, pentium, ppro, pentium2, pentium3, max (default); help lists them"},

@@ -25,7 +25,7 @@ typedef struct Options {
     bool rtc_given;
     s64 rtc_base_unix_s;
     u16 debugcon_port;
-    bool nographic, no_reboot;
+    bool nographic, no_reboot, no_vga;
     Accel accel;
     const CpuModel *cpu;
     u32 trace_mask;

@@ -28,6 +28,9 @@
 #include "hw/rtc.h"
 #include "hw/sysctl.h"
 #include "hw/uart.h"
+#include "hw/vga.h"
+
+#include "bios/font.h"
 
 struct Machine {
     MachineConfig config;
@@ -49,6 +52,7 @@ struct Machine {
     Fwcfg fwcfg;
     Debugcon debugcon;
     Debugexit debug_exit;
+    Vga vga;
     Drive drive[DRIVE_COUNT];
 };
 
@@ -102,7 +106,7 @@ static void deadline_moved(void *machine, u64 guest_ns)
 
 static IrqLine irq(Machine *m, int n) { return piix3_isa_irq(&m->isa_bridge, n); }
 
-static void machine_wire(Machine *m)
+static bool machine_wire(Machine *m)
 {
     const MachineConfig *c = &m->config;
     Bus *bus = m->bus;
@@ -123,11 +127,16 @@ static void machine_wire(Machine *m)
     dma_init(&m->dma, bus, m->phys);
     i440fx_init(&m->host_bridge, &m->pci, m->phys);
     piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), powered_off, m);
+    if (!c->no_vga) {
+        if (!vga_init(&m->vga, bus, &m->pci, m->phys, clock, c->screen)) return false;
+        if (c->vga_rom_bytes) vga_set_rom(&m->vga, c->vga_rom, c->vga_rom_bytes);
+    }
     if (c->has_firmware) fwcfg_init(&m->fwcfg, bus, c->ram_bytes);
     if (c->debugcon) debugcon_init(&m->debugcon, bus, c->debugcon_port, c->debugcon);
     if (c->debug_exit)
         debugexit_init(&m->debug_exit, bus, c->debug_exit_iobase, c->debug_exit_iosize, debug_exited, m);
     rtc_set_memory_size(&m->rtc, c->ram_bytes);
+    return true;
 }
 
 /* --- reset ----------------------------------------------------------------------------------------------- */
@@ -147,6 +156,7 @@ static void board_post(Machine *m)
         {0xd6, 0xc0},  {0xd4, 0x00},                /* DMA: cascade */
     };
     for (unsigned i = 0; i < ARRAY_LEN(writes); i++) bus_port_out(m->bus, writes[i].port, writes[i].value, 1);
+    if (!m->config.no_vga) vga_post(&m->vga, font_8x16);
 }
 
 /* The image's end lies under 4 GiB, where the processor starts, and once more under 1 MiB, as the chipset decodes it. What
@@ -176,6 +186,7 @@ void machine_reset(Machine *m)
     uart_reset(&m->uart[1]);
     kbc_reset(&m->kbc);
     pit_reset(&m->pit);
+    if (!m->config.no_vga) vga_reset(&m->vga);
     sysctl_reset(&m->sysctl);
     rtc_reset(&m->rtc);
     a20_moved(m, 0, true);
@@ -204,7 +215,10 @@ Machine *machine_new(const MachineConfig *cfg, const MachineEvents *ev)
         clock_init(&m->clock);
     m->clock.deadline_changed = deadline_moved;
     m->clock.ctx = m;
-    machine_wire(m);
+    if (!machine_wire(m)) {
+        machine_free(m);
+        return NULL;
+    }
     machine_reset(m);
     return m;
 }
@@ -223,6 +237,16 @@ Clock *machine_clock(Machine *m) { return &m->clock; }
 const Pic *machine_pic(const Machine *m) { return &m->pic; }
 const Pci *machine_pci(const Machine *m) { return &m->pci; }
 Drive *machine_drive(Machine *m, DriveId id) { return &m->drive[id]; }
+
+const ScreenState *machine_screen(const Machine *m) { return m->vga.s; }
+
+const u8 *machine_vram(const Machine *m, u32 *bytes)
+{
+    *bytes = m->vga.vram_bytes;
+    return m->vga.vram;
+}
+
+u64 machine_vram_offset(const Machine *m) { return (u64)m->phys->vram_page << PAGE_BITS; }
 
 void machine_power_button(Machine *m) { piix4pm_power_button(&m->power); }
 

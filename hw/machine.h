@@ -6,6 +6,7 @@
 #include "hw/chardev.h"
 #include "hw/clock.h"
 #include "hw/drive.h"
+#include "hw/screen.h"
 #include "mmu/phys.h"
 
 typedef struct MachineConfig {
@@ -23,6 +24,10 @@ typedef struct MachineConfig {
     Drive drive[DRIVE_COUNT]; /* what is in the bays at power-on */
     const u8 *bios;           /* with firmware: the image that ends at 4 GiB and at 1 MiB; NULL without */
     u32 bios_bytes;
+    bool no_vga;         /* -vga none */
+    ScreenState *screen; /* where the VGA's registers shall lie (shared memory); NULL: in the machine */
+    const u8 *vga_rom;   /* its option ROM, in the ROM BAR; NULL: none */
+    u32 vga_rom_bytes;
 } MachineConfig;
 
 /* What the board asks of whoever runs it. All on the vCPU thread. */
@@ -49,6 +54,10 @@ void machine_service(Machine *m);             /* run due timers, pull chardev in
 Drive *machine_drive(Machine *m, DriveId id);
 const struct Pic *machine_pic(const Machine *m); /* for people who look */
 const struct Pci *machine_pci(const Machine *m);
+/* For scanout_new(): the VGA's registers and memory, and where in phys->memfd that lies. Without a VGA: NULL and 0. */
+const ScreenState *machine_screen(const Machine *m);
+const u8 *machine_vram(const Machine *m, u32 *bytes);
+u64 machine_vram_offset(const Machine *m);
 void machine_power_button(Machine *m); /* pressed for a moment: the guest may power off */
 /* A file for the firmware (fw_cfg); the bytes are the caller's, for the machine's life. */
 void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, u32 count);

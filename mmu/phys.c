@@ -2,7 +2,7 @@
  *
  * The memfd is sparse: a page costs host memory from its first use on, so nothing is cleared at power-on (the
  * host hands out zeroed pages) and MAP_NORESERVE keeps a 3 GiB guest from being refused on a small host.
- * Behind RAM lie SPARE_BYTES for ROM images at addresses that have no RAM under them.
+ * Behind RAM lie SPARE_BYTES for ROM images at addresses that have no RAM under them, and for a frame buffer's memory.
  */
 #define _GNU_SOURCE
 #include "mmu/phys.h"
@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SPARE_BYTES = 16 << 20, MAP_PAGES = 1 << 20, VGA_FIRST = 0xa0, VGA_LAST = 0xbf };
+enum { SPARE_BYTES = 40 << 20, MAP_PAGES = 1 << 20, VGA_FIRST = 0xa0, VGA_LAST = 0xbf };
 
 static bool memory_open(Phys *p)
 {
@@ -97,6 +97,45 @@ bool phys_add_rom(Phys *p, u32 pa, const void *image, u32 bytes)
     phys_written(p, pa, bytes);
     remapped(p, pa, bytes);
     return true;
+}
+
+/* --- video memory ---------------------------------------------------------------------------------------- */
+
+u32 phys_add_vram(Phys *p, u32 bytes)
+{
+    u32 n = bytes >> PAGE_BITS, end = p->memfd_bytes >> PAGE_BITS;
+    if (p->vram_pages || n > end - p->spare_page) return 0;
+    p->vram_page = p->spare_page;
+    p->vram_pages = n;
+    p->spare_page += n;
+    return p->vram_page;
+}
+
+static bool leads_to_vram(const Phys *p, u32 pfn)
+{
+    return p->pages[pfn].offset_page - p->vram_page < p->vram_pages;
+}
+
+/* The kind goes before the offset, so that those who drop a page still see where it led. */
+void phys_unmap_vram(Phys *p, u32 pa, u32 bytes)
+{
+    u32 first = pa >> PAGE_BITS, n = bytes >> PAGE_BITS;
+    for (u32 i = first; i < first + n; i++)
+        if (leads_to_vram(p, i)) p->pages[i].kind = PAGE_NONE;
+    remapped(p, pa, bytes);
+    for (u32 i = first; i < first + n; i++)
+        if (leads_to_vram(p, i)) p->pages[i].offset_page = i < p->ram_bytes >> PAGE_BITS ? i : 0;
+}
+
+/* RAM and ROM decode before the PCI bus: they stay. Translated code made from what was there before is told. */
+void phys_map_vram(Phys *p, u32 pa, u32 bytes, u32 vram_offset)
+{
+    u32 first = pa >> PAGE_BITS, n = bytes >> PAGE_BITS, page = p->vram_page + (vram_offset >> PAGE_BITS);
+    if (vram_offset > p->vram_pages << PAGE_BITS || n > p->vram_pages - (vram_offset >> PAGE_BITS)) return;
+    for (u32 i = 0; i < n; i++)
+        if (p->pages[first + i].kind == PAGE_NONE) p->pages[first + i] = (PageInfo){page + i, PAGE_RAM};
+    phys_written(p, pa, bytes);
+    remapped(p, pa, bytes);
 }
 
 void phys_set_a20(Phys *p, bool enabled)

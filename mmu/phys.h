@@ -1,6 +1,6 @@
 /* phys.h - guest physical memory: one memfd, a page map over the 4 GiB, A20, and the trace layer.
  *
- * The memfd holds RAM at offset = pa; ROM images loaded above RAM (4 GiB - 64 KiB) get pages behind it. It is
+ * The memfd holds RAM at offset = pa; ROM images loaded above RAM (4 GiB - 64 KiB) and video memory get pages behind it. It is
  * mapped once, linearly, read-write (`ram`): C code reaches guest memory there and nowhere else, and through
  * phys_write* when it writes, so that watchers hear of it.
  *
@@ -30,7 +30,8 @@ struct Phys {
     u8 *ram;              /* linear view of the memfd */
     u32 ram_bytes;        /* size of RAM, from pa 0 (VGA hole included in the memfd, not in the map) */
     u32 memfd_bytes;
-    u32 spare_page;       /* next unused memfd page behind RAM (ROM images) */
+    u32 spare_page;       /* next unused memfd page behind RAM (ROM images, video memory) */
+    u32 vram_page, vram_pages; /* where in the memfd video memory lies; 0 pages: there is none */
     PageInfo *pages;      /* [1 << 20] by pa >> 12 */
     u64 slow;             /* CPU accesses that a window would not have served: devices, ROM, watched pages */
     u8 *watch;            /* [1 << 20] WATCH_ bits */
@@ -53,6 +54,13 @@ void phys_set_kind(Phys *p, u32 pa, u32 bytes, PageKind kind);
 /* Copy a ROM image in and mark it PAGE_ROM; pa may lie above RAM (backed by extra memfd pages). */
 bool phys_add_rom(Phys *p, u32 pa, const void *image, u32 bytes);
 void phys_set_a20(Phys *p, bool enabled);
+
+/* phys_add_vram - memory for a frame buffer, once: the first of its pages in the memfd; 0: no room. It lies at `ram` +
+ * (page << PAGE_BITS) and is nowhere in the map until phys_map_vram shows a part of it from `pa` on, as PAGE_RAM. Several
+ * places may show the same part; RAM and ROM that lie there already stay. All in whole pages. */
+u32 phys_add_vram(Phys *p, u32 bytes);
+void phys_map_vram(Phys *p, u32 pa, u32 bytes, u32 vram_offset);
+void phys_unmap_vram(Phys *p, u32 pa, u32 bytes); /* ... and nothing else is taken away */
 
 static inline u8 *phys_hp(const Phys *p, u32 pa) /* RAM or ROM byte, else NULL */
 {
