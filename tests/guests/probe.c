@@ -5,6 +5,8 @@
  *   echo        send received bytes back until 'q'
  *   exit=N      write N to the debug exit port 501h, 2 bytes
  *   debug       "hi" to port E9h
+ *   work        a mark (64206C6Ch) at 300000h, then count up at 300004h for ever
+ *   flood       the same, and a line with the number each time
  *   once        go on only if this is the first time it came up
  *   reset=cf9|kbc|p92   triple   off   spin   halt (IF=1)   hlt (IF=0)   the various ends
  */
@@ -110,6 +112,14 @@ static void echo(void)
     } while (c != 'q');
 }
 
+static void work(int talk)
+{
+    volatile u32 *mark = (volatile u32 *)0x300000;
+    mark[0] = 0x64206c6c;
+    for (mark[1] = 0;; mark[1]++)
+        if (talk) line("n", mark[1]);
+}
+
 static int is(const char *word, const char *name)
 {
     while (*name && *word == *name) word++, name++;
@@ -135,6 +145,8 @@ static void do_word(const char *w, u32 magic, const u32 *info)
     if (is(w, "info")) show_info(magic, info);
     if (is(w, "count")) line("boots", boots());
     if (is(w, "echo")) echo();
+    if (is(w, "work")) work(0);
+    if (is(w, "flood")) work(1);
     if (is(w, "exit=")) out16(0x501, (u16)number(w + 5));
     if (is(w, "debug")) out8(0xe9, 'h'), out8(0xe9, 'i'), out8(0xe9, '\n');
     if (is(w, "reset=")) reset_by(w + 6);
