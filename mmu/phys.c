@@ -168,14 +168,24 @@ static void store(u8 *hp, u32 value, unsigned bytes)
         *hp = (u8)value;
 }
 
+static bool same(const u8 *hp, u32 value, unsigned bytes)
+{
+    return bytes == 4 ? load32(hp) == value : bytes == 2 ? load16(hp) == (u16)value : *hp == (u8)value;
+}
+
 void phys_write(Phys *p, u32 pa, u32 value, unsigned bytes)
 {
     pa &= p->a20_mask;
     PageKind kind = p->pages[pa >> PAGE_BITS].kind;
     if (likely(kind == PAGE_RAM)) {
-        store(phys_hp(p, pa), value, bytes);
-        if (likely(!p->watch[pa >> PAGE_BITS])) return;
+        u8 *hp = phys_hp(p, pa);
+        if (likely(!p->watch[pa >> PAGE_BITS])) {
+            store(hp, value, bytes);
+            return;
+        }
         p->slow++;
+        if (same(hp, value, bytes)) return; /* nothing changes for anybody */
+        store(hp, value, bytes);
         phys_written(p, pa, bytes);
         return;
     }

@@ -35,6 +35,10 @@ typedef struct ShadowHooks {
     void (*code_written)(void *ctx, u32 pa, u32 bytes);
     /* An executable mapping handed out by shadow_fetch() is gone. `shared`: it was in K or P (all address spaces). */
     void (*fetch_dropped)(void *ctx, u32 va, bool user, bool shared);
+    /* Page pfn is watched for more than code now, or pages changed their kind or place (bytes ~0: A20): what was known
+     * of them as plain RAM is not true any more. May be NULL. */
+    void (*page_watched)(void *ctx, u32 pfn);
+    void (*remapped)(void *ctx, u32 pa, u32 bytes);
 } ShadowHooks;
 
 /* shadow_new - takes over phys->on_written and on_remap. vma_budget 0: 70 % of vm.max_map_count. NULL: no

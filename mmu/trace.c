@@ -28,6 +28,7 @@ void trace_watch(Shadow *s, u32 pfn, u8 bits)
 {
     u8 old = s->phys->watch[pfn];
     s->phys->watch[pfn] |= bits;
+    if (bits & ~WATCH_CODE && s->hooks.page_watched) s->hooks.page_watched(s->hooks.ctx, pfn);
     if (old) return;
     for (u32 ref = s->backmap[pfn]; ref; ref = ref_next(s, ref)) entry_protect(s, ref);
 }
@@ -108,6 +109,7 @@ void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch)
 void trace_remapped(void *ctx, u32 pa, u32 bytes)
 {
     Shadow *s = ctx;
+    if (s->hooks.remapped) s->hooks.remapped(s->hooks.ctx, pa, bytes);
     if (bytes == ~0u) {
         shadow_a20_changed(s);
         return;

@@ -334,6 +334,7 @@ int main(int argc, char **argv)
     for (n = 0; (!count || n < count) && bad < 10; n++) {
         InsnGen g = {.seed = (seed + n) * 0x9e3779b97f4a7c15ull | 1};
         program_make(&g, &k, (Flavour)gen_below(&g, FLAVOURS));
+        ((Xlat *)vx.xlat->ctx)->open_always = n & 1;
         run_both(&vi, &vx, &k, &a, &b);
         faults += a.fault.vector || a.fault.error || a.stop != STOP_HLT;
         if (a.stop == STOP_QUIT && b.stop == STOP_QUIT)

@@ -54,6 +54,7 @@ void block_insert(Xlat *x, Block *b)
     p->blocks = b;
     p->granules |= granule_bits(b->pa & PAGE_MASK, head_bytes(b));
     x->by_host[x->blocks++] = b;
+    open_code(x, b, true);
     if (!b->pa2) return;
     p = page_get(x, b->pa2 >> PAGE_BITS);
     b->tail_next = p->tails;
@@ -152,6 +153,7 @@ void block_kill(Xlat *x, Block *b)
     for (Link *l = b->links; l; l = l->next_own)
         if (l->to) block_unlink(x, l);
     jump_cache_forget(x, b);
+    open_code(x, b, false);
     context_drop_returns(x);
     b->dead = true;
     x->killed = true;
@@ -166,17 +168,38 @@ static void granules_recount(CodePage *p)
     for (Block *b = p->tails; b; b = b->tail_next) p->granules |= granule_bits(0, b->bytes - head_bytes(b));
 }
 
+/* Does b depend on a byte of [pa, pa + bytes), which overlaps it? Instructions that are fetched each time do not count.
+ * For small writes: which instruction was it? */
+static bool block_hit(Xlat *x, const Block *b, u32 pa, u32 bytes)
+{
+    enum { PATCH_BYTES = 4 };
+    bool hit = false;
+    for (u32 n = 0; n < b->insns; n++) {
+        u32 at = b->pa + b->map[n].guest,
+            end = n + 1u < b->insns ? b->pa + b->map[n + 1].guest : b->pa + b->bytes;
+        if (at >= pa + bytes || pa >= end || b->map[n].patched) continue;
+        hit = true;
+        if (bytes <= PATCH_BYTES) site_patched(x, at);
+    }
+    return hit;
+}
+
 /* Kill what overlaps [pa, pa + bytes) of one page. */
 static bool kill_overlapping(Xlat *x, CodePage *p, u32 pa, u32 bytes)
 {
     bool any = false;
     for (Block *b = p->blocks, *next; b; b = next) {
         next = b->page_next;
-        if (b->pa < pa + bytes && pa < b->pa + head_bytes(b)) block_kill(x, b), any = true;
+        if (b->pa >= pa + bytes || pa >= b->pa + head_bytes(b) || (!b->pa2 && !block_hit(x, b, pa, bytes)))
+            continue;
+        block_kill(x, b);
+        any = true;
     }
     for (Block *b = p->tails, *next; b; b = next) {
         next = b->tail_next;
-        if ((pa & PAGE_MASK) < b->bytes - head_bytes(b)) block_kill(x, b), any = true;
+        if ((pa & PAGE_MASK) >= b->bytes - head_bytes(b)) continue;
+        block_kill(x, b);
+        any = true;
     }
     return any;
 }
@@ -215,6 +238,7 @@ void block_flush_all(Xlat *x)
     }
     memset(x->block_hash, 0, BLOCK_HASH * sizeof *x->block_hash);
     for (u32 i = 0; i < JUMP_CACHE_SLOTS; i++) x->c->jump_table[i] = 1;
+    open_shut_all(x);
     x->blocks = 0;
     x->shared_links = NULL;
     x->cache.used = x->cache.meta_used = 0;

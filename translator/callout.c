@@ -102,12 +102,56 @@ void callout_emit_site(Tx *t, const Insn *i)
     callout_emit_call(t, callout_site, a);
 }
 
+typedef struct PatchedCallout {
+    Insn insn; /* as it was when the block was made */
+    Xlat *x;
+    Block *b;
+    u32 pa, same;
+    u8 bytes[16];
+} PatchedCallout;
+
+enum { PATCHED_SAME_MAX = 4096 };
+
+/* Whatever is there now. */
+static u64 callout_patched(Vcpu *c, void *arg)
+{
+    PatchedCallout *a = arg;
+    u64 before = c->ctx;
+    u32 expected = c->eip + a->insn.len;
+    const u8 *now = phys_hp(c->phys, a->pa);
+    a->same = now && !memcmp(now, a->bytes, a->insn.len) ? a->same + 1 : 0;
+    if (!a->same && now) memcpy(a->bytes, now, a->insn.len);
+    if (a->same > PATCHED_SAME_MAX && !a->b->dead) {
+        site_forgive(a->x, a->pa);
+        block_kill(a->x, a->b);
+    }
+    interp_one(c);
+    bool on = may_go_on(a->x, c, expected);
+    if (c->inhibit && !c->attention) c->inhibit = 0;
+    if (callout_must_leave(c)) return EXIT_DISPATCH;
+    context_update(a->x);
+    return on && c->ctx == before ? 0 : callout_next_block(a->x, c);
+}
+
+void callout_emit_patched(Tx *t, const Insn *i)
+{
+    PatchedCallout *a = cache_meta(&t->x->cache, sizeof *a);
+    *a = (PatchedCallout){.insn = *i, .x = t->x, .b = t->b, .pa = t->pa};
+    memcpy(a->bytes, phys_hp(t->x->phys, t->pa), i->len);
+    callout_emit_call(t, callout_patched, a);
+}
+
+CalloutFn *callout_for(const Insn *i)
+{
+    bool ends =
+        i->row->checks & CK_ENDS || i->row->cls == XC_FLOW || i->row->cls == XC_FAR || i->row->cls == XC_SEG;
+    return ends ? callout_ends : callout_plain;
+}
+
 void callout_emit(Tx *t, const Insn *i)
 {
     Callout *a = cache_meta(&t->x->cache, sizeof *a);
     *a = (Callout){.insn = *i, .x = t->x};
-    bool ends =
-        i->row->checks & CK_ENDS || i->row->cls == XC_FLOW || i->row->cls == XC_FAR || i->row->cls == XC_SEG;
-    callout_emit_call(t, ends ? callout_ends : callout_plain, a);
+    callout_emit_call(t, callout_for(i), a);
     if (leaves_block(i)) flow_exit_to(t, t->eip + i->len, false);
 }

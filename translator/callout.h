@@ -22,6 +22,8 @@ static inline bool callout_must_leave(const Vcpu *c)
 }
 /* Execute a->insn, which may change mode and control flow, and say where to go on. */
 u64 callout_execute(Vcpu *c, const Callout *a);
+/* The CalloutFn, with a Callout as its argument, that executes an instruction like i. */
+CalloutFn *callout_for(const Insn *i);
 /* The answer that enters the block at CS:EIP of the present context. */
 u64 callout_next_block(Xlat *x, const Vcpu *c);
 /* At t->eip: call f(c, arg). */

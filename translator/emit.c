@@ -2,7 +2,8 @@
  * holes. Nothing here knows the guest, but for one rule: emit_op_guest is the only writer of instructions that
  * touch guest memory, and it CHECKs that they cannot leave the window (DESIGN.md, memory safety):
  *   - gs: + address size 67: the 32-bit address wraps within the window;
- *   - [r13 + r64], r64 holding a zero-extended 32-bit address, no displacement.
+ *   - [r13 + r64], r64 holding a zero-extended 32-bit address, no displacement;
+ *   - [r9 + r8] right after a look at the table of open bytes (operand.c).
  *
  * Not implemented: VEX but for rorx, shlx, sarx, shrx, mulx.
  */
@@ -106,7 +107,8 @@ void emit_op_guest(Emit *e, HostOp op, HostMem m)
         emit_u8(e, 0x65);
         emit_u8(e, 0x67);
     } else {
-        CHECK(m.base == R13 && m.disp == 0 && m.scale == 0 && m.index != REG_NONE,
+        bool open = m.base == R9 && m.index == R8 && e->open; /* by place_open, which looked */
+        CHECK((m.base == R13 || open) && m.disp == 0 && m.scale == 0 && m.index != REG_NONE,
               "guest operand outside a window");
     }
     CHECK(m.base != RSP && m.base != R12 && m.base != R15 && (!m.gs || m.base != R13),

@@ -25,6 +25,11 @@ typedef struct Emit {
     u8 *at;      /* next byte, in the writable view of the cache */
     u8 *end;     /* CHECKed before every guest instruction: EMIT_MAX_INSN bytes must be free */
     s64 to_exec; /* executable address = writable address + to_exec */
+    /* MEM_OPEN: the bytes that may be accessed (open.c) and guest RAM; and the jumps of this instruction that are taken
+     * if one may not, with its address in r8: rel32 holes, which the caller aims at a callout. */
+    const u8 *open, *ram;
+    u8 *shut[2];
+    u8 shuts;
 } Emit;
 enum { EMIT_MAX_INSN = 512 };
 /* A DS prefix, which means nothing here: on the load of a read-modify-write that is done in two steps, for the trap
@@ -46,6 +51,7 @@ typedef enum SegForm {
 typedef enum MemForm {
     MEM_WINDOW, /* gs:[r32] */
     MEM_USER,   /* [r13 + r64]: ring-0 access to a user page; r64 holds a zero-extended 32-bit address */
+    MEM_OPEN,   /* real mode: [r9 + r8], guest RAM itself, after a look whether all bytes are open */
 } MemForm;
 
 typedef struct BlockMode {

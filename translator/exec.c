@@ -189,6 +189,18 @@ static void engine_invlpg(void *ctx, Vcpu *c, u32 va)
 
 static void on_code_written(void *ctx, u32 pa, u32 bytes) { block_written(ctx, pa, bytes); }
 
+static void on_page_watched(void *ctx, u32 pfn) { open_shut_page(ctx, pfn); }
+
+static void on_remapped(void *ctx, u32 pa, u32 bytes)
+{
+    if (bytes == ~0u) {
+        open_shut_all(ctx);
+        return;
+    }
+    for (u32 pfn = pa >> PAGE_BITS; pfn < OPEN_PAGES && pfn <= (pa + (bytes - 1)) >> PAGE_BITS; pfn++)
+        open_shut_page(ctx, pfn);
+}
+
 static void on_fetch_dropped(void *ctx, u32 va, bool user, bool shared)
 {
     Xlat *x = ctx;
@@ -256,9 +268,13 @@ const Engine *xlat_new(Vcpu *c, const char **why)
                          .run = engine_run,
                          .paging_changed = engine_paging_changed,
                          .invlpg = engine_invlpg};
-    ShadowHooks h = {.ctx = x, .code_written = on_code_written, .fetch_dropped = on_fetch_dropped};
+    ShadowHooks h = {.ctx = x,
+                     .code_written = on_code_written,
+                     .fetch_dropped = on_fetch_dropped,
+                     .page_watched = on_page_watched,
+                     .remapped = on_remapped};
     x->shadow = shadow_new(c->phys, &h, 0);
-    if (!x->shadow || !cache_init(&x->cache, CODE_BYTES, META_BYTES) || !tables_init(x)) {
+    if (!x->shadow || !cache_init(&x->cache, CODE_BYTES, META_BYTES) || !tables_init(x) || !open_init(x)) {
         *why = "the host has no address space for the windows";
         return NULL;
     }
@@ -280,6 +296,7 @@ void xlat_free(const Engine *e)
     trap_fini(x);
     base_fpu_park = NULL;
     cache_fini(&x->cache);
+    open_fini(x);
     shadow_free(x->shadow);
     for (int n = 0; n < 2; n++) munmap(x->ret[n].map, RET_BYTES);
     munmap(x->block_hash, BLOCK_HASH * sizeof *x->block_hash);

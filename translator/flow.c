@@ -25,7 +25,7 @@
 #include "translator/operand.h"
 #include "translator/xlat.h"
 
-enum { TAIL_LINK, TAIL_PROBE };
+enum { TAIL_LINK, TAIL_PROBE, TAIL_SHUT };
 
 static void emit_poll(Tx *t)
 {
@@ -47,6 +47,15 @@ static struct Tail *tail_new(Tx *t, u8 *hole, u8 kind)
     struct Tail *l = &t->tail[t->tails++];
     *l = (struct Tail){.hole = hole, .kind = kind};
     return l;
+}
+
+void flow_shut_tail(Tx *t, struct OpenCallout *call)
+{
+    struct Tail *l = tail_new(t, t->e.shut[0], TAIL_SHUT);
+    l->hole2 = t->e.shuts > 1 ? t->e.shut[1] : NULL;
+    l->call = call;
+    l->back = t->e.at;
+    l->eip = t->eip;
 }
 
 static bool same_page(const Tx *t, u32 eip)
@@ -126,11 +135,13 @@ void flow_emit_tails(Tx *t)
 {
     for (int n = 0; n < t->tails; n++) {
         struct Tail *l = &t->tail[n];
-        if (l->kind == TAIL_LINK) {
-            emit_link_tail(t, l->link);
-        } else {
+        switch (l->kind) {
+        case TAIL_LINK: emit_link_tail(t, l->link); break;
+        case TAIL_PROBE:
             emit_patch32(l->hole, t->e.at);
             emit_probe(t);
+            break;
+        case TAIL_SHUT: open_emit_tail(t, l); break;
         }
     }
 }
@@ -214,7 +225,7 @@ static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
     u32 ret = next_of(t, i);
     if (!emit_load_target(t, i, form)) return false;
     emit_mov_mr64(&t->e, R15, VCPU_SCRATCH, R8);
-    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, MEM_WINDOW)) return false;
+    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, form == MEM_OPEN ? form : MEM_WINDOW)) return false;
     emit_mov_rm32(&t->e, R8, R15, VCPU_SCRATCH);
     tail_new(t, emit_call_hole(&t->e), TAIL_PROBE);
     emit_landing(t, ret);
@@ -291,10 +302,11 @@ static bool target_within(const Tx *t, const Insn *i)
 
 bool flow_emit(Tx *t, const Insn *i)
 {
-    SiteForm site = site_form(t->x, t->pa);
-    MemForm form = site == SITE_USER ? MEM_USER : MEM_WINDOW;
+    MemForm form;
     bool ok;
-    if (site == SITE_CALLOUT || !target_within(t, i)) return false;
+    if (!site_mem_form(t, &form) || !target_within(t, i)) return false;
+    if (form == MEM_OPEN && (i->opcode == 0xc2 || i->opcode == 0xc3 || (i->opcode == 0xff && i->reg == 4)))
+        return false; /* nothing to come back to behind them */
     int tails = t->tails;
     Link *links = t->b->links;
     switch (i->opcode) {

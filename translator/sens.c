@@ -177,7 +177,8 @@ static bool emit_push_sreg(Tx *t, const Insn *i)
 {
     int seg = i->row->o[0] - O_ES;
     emit_op_mem(&t->e, (HostOp){.opcode = 0x0fb7, .reg = R11}, selector_of(seg));
-    return site_form(t->x, t->pa) == SITE_WINDOW && emit_push_reg(&t->e, R11, i->opsize, &t->m, MEM_WINDOW);
+    MemForm form;
+    return site_mem_form(t, &form) && form != MEM_USER && emit_push_reg(&t->e, R11, i->opsize, &t->m, form);
 }
 
 static bool emit_rdtsc(Tx *t, const Insn *i)

@@ -6,6 +6,10 @@
  * 1,024 times in a row, the site is forgiven and goes back to the window (twice as patiently each time); one that sees
  * both user and supervisor pages is not. A direct-mapped table by physical address remembers; a collision forgets a
  * site, which then has to trap again.
+ *
+ * An instruction that small stores change over and over (a patched immediate) would have its block translated anew each
+ * time. After the fourth its bytes are no part of the block any more: it becomes a callout that fetches and decodes,
+ * until it has not changed 4,096 times in a row.
  */
 #include "translator/xlat.h"
 
@@ -13,6 +17,9 @@ enum { FORGIVE_SHIFT_MAX = 10 };
 #define FORGIVE_FIRST 1024u
 
 static struct Site *site_slot(Xlat *x, u32 pa) { return &x->sites[(pa ^ pa >> 14) & (SITE_HASH - 1)]; }
+
+/* Code that keeps changing: after this many stores of up to 4 bytes the instruction is fetched each time. */
+enum { PATCHES_MAX = 4 };
 
 SiteForm site_form(Xlat *x, u32 pa)
 {
@@ -22,6 +29,7 @@ SiteForm site_form(Xlat *x, u32 pa)
 
 static SiteForm form_after(const struct Site *s, ShadowResult why)
 {
+    if (s->form == SITE_PATCHED) return SITE_PATCHED;
     if (why == SHADOW_USER && s->form == SITE_WINDOW) return SITE_USER;
     if (why == SHADOW_SUPER || why == SHADOW_USER) return SITE_CALLOUT; /* sees both kinds */
     return s->traps >= 2 ? SITE_CALLOUT : (SiteForm)s->form;
@@ -48,12 +56,30 @@ u32 site_patience(Xlat *x, u32 pa)
     return s->pa == pa && !s->mixed ? FORGIVE_FIRST << s->forgiven : UINT32_MAX;
 }
 
+void site_patched(Xlat *x, u32 pa)
+{
+    struct Site *s = site_slot(x, pa);
+    if (s->pa != pa) *s = (struct Site){.pa = pa};
+    if (++s->patches < PATCHES_MAX) return;
+    s->form = SITE_PATCHED;
+    s->changed = ++x->site_changes;
+}
+
+/* In real mode, what trapped looks first whether its bytes are open (open.c). */
+bool site_mem_form(const Tx *t, MemForm *form)
+{
+    SiteForm site = site_form(t->x, t->pa);
+    if (unlikely(t->x->open_always) && t->m.real && site == SITE_WINDOW) site = SITE_CALLOUT;
+    *form = site == SITE_USER ? MEM_USER : site == SITE_CALLOUT ? MEM_OPEN : MEM_WINDOW;
+    return site != SITE_CALLOUT || (t->m.real && t->e.open);
+}
+
 void site_forgive(Xlat *x, u32 pa)
 {
     struct Site *s = site_slot(x, pa);
     if (s->pa != pa) return;
     s->form = SITE_WINDOW;
-    s->traps = 0;
+    s->traps = s->patches = 0;
     if (s->forgiven < FORGIVE_SHIFT_MAX) s->forgiven++;
 }
 

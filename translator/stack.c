@@ -90,7 +90,7 @@ static bool push_mem(const Job *j)
     if (!j->i->is_mem) return push_reg(j, j->i->rm);
     if (!operand_place_ea(j->e, &mem, operand_ea(j->i), j->m, j->form, bytes)) return false;
     emit_guest_load(j->e, R11, mem, bytes);
-    return emit_push_reg(j->e, R11, bytes, j->m, MEM_WINDOW);
+    return emit_push_reg(j->e, R11, bytes, j->m, j->form == MEM_OPEN ? MEM_OPEN : MEM_WINDOW);
 }
 
 /* POP SP and POP ESP: the value popped wins over the increment. */

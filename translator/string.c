@@ -28,6 +28,7 @@ typedef struct Str {
     u8 log2;
     u8 op;      /* opcode with the width bit clear */
     bool plain; /* flat segments, 32-bit addresses */
+    MemForm form;
 } Str;
 
 enum { DIRECTION = VCPU_SCRATCH + 8 }; /* of an instruction that is not plain */
@@ -60,7 +61,7 @@ static bool place(const Str *s, HostMem *m, int reg)
     Ea ea = {.at = at(reg), .ad16 = s->i->adsize == 2, .seg = reg == RDI ? ES : s->i->seg};
     ea.at.gs = false;
     *m = at(reg);
-    return s->plain || operand_place_ea(&s->t->e, m, ea, &s->t->m, MEM_WINDOW, s->bytes);
+    return s->plain || operand_place_ea(&s->t->e, m, ea, &s->t->m, s->form, s->bytes);
 }
 
 /* op al/ax/eax (or r8, r11), [edi] with the element's width: CMP sets the guest's flags. */
@@ -186,11 +187,12 @@ bool string_emit(Tx *t, const Insn *i)
 {
     Str s = {.t = t, .i = i, .op = i->opcode & 0xfe, .bytes = i->opcode & 1 ? i->opsize : 1};
     bool uses_si = s.op != OP_STOS && s.op != OP_SCAS, uses_di = s.op != OP_LODS;
-    if (site_form(t->x, t->pa) != SITE_WINDOW) return false;
-    s.plain = i->adsize == 4 && (!uses_si || t->m.seg[i->seg] == SEGF_FLAT) &&
+    bool rep = i->prefix & (PREFIX_REP | PREFIX_REPNE);
+    if (!site_mem_form(t, &s.form) || s.form == MEM_USER || (s.form == MEM_OPEN && rep)) return false;
+    s.plain = s.form == MEM_WINDOW && i->adsize == 4 && (!uses_si || t->m.seg[i->seg] == SEGF_FLAT) &&
               (!uses_di || t->m.seg[ES] == SEGF_FLAT);
     s.log2 = s.bytes == 4 ? 2 : s.bytes == 2 ? 1 : 0;
-    if (i->prefix & (PREFIX_REP | PREFIX_REPNE)) return emit_rep(&s);
+    if (rep) return emit_rep(&s);
     emit_set_direction(&s);
     return emit_one(&s);
 }

@@ -40,8 +40,8 @@ static void emit_leave_to_interp(Tx *t)
 
 static bool emit_by_class(Tx *t, const Insn *i)
 {
-    SiteForm site = site_form(t->x, t->pa);
-    MemForm form = site == SITE_USER ? MEM_USER : MEM_WINDOW;
+    MemForm form;
+    bool direct = site_mem_form(t, &form);
     switch (i->row->cls) {
     case XC_FLOW: return flow_emit(t, i);
     case XC_STRING: return string_emit(t, i);
@@ -50,7 +50,9 @@ static bool emit_by_class(Tx *t, const Insn *i)
     case XC_FPU:
     case XC_STACK:
     case XC_INTERP:
-        if (site != SITE_CALLOUT) return emit_identity(&t->e, i, &t->m, form, t->eip + i->len);
+        if (direct && emit_identity(&t->e, i, &t->m, form, t->eip + i->len)) return true;
+        if (site_form(t->x, t->pa) != SITE_CALLOUT) return false;
+        t->e.shuts = 0;
         callout_emit_site(t, i);
         return true;
     case XC_SEG: return t->x->mode & MODE_PROT ? seg_emit(t, i) : real_seg_emit(t, i);
@@ -64,7 +66,11 @@ static bool emit_by_class(Tx *t, const Insn *i)
 static void emit_insn(Tx *t, const Insn *i)
 {
     u8 *start = t->e.at;
-    if (emit_by_class(t, i)) return;
+    t->e.shuts = 0;
+    if (emit_by_class(t, i)) {
+        if (t->e.shuts) open_emit_after(t, i);
+        return;
+    }
     t->e.at = start;
     callout_emit(t, i);
 }
@@ -89,15 +95,21 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool
         if (t->cs_limit - (t->b->eip + at) < MODE_CS_ROOM || t->b->eip + at > t->cs_limit)
             break; /* the dispatcher interprets */
         if ((*straddles = st == DECODE_MORE)) break;
-        map[n++] = (PcMap){.host = (u16)(t->e.at - cache_write(&t->x->cache, t->b->hpc)), .guest = (u16)at};
         t->eip = t->b->eip + at;
         t->pa = t->b->pa + at;
+        bool patched = st == DECODE_OK && !t->b->pa2 && site_form(t->x, t->pa) == SITE_PATCHED;
+        map[n++] = (PcMap){.host = (u16)(t->e.at - cache_write(&t->x->cache, t->b->hpc)),
+                           .guest = (u16)(at & 0x7fff),
+                           .patched = patched};
         if (st != DECODE_OK) {
             emit_leave_to_interp(t);
             at += st == DECODE_UD && i.len ? i.len : 1;
             break;
         }
-        emit_insn(t, &i);
+        if (patched)
+            callout_emit_patched(t, &i);
+        else
+            emit_insn(t, &i);
         at += i.len;
         if (t->b->pa2) break;
     }
@@ -155,7 +167,11 @@ Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
     Tx *t = &tx;
     bool straddles = false;
     *t = (Tx){.x = x, .m = mode_unpack(x->mode), .eip = eip, .pa = pa, .cs_limit = mode_cs_limit(x->mode)};
-    t->e = (Emit){.at = k->rw + k->used, .end = k->rw + k->bytes, .to_exec = k->rx - k->rw};
+    t->e = (Emit){.at = k->rw + k->used,
+                  .end = k->rw + k->bytes,
+                  .to_exec = k->rx - k->rw,
+                  .open = x->open,
+                  .ram = x->phys->ram};
     t->b = cache_meta(k, sizeof *t->b);
     *t->b = (Block){.eip = eip,
                     .pa = pa,

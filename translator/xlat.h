@@ -12,7 +12,8 @@
  *   context.c    what a block may assume: mode, context id, windows
  *   exec.c       the engine: dispatch loop, entering and leaving translated code
  *   trap.c       SIGSEGV, SIGBUS, SIGFPE: hidden faults, polls, and exits with a reason
- *   site.c       instructions that trapped and how they are to be translated now
+ *   site.c       instructions that trapped, or are patched, and how they are to be translated now
+ *   open.c       real mode: stores next to code, straight into guest RAM
  *   listing.c    -d in_asm, out_asm
  *   stats.c      what -d stats prints
  *   emit.c ident.c stack.c operand.c   see emit.h      glue.S  see layout.h
@@ -66,8 +67,9 @@ void context_drop_returns(Xlat *x);
 
 /* One guest instruction of a block: where its host code starts, where it is in the guest. */
 typedef struct PcMap {
-    u16 host;  /* offset from Block.hpc */
-    u16 guest; /* offset from Block.eip */
+    u16 host;    /* offset from Block.hpc */
+    u16 guest : 15; /* offset from Block.eip */
+    u16 patched : 1; /* fetched anew each time: the block does not depend on its bytes */
 } PcMap;
 
 struct Block {
@@ -132,13 +134,14 @@ static inline u8 *cache_exec(const Cache *k, const u8 *rw) { return k->rx + (rw 
 static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx - k->rx); }
 
 /* ---- site.c: adaptive translation (DESIGN section 4) ---- */
-typedef enum SiteForm { SITE_WINDOW = 0, SITE_USER, SITE_CALLOUT } SiteForm;
+typedef enum SiteForm { SITE_WINDOW = 0, SITE_USER, SITE_CALLOUT, SITE_PATCHED } SiteForm;
 SiteForm site_form(Xlat *x, u32 pa);                         /* of the instruction at pa */
 /* An access of the instruction at pa, in block b, trapped with `why`; true: it wants another form than it has in b. */
 bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why);
 /* Accesses to plain memory in a row after which the site is forgiven; and to forgive it. */
 u32 site_patience(Xlat *x, u32 pa);
 void site_forgive(Xlat *x, u32 pa);
+void site_patched(Xlat *x, u32 pa); /* a small store changed the instruction at pa */
 void site_flush(Xlat *x);
 
 /* ---- trap.c ---- */
@@ -163,7 +166,7 @@ typedef struct Tx { /* a translation in progress */
     u32 pa;
     u32 cs_limit;
     bool ended;       /* the last instruction left the block */
-    struct Tail { u8 *hole; u8 kind; Link *link; } tail[96]; /* out-of-line code */
+    struct Tail { u8 *hole, *hole2, *back; u8 kind; Link *link; struct OpenCallout *call; u32 eip; } tail[96]; /* out-of-line code */
     int tails;
 } Tx;
 Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2); /* pa2: physical address of the next page's start, or 0 */
@@ -178,6 +181,21 @@ bool far_emit(Tx *t, const Insn *i);            /* likewise */
 bool sens_emit(Tx *t, const Insn *i);           /* likewise; what has no form is told by its opcode */
 void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
 void callout_emit_site(Tx *t, const Insn *i);   /* one whose access trapped too often (site.c) */
+void callout_emit_patched(Tx *t, const Insn *i); /* one whose bytes change too often: fetched each time */
+
+/* The callout behind the jumps of a MEM_OPEN instruction, emitted at the end of the block. */
+void flow_shut_tail(Tx *t, struct OpenCallout *call);
+
+/* ---- open.c: stores next to code, in real mode ---- */
+bool open_init(Xlat *x);
+void open_fini(Xlat *x);
+void open_shut_all(Xlat *x);
+void open_shut_page(Xlat *x, u32 pfn);              /* it is no plain RAM any more */
+void open_code(Xlat *x, const Block *b, bool live); /* the bytes of b became code, or are code no more */
+void open_emit_after(Tx *t, const Insn *i);         /* behind an instruction with shut jumps */
+void open_emit_tail(Tx *t, const struct Tail *l);
+/* How the memory operand of the instruction at t->pa is reached; false: by a callout. */
+bool site_mem_form(const Tx *t, MemForm *form);
 
 /* ---- listing.c ---- */
 /* Disassemble n bytes at `addr` (16, 32 or 64 bits) to the trace, each line with the prefix. */
@@ -207,7 +225,7 @@ typedef struct XlatStats {
 
 typedef struct RetStack { u8 *map; u8 *bottom; void *rsp; u32 ctx; } RetStack;
 
-enum { TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
+enum { OPEN_PAGES = 0x120, TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
 
 struct Xlat {
     Engine engine;
@@ -220,7 +238,9 @@ struct Xlat {
     Block **by_host;      /* live and dead blocks of this generation in host order */
     u32 blocks;
     Link *shared_links;
-    struct Site { u32 pa, changed; u8 form, traps;  u8 forgiven; bool mixed; } *sites;
+    struct Site { u32 pa, changed; u8 form, traps, patches, forgiven; bool mixed; } *sites;
+    u8 *open;             /* 1: a byte of real mode's memory that a store may change unseen (open.c) */
+    u32 open_pages[OPEN_PAGES / 32]; /* bit: the page's bytes in `open` are true */
     u32 site_changes;
     struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs; /* rings 0-2, ring 3 */
     u32 ctx_next;
@@ -237,6 +257,7 @@ struct Xlat {
     struct { bool armed, write, user, once; u32 eip, va; } pf;
     bool killed;          /* some block died since the last entry */
     bool count_insns;
+    bool open_always;     /* tests: every real-mode access looks whether its bytes are open */
     u32 ret_guard_bytes;
     XlatStats stats;
 };

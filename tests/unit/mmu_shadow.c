@@ -129,7 +129,7 @@ static void on_drop(void *ctx, u32 va, bool user, bool shared)
 
 static void start(unsigned budget)
 {
-    const ShadowHooks hooks = {NULL, on_code, on_drop};
+    const ShadowHooks hooks = {.code_written = on_code, .fetch_dropped = on_drop};
     p = phys_new(bus_new(), RAM);
     s = shadow_new(p, &hooks, budget);
     assert_non_null(s);

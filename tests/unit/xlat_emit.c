@@ -223,7 +223,7 @@ static const char *code_unsafe(const u8 *code, const u8 *end)
 
 static bool emit_case(Case *t)
 {
-    Emit e = {t->w->code + WORLD_STUB_BYTES, t->w->code + WORLD_CODE_BYTES, 0};
+    Emit e = {.at = t->w->code + WORLD_STUB_BYTES, .end = t->w->code + WORLD_CODE_BYTES};
     if (!emit_identity(&e, &t->insn, &t->mode, t->form, t->before.eip + t->insn.len)) {
         assert_ptr_equal(e.at, t->w->code + WORLD_STUB_BYTES);
         return false;
@@ -545,7 +545,7 @@ static PieceArgs random_piece(Case *t)
 
 static void run_piece(Case *t)
 {
-    Emit e = {t->w->code + WORLD_STUB_BYTES, t->w->code + WORLD_CODE_BYTES, 0};
+    Emit e = {.at = t->w->code + WORLD_STUB_BYTES, .end = t->w->code + WORLD_CODE_BYTES};
     PieceArgs a = random_piece(t);
     begin_piece(t, a.what >= PIECE_LINEAR);
     if (!emit_piece(t, &e, a)) return;
@@ -592,7 +592,7 @@ static void test_writers(void **state)
 {
     (void)state;
     static u8 code[512];
-    Emit e = {code, code + sizeof code, 0};
+    Emit e = {.at = code, .end = code + sizeof code};
 #define WRITES(call, text) (call, expect_text(&e, code, text))
     WRITES(emit_mov_rr32(&e, R14, RDI), "mov r14d, edi");
     WRITES(emit_mov_rr64(&e, RCX, R10), "mov rcx, r10");

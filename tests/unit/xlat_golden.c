@@ -1,7 +1,7 @@
 /* xlat_golden.c - golden listings: what the emitter writes for the instructions in tests/golden, with counts. A
  * change of the emitter shows as a diff of these files; the totals are a speed gate without noise.
  *
- * A file holds comments, blank lines, `mode` lines (code32 stack32 real user nobmi2, SEG=flat|based|limited|64k; flat
+ * A file holds comments, blank lines, `mode` lines (code32 stack32 real user open nobmi2, SEG=flat|based|limited|64k; flat
  * if not named) and instructions in hex. The rest of an instruction's line, and the indented lines below it, are
  * written by this test. RING3_ACCEPT=1 ctest -R golden writes the files anew: look at the diff, then commit it. */
 #include <setjmp.h>
@@ -18,6 +18,8 @@
 #include "cpu/vcpu.h"
 #include "translator/operand.h"
 
+#define OPEN_TABLE ((const u8 *)0x1000000)
+#define GUEST_RAM  ((const u8 *)0x2000000)
 enum { TEXT_BYTES = 1 << 16, FEATURES = (1u << NEED_COUNT) - 1 };
 
 typedef struct Listing {
@@ -67,6 +69,8 @@ static void set_mode(Listing *l, const char *line)
             l->mode.real = 1;
         else if (!strcmp(w, "user"))
             l->form = MEM_USER;
+        else if (!strcmp(w, "open"))
+            l->form = MEM_OPEN;
         else if (!strcmp(w, "nobmi2"))
             host_features.bmi2 = false;
         else if (strlen(w) > 3 && w[2] == '=')
@@ -140,7 +144,7 @@ static void put_insn(Listing *l, const char *line)
 {
     u8 bytes[16], code[EMIT_MAX_INSN];
     unsigned len = hex_bytes(line, bytes);
-    Emit e = {code, code + sizeof code, 0};
+    Emit e = {.at = code, .end = code + sizeof code, .open = OPEN_TABLE, .ram = GUEST_RAM};
     DecodeMode mode = {.code32 = l->mode.code32, .protected_mode = !l->mode.real, .features = FEATURES};
     Insn i;
     put_guest_text(l, bytes, len);

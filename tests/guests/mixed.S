@@ -1,0 +1,146 @@
+/* mixed.S - real-mode programs as DOS has them: code and variables side by side, code that patches itself, code that
+ * writes code. tests/unit/xlat_mixed.c runs each at offset 0 of segment 1000h, with DS = ES and SS:SP either there, too,
+ * or elsewhere. DX = rounds. They end at a HLT. */
+        .section .rodata
+        .code16
+
+        .macro PROGRAM name
+        .globl  \name, \name\()_end
+        .p2align 4
+\name:
+        .endm
+        .macro END name
+\name\()_end:
+        .endm
+
+/* Variables next to a tight loop. */
+        PROGRAM mixed_variables
+1:      mov     $100, %cx
+2:      incw    (8f - mixed_variables)
+        add     %cx, (8f - mixed_variables + 2)
+        mov     %cl, (8f - mixed_variables + 4)
+        mov     (8f - mixed_variables), %ax
+        add     %ax, %bx
+        mov     %ax, (8f - mixed_variables + 5)
+        movl    %eax, (8f - mixed_variables + 8)
+        dec     %cx
+        jnz     2b
+        dec     %dx
+        jnz     1b
+        hlt
+8:      .skip   16
+        END mixed_variables
+
+/* A loop that patches an immediate of its own, a displacement and an opcode. */
+        PROGRAM mixed_patch
+1:      mov     $100, %cx
+2:      mov     %cx, (3f - mixed_patch + 1)
+3:      mov     $0x1234, %ax
+        add     %ax, %bx
+        dec     %cx
+        jnz     2b
+        dec     %dx
+        jnz     1b
+        hlt
+        END mixed_patch
+
+/* The same with a jump's target, an opcode and INT's number (the handlers of vectors 60h and 61h are set by the test). */
+        PROGRAM mixed_patch_more
+1:      xorb    $8, (3f - mixed_patch_more)     /* inc bx, dec bx: 43h, 4bh */
+        xorb    $1, (4f - mixed_patch_more + 1)
+        xorb    $2, (5f - mixed_patch_more + 1)
+3:      inc     %bx
+4:      int     $0x60
+5:      jmp     6f
+        nop
+        nop
+6:      add     %bx, %ax
+        dec     %dx
+        jnz     1b
+        hlt
+        END mixed_patch_more
+
+/* Writes a routine with STOSB, runs it, writes another over it; at last REP MOVSB over what follows itself. */
+        PROGRAM mixed_unpack
+1:      mov     $(7f - mixed_unpack), %di
+        mov     $0xe9ab, %ax                    /* not executed: AX is counted */
+        test    $1, %dl
+        mov     $(8f - mixed_unpack), %si
+        jz      2f
+        mov     $(9f - mixed_unpack), %si
+2:      mov     $6, %cx
+3:      lodsb   %cs:(%si), %al
+        stosb
+        loop    3b
+        call    7f
+        dec     %dx
+        jnz     1b
+        mov     $(8f - mixed_unpack), %si
+        mov     $(4f - mixed_unpack), %di
+        mov     $5, %cx
+        rep movsb %cs:(%si), %es:(%di)
+4:      dec     %bx
+        dec     %bx
+        dec     %bx
+        dec     %bx
+        nop
+        hlt
+7:      .skip   8
+8:      add     $5, %bx
+        inc     %bx
+        nop
+        ret
+9:      sub     $3, %bx
+        dec     %bx
+        nop
+        ret
+        END mixed_unpack
+
+/* INT 62h to a handler that counts in its own code segment; CS:BP = its variables. */
+        PROGRAM mixed_handler
+1:      int     $0x62
+        dec     %dx
+        jnz     1b
+        hlt
+        .globl  mixed_handler_entry
+mixed_handler_entry:
+        push    %ax
+        push    %ds
+        push    %cs
+        pop     %ds
+        incw    %ds:(%bp)
+        mov     %ds:(%bp), %ax
+        mov     %ax, %ds:2(%bp)
+        add     %ax, %cs:4(%bp)
+        pop     %ds
+        pop     %ax
+        iret
+        .globl  mixed_handler_variables
+mixed_handler_variables:
+        .skip   16
+        END mixed_handler
+
+/* Calls, pushes and pops. */
+        PROGRAM mixed_stack
+1:      call    2f
+        dec     %dx
+        jnz     1b
+        hlt
+2:      push    %bp
+        mov     %sp, %bp
+        push    %dx
+        pushw   $7
+        push    %es
+        pop     %es
+        pop     %ax
+        add     2(%bp), %bx
+        pop     %ax
+        add     %ax, %bx
+        pop     %bp
+        ret
+        .skip   64
+        .globl  mixed_stack_top
+mixed_stack_top:
+        .skip   16
+        END mixed_stack
+        .section .note.GNU-stack, "", @progbits
