@@ -7,6 +7,7 @@
 #include "frontend/keynames.h"
 #include "frontend/media.h"
 #include "frontend/monitor.h"
+#include "frontend/screenshot.h"
 #include "frontend/suggest.h"
 #include "hw/keys.h"
 
@@ -170,6 +171,14 @@ static void word_change(Command *c)
     if (!media_change(d, &spec, force, &p)) say_to(c, "Error: %s\n", p.text);
 }
 
+static void word_screendump(Command *c)
+{
+    char path[1024];
+    Problem p;
+    if (!take_text(c, path, sizeof path, "filename") || !take_end(c)) return;
+    if (!screenshot_write(c->pc->machine, path, &p)) say_to(c, "Error: %s\n", p.text);
+}
+
 /* --- the table ------------------------------------------------------------------------------------------- */
 
 static void word_help(Command *c);
@@ -192,6 +201,8 @@ const Word monitor_words[] = {
     {"pmemsave", NULL, "addr size file", "write memory at a physical address to a file", word_pmemsave},
     {"print", "p", "/fmt expr", "the value of an expression; $eax, $eip, $cs.base are registers", word_print},
     {"quit", "q", "", "end ring3", word_quit},
+    {"screendump", NULL, "file", "write the screen to a file: PNG if its name ends with .png, PPM otherwise",
+     word_screendump},
     {"sendkey", NULL, "keys [hold_ms]", "press keys, such as ctrl-alt-f1; for 100 ms unless told otherwise",
      word_sendkey},
     {"stop", "s", "", "hold the machine", word_stop},

@@ -171,6 +171,23 @@ def test_keyboard():
     vm.kill()
 
 
+def test_screendump():
+    vm, m = monitored("halt")
+    for name in "s.ppm", "s.png", "t.ppm":
+        check(m.do('screendump "%s/%s"' % (folder, name)) == "", "screendump")
+    with open(folder + "/s.ppm", "rb") as a, open(folder + "/t.ppm", "rb") as b, open(folder + "/s.png", "rb") as png:
+        ppm = a.read()
+        width, height = (int(n) for n in re.match(rb"P6\n(\d+) (\d+)\n255\n", ppm).groups())
+        check(len(ppm) == len(b"P6\n%d %d\n255\n" % (width, height)) + 3 * width * height, "the PPM's size")
+        check(ppm == b.read(), "the same screen gives two pictures")
+        check(png.read()[:24] == b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big"), "the PNG's head")
+    check("No such file" in m.do("screendump /none/there"), "a name that cannot be")
+    check(m.do("screendump") == 'screendump: filename expected\nTry "help screendump" for more information\n', "no name")
+    m.do("o /b 0x3d4 0xe") # what the guest, and so the monitor, sees at the adapter's address
+    check(m.do("xp /2xb 0xb8000").startswith("00000000000b8000: 0x"), "video memory")
+    vm.kill()
+
+
 def test_media():
     image = folder + "/floppy"
     with open(image, "wb") as f:
