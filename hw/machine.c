@@ -17,6 +17,7 @@
 #include "hw/debugcon.h"
 #include "hw/debugexit.h"
 #include "hw/dma.h"
+#include "hw/fdc.h"
 #include "hw/fwcfg.h"
 #include "hw/i440fx.h"
 #include "hw/kbc.h"
@@ -45,6 +46,7 @@ struct Machine {
     Sysctl sysctl;
     Uart uart[2];
     Dma dma;
+    Fdc fdc;
     Pci pci;
     I440fx host_bridge;
     Piix3 isa_bridge;
@@ -125,6 +127,7 @@ static bool machine_wire(Machine *m)
     uart_init(&m->uart[0], bus, 0x3f8, clock, c->serial[0], irq(m, 4), "com1");
     uart_init(&m->uart[1], bus, 0x2f8, clock, c->serial[1], irq(m, 3), "com2");
     dma_init(&m->dma, bus, m->phys);
+    fdc_init(&m->fdc, bus, clock, &m->dma, irq(m, 6), &m->drive[DRIVE_FLOPPY_A], &m->drive[DRIVE_FLOPPY_B]);
     i440fx_init(&m->host_bridge, &m->pci, m->phys);
     piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), powered_off, m);
     if (!c->no_vga) {
@@ -182,6 +185,7 @@ void machine_reset(Machine *m)
     piix4pm_reset(&m->power, !firmware);
     fwcfg_reset(&m->fwcfg);
     dma_reset(&m->dma);
+    fdc_reset(&m->fdc);
     uart_reset(&m->uart[0]);
     uart_reset(&m->uart[1]);
     kbc_reset(&m->kbc);

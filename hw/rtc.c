@@ -43,6 +43,7 @@ enum { A_UIP = 0x80, A_DV = 0x70, A_DV_RESET = 0x60, A_DV_32KHZ = 0x20, A_RS = 0
 enum { B_SET = 0x80, B_PIE = 0x40, B_AIE = 0x20, B_UIE = 0x10, B_DM = 0x04, B_24 = 0x02 };
 enum { C_IRQF = 0x80, C_PF = 0x40, C_AF = 0x20, C_UF = 0x10 };
 enum { D_VRT = 0x80, HOUR_PM = 0x80, ALARM_ANY = 0xc0 };
+enum { EQUIPMENT_FLOPPY = 0x01, EQUIPMENT_FPU = 0x02, EQUIPMENT_MOUSE = 0x04, EQUIPMENT_TWO_FLOPPIES = 0x40 };
 enum { DAY_S = 86400, UPDATE_NS = 2228000, CATCH_UP_SPEED = 4 };
 static const u64 SECOND_NS = 1000000000;
 
@@ -329,9 +330,19 @@ static void rtc_write(void *dev, u32 offset, u32 value, unsigned bytes)
 
 static void rtc_fire(void *rtc) { rtc_sync(rtc); }
 
+static void cmos_checksum(Rtc *r) /* over 10h-2Dh, as AT firmware checks it */
+{
+    u32 sum = 0;
+    for (u8 i = 0x10; i <= 0x2d; i++) sum += r->cmos[i];
+    r->cmos[0x2e] = (u8)(sum >> 8);
+    r->cmos[0x2f] = (u8)sum;
+}
+
 void rtc_poke(Rtc *r, u8 index, u8 value)
 {
-    if (index > RTC_D && index < sizeof r->cmos && index != RTC_CENTURY) r->cmos[index] = value;
+    if (index <= RTC_D || index >= sizeof r->cmos || index == RTC_CENTURY) return;
+    r->cmos[index] = value;
+    cmos_checksum(r);
 }
 
 static void poke16(Rtc *r, u8 index, u32 v)
@@ -341,20 +352,26 @@ static void poke16(Rtc *r, u8 index, u32 v)
     r->cmos[index + 1] = (u8)(v >> 8);
 }
 
-/* CMOS bytes as AT firmware leaves them: KiB above 1 MiB, 64 KiB units above 16 MiB, checksum over 10h-2Dh. */
+/* CMOS bytes as AT firmware leaves them: KiB above 1 MiB, 64 KiB units above 16 MiB. */
 void rtc_set_memory_size(Rtc *r, u32 ram_bytes)
 {
-    u32 sum = 0;
     u32 above_1m = ram_bytes > 1u << 20 ? ram_bytes - (1u << 20) : 0;
     u32 above_16m = ram_bytes > 16u << 20 ? ram_bytes - (16u << 20) : 0;
-    r->cmos[0x14] = 0x02; /* equipment: FPU */
     poke16(r, 0x15, 640);
     poke16(r, 0x17, above_1m >> 10);
     poke16(r, 0x30, above_1m >> 10);
     poke16(r, 0x34, above_16m >> 16);
-    for (u8 i = 0x10; i <= 0x2d; i++) sum += r->cmos[i];
-    r->cmos[0x2e] = (u8)(sum >> 8);
-    r->cmos[0x2f] = (u8)sum;
+    cmos_checksum(r);
+}
+
+/* 10h: drive types. 14h: FPU, pointing device, VGA, and how many floppy drives. */
+void rtc_set_equipment(Rtc *r, u8 floppy_a, u8 floppy_b)
+{
+    u8 equipment = EQUIPMENT_FPU | EQUIPMENT_MOUSE;
+    if (floppy_a || floppy_b) equipment |= EQUIPMENT_FLOPPY;
+    if (floppy_a && floppy_b) equipment |= EQUIPMENT_TWO_FLOPPIES;
+    rtc_poke(r, 0x10, (u8)(floppy_a << 4 | floppy_b));
+    rtc_poke(r, 0x14, equipment);
 }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */

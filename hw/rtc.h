@@ -25,8 +25,9 @@ typedef struct Rtc {
 
 void rtc_init(Rtc *r, Bus *bus, Clock *clock, IrqLine irq8, s64 unix_s);
 void rtc_reset(Rtc *r);
-/* CMOS memory as firmware sees it after POST: RAM sizes, equipment, checksum. */
+/* CMOS memory as firmware sees it after POST; the checksum is kept. */
 void rtc_set_memory_size(Rtc *r, u32 ram_bytes);
-void rtc_poke(Rtc *r, u8 index, u8 value); /* CMOS RAM only (index >= 0Eh) */
+void rtc_set_equipment(Rtc *r, u8 floppy_a, u8 floppy_b); /* CMOS drive types, 0: none */
+void rtc_poke(Rtc *r, u8 index, u8 value);                /* CMOS RAM only (index >= 0Eh) */
 
 #endif

@@ -23,8 +23,25 @@ static void deadline(void *c, u64 ns) { (void)c, seen.deadline = ns; }
 
 static const MachineEvents events = {NULL, intr, reset, poweroff, debug_exit, a20, deadline};
 
+/* A floppy whose every sector is zeros. */
+static int floppy_read(Medium *d, u64 sector, void *to, u32 count)
+{
+    assert_true(sector + count <= d->sectors);
+    memset(to, 0, count * SECTOR_BYTES);
+    return 0;
+}
+static int floppy_write(Medium *d, u64 sector, const void *from, u32 count)
+{
+    (void)from;
+    assert_true(sector + count <= d->sectors);
+    return 0;
+}
+static int floppy_flush(Medium *d) { return d->readonly; }
+
 static Machine *board(bool firmware)
 {
+    static Medium floppy = {
+        .sectors = 2880, .read = floppy_read, .write = floppy_write, .flush = floppy_flush, .name = "zeros"};
     MachineConfig c = {.ram_bytes = 32 << 20,
                        .serial = {&com1.dev, &com2.dev},
                        .debugcon = &con.dev,
@@ -33,7 +50,8 @@ static Machine *board(bool firmware)
                        .debug_exit_iosize = 2,
                        .rtc_base_unix_s = 1795305597,
                        .manual_clock = true,
-                       .has_firmware = firmware};
+                       .has_firmware = firmware,
+                       .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy}}};
     script_init(&com1, ""), script_init(&com2, ""), script_init(&con, "");
     return machine_new(&c, &events);
 }
@@ -237,8 +255,8 @@ static u32 rnd(void)
 /* Mostly ports where somebody lives. */
 static u16 some_port(void)
 {
-    static const u16 home[] = {0x00, 0x20, 0x40,  0x60,  0x70,  0x80,  0x92,  0xa0,  0xb2,  0xc0,
-                               0xe9, 0xf0, 0x2f8, 0x3f8, 0x4d0, 0x501, 0x600, 0x604, 0xcf8, 0xcfc};
+    static const u16 home[] = {0x00, 0x20,  0x40,  0x60,  0x70,  0x80,  0x92,  0xa0,  0xb2,  0xc0,  0xe9,
+                               0xf0, 0x3f0, 0x3f2, 0x2f8, 0x3f8, 0x4d0, 0x501, 0x600, 0x604, 0xcf8, 0xcfc};
     u32 r = rnd();
     return r % 8 ? (u16)(home[r / 8 % ARRAY_LEN(home)] + (rnd() % 8)) : (u16)rnd();
 }

@@ -1,0 +1,36 @@
+/* floppy.h - a floppy drive and the disk in it: formats by image size, head position, change line. See floppy.c. */
+#ifndef RING3_FLOPPY_H
+#define RING3_FLOPPY_H
+
+#include "hw/drive.h"
+
+typedef enum FloppyRate { RATE_500K, RATE_300K, RATE_250K, RATE_1M } FloppyRate; /* as CCR has them */
+
+typedef struct FloppyFormat {
+    u16 sectors; /* of the whole disk */
+    u8 tracks, heads;
+    u8 track_sectors;
+    u8 rates;     /* data rates that read it, BIT(FloppyRate) */
+    u8 cmos_type; /* the drive it belongs into, as CMOS 10h names it */
+} FloppyFormat;
+
+typedef struct Floppy {
+    Drive *bay;   /* NULL: the controller has a place for a drive, but none is there */
+    u8 track;     /* where the head is */
+    bool changed; /* DSKCHG: the door was open since the last step */
+} Floppy;
+
+void floppy_init(Floppy *f, Drive *bay);
+bool floppy_present(const Floppy *f);               /* there is a drive */
+const FloppyFormat *floppy_format(const Floppy *f); /* of the disk in it; NULL: empty */
+const FloppyFormat *
+floppy_format_by_size(u64 sectors); /* the smallest that holds them, or the largest of all */
+bool floppy_protected(const Floppy *f);
+void floppy_step(Floppy *f, int tracks); /* move the head; > 0: inward */
+/* One sector under the head, which the caller knows to exist. 0, or an errno. */
+int floppy_read(Floppy *f, u8 head, u8 sector, u8 *to);
+int floppy_write(Floppy *f, u8 head, u8 sector, const u8 *from);
+/* CMOS 10h nibble for a bay at power-on: fits the disk in it; an empty drive takes 1.44 MB. 0: no drive. */
+u8 floppy_cmos_type(const Drive *bay);
+
+#endif
