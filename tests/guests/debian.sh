@@ -11,48 +11,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 
-skip() { echo "no Debian guest: $*" >&2; exit 77; }
-
-state() { # apt as if the host were i386 and had nothing installed
-    apt=$dir/apt
-    rm -f "$apt/log"
-    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-    : >"$apt/status"
-}
-apt_i386() {
-    command=$1
-    shift
-    "$command" -q -o APT::Architecture=i386 -o APT::Architectures=i386 -o Dir::State="$apt" -o Dir::State::Lists="$apt/lists" \
-        -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" -o Debug::NoLocking=1 -o APT::Sandbox::User= \
-        -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Acquire::Languages=none "$@"
-}
-retry() {
-    for pause in 2 10 0; do
-        "$@" && return
-        sleep "$pause"
-    done
-    return 1
-}
-# A source that fails (a mirror in mid-sync) does no harm if another has the packages.
-update() {
-    apt_i386 apt-get update >>"$apt/log" 2>&1 || [ -n "$(find "$apt/lists" -name '*_Packages*')" ]
-}
-updated=
-fetch() { # fetch PACKAGE: its .deb into $apt
-    if [ -z "$updated" ]; then
-        retry update || return 1
-        updated=yes
-    fi
-    rm -f "$apt/$1"_*.deb
-    (cd "$apt" && retry apt_i386 apt-get download "$1" >>"$apt/log" 2>&1) || return 1
-}
+. "$here/packages.sh"
 
 kernel() {
     state
     # The first fetch updates the lists, which the name of the real package is read from.
-    fetch linux-image-686 || skip "linux-image-686 could not be downloaded (see $apt/log)"
+    fetch linux-image-686 || skip "no Debian guest: linux-image-686 could not be downloaded (see $apt/log)"
     package=$(dpkg-deb -f "$apt"/linux-image-686_*.deb Depends | sed -n 's/^\(linux-image-[^ ,]*\).*/\1/p')
-    fetch "$package" || skip "$package could not be downloaded (see $apt/log)"
+    fetch "$package" || skip "no Debian guest: $package could not be downloaded (see $apt/log)"
     dpkg-deb --fsys-tarfile "$apt/$package"_*.deb | tar -xO --wildcards './boot/vmlinuz-*' >"$dir/vmlinuz.new"
     rm -f "$apt"/*.deb
     mv "$dir/vmlinuz.new" "$dir/vmlinuz"
@@ -60,7 +26,7 @@ kernel() {
 
 busybox() {
     state
-    fetch busybox-static || skip "busybox-static could not be downloaded (see $apt/log)"
+    fetch busybox-static || skip "no Debian guest: busybox-static could not be downloaded (see $apt/log)"
     dpkg-deb --fsys-tarfile "$apt"/busybox-static_*.deb | tar -xO ./bin/busybox >"$dir/busybox.new"
     rm -f "$apt"/*.deb
     chmod +x "$dir/busybox.new"

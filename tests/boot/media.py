@@ -1,0 +1,199 @@
+"""media.py RING3 MEDIA.SH DIR NAME [ring3 options...] - unmodified boot media of others, from power-on, as a person sees them.
+
+NAME is a test below; it gets the media that it needs from MEDIA.SH. What is checked is what stands on the screen.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from guest import Guest
+from vm import check, main, skip
+
+ring3, media_sh, folder, name, *options = sys.argv[1:]
+
+
+def medium(file):
+    """The medium's path; made or downloaded once."""
+    p = subprocess.run([media_sh, folder, file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if p.returncode == 77:
+        skip(p.stdout.decode().strip().split("\n")[-1])
+    check(p.returncode == 0, "%s: %s" % (file, p.stdout.decode()))
+    return os.path.join(folder, file)
+
+
+def boot(*args):
+    return Guest(ring3, *args, *options)
+
+
+def ctrl_alt_del(g):
+    g.do("sendkey ctrl-alt-delete")
+
+
+def is_graphics(width, height, pixels):
+    colours = {pixels[n : n + 3] for n in range(0, len(pixels), 3 * 97)}
+    return width >= 800 and height >= 600 and len(colours) > 20
+
+
+# --- memtest86+ -------------------------------------------------------------------------------------------------------
+
+LAST_TEST = os.environ.get("MEMTEST_UNTIL", "4") # until this one has begun; "pass": a whole pass
+
+
+def watch_memtest(g, timeout):
+    g.wait_text(r"Memtest86\+ v\d", timeout)
+    done = r"Pass:\s*[1-9]" if LAST_TEST == "pass" else r"Test:?\s*#" + LAST_TEST
+    g.wait_text(done, 3600 if LAST_TEST == "pass" else timeout)
+    text = "\n".join(g.lines())
+    found = re.search(r"Errors:\s*(\d+)", text)
+    check(found and found.group(1) == "0", "errors, or no error count:\n" + text)
+
+
+def memtest():
+    with boot("-m", "32", "-cdrom", medium("memtest.iso")) as g:
+        watch_memtest(g, 240)
+        g.keys("esc") # exit: reboots
+        g.wait_text(r"Memtest86\+ v\d", 60)
+        g.quit()
+
+
+# --- GRUB and GNU Mach --------------------------------------------------------------------------------------------------
+
+def grub(option, file):
+    with boot("-m", "64", option, medium(file)) as g:
+        g.wait_text(r"GNU GRUB  version.*\*GNU/Linux", 60)
+        g.keys("down")
+        g.wait_text(r"\*GNU \(aka", 20)
+        g.keys("c")
+        g.wait_text(r"grub>", 20)
+        g.type("echo what-a-day\n")
+        g.wait_text(r"\nwhat-a-day", 20)
+        g.type("reboot\n")
+        g.wait_text(r"\*GNU/Linux", 60)
+        g.quit()
+
+
+def grub_cd():
+    grub("-cdrom", "grub.iso")
+
+
+def grub_floppy():
+    grub("-fda", "grub.img")
+
+
+def mach():
+    with boot("-m", "64", "-cdrom", medium("gnumach.iso")) as g:
+        g.wait_text(r"GNU Mach", 60)
+        g.wait_serial(r"No bootstrap code loaded", 60)
+        g.quit()
+
+
+# --- SYSLINUX -------------------------------------------------------------------------------------------------------------
+
+def syslinux_floppy():
+    with boot("-m", "32", "-fda", medium("syslinux.img")) as g:
+        g.wait_text(r"floppy.*memtest.*reboot", 60)
+        g.keys("down", "ret") # reboot.c32
+        g.wait_text(r"Automatic boot in", 60)
+        g.keys("ret")
+        g.wait_text(r"Memtest86\+ v\d", 60)
+        g.quit()
+
+
+def syslinux_disk():
+    with boot("-m", "256", "-snapshot", "-hda", medium("syslinux-hd.img")) as g:
+        g.wait_text(r"disk.*memtest.*reboot.*debian", 60)
+        g.keys("down", "down", "ret")
+        g.wait_serial(r"Linux version", 60)
+        g.wait_serial(r"guest# $", 60)
+        g.send_serial("uname -m\n")
+        g.wait_serial(r"i[3-6]86", 20)
+        g.quit()
+
+
+# --- iPXE -------------------------------------------------------------------------------------------------------------------
+
+def ipxe():
+    with boot("-m", "64", "-cdrom", medium("ipxe.iso")) as g:
+        g.wait_text(r"iPXE 1\..*Features: \w", 60)
+        g.quit()
+    with boot("-m", "64", "-cdrom", medium("ipxe.iso")) as g:
+        g.wait_text(r"Ctrl-B", 60)
+        g.keys("ctrl-b")
+        g.wait_text(r"iPXE>", 30)
+        g.type("echo what-a-day\n")
+        g.wait_text(r"\nwhat-a-day", 20)
+        g.quit()
+
+
+# --- the Debian installer -------------------------------------------------------------------------------------------------------
+
+def installer_text():
+    with boot("-m", "512", "-cdrom", medium("di-text.iso")) as g:
+        g.wait_text(r"boot:", 60)
+        g.type("install vga=normal fb=false\n")
+        g.wait_text(r"Select a language|Choose language", 240)
+        g.quit()
+
+
+def installer_graphics():
+    with boot("-m", "512", "-cdrom", medium("di-gtk.iso")) as g:
+        g.wait_text(r"boot:", 60)
+        g.keys("ret")
+        g.wait_picture(is_graphics, "the installer", 300)
+        before = g.picture()
+        g.keys("down")
+        g.wait_picture(lambda *p: p != before, "another line selected", 30)
+        before = g.picture()
+        for _ in range(10):
+            g.do("mouse_move -20 -20")
+        g.wait_picture(lambda *p: p != before, "the mouse elsewhere", 30)
+        g.quit()
+
+
+# --- a Debian on its own disk -----------------------------------------------------------------------------------------------------
+
+def log_in(g, since=0):
+    g.wait_serial(r"LOGGED-IN /dev/ttyS0", 300, since)
+    g.wait_serial(r"root@guest:~# ", 60, since)
+
+
+def run(g, command, pattern, timeout=60):
+    since = len(g.serial_text)
+    g.send_serial(command + "\n")
+    g.wait_serial(re.escape(command), 20, since)
+    return g.wait_serial(pattern, timeout, since + len(command))
+
+
+def debian():
+    image = medium("debian.img")
+    with tempfile.TemporaryDirectory() as place:
+        disk = place + "/disk.img"
+        subprocess.run(["cp", "--sparse=always", image, disk], check=True)
+        with boot("-m", "512", "-hda", disk) as g:
+            g.wait_text(r"GNU GRUB", 60)
+            log_in(g)
+            g.wait_text(r"LOGGED-IN /dev/tty1", 60)
+            run(g, "dmesg | grep -c 'configured for .*DMA'", r"\n[1-9]")
+            run(g, "echo kept > /root/kept; sync; echo done-$?", r"\ndone-0")
+            since = len(g.serial_text)
+            g.send_serial("reboot\n")
+            log_in(g, since)
+            run(g, "cat /root/kept", r"\nkept")
+            g.send_serial("poweroff\n")
+            g.expect_exit(0, 120)
+        check_file_system(disk, place)
+
+
+def check_file_system(disk, place):
+    """The partition is clean by the host's own fsck."""
+    part = place + "/part"
+    subprocess.run(["dd", "if=" + disk, "of=" + part, "bs=1M", "skip=1", "conv=sparse", "status=none"], check=True)
+    p = subprocess.run([shutil.which("e2fsck", path="/sbin:/usr/sbin:" + os.environ["PATH"]), "-fn", part], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
+    check(p.returncode == 0, "the file system is not clean:\n" + p.stdout.decode())
+
+
+main(globals()[name])

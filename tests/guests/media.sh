@@ -1,0 +1,185 @@
+#!/bin/bash
+# media.sh DIR NAME... - unmodified boot media from Debian packages, each kept in DIR once it is made:
+#   memtest.iso                memtest86+'s own CD
+#   syslinux.img               1.44 MB floppy: SYSLINUX with a menu; memtest86+, reboot
+#   syslinux-hd.img            FAT16 hard disk: SYSLINUX; the Debian kernel with busybox, memtest86+
+#   grub.iso, grub.img         GRUB rescue CD and floppy         gnumach.iso   GNU Mach under GRUB
+#   ipxe.iso, ipxe.lkrn        iPXE                              seabios.bin   SeaBIOS, for -bios
+#   di-text.iso, di-gtk.iso    the Debian installer, booted by ISOLINUX
+#   debian.img                 1.5 GB hard disk: Debian 12 i386 with GRUB in the MBR; root logs in on the screen and COM1 (needs root)
+# Exit code 77: one could not be had, and the last line says why.
+set -euo pipefail
+
+[ $# -ge 2 ] || { echo "usage: media.sh DIR NAME..." >&2; exit 1; }
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1"
+dir=$(cd "$1" && pwd)
+shift
+. "$here/packages.sh"
+
+apt=$dir/media-apt # debian.sh has its own
+new=$dir/new # where a medium grows; it moves to its place when it is done
+tools() {
+    for t; do
+        [ -n "$(PATH=$PATH:/usr/sbin:/sbin command -v "$t")" ] || skip "$t is not installed"
+    done
+}
+PATH=$PATH:/usr/sbin:/sbin
+package() { # package NAME: its files in $new/NAME
+    [ -d "$new/$1" ] || { state; unpack "$1" "$new/$1"; }
+}
+from_package() { # from_package PACKAGE FILE OUT
+    package "$1"
+    cp "$(find "$new/$1" -type f -name "$2" | head -n 1)" "$new/$3"
+}
+modules=usr/lib/syslinux/modules/bios
+
+syslinux_menu() { # syslinux_menu: its configuration, on standard output
+    printf 'UI menu.c32\nPROMPT 0\nTIMEOUT 50\nMENU TITLE %s\n' "$1"
+    printf 'LABEL memtest\n KERNEL memtest\nLABEL reboot\n COM32 reboot.c32\n'
+}
+# What both SYSLINUX disks have, into the FAT file system that mtools calls $1.
+syslinux_files() {
+    package syslinux-common
+    package memtest86+
+    for f in menu libutil libcom32 reboot; do mcopy -i "$1" "$new/syslinux-common/$modules/$f.c32" ::; done
+    mcopy -i "$1" "$(find "$new/memtest86+" -name '*ia32.bin')" ::memtest
+    mcopy -i "$1" "$new/syslinux.cfg" ::
+}
+floppy_syslinux() {
+    tools mkfs.fat mcopy syslinux
+    truncate -s 1440K "$new/$1"
+    mkfs.fat -F 12 "$new/$1" >/dev/null
+    syslinux_menu floppy >"$new/syslinux.cfg"
+    syslinux_files "$new/$1"
+    syslinux --install "$new/$1"
+}
+disk_syslinux() {
+    tools mkfs.fat mcopy syslinux sfdisk
+    "$here/debian.sh" "$dir"
+    truncate -s 64M "$new/$1"
+    echo '2048,,6,*' | sfdisk -q "$new/$1"
+    mkfs.fat -F 16 --offset 2048 "$new/$1" $((63 * 1024)) >/dev/null
+    { syslinux_menu disk
+      printf 'LABEL debian\n KERNEL vmlinuz\n APPEND initrd=initramfs.gz console=tty0 console=ttyS0\n'; } >"$new/syslinux.cfg"
+    syslinux_files "$new/$1@@1M"
+    mcopy -i "$new/$1@@1M" "$dir/vmlinuz" "$dir/initramfs.gz" ::
+    syslinux --install --offset $((2048 * 512)) "$new/$1"
+    dd if="$new/syslinux-common/usr/lib/syslinux/mbr/mbr.bin" of="$new/$1" conv=notrunc status=none
+}
+
+installer() { # installer OUT text|gtk
+    tools xorriso
+    package debian-installer-12-netboot-i386
+    package isolinux
+    package syslinux-common
+    cd=$new/cd
+    mkdir -p "$cd/isolinux"
+    cp "$new/debian-installer-12-netboot-i386/usr/lib/debian-installer/images/12/i386/$2/debian-installer/i386/"{linux,initrd.gz} "$cd"
+    printf 'DEFAULT install\nPROMPT 1\nTIMEOUT 30\nLABEL install\n KERNEL /linux\n APPEND initrd=/initrd.gz vga=788 ---\n' \
+        >"$cd/isolinux/isolinux.cfg"
+    cp "$new/isolinux/usr/lib/ISOLINUX/isolinux.bin" "$new/syslinux-common/$modules/ldlinux.c32" "$cd/isolinux"
+    xorriso -as mkisofs -quiet -o "$new/$1" -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 \
+        -boot-info-table -J -R "$cd" 2>/dev/null
+    rm -r "$cd"
+}
+mach() {
+    tools grub-mkrescue xorriso mformat
+    [ -d /usr/lib/grub/i386-pc ] || skip "grub-pc-bin is not installed"
+    package gnumach-image-1.8-486
+    cd=$new/cd
+    mkdir -p "$cd/boot/grub"
+    cp "$new"/gnumach-image-1.8-486/boot/gnumach-*.gz "$cd/boot/gnumach.gz"
+    printf 'set timeout=2\nmenuentry "GNU Mach" { multiboot /boot/gnumach.gz console=com0 }\n' >"$cd/boot/grub/grub.cfg"
+    grub-mkrescue -d /usr/lib/grub/i386-pc -o "$new/$1" "$cd" >/dev/null 2>&1
+    rm -r "$cd"
+}
+
+# --- a whole Debian ---------------------------------------------------------------------------------------------
+
+mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 2>/dev/null | head -n 1; }
+debian_tree() { # the file system's contents, in $root
+    retry debootstrap --arch=i386 --variant=minbase \
+        --include=linux-image-686,systemd-sysv,udev,kmod,procps,e2fsprogs,util-linux bookworm "$root" $(mirror) >"$new/log" 2>&1 ||
+        skip "debootstrap failed: $(tail -n 1 "$new/log")"
+    echo guest >"$root/etc/hostname"
+    echo '/dev/sda1 / ext4 errors=remount-ro,noatime 0 1' >"$root/etc/fstab"
+    chroot "$root" passwd -d root >/dev/null
+    for t in serial-getty@ttyS0 getty@tty1; do
+        mkdir -p "$root/etc/systemd/system/$t.service.d"
+        printf '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200,9600 %%I $TERM\n' \
+            >"$root/etc/systemd/system/$t.service.d/autologin.conf"
+    done
+    mkdir -p "$root/etc/systemd/system/getty.target.wants"
+    ln -sf /lib/systemd/system/serial-getty@.service "$root/etc/systemd/system/getty.target.wants/serial-getty@ttyS0.service"
+    for u in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer; do
+        ln -sf /dev/null "$root/etc/systemd/system/$u"
+    done
+    echo 'echo "LOGGED-IN $(tty) up=$(cut -d" " -f1 /proc/uptime)"' >"$root/root/.profile"
+    sed -i 's/^MODULES=.*/MODULES=list/' "$root/etc/initramfs-tools/initramfs.conf"
+    printf 'ata_piix\nata_generic\nsd_mod\next4\n' >"$root/etc/initramfs-tools/modules"
+    chroot "$root" update-initramfs -u >>"$new/log" 2>&1
+    rm -f "$root"/var/cache/apt/archives/*.deb
+}
+debian_grub() { # GRUB's files and its configuration
+    mkdir -p "$root/boot/grub/i386-pc"
+    cp /usr/lib/grub/i386-pc/*.{mod,lst} "$root/boot/grub/i386-pc/"
+    release=$(basename "$root"/boot/vmlinuz-*)
+    release=${release#vmlinuz-}
+    cat >"$root/boot/grub/grub.cfg" <<G
+serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+set timeout=2
+set root=(hd0,msdos1)
+menuentry 'Debian 12 i386' {
+    linux /boot/vmlinuz-$release root=/dev/sda1 ro console=tty0 console=ttyS0,115200
+    initrd /boot/initrd.img-$release
+}
+G
+}
+debian_disk() {
+    tools debootstrap mkfs.ext4 sfdisk grub-mkimage
+    [ -d /usr/lib/grub/i386-pc ] || skip "grub-pc-bin is not installed"
+    [ "$(id -u)" = 0 ] || skip "a Debian disk can only be made by root"
+    root=$new/root
+    debian_tree
+    debian_grub
+    truncate -s 1535M "$new/part"
+    mkfs.ext4 -q -F -L root -d "$root" "$new/part"
+    truncate -s 1536M "$new/$1"
+    echo '2048,,83,*' | sfdisk -q "$new/$1"
+    dd if="$new/part" of="$new/$1" bs=1M seek=1 conv=notrunc,sparse status=none
+    grub-mkimage -O i386-pc -o "$new/core.img" -p '(hd0,msdos1)/boot/grub' biosdisk part_msdos ext2 serial terminal linux normal \
+        configfile echo test minicmd
+    dd if=/usr/lib/grub/i386-pc/boot.img of="$new/$1" bs=440 count=1 conv=notrunc status=none
+    dd if="$new/core.img" of="$new/$1" bs=512 seek=1 conv=notrunc status=none
+}
+
+make_one() {
+    case $1 in
+    memtest.iso) from_package memtest86+ '*ia32.iso' "$1" ;;
+    syslinux.img) floppy_syslinux "$1" ;;
+    syslinux-hd.img) disk_syslinux "$1" ;;
+    grub.iso) from_package grub-rescue-pc '*.iso' "$1" ;;
+    grub.img) from_package grub-rescue-pc '*floppy.img' "$1" ;;
+    gnumach.iso) mach "$1" ;;
+    ipxe.iso | ipxe.lkrn) from_package ipxe "$1" "$1" ;;
+    seabios.bin) from_package seabios bios.bin "$1" ;;
+    di-text.iso) installer "$1" text ;;
+    di-gtk.iso) installer "$1" gtk ;;
+    debian.img) debian_disk "$1" ;;
+    *) echo "media.sh: no medium named '$1'" >&2; exit 1 ;;
+    esac
+}
+
+exec 8>"$dir/.media.lock" # two tests may want them at once
+flock 8
+for name; do
+    [ -s "$dir/$name" ] && continue
+    rm -rf "$new"
+    mkdir -p "$new"
+    make_one "$name"
+    mv "$new/$name" "$dir/$name"
+done
+rm -rf "$new" "$apt"
