@@ -77,3 +77,17 @@ void fwfiles_add(Machine *m, u32 ram_bytes)
     machine_add_firmware_file(m, tables_file, acpi + ACPI_RSDT_AT, used - ACPI_RSDT_AT);
     machine_add_firmware_file(m, "etc/table-loader", loader.bytes, loader.used);
 }
+
+/* CMOS 3Dh and 38h hold three nibbles, as Bochs has them and its successors read them: 1 floppy, 2 disk, 3 CD, 4 network. */
+void fwfiles_boot_order(Machine *m, const char *order)
+{
+    enum { CMOS_FIRST_TWO = 0x3d, CMOS_THIRD = 0x38, PLACES = 3 };
+    static const char letters[] = "acdn";
+    u8 place[PLACES] = {0};
+    for (int n = 0; n < PLACES && order[n]; n++) {
+        const char *at = strchr(letters, order[n]);
+        place[n] = at ? (u8)(at - letters + 1) : 0;
+    }
+    machine_set_cmos(m, CMOS_FIRST_TWO, (u8)(place[1] << 4 | place[0]));
+    machine_set_cmos(m, CMOS_THIRD, (u8)(place[2] << 4));
+}

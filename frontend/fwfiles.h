@@ -4,6 +4,8 @@
 
 #include "hw/machine.h"
 
+/* fwfiles_boot_order - which drives the firmware tries: letters of a, c, d, n as in -boot. Before each start. */
+void fwfiles_boot_order(Machine *m, const char *order);
 /* fwfiles_add - all of them; once, before the guest runs. */
 void fwfiles_add(Machine *m, u32 ram_bytes);
 

@@ -60,6 +60,16 @@ static bool open_backends(const Options *o, MachineConfig *cfg, Problem *p)
     return !p->text[0] && open_monitors(o, p);
 }
 
+static bool open_video_bios(const Options *o, MachineConfig *cfg, Problem *p)
+{
+    Rom rom;
+    if (o->no_vga || (o->vga_rom && !*o->vga_rom)) return true;
+    if (!rom_open_option(&rom, "-device VGA,romfile", o->vga_rom, "vgabios.bin", p)) return false;
+    cfg->vga_rom = rom.bytes;
+    cfg->vga_rom_bytes = rom.count;
+    return true;
+}
+
 /* What the processor runs first: a kernel that ring3 loads itself, or firmware. */
 static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Problem *p)
 {
@@ -69,7 +79,7 @@ static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Pr
     cfg->has_firmware = true;
     cfg->bios = bios.bytes;
     cfg->bios_bytes = bios.count;
-    return true;
+    return open_video_bios(o, cfg, p);
 }
 
 static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)

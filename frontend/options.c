@@ -285,9 +285,10 @@ static bool parse_debug_exit(Options *o, const char *s)
 
 static OptionsResult set_device(Options *o, const char *value)
 {
-    static const char name[] = "isa-debug-exit";
+    static const char name[] = "isa-debug-exit", vga[] = "VGA,romfile=";
     Words w;
     size_t n = sizeof name - 1;
+    if (!strncmp(value, vga, sizeof vga - 1)) return o->vga_rom = value + sizeof vga - 1, OPTIONS_RUN;
     if (!strncmp(value, name, n) && (!value[n] || value[n] == ',')) {
         o->debug_exit = true;
         if (parse_debug_exit(o, value + n)) return OPTIONS_RUN;
@@ -296,6 +297,7 @@ static OptionsResult set_device(Options *o, const char *value)
     }
     words_begin(&w, value);
     words_offer(&w, name);
+    words_offer(&w, "VGA,romfile=FILE");
     return words_refuse(&w, "-device", value);
 }
 
@@ -425,6 +427,7 @@ static const Option options[] = {
     {"debugcon", "DEV", set_debugcon, "debug console at port 0xe9"},
     {"global", "isa-debugcon.iobase=PORT", set_global, "the debug console's port (SeaBIOS speaks at 0x402)"},
     {"device", "isa-debug-exit", set_device, "with [,iobase=0x501][,iosize=2]: a port that ends ring3"},
+    {"", NULL, NULL, "VGA,romfile=FILE: a video BIOS other than ring3's own (empty: none)"},
     {"h", NULL, show_help, "this text (also -help)"},
     {"help", NULL, show_help, NULL},
     {"version", NULL, show_version, "the version"},
@@ -438,7 +441,8 @@ static OptionsResult show_help(Options *o, const char *value)
     for (unsigned n = 0; n < ARRAY_LEN(options); n++) {
         char left[60];
         if (!options[n].help) continue;
-        snprintf(left, sizeof left, "-%s %s", options[n].name, options[n].value ? options[n].value : "");
+        snprintf(left, sizeof left, "%s%s %s", *options[n].name ? "-" : "", options[n].name,
+                 options[n].value ? options[n].value : "");
         printf("  %-30s %s\n", left, options[n].help);
     }
     printf("\nOn a terminal: Ctrl-A X ends ring3, Ctrl-A H lists the keys; all others go to the guest.\n"
@@ -461,7 +465,7 @@ static const Option *option_find(const char *arg)
     if (*arg != '-') return NULL;
     arg += arg[1] == '-' ? 2 : 1;
     for (unsigned n = 0; n < ARRAY_LEN(options); n++)
-        if (!strcmp(arg, options[n].name)) return &options[n];
+        if (options[n].set && !strcmp(arg, options[n].name)) return &options[n];
     return NULL;
 }
 

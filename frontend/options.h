@@ -13,7 +13,7 @@ enum { RAM_MIN_MIB = 1, RAM_MAX_MIB = 3072, RAM_DEFAULT_MIB = 128, SERIAL_PORTS 
 typedef struct Options {
     u32 ram_bytes;
     const char *kernel, *initrd, *append; /* NULL: not given */
-    const char *bios;                     /* NULL: ring3's own */
+    const char *bios, *vga_rom;           /* NULL: ring3's own; vga_rom "": none */
     CharSpec serial[SERIAL_PORTS];
     int serial_count; /* given with -serial */
     CharSpec monitor[MONITORS];

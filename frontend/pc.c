@@ -65,6 +65,7 @@ static bool reset(void *ctx)
     if (pc->no_reboot) return false;
     keyplay_reset(&pc->keys);
     machine_reset(pc->machine);
+    fwfiles_boot_order(pc->machine, pc->boot_order); /* what "once" said is over */
     cpu_reset(&pc->cpu);
     return place(pc, &pc->problem);
 }
@@ -149,6 +150,9 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->machine = machine_new(cfg, &ev);
     if (!pc->machine) return problem_set(p, "-m %u: the host has not enough memory", o->ram_bytes >> 20);
     if (!boot) fwfiles_add(pc->machine, o->ram_bytes);
+    if (!boot) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
+    fwfiles_boot_order(pc->machine, *o->drives.boot_once ? o->drives.boot_once : o->drives.boot_order);
+    pc->boot_order = o->drives.boot_order;
     keyplay_init(&pc->keys, machine_clock(pc->machine), press_key, pc);
     if (o->start_stopped) pc_pause(pc);
     pc->started = !pc->paused;

@@ -11,7 +11,8 @@ typedef struct Pc {
     Machine *machine;
     Vcpu cpu;
     const Engine *engine;
-    const Boot *boot; /* NULL: firmware boots */
+    const Boot *boot;       /* NULL: firmware boots */
+    const char *boot_order; /* of all starts but the first */
     bool no_reboot;
     bool paused;      /* by -S or the monitor: guest time stands still */
     bool started;     /* it has run at all */
