@@ -247,12 +247,15 @@ static void let_go(Channel *c)
 
 /* --- input, on the I/O thread ---------------------------------------------------------------------------- */
 
+/* On the I/O thread, which must not wait for a terminal that was halted. */
 static void show_keys(Channel *c)
 {
+    struct pollfd p = {.fd = c->out, .events = POLLOUT};
     static const char text[] = "\r\nCtrl-A H       this list\r\n"
                                "Ctrl-A X       end ring3\r\n";
     static const char mux_text[] = "Ctrl-A C       switch between the guest and the monitor\r\n";
     static const char more[] = "Ctrl-A Ctrl-A  send Ctrl-A\r\n";
+    if (!c->pending && poll(&p, 1, 0) < 1) return;
     channel_write(c, (const u8 *)text, sizeof text - 1);
     if (c->mux) channel_write(c, (const u8 *)mux_text, sizeof mux_text - 1);
     channel_write(c, (const u8 *)more, sizeof more - 1);
@@ -519,7 +522,9 @@ Channel *channel_open(const CharSpec *spec, const char *option, const char *labe
     Channel *c = channel_new(spec, side);
     if (!open_by_kind(c, spec, option, label, p)) {
         if (c->socket_path) unlink(c->socket_path);
-        return NULL;
+        free(c->pending);
+        free(c);
+        return NULL; /* descriptors go with the process, which ends */
     }
     return channels[count++] = c;
 }

@@ -35,17 +35,27 @@ static bool refuse(const char *option, const char *value, bool with_mux)
     return false;
 }
 
+/* Strings for the life of the process. */
+typedef struct Kept {
+    struct Kept *next;
+    char text[];
+} Kept;
+static Kept *kept;
+
 /* The text up to a single comma, with double ones made single; *s moves to the comma or the end. */
 static char *part_of(const char **s)
 {
-    char *to = malloc(strlen(*s) + 1), *at = to;
-    CHECK(to, "no memory");
+    Kept *k = malloc(sizeof *k + strlen(*s) + 1);
+    CHECK(k, "no memory");
+    k->next = kept;
+    kept = k;
+    char *at = k->text;
     while (**s && (**s != ',' || (*s)[1] == ',')) {
         *s += **s == ',';
         *at++ = *(*s)++;
     }
     *at = 0;
-    return to;
+    return k->text;
 }
 
 static bool parse_switch(const char *text, const char *name, bool *to)
@@ -71,10 +81,7 @@ static bool parse_socket_options(CharSpec *to, const char *s, const char *option
     to->wait = true;
     while (*s) {
         s++;
-        char *word = part_of(&s);
-        bool ok = parse_one(to, word);
-        free(word);
-        if (ok) continue;
+        if (parse_one(to, part_of(&s))) continue;
         say("%s %.120s: behind the address come only server=on, wait=off", option, value);
         return false;
     }

@@ -7,7 +7,7 @@
  * brings somebody, and shows its prompt each time. Lines end in CR LF as on a terminal.
  *
  * What a client sends is hostile: the line's length is bounded, what is no character is ignored, and an answer
- * that nobody reads is dropped (channel.c).
+ * that nobody reads is dropped (channel.c). One that is long, or read slowly, ends after PATIENCE_NS, since the guest waits.
  */
 #include "frontend/monitor.h"
 
@@ -20,7 +20,8 @@
 #include "frontend/suggest.h"
 
 enum { PORTION_BYTES = 2048, ANSWER_BYTES = 4096 };
-#define PROMPT "(ring3) "
+#define PATIENCE_NS 5000000000ull
+#define PROMPT      "(ring3) "
 
 struct Monitor {
     Monitor *next;
@@ -73,7 +74,13 @@ void say_to(Command *c, const char *fmt, ...)
     put(c->monitor, text);
 }
 
-bool nobody_reads(const Command *c) { return !channel_takes(c->monitor->channel) || hostio_stop_wanted(); }
+bool cut_short(Command *c)
+{
+    if (!channel_takes(c->monitor->channel) || hostio_stop_wanted()) return true;
+    if (host_now_ns() < c->until_ns) return false;
+    say_to(c, "\nthis takes too long while the guest waits: the rest is left out\n");
+    return true;
+}
 
 /* --- arguments ------------------------------------------------------------------------------------------- */
 
@@ -241,7 +248,7 @@ void word_info(Command *c)
 static void run_line(void *monitor, const char *line)
 {
     Monitor *m = monitor;
-    Command c = {.monitor = m, .pc = m->pc, .rest = line};
+    Command c = {.monitor = m, .pc = m->pc, .rest = line, .until_ns = host_now_ns() + PATIENCE_NS};
     if (!at_end(&c)) run_word(&c, monitor_words, "");
     put(m, PROMPT);
 }

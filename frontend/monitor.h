@@ -22,6 +22,7 @@ typedef struct Command { /* a line that is being carried out */
     Pc *pc;
     const char *word; /* "x", "info pic" */
     const char *rest; /* of the line: what has not been parsed yet */
+    u64 until_ns;     /* a long answer ends then */
 } Command;
 
 typedef struct Word {
@@ -32,7 +33,7 @@ typedef struct Word {
 extern const Word monitor_words[], info_words[]; /* end with a NULL name */
 
 void say_to(Command *c, const char *fmt, ...) PRINTF(2, 3);
-bool nobody_reads(const Command *c); /* a long answer may be cut short */
+bool cut_short(Command *c); /* nobody reads, or it has taken too long: a long answer should end */
 
 /* Arguments, in turn. False: it is missing or wrong, and that was said. */
 bool take_text(Command *c, char *to, size_t room, const char *what); /* a word or "quoted" */

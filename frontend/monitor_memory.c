@@ -64,7 +64,7 @@ static void dump_items(Command *c, const Format *f, u64 at, bool linear)
 {
     char item[40];
     u32 per_line = f->bytes == 1 ? 8 : 16 / f->bytes;
-    for (u32 n = 0; n < f->count && !nobody_reads(c); n++, at += f->bytes) {
+    for (u32 n = 0; n < f->count && !cut_short(c); n++, at += f->bytes) {
         u64 v = 0;
         if (linear) at = (u32)at;
         if (n % per_line == 0) say_to(c, linear ? "%08llx:" : "%016llx:", (unsigned long long)at);
@@ -117,7 +117,7 @@ static void dump_insns(Command *c, u32 count, u64 at, bool linear)
     const Vcpu *cpu = &c->pc->cpu;
     csh h = open_disassembler(cpu);
     cs_insn *insn = h ? cs_malloc(h) : NULL;
-    for (u32 n = 0; insn && n < count && !nobody_reads(c); n++) {
+    for (u32 n = 0; insn && n < count && !cut_short(c); n++) {
         u8 bytes[INSN_BYTES];
         u32 got = fetch(cpu, linear, linear ? (u32)at : at, bytes);
         const u8 *code = bytes;

@@ -152,6 +152,18 @@ def test_stopped_time():
     vm.expect_exit(143, 3)
 
 
+def test_clock():
+    """-rtc: what the clock chip shows at power-on."""
+    vm, m = monitored("halt", "-S", "-rtc", "base=2006-06-17T16:01:21", "-name", "a name")
+    shown = []
+    for register in 0, 2, 4, 7, 8, 9:
+        m.do("o /b 0x70 %d" % register)
+        shown.append(int(m.do("i /b 0x71").split("= ")[1], 16))
+    check(shown == [0x21, 1, 0x16, 0x17, 6, 6], "the clock shows %s" % [hex(n) for n in shown])
+    check(m.do("info name") == "a name\n", "info name")
+    vm.kill()
+
+
 def test_keyboard():
     """Keys wait in the 8042 for a guest that does not look; the monitor looks in its stead."""
     vm, m = monitored("halt")
