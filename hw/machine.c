@@ -20,6 +20,7 @@
 #include "hw/fdc.h"
 #include "hw/fwcfg.h"
 #include "hw/i440fx.h"
+#include "hw/ide.h"
 #include "hw/kbc.h"
 #include "hw/pci.h"
 #include "hw/pic.h"
@@ -51,6 +52,7 @@ struct Machine {
     I440fx host_bridge;
     Piix3 isa_bridge;
     Piix4pm power;
+    Ide ide;
     Fwcfg fwcfg;
     Debugcon debugcon;
     Debugexit debug_exit;
@@ -108,6 +110,28 @@ static void deadline_moved(void *machine, u64 guest_ns)
 
 static IrqLine irq(Machine *m, int n) { return piix3_isa_irq(&m->isa_bridge, n); }
 
+/* Types and geometries of the first two disks, and how the BIOS should translate each (index 39h). */
+static void disks_into_cmos(Machine *m)
+{
+    enum { TYPES = 0x12, TYPE_0 = 0x19, PARAMETERS_0 = 0x1b, PARAMETER_BYTES = 9, TRANSLATIONS = 0x39 };
+    u8 types = 0, translations = 0, how;
+    Geometry g;
+    for (u8 n = 0; n < 4; n++) {
+        if (!ide_geometry(&m->ide, n, &g, &how)) continue;
+        translations |= (u8)(how << (2 * n));
+        if (n > 1) continue;
+        u8 bytes[PARAMETER_BYTES] = {
+            (u8)g.cylinders, (u8)(g.cylinders >> 8), (u8)g.heads,  0xff, 0xff, g.heads > 8 ? 0xc8 : 0xc0,
+            (u8)g.cylinders, (u8)(g.cylinders >> 8), (u8)g.sectors};
+        types |= n ? 0x0f : 0xf0;
+        rtc_poke(&m->rtc, TYPE_0 + n, 47);
+        for (u8 i = 0; i < PARAMETER_BYTES; i++)
+            rtc_poke(&m->rtc, (u8)(PARAMETERS_0 + n * PARAMETER_BYTES + i), bytes[i]);
+    }
+    rtc_poke(&m->rtc, TYPES, types);
+    rtc_poke(&m->rtc, TRANSLATIONS, translations);
+}
+
 static bool machine_wire(Machine *m)
 {
     const MachineConfig *c = &m->config;
@@ -129,6 +153,7 @@ static bool machine_wire(Machine *m)
     dma_init(&m->dma, bus, m->phys);
     fdc_init(&m->fdc, bus, clock, &m->dma, irq(m, 6), &m->drive[DRIVE_FLOPPY_A], &m->drive[DRIVE_FLOPPY_B]);
     i440fx_init(&m->host_bridge, &m->pci, m->phys);
+    ide_init(&m->ide, &m->pci, bus, m->phys, clock, m->drive + DRIVE_IDE_0, irq(m, 14), irq(m, 15));
     piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), powered_off, m);
     if (!c->no_vga) {
         if (!vga_init(&m->vga, bus, &m->pci, m->phys, clock, c->screen)) return false;
@@ -138,6 +163,7 @@ static bool machine_wire(Machine *m)
     if (c->debugcon) debugcon_init(&m->debugcon, bus, c->debugcon_port, c->debugcon);
     if (c->debug_exit)
         debugexit_init(&m->debug_exit, bus, c->debug_exit_iobase, c->debug_exit_iosize, debug_exited, m);
+    disks_into_cmos(m);
     rtc_set_memory_size(&m->rtc, c->ram_bytes);
     return true;
 }
@@ -183,6 +209,7 @@ void machine_reset(Machine *m)
     bios_place(m);
     piix3_reset(&m->isa_bridge);
     piix4pm_reset(&m->power, !firmware);
+    ide_reset(&m->ide, !firmware);
     fwcfg_reset(&m->fwcfg);
     dma_reset(&m->dma);
     fdc_reset(&m->fdc);

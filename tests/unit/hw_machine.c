@@ -38,6 +38,27 @@ static int floppy_write(Medium *d, u64 sector, const void *from, u32 count)
 }
 static int floppy_flush(Medium *d) { return d->readonly; }
 
+/* A disk and a CD for the fuzzer: reads give zeros, writes are lost. */
+static int zeros(Medium *medium, u64 sector, void *to, u32 count)
+{
+    assert_true(sector + count <= medium->sectors);
+    memset(to, 0, (size_t)count * SECTOR_BYTES);
+    return 0;
+}
+
+static int lost(Medium *medium, u64 sector, const void *from, u32 count)
+{
+    u32 sum = 0;
+    assert_true(sector + count <= medium->sectors);
+    for (u32 i = 0; i < count * SECTOR_BYTES; i++) sum += ((const u8 *)from)[i]; /* all of it must be there */
+    return sum == 0xffffffff;
+}
+
+static int flushed(Medium *medium) { return (void)medium, 0; }
+
+static Medium disk = {3000, false, "disk", zeros, lost, flushed},
+              cd = {4001, true, "cd", zeros, lost, flushed};
+
 static Machine *board(bool firmware)
 {
     static Medium floppy = {
@@ -51,7 +72,9 @@ static Machine *board(bool firmware)
                        .rtc_base_unix_s = 1795305597,
                        .manual_clock = true,
                        .has_firmware = firmware,
-                       .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy}}};
+                       .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy},
+                                 [DRIVE_IDE_0] = {.present = true, .medium = &disk},
+                                 [DRIVE_IDE_2] = {.present = true, .cdrom = true, .medium = &cd}}};
     script_init(&com1, ""), script_init(&com2, ""), script_init(&con, "");
     return machine_new(&c, &events);
 }
@@ -184,8 +207,8 @@ static void unclaimed_ports_read_ones(void **state)
 {
     (void)state;
     assert_int_equal(in(0x2e8), 0xff);
-    assert_int_equal(bus_port_in(bus, 0x1f0, 2), 0xffff);
-    assert_int_equal(bus_port_in(bus, 0xc000, 4), ~0u);
+    assert_int_equal(bus_port_in(bus, 0x1e8, 2), 0xffff);
+    assert_int_equal(bus_port_in(bus, 0xe000, 4), ~0u);
 }
 
 static void without_firmware_the_board_is_ready_for_a_kernel(void **state)
@@ -255,8 +278,9 @@ static u32 rnd(void)
 /* Mostly ports where somebody lives. */
 static u16 some_port(void)
 {
-    static const u16 home[] = {0x00, 0x20,  0x40,  0x60,  0x70,  0x80,  0x92,  0xa0,  0xb2,  0xc0,  0xe9,
-                               0xf0, 0x3f0, 0x3f2, 0x2f8, 0x3f8, 0x4d0, 0x501, 0x600, 0x604, 0xcf8, 0xcfc};
+    static const u16 home[] = {0x00,  0x20,  0x40,  0x60,  0x70,  0x80,  0x92,  0xa0,   0xb2,  0xc0,
+                               0xe9,  0xf0,  0x3f0, 0x3f2, 0x2f8, 0x3f8, 0x4d0, 0x501,  0x600, 0x604,
+                               0xcf8, 0xcfc, 0x1f0, 0x170, 0x3f6, 0x1f0, 0x170, 0xc000, 0xc008};
     u32 r = rnd();
     return r % 8 ? (u16)(home[r / 8 % ARRAY_LEN(home)] + (rnd() % 8)) : (u16)rnd();
 }
