@@ -4,13 +4,15 @@
  * two iterations finds the registers of a restartable instruction. When something wants the processor (cpu_polled) it ends
  * early with next_eip = eip, after at least one iteration.
  *
- * Repeated upwards (but LODS), whole runs within a page go by host pointers, fresh from a walk. A run must be what
+ * Repeated upwards, whole runs within a page go by host pointers, fresh from a walk. A run must be what
  * single steps would have done, so it is cut at page ends and segment limits, and falls back to single steps for
- * ROM and MMIO, elements that straddle, data breakpoints, #AC, and sources that the run itself would overwrite.
+ * ROM, elements that straddle, data breakpoints, #AC, and sources that the run itself would overwrite. Device memory
+ * (MOVS, STOS, LODS) gets its accesses one by one, in order and size, but one look-up for all of them.
  * Watchers of a page (translated code, page tables) hear of the run as a whole, at its end.
  */
 #include "cpu/alu.h"
 #include "cpu/memory.h"
+#include "mmu/bus.h"
 
 typedef void StepFn(Vcpu *c, const Insn *i, unsigned bytes);
 typedef u32 RunFn(Vcpu *c, const Insn *i, unsigned bytes, u32 count);
@@ -83,23 +85,52 @@ static u32 run_elements(const Insn *i, const Segment *s, u32 off, u32 va, unsign
     return (in_segment < in_page ? in_segment + 1 : in_page) / bytes;
 }
 
-/* Where a run from seg:off is in host memory, and in *n how long it is at most; raises what its first element would. */
+/* One operand of a run: host memory, or a device; neither: single steps. */
+typedef struct RunEnd {
+    u8 *hp;
+    const IoRange *io;
+    u32 pa;
+} RunEnd;
+
+/* Where a run from seg:off is, and in *n how long it is at most; raises what its first element would. */
+static RunEnd run_end(Vcpu *c, const Insn *i, int seg, u32 off, unsigned bytes, Access a, u32 *n)
+{
+    RunEnd e = {0};
+    u32 va = seg_linear(c, seg, off, bytes, a);
+    *n = at_most(*n, run_elements(i, &c->seg[seg], off, va, bytes));
+    e.pa = lin_pa(c, va, a, c->cpl == 3) & c->phys->a20_mask;
+    PageKind kind = c->phys->pages[e.pa >> PAGE_BITS].kind;
+    if (kind == PAGE_RAM || (kind == PAGE_ROM && a == ACC_READ)) e.hp = phys_hp(c->phys, e.pa);
+    return e;
+}
+
+static void run_device(Vcpu *c, RunEnd *e, unsigned bytes, u32 *n)
+{
+    if (*n < 2 || e->hp || c->phys->pages[e->pa >> PAGE_BITS].kind != PAGE_NONE) return;
+    e->io = bus_mmio_run(c->bus, e->pa, bytes, n);
+    if (e->io) c->phys->slow += *n;
+}
+
+static u32 run_load(const RunEnd *e, u32 k, unsigned bytes)
+{
+    if (e->hp) return host_load(e->hp + k, bytes);
+    return bus_range_read(e->io, e->pa - e->io->base + k, bytes);
+}
+
+static void run_store(const RunEnd *e, u32 k, u32 v, unsigned bytes)
+{
+    if (e->hp)
+        host_store(e->hp + k, v, bytes);
+    else
+        bus_range_write(e->io, e->pa - e->io->base + k, v, bytes);
+}
+
 static const u8 *run_source(Vcpu *c, const Insn *i, int seg, u32 off, unsigned bytes, u32 *n)
 {
-    u32 va = seg_linear(c, seg, off, bytes, ACC_READ);
-    *n = at_most(*n, run_elements(i, &c->seg[seg], off, va, bytes));
-    return phys_hp(c->phys, lin_pa(c, va, ACC_READ, c->cpl == 3));
+    return run_end(c, i, seg, off, bytes, ACC_READ, n).hp;
 }
 
-/* RAM only. Who watches the page hears of the run at its end: run_written. */
-static u8 *run_target(Vcpu *c, const Insn *i, unsigned bytes, u32 *n, u32 *pa)
-{
-    u32 off = index_read(c, i, EDI), va = seg_linear(c, ES, off, bytes, ACC_WRITE);
-    *n = at_most(*n, run_elements(i, &c->seg[ES], off, va, bytes));
-    *pa = lin_pa(c, va, ACC_WRITE, c->cpl == 3) & c->phys->a20_mask;
-    return c->phys->pages[*pa >> PAGE_BITS].kind == PAGE_RAM ? phys_hp(c->phys, *pa) : NULL;
-}
-
+/* Who watches a page of RAM hears of the run at its end. */
 static void run_written(Vcpu *c, u32 pa, u32 bytes)
 {
     if (unlikely(c->phys->watch[pa >> PAGE_BITS])) phys_written(c->phys, pa, bytes);
@@ -123,27 +154,64 @@ static void host_fill(u8 *dst, u32 v, unsigned bytes, size_t n)
 
 static u32 stos_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
 {
-    u32 pa;
-    u8 *dst = run_target(c, i, bytes, &n, &pa);
-    if (!dst || n < 2) return 0;
-    host_fill(dst, c->gpr[EAX], bytes, n);
-    run_written(c, pa, n * bytes);
+    u32 k = 0, v = reg_read(c, EAX, bytes);
+    RunEnd dst = run_end(c, i, ES, index_read(c, i, EDI), bytes, ACC_WRITE, &n);
+    run_device(c, &dst, bytes, &n);
+    if ((!dst.hp && !dst.io) || n < 2) return 0;
+    if (dst.hp) {
+        host_fill(dst.hp, v, bytes, n);
+        run_written(c, dst.pa, n * bytes);
+    } else {
+        do run_store(&dst, k++ * bytes, v, bytes);
+        while (k < n && !cpu_polled(c));
+        n = k;
+    }
     run_commit(c, i, EDI, n * bytes);
     return n;
 }
 
+/* Element by element, since a device is at one end at least. Returns how many. */
+static u32 run_copy(Vcpu *c, const RunEnd *dst, const RunEnd *src, unsigned bytes, u32 n)
+{
+    u32 k = 0;
+    do run_store(dst, k * bytes, run_load(src, k * bytes, bytes), bytes);
+    while (++k < n && !cpu_polled(c));
+    return k;
+}
+
 static u32 movs_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
 {
-    const u8 *src = run_source(c, i, i->seg, index_read(c, i, ESI), bytes, &n);
-    if (!src || n < 2) return 0;
-    u32 pa;
-    u8 *dst = run_target(c, i, bytes, &n, &pa);
-    if (!dst || n < 2 || (dst > src && dst < src + n * bytes)) return 0;
-    __builtin_memmove(dst, src, n * bytes);
-    run_written(c, pa, n * bytes);
+    RunEnd src = run_end(c, i, i->seg, index_read(c, i, ESI), bytes, ACC_READ, &n);
+    if (n < 2) return 0;
+    RunEnd dst = run_end(c, i, ES, index_read(c, i, EDI), bytes, ACC_WRITE, &n);
+    run_device(c, &src, bytes, &n);
+    run_device(c, &dst, bytes, &n);
+    if ((!src.hp && !src.io) || (!dst.hp && !dst.io) || n < 2) return 0;
+    if (src.io || dst.io) {
+        n = run_copy(c, &dst, &src, bytes, n);
+    } else {
+        if (dst.hp > src.hp && dst.hp < src.hp + n * bytes) return 0;
+        __builtin_memmove(dst.hp, src.hp, n * bytes);
+    }
+    if (dst.hp) run_written(c, dst.pa, n * bytes);
     run_commit(c, i, ESI, n * bytes);
     run_commit(c, i, EDI, n * bytes);
     return n;
+}
+
+/* Only the last element is seen, but a device is read for each. */
+static u32 lods_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
+{
+    u32 k = 0, v;
+    RunEnd src = run_end(c, i, i->seg, index_read(c, i, ESI), bytes, ACC_READ, &n);
+    run_device(c, &src, bytes, &n);
+    if ((!src.hp && !src.io) || n < 2) return 0;
+    if (src.hp) k = n - 1;
+    do v = run_load(&src, k * bytes, bytes);
+    while (++k < n && !cpu_polled(c));
+    reg_write(c, EAX, v, bytes);
+    run_commit(c, i, ESI, k * bytes);
+    return k;
 }
 
 /* Compares until the repetition would end; a_step is 0 for SCAS. */
@@ -214,6 +282,6 @@ static void repeat(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kin
 
 void exec_movs(Vcpu *c, const Insn *i) { repeat(c, i, movs_step, movs_run, REP_PLAIN); }
 void exec_stos(Vcpu *c, const Insn *i) { repeat(c, i, stos_step, stos_run, REP_PLAIN); }
-void exec_lods(Vcpu *c, const Insn *i) { repeat(c, i, lods_step, NULL, REP_PLAIN); }
+void exec_lods(Vcpu *c, const Insn *i) { repeat(c, i, lods_step, lods_run, REP_PLAIN); }
 void exec_cmps(Vcpu *c, const Insn *i) { repeat(c, i, cmps_step, cmps_run, REP_COMPARE); }
 void exec_scas(Vcpu *c, const Insn *i) { repeat(c, i, scas_step, scas_run, REP_COMPARE); }

@@ -35,6 +35,7 @@ struct Bus {
     u16 ports[PORTS];
     unsigned span_count;
     Span spans[2 * RANGES_MAX];
+    Span last;                 /* where the last access to memory went; id 0: nowhere */
     u8 port_missed[PORTS / 8]; /* bit: an unclaimed access was traced */
     u8 page_missed[1 << 20 >> 3];
 };
@@ -82,6 +83,7 @@ static void spans_rebuild(Bus *b)
 {
     u32 pa = 0, last;
     b->span_count = 0;
+    b->last.id = 0;
     do {
         u16 id = owner_of(b, pa, &last);
         if (id) {
@@ -126,8 +128,9 @@ void bus_move(Bus *b, int id, bool enabled, u32 base)
 
 /* --- dispatch -------------------------------------------------------------------------------------------- */
 
-static u16 span_find(const Bus *b, u32 pa)
+static u16 span_find(Bus *b, u32 pa)
 {
+    if (likely(b->last.id && pa - b->last.first <= b->last.last - b->last.first)) return b->last.id;
     unsigned lo = 0, hi = b->span_count;
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
@@ -136,16 +139,15 @@ static u16 span_find(const Bus *b, u32 pa)
         else
             hi = mid;
     }
-    return lo < b->span_count && b->spans[lo].first <= pa ? b->spans[lo].id : 0;
+    if (lo == b->span_count || b->spans[lo].first > pa) return 0;
+    b->last = b->spans[lo];
+    return b->last.id;
 }
 
-static u16 id_at(const Bus *b, bool mmio, u32 addr)
-{
-    return mmio ? span_find(b, addr) : b->ports[addr & 0xffff];
-}
+static u16 id_at(Bus *b, bool mmio, u32 addr) { return mmio ? span_find(b, addr) : b->ports[addr & 0xffff]; }
 
 /* The range that takes the access whole, or NULL: split it (or, at one byte, nobody is there). */
-static const IoRange *range_taking(const Bus *b, bool mmio, u32 addr, unsigned bytes)
+static const IoRange *range_taking(Bus *b, bool mmio, u32 addr, unsigned bytes)
 {
     u16 id = id_at(b, mmio, addr);
     if (!id) return NULL;
@@ -182,13 +184,13 @@ static Lane lane_of(const IoRange *io, u32 offset, unsigned bytes)
     return (Lane){offset & ~(min - 1), min, 8 * (offset & (min - 1))};
 }
 
-static u32 range_read(const IoRange *io, u32 offset, unsigned bytes)
+u32 bus_range_read(const IoRange *io, u32 offset, unsigned bytes)
 {
     Lane l = lane_of(io, offset, bytes);
     return io->ops->read(io->dev, l.offset, l.bytes) >> l.shift & ones(bytes);
 }
 
-static void range_write(const IoRange *io, u32 offset, u32 value, unsigned bytes)
+void bus_range_write(const IoRange *io, u32 offset, u32 value, unsigned bytes)
 {
     Lane l = lane_of(io, offset, bytes);
     value &= ones(bytes);
@@ -202,7 +204,7 @@ static void range_write(const IoRange *io, u32 offset, u32 value, unsigned bytes
 static u32 bus_read(Bus *b, bool mmio, u32 addr, unsigned bytes)
 {
     const IoRange *io = range_taking(b, mmio, addr, bytes);
-    if (io) return range_read(io, addr - io->base, bytes);
+    if (io) return bus_range_read(io, addr - io->base, bytes);
     if (bytes == 1 || nobody_at(b, mmio, addr, bytes)) {
         if (bytes == 1) nobody_at(b, mmio, addr, 1);
         return ones(bytes);
@@ -216,7 +218,7 @@ static void bus_write(Bus *b, bool mmio, u32 addr, u32 value, unsigned bytes)
 {
     const IoRange *io = range_taking(b, mmio, addr, bytes);
     if (io) {
-        range_write(io, addr - io->base, value, bytes);
+        bus_range_write(io, addr - io->base, value, bytes);
         return;
     }
     if (nobody_at(b, mmio, addr, bytes) || bytes == 1) return;
@@ -225,7 +227,7 @@ static void bus_write(Bus *b, bool mmio, u32 addr, u32 value, unsigned bytes)
     bus_write(b, mmio, addr + half, value >> (8 * half), half);
 }
 
-static const char *name_at(const Bus *b, bool mmio, u32 addr)
+static const char *name_at(Bus *b, bool mmio, u32 addr)
 {
     u16 id = id_at(b, mmio, addr);
     return id ? b->ranges[id].io.name : "nobody";
@@ -257,4 +259,14 @@ void bus_mmio_write(Bus *b, u32 pa, u32 value, unsigned bytes)
     trace(IO, "mmio %08x %u <- %0*x  %s", pa, bytes, 2 * (int)bytes, value & ones(bytes),
           name_at(b, true, pa));
     bus_write(b, true, pa, value, bytes);
+}
+
+const IoRange *bus_mmio_run(Bus *b, u32 pa, unsigned bytes, u32 *n)
+{
+    const IoRange *io = range_taking(b, true, pa, bytes);
+    if (!io || trace_mask & TRACE_IO) return NULL;
+    u32 room = b->last.last - pa; /* + 1: another range may lie over the rest of this one */
+    if (room < bytes - 1) return NULL;
+    if (room / bytes < *n) *n = room - bytes * (room / bytes) == bytes - 1 ? room / bytes + 1 : room / bytes;
+    return io;
 }

@@ -38,4 +38,10 @@ void bus_port_out(Bus *b, u16 port, u32 value, unsigned bytes);
 u32 bus_mmio_read(Bus *b, u32 pa, unsigned bytes);
 void bus_mmio_write(Bus *b, u32 pa, u32 value, unsigned bytes);
 
+/* For runs of accesses to device memory (REP MOVS and STOS): the range that takes an access of `bytes` at pa whole, and *n
+ * cut to the accesses from there upwards that it takes, too. NULL: one at a time, please. Offsets are pa - base. */
+const IoRange *bus_mmio_run(Bus *b, u32 pa, unsigned bytes, u32 *n);
+u32 bus_range_read(const IoRange *io, u32 offset, unsigned bytes);
+void bus_range_write(const IoRange *io, u32 offset, u32 value, unsigned bytes);
+
 #endif

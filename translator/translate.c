@@ -41,10 +41,17 @@ static void emit_leave_to_interp(Tx *t)
 static bool emit_by_class(Tx *t, const Insn *i)
 {
     MemForm form;
+    u8 *start = t->e.at;
     bool direct = site_mem_form(t, &form);
     switch (i->row->cls) {
     case XC_FLOW: return flow_emit(t, i);
-    case XC_STRING: return string_emit(t, i);
+    case XC_STRING:
+        if (string_emit(t, i)) return true;
+        if (site_form(t->x, t->pa) != SITE_CALLOUT) return false;
+        t->e.at = start;
+        t->e.shuts = 0;
+        callout_emit_site(t, i);
+        return true;
     case XC_IDENT:
     case XC_MEM:
     case XC_FPU:
