@@ -165,6 +165,8 @@ static bool machine_wire(Machine *m)
         debugexit_init(&m->debug_exit, bus, c->debug_exit_iobase, c->debug_exit_iosize, debug_exited, m);
     disks_into_cmos(m);
     rtc_set_memory_size(&m->rtc, c->ram_bytes);
+    rtc_set_equipment(&m->rtc, floppy_cmos_type(&m->drive[DRIVE_FLOPPY_A]),
+                      floppy_cmos_type(&m->drive[DRIVE_FLOPPY_B]));
     return true;
 }
 

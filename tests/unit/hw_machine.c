@@ -223,6 +223,10 @@ static void without_firmware_the_board_is_ready_for_a_kernel(void **state)
     assert_int_equal(in(0x71), 0x00);
     out(0x70, 0x35);
     assert_int_equal(in(0x71), 0x01); /* 16 MiB above 16 MiB, in units of 64 KiB */
+    out(0x70, 0x10);
+    assert_int_equal(in(0x71), 0x40); /* a 1.44 MB drive */
+    out(0x70, 0x14);
+    assert_int_equal(in(0x71), 0x07); /* floppy, FPU, mouse */
     machine_set_cmos(m, 0x3d, 0x21);
     out(0x70, 0x3d);
     assert_int_equal(in(0x71), 0x21);
