@@ -22,6 +22,7 @@
 #include "hw/i440fx.h"
 #include "hw/ide.h"
 #include "hw/kbc.h"
+#include "hw/parallel.h"
 #include "hw/pci.h"
 #include "hw/pic.h"
 #include "hw/piix3.h"
@@ -46,6 +47,7 @@ struct Machine {
     Kbc kbc;
     Sysctl sysctl;
     Uart uart[2];
+    Parallel parallel;
     Dma dma;
     Fdc fdc;
     Pci pci;
@@ -150,6 +152,7 @@ static bool machine_wire(Machine *m)
     sysctl_init(&m->sysctl, bus, &m->pit, reset, a20, irq(m, 13));
     uart_init(&m->uart[0], bus, 0x3f8, clock, c->serial[0], irq(m, 4), "com1");
     uart_init(&m->uart[1], bus, 0x2f8, clock, c->serial[1], irq(m, 3), "com2");
+    parallel_init(&m->parallel, bus, 0x378, clock, c->parallel, irq(m, 7), "lpt1");
     dma_init(&m->dma, bus, m->phys);
     fdc_init(&m->fdc, bus, clock, &m->dma, irq(m, 6), &m->drive[DRIVE_FLOPPY_A], &m->drive[DRIVE_FLOPPY_B]);
     i440fx_init(&m->host_bridge, &m->pci, m->phys);
@@ -217,6 +220,7 @@ void machine_reset(Machine *m)
     fdc_reset(&m->fdc);
     uart_reset(&m->uart[0]);
     uart_reset(&m->uart[1]);
+    parallel_reset(&m->parallel);
     kbc_reset(&m->kbc);
     pit_reset(&m->pit);
     if (!m->config.no_vga) vga_reset(&m->vga);
