@@ -129,15 +129,21 @@ static void line_draw(Scanout *s, const Beam *b)
     scanout_line_done(s, b->y, s->line + (b->pan < width ? b->pan : 0));
 }
 
+static bool row_begins(const Scanout *s, const Beam *b)
+{
+    bool twice = s->now.crtc[CRTC_MAXIMUM_SCAN_LINE] & CR9_DSC;
+    return b->y == 0 || (b->scan == 0 && b->repeat == twice);
+}
+
 static void lines_update(Scanout *s)
 {
-    u32 columns = s->pic.columns, rows = s->pic.rows, row = 0;
+    u32 columns = s->pic.columns, cells = columns * s->pic.rows, n = 0;
     for (Beam b = beam_start(s); b.y < s->pic.height; beam_next(s, &b)) {
         line_draw(s, &b);
-        if (b.scan || b.repeat != !!(s->now.crtc[CRTC_MAXIMUM_SCAN_LINE] & CR9_DSC) || row >= rows) continue;
-        for (u32 x = 0; x < columns; x++) s->cells[row * columns + x] = (u16)cell_at(s, b.address + x);
-        row++;
+        if (!row_begins(s, &b)) continue;
+        for (u32 x = 0; x < columns && n < cells; x++) s->cells[n++] = (u16)cell_at(s, b.address + x);
     }
+    memset(s->cells + n, 0, (cells - n) * sizeof *s->cells);
     s->cells_valid = false;
 }
 

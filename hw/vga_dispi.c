@@ -85,13 +85,19 @@ static u32 dispi_read(void *dev, u32 offset, unsigned bytes)
 
 /* --- writes ---------------------------------------------------------------------------------------------- */
 
+static u32 screen_bytes(const Vga *v)
+{
+    const u16 *r = v->s->dispi;
+    return (u32)((u64)v->vram_bytes * r[DISPI_XRES] * r[DISPI_YRES] / pixels_of(v, r[DISPI_BPP]));
+}
+
 static void mode_on(Vga *v, u16 value)
 {
     u16 *r = v->s->dispi;
     mode_fits(v);
     r[DISPI_X_OFFSET] = r[DISPI_Y_OFFSET] = r[DISPI_BANK] = 0;
     virtual_width(v, r[DISPI_XRES]);
-    if (!(value & DISPI_NOCLEARMEM)) memset(v->vram, 0, v->vram_bytes);
+    if (!(value & DISPI_NOCLEARMEM)) memset(v->vram, 0, screen_bytes(v));
 }
 
 static void enable_write(Vga *v, u16 value)

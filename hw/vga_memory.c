@@ -105,6 +105,7 @@ void vga_memory_changed(Vga *v)
         m->write_path = m->read_path = VGA_LINEAR;
     }
     if (!(s->misc & MISC_ERAM)) m->write_path = m->read_path = VGA_CLOSED;
+    if (!linear_both(m)) v->linear_hits = 0;
     if (v->mapped && !still_mapped(v)) linear_unmap(v);
 }
 
