@@ -192,6 +192,60 @@ static void info_block(Command *c)
     }
 }
 
+static void show_range(Command *c, u64 first, u64 last, const char *kind, const char *name)
+{
+    say_to(c, "  %016llx-%016llx (prio 0, %s): %s\n", (unsigned long long)first, (unsigned long long)last,
+           kind, name);
+}
+
+/* The last page from `pfn` on of the same kind. */
+static u32 last_alike(const Phys *p, u32 pfn)
+{
+    u32 kind = p->pages[pfn].kind;
+    while (pfn + 1 < 1u << 20 && p->pages[pfn + 1].kind == kind) pfn++;
+    return pfn;
+}
+
+static void show_devices(Command *c, u32 first, u32 last)
+{
+    const Bus *b = machine_bus(c->pc->machine);
+    for (u64 at = first; at <= last; at++) {
+        u32 end;
+        const IoRange *r = bus_mmio_owner(b, (u32)at, &end);
+        if (end > last) end = last;
+        if (r) show_range(c, at, end, "i/o", r->name);
+        at = end;
+    }
+}
+
+static void show_memory(Command *c)
+{
+    const Phys *p = c->pc->cpu.phys;
+    say_to(c, "address-space: memory\n");
+    for (u32 pfn = 0; pfn < 1u << 20; pfn++) {
+        u32 first = pfn << PAGE_BITS, kind = p->pages[pfn].kind;
+        pfn = last_alike(p, pfn);
+        u32 last = pfn << PAGE_BITS | PAGE_MASK;
+        if (kind == PAGE_NONE)
+            show_devices(c, first, last);
+        else
+            show_range(c, first, last, kind == PAGE_ROM ? "rom" : "ram", kind == PAGE_ROM ? "rom" : "ram");
+    }
+}
+
+static void info_mtree(Command *c)
+{
+    const Bus *b = machine_bus(c->pc->machine);
+    take_flag(c, 'f'); /* it is always flat */
+    if (!take_end(c)) return;
+    show_memory(c);
+    say_to(c, "\naddress-space: I/O\n");
+    for (u32 port = 0, last; port < 0x10000; port = last + 1) {
+        const IoRange *r = bus_port_owner(b, (u16)port, &last);
+        if (r) show_range(c, port, last, "i/o", r->name);
+    }
+}
+
 /* --- the rest -------------------------------------------------------------------------------------------- */
 
 static void info_status(Command *c)
@@ -221,6 +275,7 @@ static void info_help(Command *c)
 const Word info_words[] = {
     {"block", NULL, "", "drives and what is in them", info_block},
     {"help", NULL, "", "this list", info_help},
+    {"mtree", NULL, "", "who answers at which address, in memory and ports", info_mtree},
     {"name", NULL, "", "the machine's name", info_name},
     {"pci", NULL, "", "the functions on the PCI bus", info_pci},
     {"pic", NULL, "", "the interrupt controllers", info_pic},

@@ -79,6 +79,19 @@ static u16 owner_of(const Bus *b, u32 pa, u32 *last)
     return 0;
 }
 
+const IoRange *bus_mmio_owner(const Bus *b, u32 pa, u32 *last)
+{
+    u16 id = owner_of(b, pa, last);
+    return id ? &b->ranges[id].io : NULL;
+}
+
+const IoRange *bus_port_owner(const Bus *b, u16 port, u32 *last)
+{
+    u16 id = b->ports[port];
+    for (*last = port; *last < PORTS - 1 && b->ports[*last + 1] == id; ++*last) continue;
+    return id ? &b->ranges[id].io : NULL;
+}
+
 static void spans_rebuild(Bus *b)
 {
     u32 pa = 0, last;

@@ -31,6 +31,10 @@ int bus_add_ports(Bus *b, u32 port, u32 count, const IoOps *ops, void *dev, cons
 int bus_add_mmio(Bus *b, u32 pa, u32 bytes, const IoOps *ops, void *dev, const char *name);
 void bus_move(Bus *b, int id, bool enabled, u32 base);
 
+/* Who serves an address now, and in *last up to where that stays so; NULL: nobody. For people who look. */
+const IoRange *bus_port_owner(const Bus *b, u16 port, u32 *last);
+const IoRange *bus_mmio_owner(const Bus *b, u32 pa, u32 *last);
+
 /* 1, 2 or 4 bytes at a port; straddling ranges is handled bytewise. */
 u32 bus_port_in(Bus *b, u16 port, unsigned bytes);
 void bus_port_out(Bus *b, u16 port, u32 value, unsigned bytes);

@@ -121,6 +121,7 @@ def test_words():
     with open(folder + "/memory", "rb") as f:
         check(f.read()[:6] == b"\0\0ll d", "pmemsave")
     check("pic0: irr=" in m.do("info pic"), "info pic")
+    check("00000000000003f8-00000000000003ff (prio 0, i/o): com1\n" in m.do("info mtree"), "info mtree")
     check("Host bridge: PCI device 8086:1237\n" in m.do("info pci"), "info pci")
     check("ide1-cd0: [not inserted]\n" in m.do("info block"), "info block")
     check(m.do("qiut") == "unknown command: 'qiut'; did you mean 'quit'?\n", "an unknown word")
@@ -197,6 +198,17 @@ def test_screendump():
     check(m.do("screendump") == 'screendump: filename expected\nTry "help screendump" for more information\n', "no name")
     m.do("o /b 0x3d4 0xe") # what the guest, and so the monitor, sees at the adapter's address
     check(m.do("xp /2xb 0xb8000").startswith("00000000000b8000: 0x"), "video memory")
+    vm.kill()
+
+
+def test_parallel():
+    """What is strobed out of the printer port."""
+    vm, m = monitored("halt", "-parallel", "file:%s/paper" % folder)
+    for c in b"Hi":
+        for port, value in (0x378, c), (0x37A, 0xD), (0x37A, 0xC):
+            m.do("o /b 0x%x 0x%x" % (port, value))
+    with open(folder + "/paper", "rb") as f:
+        check(f.read() == b"Hi", "the printer's file")
     vm.kill()
 
 
