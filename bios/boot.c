@@ -1,0 +1,184 @@
+/* boot.c - what starts: the screen at the end of POST, the boot menu, INT 19h and INT 18h.
+ *
+ * The order is CMOS 3Dh (low nibble first) and 38h: 1 floppy, 2 disk, 3 CD. A boot sector must end in 55 AA, but a floppy's need not if bit 0 of
+ * CMOS 38h is set. The menu is offered when the board asks for it (-boot menu=on) or when F12 or Escape lies in the keyboard buffer.
+ *
+ * Not implemented: booting from a network card or a second disk other than by the menu.
+ */
+#include "bios16.h"
+
+typedef struct Choice {
+    u8 kind, index; /* BOOT_*, which of them */
+} Choice;
+
+static Choice chosen; /* by the menu; kind 0: none */
+static u8 boot_try;   /* INT 18h goes on with the next device */
+
+void cd_forget(void);
+_Noreturn void boot_jump(u16 segment, u8 dl); /* entry.S; segment 0: 0000:7C00 */
+void boot_service(Regs *r);
+void boot_failed(Regs *r);
+
+/* --- the menu -------------------------------------------------------------------------------------------- */
+
+static u16 key_get(void)
+{
+    Regs r = {0};
+    int_call(0x16, &r);
+    return r.ax;
+}
+
+static u32 choices(Choice *c, bool show)
+{
+    u32 n = 0;
+    for (u8 i = 0; i < disks; i++) {
+        if (show) print("  %u  Disk %u: %s\n", n + 1, i, drive[disk_of[i]].model);
+        c[n++] = (Choice){BOOT_DISK, i};
+    }
+    for (u8 i = 0; i < cds; i++) {
+        if (show) print("  %u  CD: %s\n", n + 1, drive[cd_of[i]].model);
+        c[n++] = (Choice){BOOT_CD, i};
+    }
+    if (floppies) {
+        if (show) print("  %u  Floppy A\n", n + 1);
+        c[n++] = (Choice){BOOT_FLOPPY, 0};
+    }
+    return n;
+}
+
+static void menu(void)
+{
+    Choice c[8];
+    print("\nBoot from:\n\n");
+    u32 n = choices(c, true);
+    print("\n");
+    for (;;) {
+        u16 key = key_get();
+        u32 digit = (u32)(key & 0xff) - '1';
+        if (digit < n) {
+            chosen = c[digit];
+            return;
+        }
+        if ((key & 0xff) == 0x1b || (key & 0xff) == 0x0d) return;
+    }
+}
+
+static bool wanted_key(u16 key) { return key == 0x8600 || key == 0x011b; }
+
+void boot_screen(Regs *r);
+void boot_screen(Regs *r)
+{
+    (void)r;
+    u16 key = 0;
+    u32 ticks = BDA->ticks, wait = shared.boot_menu ? shared.boot_menu_wait_ms / 55u + 1 : 0;
+    print("\n");
+    if (shared.boot_menu) print("Press F12 or Esc for the boot menu\n");
+    sti();
+    bool wanted = false;
+    for (;;) {
+        if (BDA->kbd_head != BDA->kbd_tail) { /* by function 11h: F12 is not an 84-key key */
+            Regs k = {.ax = 0x1000};
+            int_call(0x16, &k);
+            key = k.ax;
+            wanted = wanted_key(key);
+            break;
+        }
+        if (BDA->ticks - ticks >= wait) break;
+        sti_hlt();
+    }
+    cli();
+    if (wanted) menu();
+    print("\n");
+}
+
+/* --- booting --------------------------------------------------------------------------------------------- */
+
+static bool load_sector(u8 dl)
+{
+    for (u32 i = 0; i < 4; i++) { /* a floppy reports its change first, and wants retries */
+        Regs r = {.ax = 0x0201, .cx = 0x0001, .bx = 0x7c00};
+        r.dl = dl;
+        int_call(0x13, &r);
+        if (!(r.flags & FLAG_CF)) return true;
+        if (dl >= 0x80 || r.ah == 0x80) return false;
+        r = (Regs){0};
+        r.dl = dl;
+        int_call(0x13, &r);
+    }
+    return false;
+}
+
+static void say_trying(const char *what) { print("Booting from %s...\n", what); }
+
+static void try_sector(u8 dl, const char *what)
+{
+    say_trying(what);
+    if (!load_sector(dl)) {
+        print("  could not be read\n");
+        return;
+    }
+    bool lenient = dl < 0x80 && cmos_read(CMOS_BOOT_ORDER1) & 1;
+    if (!lenient && far16(0, 0x7dfe) != 0xaa55) {
+        print("  is not bootable\n");
+        return;
+    }
+    boot_jump(0, dl);
+}
+
+static void try_cd(u8 index)
+{
+    say_trying("CD");
+    u16 segment = cd_boot(&drive[cd_of[index]]);
+    if (!segment)
+        print("  is not bootable\n");
+    else
+        boot_jump(segment == 0x7c0 ? 0 : segment, cd_drive_number());
+}
+
+static void try_choice(Choice c)
+{
+    switch (c.kind) {
+    case BOOT_FLOPPY:
+        if (floppies) try_sector(0, "floppy");
+        break;
+    case BOOT_DISK:
+        if (c.index < disks) try_sector((u8)(0x80 + c.index), "disk");
+        break;
+    case BOOT_CD:
+        for (u8 i = c.index; i < cds; i++) try_cd(i);
+        break;
+    }
+}
+
+static void try_all(void)
+{
+    while (boot_try < ARRAY_LEN(shared.boot_order)) {
+        Choice c = {shared.boot_order[boot_try++], 0};
+        try_choice(c);
+    }
+    print("\nNo bootable device.\n");
+    for (;;) sti_hlt();
+}
+
+void boot_service(Regs *r)
+{
+    (void)r;
+    sti();
+    boot_try = 0;
+    cd_forget();
+    if (chosen.kind) {
+        Choice c = chosen;
+        chosen.kind = 0;
+        try_choice(c);
+    }
+    try_all();
+}
+
+/* INT 18h: a boot sector gave up. */
+void boot_failed(Regs *r)
+{
+    (void)r;
+    sti();
+    print("\nBoot failed\n");
+    try_all();
+}

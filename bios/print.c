@@ -1,0 +1,84 @@
+/* print.c - messages, to the screen and to port E9, where the debug console is. Compiled for both halves of the
+ * firmware, and with it the three functions of memory that the compiler may call.
+ *
+ * Not implemented: conversions but %d %u %x %c %s, a width, and 0 as padding.
+ */
+#include <stdarg.h>
+
+#ifdef BIOS32
+#include "bios32.h"
+#else
+#include "bios16.h"
+#endif
+
+void *memset(void *to, int c, size_t n)
+{
+    u8 *p = to;
+    while (n--) *p++ = (u8)c;
+    return to;
+}
+
+void *memcpy(void *to, const void *from, size_t n)
+{
+    u8 *p = to;
+    const u8 *q = from;
+    while (n--) *p++ = *q++;
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    const u8 *p = a, *q = b;
+    for (; n; n--, p++, q++)
+        if (*p != *q) return *p - *q;
+    return 0;
+}
+
+static void put(char c)
+{
+    Regs r = {0};
+    if (c == '\n') put('\r');
+    outb(PORT_DEBUG, (u8)c);
+    r.ax = (u16)(0x0e00 | (u8)c);
+    r.bx = 0x0007;
+    int_call(0x10, &r);
+}
+
+static void put_number(u32 n, u32 base, int width, char pad)
+{
+    char digits[12];
+    int i = 0;
+    do {
+        digits[i++] = "0123456789abcdef"[n % base];
+        n /= base;
+    } while (n);
+    for (; width > i; width--) put(pad);
+    while (i) put(digits[--i]);
+}
+
+void print(const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    for (; *format; format++) {
+        if (*format != '%') {
+            put(*format);
+            continue;
+        }
+        char pad = ' ';
+        int width = 0;
+        if (*++format == '0') pad = *format++;
+        while (*format >= '0' && *format <= '9') width = width * 10 + *format++ - '0';
+        switch (*format) {
+        case 'c': put((char)va_arg(ap, int)); break;
+        case 's':
+            for (const char *s = va_arg(ap, const char *); *s; s++) put(*s);
+            break;
+        case 'x': put_number(va_arg(ap, u32), 16, width, pad); break;
+        case 'd':
+        case 'u': put_number(va_arg(ap, u32), 10, width, pad); break;
+        default: put(*format); break;
+        }
+    }
+    va_end(ap);
+}
