@@ -143,7 +143,10 @@ void interp_one(Vcpu *c)
 static void interp_run(void *ctx, Vcpu *c, u64 budget)
 {
     (void)ctx;
-    while (budget-- && !c->halted && !c->inhibit && !cpu_polled(c)) interp_one(c);
+    while (budget-- && !c->halted && !c->inhibit && !cpu_polled(c)) {
+        interp_one(c);
+        if (unlikely(c->speed_on) && --c->speed_left < 0) cpu_attention(c, ATT_SPEED);
+    }
 }
 
 static void interp_paging_changed(void *ctx, Vcpu *c, u32 events)

@@ -75,8 +75,9 @@ static bool attention_take(Vcpu *c, u32 bits) { return atomic_fetch_and(&c->atte
 void cpu_init(Vcpu *c, const CpuModel *m, Bus *bus, Phys *phys)
 {
     if (!cpu_poll_trap) {
-        void *p = mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        CHECK(p != MAP_FAILED, "no address space for a page");
+        u8 *p = mmap(NULL, 2 * PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(p != MAP_FAILED && !mprotect(p + PAGE_BYTES, PAGE_BYTES, PROT_READ),
+              "no address space for a page");
         cpu_poll_trap = p;
     }
     memset(c, 0, sizeof *c);
@@ -149,7 +150,7 @@ static bool host_events(Vcpu *c, const RunHooks *h)
         c->stop_reason = STOP_RESET;
         return false;
     }
-    if (attention_take(c, ATT_CLOCK | ATT_IO) && h->service) h->service(h->ctx);
+    if (attention_take(c, ATT_CLOCK | ATT_IO | ATT_SPEED) && h->service) h->service(h->ctx);
     return true;
 }
 

@@ -69,6 +69,7 @@ enum {
     ATT_IO = 8,     /* host input waits for the vCPU thread */
     ATT_STOP = 16,  /* end the run loop: stop_reason says why */
     ATT_RESET = 32, /* reset the machine */
+    ATT_SPEED = 128, /* speed_left is used up */
     ATT_TRAP = 64,  /* TF, RF, debug registers or similar need instruction-wise care */
 };
 
@@ -153,6 +154,8 @@ struct Vcpu {
     u64 *jump_table;     /* jump cache: keys, then host addresses (translator/layout.h); NULL: no translator */
     u64 *jump_trap;      /* as large, unmapped */
     /* --- statistics --- */
+    s64 speed_left;      /* instructions until ATT_SPEED; counted while speed_on (frontend/pc.c) */
+    bool speed_on;
     u64 insns_interp;    /* retired by the interpreter */
     u64 *row_hits;       /* per Row.id, interpreter executions; NULL: not counted */
     u64 int_count[256];

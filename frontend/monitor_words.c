@@ -179,6 +179,25 @@ static void word_screendump(Command *c)
     if (!screenshot_write(c->pc->machine, path, &p)) say_to(c, "Error: %s\n", p.text);
 }
 
+static void word_speed(Command *c)
+{
+    char text[16];
+    u32 mhz;
+    if (!at_end(c)) {
+        if (!take_text(c, text, sizeof text, "speed") || !take_end(c)) return;
+        if (!speed_parse(text, &mhz)) {
+            say_to(c, "Error: speed is 1 to %u MHz, or max\n", SPEED_MHZ_MAX);
+            return;
+        }
+        pc_set_speed(c->pc, mhz);
+        return;
+    }
+    if (c->pc->speed_mhz)
+        say_to(c, "%u MHz\n", c->pc->speed_mhz);
+    else
+        say_to(c, "max\n");
+}
+
 /* --- the table ------------------------------------------------------------------------------------------- */
 
 static void word_help(Command *c);
@@ -205,6 +224,7 @@ const Word monitor_words[] = {
      word_screendump},
     {"sendkey", NULL, "keys [hold_ms]", "press keys, such as ctrl-alt-f1; for 100 ms unless told otherwise",
      word_sendkey},
+    {"speed", NULL, "[mhz|max]", "show or cap how many instructions run in a microsecond", word_speed},
     {"stop", "s", "", "hold the machine", word_stop},
     {"system_powerdown", NULL, "", "press the power button: the guest may power off", word_system_powerdown},
     {"system_reset", NULL, "", "reset the machine", word_system_reset},

@@ -86,6 +86,20 @@ static OptionsResult set_m(Options *o, const char *value)
     return OPTIONS_RUN;
 }
 
+bool speed_parse(const char *text, u32 *mhz)
+{
+    const char *s = text;
+    if (!strcmp(text, "max")) return *mhz = 0, true;
+    return parse_number(&s, mhz) && !*s && *mhz && *mhz <= SPEED_MHZ_MAX;
+}
+
+static OptionsResult set_speed(Options *o, const char *value)
+{
+    if (speed_parse(value, &o->speed_mhz)) return OPTIONS_RUN;
+    say("-speed %.80s: not a speed; give 1 to %u MHz, or max", value, SPEED_MHZ_MAX);
+    return OPTIONS_BAD;
+}
+
 static OptionsResult parse_char(CharSpec *to, const char *option, const char *value, CharUse use)
 {
     return charspec_parse(to, option, value, use) ? OPTIONS_RUN : OPTIONS_BAD;
@@ -422,6 +436,7 @@ static const Option options[] = {
     {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
     {"accel", "translate|interp", set_accel, "how guest code runs (default translate)"},
     {"cpu", "MODEL", set_cpu, "386, 486, pentium, ppro, pentium2, pentium3, max (default); help lists them"},
+    {"speed", "MHZ|max", set_speed, "instructions in a microsecond, for old programs (default max)"},
     {"d", "WORD,...", set_d, "what to trace; help lists the words"},
     {"D", "FILE", set_trace_path, "traces go to FILE, not to stderr"},
     {"debugcon", "DEV", set_debugcon, "debug console at port 0xe9"},

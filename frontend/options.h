@@ -25,6 +25,7 @@ typedef struct Options {
     bool rtc_given;
     s64 rtc_base_unix_s;
     u16 debugcon_port;
+    u32 speed_mhz; /* 0: max */
     bool nographic, no_reboot, no_vga;
     Accel accel;
     const CpuModel *cpu;
@@ -41,6 +42,10 @@ typedef enum OptionsResult {
     OPTIONS_DONE, /* help or version was printed: exit 0 */
     OPTIONS_BAD,  /* said on stderr: exit 1 */
 } OptionsResult;
+
+/* "33" or "max" (0); false: neither. */
+enum { SPEED_MHZ_MAX = 10000 };
+bool speed_parse(const char *text, u32 *mhz);
 
 OptionsResult options_parse(Options *o, int argc, char **argv);
 

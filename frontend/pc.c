@@ -85,12 +85,54 @@ static void park(Pc *pc)
     }
 }
 
+/* --- speed ------------------------------------------------------------------------------------------------ */
+
+/* Instructions are handed out as guest time passes, at most a few slices at once. While none are left the thread sleeps,
+ * a slice's worth or until a device wants something. */
+enum { SPEED_SLICE_NS = 1000000, SPEED_SLICES_MAX = 5 };
+
+static void speed_hand_out(Pc *pc)
+{
+    u64 now = clock_now(machine_clock(pc->machine)), ns = now - pc->speed_seen_ns;
+    u64 most = (u64)SPEED_SLICES_MAX * SPEED_SLICE_NS;
+    if (ns > most) ns = most;
+    pc->speed_seen_ns = now;
+    pc->cpu.speed_left += (s64)(ns * pc->speed_mhz / 1000);
+    s64 full = (s64)(most * pc->speed_mhz / 1000);
+    if (pc->cpu.speed_left > full) pc->cpu.speed_left = full;
+}
+
+static void speed_service(Pc *pc)
+{
+    if (!pc->cpu.speed_on) return;
+    speed_hand_out(pc);
+    s64 slice = (s64)SPEED_SLICE_NS * pc->speed_mhz / 1000;
+    if (pc->cpu.speed_left > slice / 8) return; /* fewer are not worth the trap at their end */
+    Clock *k = machine_clock(pc->machine);
+    u64 enough = clock_now(k) + (u64)(slice - pc->cpu.speed_left) * 1000 / pc->speed_mhz;
+    u64 next = clock_next_deadline(k);
+    on_deadline(pc, next < enough ? next : enough);
+    hostio_idle();
+    speed_hand_out(pc);
+    if (pc->cpu.speed_left <= slice / 8) cpu_attention(&pc->cpu, ATT_SPEED);
+}
+
+void pc_set_speed(Pc *pc, u32 mhz)
+{
+    if (mhz > SPEED_MHZ_MAX) mhz = SPEED_MHZ_MAX;
+    pc->speed_mhz = mhz;
+    pc->speed_seen_ns = clock_now(machine_clock(pc->machine));
+    pc->cpu.speed_left = 0;
+    pc->cpu.speed_on = mhz != 0;
+}
+
 static void service(void *ctx)
 {
     Pc *pc = ctx;
     if (!pc->paused) machine_service(pc->machine);
     monitors_service(pc);
     park(pc);
+    if (!is_leaving(pc)) speed_service(pc);
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
     if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
 }
@@ -164,6 +206,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     c->tsc_now = tsc_now;
     c->tsc_ctx = pc;
     c->tsc_scale = &machine_clock(pc->machine)->scale;
+    pc_set_speed(pc, o->speed_mhz);
     if (trace_mask & TRACE_STATS) c->row_hits = calloc(x86_row_count, sizeof *c->row_hits);
     if (!choose_engine(pc, o->accel, p)) return false;
     cpu_reset(c);

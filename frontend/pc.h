@@ -14,10 +14,12 @@ typedef struct Pc {
     const Boot *boot;       /* NULL: firmware boots */
     const char *boot_order; /* of all starts but the first */
     bool no_reboot;
-    bool paused;      /* by -S or the monitor: guest time stands still */
-    bool started;     /* it has run at all */
-    bool snapshot;    /* -snapshot holds for media put in later, too */
-    const char *name; /* NULL: it has none */
+    bool paused;       /* by -S or the monitor: guest time stands still */
+    bool started;      /* it has run at all */
+    bool snapshot;     /* -snapshot holds for media put in later, too */
+    const char *name;  /* NULL: it has none */
+    u32 speed_mhz;     /* 0: as fast as it goes */
+    u64 speed_seen_ns; /* guest time up to which instructions have been handed out */
     KeyPlay keys;
     u8 mouse_buttons; /* as the monitor holds them */
     Problem problem;  /* why a reset failed; empty: it did not */
@@ -31,6 +33,8 @@ int pc_run(Pc *pc);
 void pc_pause(Pc *pc);
 void pc_continue(Pc *pc);
 void pc_quit(Pc *pc);
+/* Instructions per microsecond from now on, the meaning of a MHz in docs/PERFORMANCE.md; 0: as many as it can. */
+void pc_set_speed(Pc *pc, u32 mhz);
 /* pc_print_stats - what -d stats shows, to the trace. */
 void pc_print_stats(const Pc *pc);
 

@@ -106,6 +106,8 @@ static void trap_exit(Xlat *x)
     Vcpu *c = x->c;
     switch (x->trap.kind) {
     case TRAP_POLL:
+        if (c->speed_on && c->speed_left < 0) cpu_attention(c, ATT_SPEED);
+        return;
     case TRAP_PROBE:
     case TRAP_CALL: return; /* the loop condition sees it */
     case TRAP_MEMORY:
@@ -127,6 +129,10 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
 {
     Xlat *x = ctx;
     (void)budget;
+    if (unlikely(x->count_speed != c->speed_on)) {
+        x->count_speed = c->speed_on;
+        block_flush_all(x);
+    }
     while (c->poll != cpu_poll_trap && !c->halted && !c->inhibit) {
         context_update(x);
         if (unlikely(x->pf.once)) {

@@ -8,6 +8,7 @@
  * The order inside an instruction is: poll, access to guest memory, changes. So every host PC that can trap stands
  * for the state before its guest instruction, and the PcMap is all that precise exceptions need.
  */
+#include "translator/operand.h"
 #include "translator/xlat.h"
 
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_HOST = 24 * 1024, META_ROOM = 64 * 1024 };
@@ -17,17 +18,31 @@ static bool cache_room(const Cache *k)
     return k->used + BLOCK_MAX_HOST <= k->bytes && k->meta_used + META_ROOM <= k->meta_bytes;
 }
 
-/* -d stats: lea does the sum, flags are live. The count is filled in when it is known. */
-static u8 *emit_count_insns(Tx *t)
+/* Vcpu field += n, by r8. */
+static void emit_add(Emit *e, size_t field, s32 n)
 {
-    static const u8 lea_r8_disp32[] = {0x4d, 0x8d, 0x80};
-    if (!t->x->count_insns) return NULL;
-    emit_mov_rm64(&t->e, R8, R15, VCPU_INSNS_XLAT);
-    emit_bytes(&t->e, lea_r8_disp32, sizeof lea_r8_disp32);
-    u8 *hole = t->e.at;
-    emit_u32(&t->e, 0);
-    emit_mov_mr64(&t->e, R15, VCPU_INSNS_XLAT, R8);
-    return hole;
+    emit_mov_rm64(e, R8, R15, (s32)field);
+    emit_lea64(e, R8, R8, n);
+    emit_mov_mr64(e, R15, (s32)field, R8);
+}
+
+/* n instructions retire here: -d stats, and -speed, which traps when what is left falls below 0: its top byte, 00 or ff,
+ * is an index from the end of the page that traps. Flag-free, like everything else. */
+static void emit_count(Tx *t, unsigned n)
+{
+    Emit *e = &t->e;
+    if (t->x->count_insns) emit_add(e, VCPU_INSNS_XLAT, (s32)n);
+    if (likely(!t->x->count_speed)) return;
+    emit_add(e, offsetof(Vcpu, speed_left), -(s32)n);
+    emit_bswap64(e, R8);
+    emit_op_reg(e, (HostOp){.opcode = 0x0fbe, .reg = R8, .wide = true}, R8);
+    emit_mov_ri64(e, R9, (u64)(uintptr_t)cpu_poll_trap + PAGE_BYTES);
+    emit_op_mem(e, (HostOp){.opcode = 0x0fb6, .reg = R8}, (HostMem){.base = R9, .index = R8});
+}
+
+static bool may_leave(const Insn *i)
+{
+    return i->row->cls == XC_FLOW || i->row->cls == XC_FAR || i->row->checks & CK_ENDS;
 }
 
 /* Leave to the interpreter for this one instruction: what cannot be decoded raises there. */
@@ -94,7 +109,7 @@ static DecodeMode decode_mode(const Xlat *x)
 static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool *straddles)
 {
     DecodeMode dm = decode_mode(t->x);
-    unsigned n = 0, at = 0;
+    unsigned n = 0, at = 0, counted = 0;
     u8 *code_end = t->e.at + BLOCK_MAX_HOST - 8192;
     while (!t->ended && n < BLOCK_MAX_INSNS && t->e.at < code_end && t->tails < (int)ARRAY_LEN(t->tail) - 8) {
         Insn i;
@@ -108,6 +123,10 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool
         map[n++] = (PcMap){.host = (u16)(t->e.at - cache_write(&t->x->cache, t->b->hpc)),
                            .guest = (u16)(at & 0x7fff),
                            .patched = patched};
+        if (st != DECODE_OK || patched || may_leave(&i)) {
+            emit_count(t, n - counted);
+            counted = n;
+        }
         if (st != DECODE_OK) {
             emit_leave_to_interp(t);
             at += st == DECODE_UD && i.len ? i.len : 1;
@@ -120,6 +139,7 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool
         at += i.len;
         if (t->b->pa2) break;
     }
+    if (!t->ended && n > counted) emit_count(t, n - counted);
     t->b->bytes = (u16)at;
     t->eip = t->b->eip + at;
     return n;
@@ -186,11 +206,9 @@ Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
                     .mode = x->mode,
                     .hpc = cache_exec(k, t->e.at),
                     .sites = x->site_changes};
-    u8 *count = emit_count_insns(t);
     unsigned n = emit_insns(t, hp, avail, map, &straddles);
     if (!t->ended) flow_exit_to(t, t->eip, straddles);
     flow_emit_tails(t);
-    if (count) store32(count, n);
     block_finish(t, map, n);
     if (t0) x->stats.translate_ns += host_now_ns() - t0;
     if (unlikely(trace_mask & (TRACE_IN_ASM | TRACE_OUT_ASM))) listing_block(x, t->b);

@@ -256,7 +256,8 @@ struct Xlat {
     /* The guest #PF on its way: prefill when it returns; or (once) interpret the instruction. */
     struct { bool armed, write, user, once; u32 eip, va; } pf;
     bool killed;          /* some block died since the last entry */
-    bool count_insns;
+    bool count_insns;     /* blocks count what they retire: -d stats */
+    bool count_speed;     /* and stop when Vcpu.speed_left is used up */
     bool open_always;     /* tests: every real-mode access looks whether its bytes are open */
     u32 ret_guard_bytes;
     XlatStats stats;

@@ -6,6 +6,7 @@
  *   exit=N      write N to the debug exit port 501h, 2 bytes
  *   debug       "hi" to port E9h
  *   work        a mark (64206C6Ch) at 300000h, then count up at 300004h for ever
+ *   loops       how many rounds of two delay loops run in a millisecond, three times each
  *   flood       the same, and a line with the number each time
  *   once        go on only if this is the first time it came up
  *   reset=cf9|kbc|p92   triple   off   spin   halt (IF=1)   hlt (IF=0)   the various ends
@@ -120,6 +121,27 @@ static void work(int talk)
         if (talk) line("n", mark[1]);
 }
 
+static u32 now_us(void)
+{
+    u32 low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    __asm__("divl %2" : "+a"(low), "+d"(high) : "r"(1000));
+    return low;
+}
+
+static void loops(void)
+{
+    enum { ROUNDS = 1000000 };
+    for (int n = 0; n < 3; n++) {
+        u32 began = now_us(), count = ROUNDS;
+        __asm__ volatile("1: dec %0; jnz 1b" : "+r"(count));
+        line("dec", ROUNDS / ((now_us() - began) / 1000 + 1));
+        began = now_us(), count = ROUNDS;
+        __asm__ volatile("1: loop 1b" : "+c"(count));
+        line("loop", ROUNDS / ((now_us() - began) / 1000 + 1));
+    }
+}
+
 static int is(const char *word, const char *name)
 {
     while (*name && *word == *name) word++, name++;
@@ -146,6 +168,7 @@ static void do_word(const char *w, u32 magic, const u32 *info)
     if (is(w, "count")) line("boots", boots());
     if (is(w, "echo")) echo();
     if (is(w, "work")) work(0);
+    if (is(w, "loops")) loops();
     if (is(w, "flood")) work(1);
     if (is(w, "exit=")) out16(0x501, (u16)number(w + 5));
     if (is(w, "debug")) out8(0xe9, 'h'), out8(0xe9, 'i'), out8(0xe9, '\n');
