@@ -1,7 +1,8 @@
 /* scanout_graphics.c - graphics: 16 colours from planes, CGA's packed pixels, 256 colours, and the linear modes of VBE.
  *
  * IBM VGA, "Graphics Modes", "Graphics Mode Register": how the four bytes fetched for a character position become
- * pixels. What was fetched for a line is kept: a line that fetches the same is not drawn again.
+ * pixels. What was fetched for a line is kept: a line that fetches the same is not drawn again, and lines that show what the
+ * one above shows (double scanning) are neither fetched nor compared.
  */
 #include "hw/scanout_parts.h"
 
@@ -62,24 +63,58 @@ static void line_draw(Scanout *s, const u32 *fetched, u32 n)
         draw_16(s, fetched, n);
 }
 
-static void line_fetch(const Scanout *s, const Beam *b, u32 *to, u32 n)
+/* Do characters that follow each other lie side by side, in planes that this line does not run out of? */
+static bool contiguous(const Scanout *s, const Beam *b, u32 n)
 {
-    for (u32 x = 0; x < n; x++) to[x] = load32(s->vram + scanout_fetch_at(s, b->address + x, b->scan));
+    const ScreenState *r = &s->now;
+    u8 mode = r->crtc[CRTC_MODE_CONTROL];
+    if (screen_vbe(r) || (b->address & 0xffff) + n > 0x10000) return false;
+    return (mode & CR17_CMS0) && (mode & CR17_CMS1) &&
+           ((mode & CR17_WB) || (r->crtc[CRTC_UNDERLINE_LOCATION] & CR14_DW));
 }
 
-/* Lines that double scanning or the row scan counter repeats are fetched again: the address says nothing else. */
+/* What the line shows: in video memory, or gathered. */
+static const u8 *line_fetch(const Scanout *s, const Beam *b, u32 *gathered, u32 n)
+{
+    if (contiguous(s, b, n)) return s->vram + scanout_fetch_at(s, b->address, b->scan);
+    for (u32 x = 0; x < n; x++) gathered[x] = load32(s->vram + scanout_fetch_at(s, b->address + x, b->scan));
+    return (const u8 *)gathered;
+}
+
+/* Does the line show what the one above it shows? */
+static bool repeats(const Scanout *s, const Beam *b, const Beam *above)
+{
+    u8 mode = s->now.crtc[CRTC_MODE_CONTROL];
+    bool by_scan = !(mode & CR17_CMS0) || !(mode & CR17_CMS1);
+    return b->y && b->address == above->address && b->pan == above->pan &&
+           (!by_scan || b->scan == above->scan);
+}
+
+/* The guest may write meanwhile: what is drawn is the copy. */
+static bool line_update(Scanout *s, const Beam *b, u32 n)
+{
+    u32 gathered[LINE_PIXELS / 8];
+    u32 *copy = (u32 *)(void *)s->copy + (size_t)b->y * n;
+    const u8 *from = line_fetch(s, b, gathered, n);
+    if (!s->redraw && !memcmp(copy, from, n * sizeof *copy)) return false;
+    memcpy(copy, from, n * sizeof *copy);
+    line_draw(s, copy, n);
+    return true;
+}
+
 void planes_update(Scanout *s)
 {
-    u32 fetched[MAX_COLUMNS * 2], n = characters(s) + 1;
-    u32 stride = n * sizeof *fetched;
+    u32 width = s->pic.width, n = characters(s) + 1;
+    Beam above = {0};
+    bool changed = false;
     for (Beam b = beam_start(s); b.y < s->pic.height; beam_next(s, &b)) {
-        u8 *copy = s->copy + (size_t)b.y * stride;
-        line_fetch(s, &b, fetched, n);
-        if (!s->redraw && !memcmp(copy, fetched, stride)) continue;
-        memcpy(copy, fetched, stride);
-        line_draw(s, fetched, n);
-        memcpy(s->pixels + (size_t)b.y * s->pic.width, s->line + b.pan, s->pic.width * sizeof *s->pixels);
-        scanout_dirty(s, b.y, 1);
+        u32 *to = s->pixels + (size_t)b.y * width;
+        if (!repeats(s, &b, &above)) changed = line_update(s, &b, n);
+        if (changed) {
+            memcpy(to, s->line + b.pan, width * sizeof *to);
+            scanout_dirty(s, b.y, 1);
+        }
+        above = b;
     }
 }
 

@@ -36,10 +36,11 @@ struct Scanout {
     u32 cursor;     /* address counter at which the cursor is */
     bool blink_off; /* blinking characters are dark now */
     bool cursor_on;
-    u16 *cells;       /* [MAX_COLUMNS * CRTC_MAX_HEIGHT] */
-    u32 *cell_drawn;  /* the same with CELL_ flags */
-    bool cells_valid; /* ... is what the picture shows */
-    u8 font[2][FONT_BYTES];
+    u16 *cells;             /* [MAX_COLUMNS * CRTC_MAX_HEIGHT] */
+    u32 *cell_drawn;        /* the same with CELL_ flags */
+    bool cells_valid;       /* ... is what the picture shows */
+    u8 font[2][FONT_BYTES]; /* map B, map A */
+    bool one_font;          /* they are the same: only the first is used */
     /* graphics: what was fetched for each line, or the rows of a linear mode */
     u8 *copy;
     u32 line[LINE_PIXELS]; /* one line of pixels, and what panning pushes out */

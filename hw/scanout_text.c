@@ -30,20 +30,25 @@ static u32 row_lines(const ScreenState *r)
 
 static u32 font_address(u32 select) { return (select & 3) * 0x4000 + (select & 4) * 0x800; }
 
+static bool font_take(const Scanout *s, u8 *font, u32 from)
+{
+    const u8 *plane = s->vram + (from * 4 & s->vram_mask) + FONT_PLANE;
+    u8 differs = 0;
+    for (u32 n = 0; n < FONT_BYTES; n++) {
+        differs |= font[n] ^ plane[4 * n];
+        font[n] = plane[4 * n];
+    }
+    return differs;
+}
+
 /* Take both fonts; true if they are not those that were used last. */
 static bool fonts_take(Scanout *s)
 {
     u32 sel = s->now.seq[SEQ_CHARACTER_MAP_SELECT];
-    u32 from[2] = {font_address((sel & 3) | (sel >> 2 & 4)), font_address((sel >> 2 & 3) | (sel >> 3 & 4))};
-    bool changed = false;
-    for (u32 f = 0; f < 2; f++) {
-        const u8 *plane = s->vram + (from[f] * 4 & s->vram_mask) + FONT_PLANE;
-        for (u32 n = 0; n < FONT_BYTES; n++) {
-            changed |= s->font[f][n] != plane[4 * n];
-            s->font[f][n] = plane[4 * n];
-        }
-    }
-    return changed;
+    u32 b = font_address((sel & 3) | (sel >> 2 & 4)), a = font_address((sel >> 2 & 3) | (sel >> 3 & 4));
+    bool changed = font_take(s, s->font[0], b);
+    s->one_font = a == b;
+    return s->one_font ? changed : changed | font_take(s, s->font[1], a);
 }
 
 /* --- one cell -------------------------------------------------------------------------------------------- */
@@ -57,7 +62,7 @@ static bool in_cursor(const ScreenState *r, u32 scan)
 static u32 dots_of(const Scanout *s, u32 cell, u32 scan)
 {
     const ScreenState *r = &s->now;
-    u32 ch = cell & 0xff, attr = cell >> 8 & 0xff, font = attr >> 3 & 1;
+    u32 ch = cell & 0xff, attr = cell >> 8 & 0xff, font = s->one_font ? 0 : attr >> 3 & 1;
     if (cell & CELL_CURSOR && in_cursor(r, scan)) return 0x1ff;
     if (cell & CELL_DARK) return 0;
     if ((attr & 7) == 1 && scan == (r->crtc[CRTC_UNDERLINE_LOCATION] & 0x1fu)) return 0x1ff;

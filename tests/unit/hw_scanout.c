@@ -527,6 +527,37 @@ static void what_is_drawn_anew_is_all_that_changed(void **state)
     }
 }
 
+/* --- what a picture costs: RING3_SCANOUT_BENCH=1 ---------------------------------------------------------- */
+
+static void bench(const char *name)
+{
+    enum { ROUNDS = 100 };
+    update();
+    u64 t0 = host_now_ns();
+    for (u32 n = 0; n < ROUNDS; n++) update();
+    u64 t1 = host_now_ns();
+    for (u32 n = 0; n < ROUNDS; n++) { /* a colour changes: all is drawn */
+        out(0x3c8, 7), out(0x3c9, (u8)n), out2(0x3c9, 2, 3);
+        update();
+    }
+    u64 t2 = host_now_ns();
+    print_message("%-18s still %6.1f us, drawn anew %7.1f us\n", name, (double)(t1 - t0) / ROUNDS / 1e3,
+                  (double)(t2 - t1) / ROUNDS / 1e3);
+}
+
+static void what_a_picture_costs(void **state)
+{
+    (void)state;
+    if (!getenv("RING3_SCANOUT_BENCH")) return;
+    bench("text 80x25");
+    mode_set(&mode_12), bench("mode 12h");
+    mode_set(&mode_13), bench("mode 13h");
+    mode_set(&mode_4), bench("mode 4");
+    vbe(800, 600, 16), bench("800x600x16");
+    vbe(1024, 768, 32), bench("1024x768x32");
+    vbe(1600, 1200, 32), bench("1600x1200x32");
+}
+
 #undef TEST
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
@@ -553,6 +584,7 @@ int main(void)
         TEST(planar_vbe),
         TEST(any_registers_have_a_picture),
         TEST(what_is_drawn_anew_is_all_that_changed),
+        TEST(what_a_picture_costs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
