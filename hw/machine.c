@@ -45,6 +45,7 @@ struct Machine {
     Pit pit;
     Rtc rtc;
     Kbc kbc;
+    Speaker speaker;
     Sysctl sysctl;
     Uart uart[2];
     Parallel parallel;
@@ -108,6 +109,12 @@ static void deadline_moved(void *machine, u64 guest_ns)
     if (m->events.deadline) m->events.deadline(m->events.ctx, guest_ns);
 }
 
+static void speaker_changed(void *machine, const SpeakerEvent *event)
+{
+    Machine *m = machine;
+    if (m->events.speaker) m->events.speaker(m->events.ctx, event);
+}
+
 /* --- the wiring diagram ---------------------------------------------------------------------------------- */
 
 static IrqLine irq(Machine *m, int n) { return piix3_isa_irq(&m->isa_bridge, n); }
@@ -149,7 +156,8 @@ static bool machine_wire(Machine *m)
     pit_watch_tick(&m->pit, pic_irq0_waits, &m->pic);
     rtc_init(&m->rtc, bus, clock, irq(m, 8), c->rtc_base_unix_s);
     kbc_init(&m->kbc, bus, clock, &keyboard);
-    sysctl_init(&m->sysctl, bus, &m->pit, reset, a20, irq(m, 13));
+    speaker_init(&m->speaker, &m->pit, clock, speaker_changed, m);
+    sysctl_init(&m->sysctl, bus, &m->pit, &m->speaker, reset, a20, irq(m, 13));
     uart_init(&m->uart[0], bus, 0x3f8, clock, c->serial[0], irq(m, 4), "com1");
     uart_init(&m->uart[1], bus, 0x2f8, clock, c->serial[1], irq(m, 3), "com2");
     parallel_init(&m->parallel, bus, 0x378, clock, c->parallel, irq(m, 7), "lpt1");

@@ -7,6 +7,7 @@
 #include "hw/clock.h"
 #include "hw/drive.h"
 #include "hw/screen.h"
+#include "hw/speaker.h"
 #include "mmu/phys.h"
 
 typedef struct MachineConfig {
@@ -37,8 +38,9 @@ typedef struct MachineEvents {
     void (*reset)(void *ctx);            /* 0xCF9, 0x64/0xFE, port 92 */
     void (*poweroff)(void *ctx);         /* PM1_CNT SLP_EN with S5 */
     void (*debug_exit)(void *ctx, u32 value);
-    void (*a20)(void *ctx, bool enabled);      /* after phys_set_a20 */
-    void (*deadline)(void *ctx, u64 guest_ns); /* earliest timer deadline changed */
+    void (*a20)(void *ctx, bool enabled);                  /* after phys_set_a20 */
+    void (*deadline)(void *ctx, u64 guest_ns);             /* earliest timer deadline changed */
+    void (*speaker)(void *ctx, const SpeakerEvent *event); /* guest time; what it is from now on */
 } MachineEvents;
 
 typedef struct Machine Machine;

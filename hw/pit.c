@@ -192,6 +192,32 @@ static void irq0_restart(Pit *p, u64 t)
     irq0_arm(p, t);
 }
 
+/* --- the speaker ----------------------------------------------------------------------------------------- */
+
+static void channel2_changed(Pit *p)
+{
+    if (p->channel2_changed) p->channel2_changed(p->channel2_ctx);
+}
+
+void pit_watch_channel2(Pit *p, void (*changed)(void *ctx), void *ctx)
+{
+    p->channel2_changed = changed;
+    p->channel2_ctx = ctx;
+}
+
+u32 pit_wave2(Pit *p, bool *level)
+{
+    PitChannel *c = &p->channel[2];
+    u64 t = now_tick(p), e;
+    channel_settle(c, t);
+    e = elapsed(c, t);
+    *level = true;
+    if (c->mode == 3 && c->count && !c->stopped) return c->cr;
+    if (c->mode > 1) return 0;
+    *level = channel_out(c, t);
+    return c->count && !c->stopped && e < c->count ? (u32)(c->count - e) : 0;
+}
+
 /* --- reads ----------------------------------------------------------------------------------------------- */
 
 static u8 read_half(PitChannel *c, u16 value)
@@ -266,6 +292,7 @@ static void write_control(Pit *p, u8 v)
     *c = (PitChannel){
         .mode = mode > 5 ? mode & 3 : mode, .rw = v >> 4 & 3, .bcd = v & 1, .gate = c->gate, .stopped = true};
     if (n == 0) irq0_restart(p, t);
+    if (n == 2) channel2_changed(p);
 }
 
 /* The count is complete in cr. */
@@ -324,7 +351,9 @@ static void pit_write(void *dev, u32 offset, u32 value, unsigned bytes)
     if (offset == 0) irq0_run(p);
     u64 t = now_tick(p);
     channel_settle(c, t);
-    if (write_half(c, (u8)value, t) && offset == 0) irq0_restart(p, t);
+    if (!write_half(c, (u8)value, t)) return;
+    if (offset == 0) irq0_restart(p, t);
+    if (offset == 2) channel2_changed(p);
 }
 
 /* --- events ---------------------------------------------------------------------------------------------- */
@@ -361,6 +390,7 @@ void pit_set_gate2(Pit *p, bool level)
         gate_rises(c, t);
     else
         gate_falls(c, t);
+    channel2_changed(p);
 }
 
 void pit_watch_tick(Pit *p, bool (*tick_waits)(void *ctx), void *ctx)

@@ -37,6 +37,8 @@ typedef struct Pit {
     u32 missed;                    /* edges that were due and that the guest will still get */
     bool (*tick_waits)(void *ctx); /* IRQ0 is enabled and its last edge not yet taken; NULL: not known */
     void *tick_ctx;
+    void (*channel2_changed)(void *ctx); /* NULL: nobody listens */
+    void *channel2_ctx;
 } Pit;
 #define PIT_NEVER UINT64_MAX
 
@@ -46,7 +48,11 @@ void pit_reset(Pit *p);
 void pit_watch_tick(Pit *p, bool (*tick_waits)(void *ctx), void *ctx);
 void pit_set_gate2(Pit *p, bool level); /* port 61h bit 0 */
 bool pit_out2(Pit *p);                  /* level of OUT2 now */
-bool pit_refresh(Pit *p);               /* port 61h bit 4: toggles with every refresh request, 15.085 us */
+/* What OUT2 does from now on if nobody interferes, as hw/speaker.h describes it: returns ticks, sets *level. */
+u32 pit_wave2(Pit *p, bool *level);
+/* Call `changed` whenever pit_wave2 may have changed for another reason than time. */
+void pit_watch_channel2(Pit *p, void (*changed)(void *ctx), void *ctx);
+bool pit_refresh(Pit *p); /* port 61h bit 4: toggles with every refresh request, 15.085 us */
 /* Input clock ticks (1.193182 MHz) since power-on, and the first nanosecond of a tick. */
 u64 pit_ticks(u64 ns);
 u64 pit_tick_ns(u64 tick);

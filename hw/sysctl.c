@@ -7,12 +7,18 @@
  * The A20 gate has two handles, here and in the keyboard controller. The last one moved wins, both show the gate;
  * machine.c joins them.
  *
- * Not implemented: NMI sources (61h bits 6-7 read 0), sound of the speaker.
+ * Not implemented: NMI sources (61h bits 6-7 read 0).
  */
 #include "hw/sysctl.h"
 
 enum { PORT_A_RESET = 0x01, PORT_A_A20 = 0x02 };
-enum { PORT_B_GATE2 = 0x01, PORT_B_WRITABLE = 0x0f, PORT_B_REFRESH = 0x10, PORT_B_OUT2 = 0x20 };
+enum {
+    PORT_B_GATE2 = 0x01,
+    PORT_B_SPEAKER = 0x02,
+    PORT_B_WRITABLE = 0x0f,
+    PORT_B_REFRESH = 0x10,
+    PORT_B_OUT2 = 0x20
+};
 
 /* --- reads ----------------------------------------------------------------------------------------------- */
 
@@ -55,6 +61,7 @@ static void port_b_write(void *dev, u32 offset, u32 value, unsigned bytes)
     (void)offset, (void)bytes;
     s->port_b = value & PORT_B_WRITABLE;
     pit_set_gate2(s->pit, value & PORT_B_GATE2);
+    speaker_set_data(s->speaker, value & PORT_B_SPEAKER);
 }
 
 static void ferr_write(void *dev, u32 offset, u32 value, unsigned bytes)
@@ -87,6 +94,7 @@ void sysctl_reset(Sysctl *s)
     s->port_b = 0;
     s->ferr = false;
     pit_set_gate2(s->pit, false);
+    speaker_set_data(s->speaker, false);
     irq_set(&s->irq13, false);
 }
 
@@ -94,9 +102,9 @@ static const IoOps port_a_ops = {port_a_read, port_a_write, 1, 1};
 static const IoOps port_b_ops = {port_b_read, port_b_write, 1, 1};
 static const IoOps ferr_ops = {ferr_read, ferr_write, 1, 1};
 
-void sysctl_init(Sysctl *s, Bus *bus, Pit *pit, IrqLine reset, IrqLine a20, IrqLine irq13)
+void sysctl_init(Sysctl *s, Bus *bus, Pit *pit, Speaker *speaker, IrqLine reset, IrqLine a20, IrqLine irq13)
 {
-    *s = (Sysctl){.pit = pit, .reset = reset, .a20 = a20, .irq13 = irq13};
+    *s = (Sysctl){.pit = pit, .speaker = speaker, .reset = reset, .a20 = a20, .irq13 = irq13};
     sysctl_reset(s);
     bus_add_ports(bus, 0x61, 1, &port_b_ops, s, "port61");
     bus_add_ports(bus, 0x92, 1, &port_a_ops, s, "port92");

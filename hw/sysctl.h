@@ -4,6 +4,7 @@
 
 #include "hw/irq.h"
 #include "hw/pit.h"
+#include "hw/speaker.h"
 #include "mmu/bus.h"
 
 typedef struct Sysctl {
@@ -11,12 +12,13 @@ typedef struct Sysctl {
     u8 port_b; /* 61h, writable bits 0-3 */
     bool ferr; /* the FPU's error pin */
     Pit *pit;
+    Speaker *speaker;
     IrqLine reset; /* pulsed high to reset the machine */
     IrqLine a20;   /* the guest moved the A20 gate */
     IrqLine irq13;
 } Sysctl;
 
-void sysctl_init(Sysctl *s, Bus *bus, Pit *pit, IrqLine reset, IrqLine a20, IrqLine irq13);
+void sysctl_init(Sysctl *s, Bus *bus, Pit *pit, Speaker *speaker, IrqLine reset, IrqLine a20, IrqLine irq13);
 void sysctl_reset(Sysctl *s);
 void sysctl_a20_changed(Sysctl *s, bool enabled); /* somebody moved the gate: what port 92h shows */
 void sysctl_ferr(Sysctl *s, bool level);          /* FERR# of the CPU (true: asserted) */

@@ -12,6 +12,7 @@ static struct {
     bool intr_level, a20_level;
     u32 exit_value;
     u64 deadline;
+    SpeakerEvent speaker;
 } seen;
 
 static void intr(void *c, bool level) { (void)c, seen.intr++, seen.intr_level = level; }
@@ -21,7 +22,9 @@ static void debug_exit(void *c, u32 v) { (void)c, seen.exits++, seen.exit_value 
 static void a20(void *c, bool on) { (void)c, seen.a20++, seen.a20_level = on; }
 static void deadline(void *c, u64 ns) { (void)c, seen.deadline = ns; }
 
-static const MachineEvents events = {NULL, intr, reset, poweroff, debug_exit, a20, deadline};
+static void speaker(void *c, const SpeakerEvent *e) { (void)c, seen.speaker = *e; }
+
+static const MachineEvents events = {NULL, intr, reset, poweroff, debug_exit, a20, deadline, speaker};
 
 /* A floppy whose every sector is zeros. */
 static int floppy_read(Medium *d, u64 sector, void *to, u32 count)
@@ -203,6 +206,16 @@ static void port_61_times_with_channel_2(void **state)
     assert_int_equal(in(0x61) & 0x10, refresh ^ 0x10);
 }
 
+static void channel_2_and_port_61_are_heard(void **state)
+{
+    (void)state;
+    out(0x43, 0xb6), out2(0x42, 0xa9, 0x04);
+    out(0x61, in(0x61) | 3);
+    assert_int_equal(seen.speaker.ticks, 1193);
+    machine_reset(m);
+    assert_int_equal(seen.speaker.ticks | seen.speaker.level, 0);
+}
+
 static void unclaimed_ports_read_ones(void **state)
 {
     (void)state;
@@ -338,6 +351,7 @@ int main(void)
         TEST(a20_has_two_handles),
         TEST(power_off_and_debug_exit),
         TEST(port_61_times_with_channel_2),
+        TEST(channel_2_and_port_61_are_heard),
         TEST(unclaimed_ports_read_ones),
         TEST(without_firmware_the_board_is_ready_for_a_kernel),
         TEST(with_firmware_chips_are_as_at_reset),

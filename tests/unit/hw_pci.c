@@ -1,4 +1,4 @@
-/* hw_pci.c - PCI configuration, host bridge segments, ISA bridge with its reset register; debug ports; DMA file. */
+/* hw_pci.c - PCI configuration, host bridge segments, ISA bridge with its reset register; debug ports. */
 #include "hw_bench.h"
 
 #include "hw/debugcon.h"
