@@ -253,6 +253,54 @@ static void run_line(void *monitor, const char *line)
     put(m, PROMPT);
 }
 
+/* --- completion ------------------------------------------------------------------------------------------ */
+
+/* How many of the words begin with `begun`; *found the first, *alike how much of it all have in common. */
+static unsigned words_with(const Word *words, const char *begun, const Word **found, size_t *alike)
+{
+    unsigned count = 0;
+    for (size_t n; words->name; words++) {
+        if (strncmp(words->name, begun, strlen(begun))) continue;
+        if (!count++) {
+            *found = words;
+            *alike = strlen(words->name);
+        }
+        for (n = 0; n < *alike && words->name[n] == (*found)->name[n]; n++) continue;
+        *alike = n;
+    }
+    return count;
+}
+
+static void list_words(Monitor *m, const Word *words, const char *begun)
+{
+    put(m, "\n");
+    for (; words->name; words++) {
+        if (strncmp(words->name, begun, strlen(begun))) continue;
+        put(m, words->name);
+        put(m, " ");
+    }
+    put(m, "\n" PROMPT);
+    readline_show(&m->line);
+}
+
+static void complete(void *monitor, const char *begun)
+{
+    Monitor *m = monitor;
+    const Word *words = monitor_words, *found = NULL;
+    size_t alike = 0;
+    begun += strspn(begun, " ");
+    if (!strncmp(begun, "info ", 5)) words = info_words;
+    if (!strncmp(begun, "info ", 5) || !strncmp(begun, "help ", 5)) begun += 5 + strspn(begun + 5, " ");
+    unsigned count = words_with(words, begun, &found, &alike);
+    if (!count) return;
+    if (count > 1 && alike == strlen(begun)) {
+        list_words(m, words, begun);
+        return;
+    }
+    readline_insert(&m->line, found->name + strlen(begun), (u32)(alike - strlen(begun)));
+    if (count == 1) readline_insert(&m->line, " ", 1);
+}
+
 /* --- clients --------------------------------------------------------------------------------------------- */
 
 static void begin(Monitor *m)
@@ -302,6 +350,7 @@ void monitor_new(Channel *channel)
     CHECK(m, "no memory");
     m->channel = channel;
     readline_init(&m->line, put_bytes, run_line, m);
+    m->line.complete = complete;
     while (*at) at = &(*at)->next;
     *at = m;
 }

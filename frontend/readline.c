@@ -1,6 +1,6 @@
 /* readline.c - see readline.h.
  *
- * Keys: Backspace, Delete, arrows, Home, End, Ctrl-A/B/D/E/F/H/K/N/P/U/W, Enter (CR, LF or both). The terminal is moved
+ * Keys: Backspace, Delete, arrows, Home, End, Tab, Ctrl-A/B/D/E/F/H/K/N/P/U/W, Enter (CR, LF or both). The terminal is moved
  * by backspaces and "erase to the end of the line" only, never by writing the prompt anew: programs that drive a
  * monitor wait for the prompt. What is too long for the line is ignored, and so is what is no character.
  */
@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { CTRL_A = 1, CTRL_B, CTRL_D = 4, CTRL_E, CTRL_F, CTRL_H = 8, LF = 10, CTRL_K, CR = 13 };
+enum { CTRL_A = 1, CTRL_B, CTRL_D = 4, CTRL_E, CTRL_F, CTRL_H = 8, TAB, LF, CTRL_K, CR = 13 };
 enum { CTRL_N = 14, CTRL_P = 16, CTRL_U = 21, CTRL_W = 23, ESC = 27, DEL = 127 };
 
 static void echo(Readline *r, const char *bytes, u32 n)
@@ -85,6 +85,25 @@ static void erase_to_end(Readline *r)
     show_rest(r);
 }
 
+void readline_insert(Readline *r, const char *text, u32 n)
+{
+    while (n--) insert(r, (u8)*text++);
+}
+
+void readline_show(Readline *r)
+{
+    echo(r, r->line, r->length);
+    echo_back(r, r->length - r->cursor);
+}
+
+static void complete(Readline *r)
+{
+    char begun[READLINE_BYTES];
+    memcpy(begun, r->line, r->cursor);
+    begun[r->cursor] = 0;
+    if (r->complete) r->complete(r->ctx, begun);
+}
+
 /* --- history --------------------------------------------------------------------------------------------- */
 
 static void remember(Readline *r)
@@ -157,6 +176,7 @@ static void control_key(Readline *r, u8 byte)
     case LF: enter(r); break;
     case DEL:
     case CTRL_H: erase(r, r->cursor > 0); break;
+    case TAB: complete(r); break;
     case CTRL_U: erase(r, r->cursor); break;
     case CTRL_K: erase_to_end(r); break;
     case CTRL_W: erase_word(r); break;

@@ -8,7 +8,8 @@ enum { READLINE_BYTES = 4096, READLINE_HISTORY = 32 };
 
 typedef struct Readline {
     void (*echo)(void *ctx, const char *bytes, u32 n);
-    void (*run)(void *ctx, const char *line); /* the line is done; it may not be changed meanwhile */
+    void (*run)(void *ctx, const char *line);       /* the line is done; it may not be changed meanwhile */
+    void (*complete)(void *ctx, const char *begun); /* Tab, with the line up to the cursor; NULL: nothing */
     void *ctx;
     char line[READLINE_BYTES];
     u32 length, cursor;
@@ -23,5 +24,8 @@ void readline_init(Readline *r, void (*echo)(void *ctx, const char *bytes, u32 n
                    void (*run)(void *ctx, const char *line), void *ctx);
 void readline_restart(Readline *r); /* forget the line that is being typed */
 void readline_key(Readline *r, u8 byte);
+/* For `complete`: as if typed; and show the line again, after something else was written. */
+void readline_insert(Readline *r, const char *text, u32 n);
+void readline_show(Readline *r);
 
 #endif

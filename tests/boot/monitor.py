@@ -391,12 +391,34 @@ def test_shared_terminal():
         vm.expect_exit(0, 3)
 
 
+def test_shared_socket():
+    vm = run("echo", "-serial", "mon:unix:%s,server=on" % ser)
+    c = Client(vm, ser)
+    for _ in range(2):
+        serial_works(c)
+        c.send("\1cinfo status\n")
+        c.expect(r"monitor - type 'help'.*VM status: running\r\n\(ring3\) $")
+        c.send("\1c")
+        c.expect("\n")
+        serial_works(c)
+        c.close()
+        c = Client(vm, ser)
+    c.send("\1cquit\n")
+    vm.expect_exit(0)
+
+
 def test_monitor_on_stdio():
     vm = run("echo", "-monitor", "stdio", "-serial", "unix:%s,server=on,wait=off" % ser, tty=True)
     vm.expect(r"\(ring3\) ")
     vm.send("stpo\b\bop\rinfo status\r")
     vm.expect("VM status: paused")
-    vm.send("\33[A\r") # once more
+    vm.send("info st\t\r") # completed
+    vm.expect(r"info status \r+\nVM status: paused")
+    vm.send("inf\tst\b\bs\t\r")
+    vm.expect(r"status \r+\nVM status: paused")
+    vm.send("system_\t") # listed
+    vm.expect(r"system_powerdown system_reset \r+\n\(ring3\) system_")
+    vm.send("\25\33[A\r") # once more
     vm.expect("VM status: paused")
     vm.send("\3")
     vm.expect_exit(130, 3)
