@@ -1,8 +1,8 @@
 /* ide.c - the IDE function of the 82371SB (PIIX3), 00:01.1: two channels, their registers, and who is selected.
  *
  * ATA/ATAPI-6 (T13 1410D) chapters 6-9; 82371SB datasheet (290550) 2.3, 2.7. Ports: 1F0-1F7 and 3F6 (IRQ14), 170-177
- * and 376 (IRQ15); 16 bus master ports at BAR4. What disks and CD drives do with a command is in ata.c and
- * atapi.c; the bus master in bmdma.c.
+ * and 376 (IRQ15); 16 bus master ports at BAR4. What disks and CD drives do with a command is in ata.c,
+ * atapi.c and mmc.c; the bus master in bmdma.c.
  *
  * A command makes the drive busy; after BUSY_NS, or when the guest has looked at a status register twice, it takes its
  * next step (IdeStep): offer a block of data, or end. A guest that polls needs no timer (nIEN): none is armed for

@@ -1,5 +1,5 @@
 /* ide.h - the PIIX3's IDE function: two channels with two drives each. See ide.c (channels and registers), ata.c (disks),
- * atapi.c (CD drives), bmdma.c (bus master).
+ * atapi.c and mmc.c (CD drives), bmdma.c (bus master).
  */
 #ifndef RING3_IDE_H
 #define RING3_IDE_H
