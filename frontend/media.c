@@ -148,6 +148,12 @@ static const char *locks_take(int fd, bool writes)
     return NULL;
 }
 
+static void locks_drop(int fd)
+{
+    struct flock l = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = LOCK_USED, .l_len = LOCK_REFUSED};
+    fcntl(fd, F_OFD_SETLK, &l);
+}
+
 /* --- opening --------------------------------------------------------------------------------------------- */
 
 static bool wrong(const MediaSpec *s, Problem *p, const char *what)
@@ -251,7 +257,8 @@ void media_close(Medium *m)
 
 static bool may_open(Drive *d, bool force, Problem *p)
 {
-    if (base_fpu_park) base_fpu_park(); /* the C library may use the FPU, where the guest's state may be live */
+    if (base_fpu_park)
+        base_fpu_park(); /* the C library may use the FPU, where the guest's state may be live */
     if (!d->locked || force || d->tray_open) return true;
     d->eject_wanted = true;
     if (d->moved) d->moved(d->ctx);
@@ -263,7 +270,10 @@ bool media_change(Drive *d, const MediaSpec *spec, bool force, Problem *p)
     if (!may_open(d, force, p)) return false;
     MediaSpec s = *spec;
     s.readonly |= d->cdrom;
+    Image *old = (Image *)d->medium;
+    if (old) locks_drop(old->fd); /* it may be the same file, and goes anyway */
     Medium *m = media_open(&s, p);
+    if (!m && old) locks_take(old->fd, !old->medium.readonly && old->overlay < 0);
     if (!m) return false;
     d->locked = d->eject_wanted = false;
     media_close(drive_change(d, m));

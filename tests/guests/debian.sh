@@ -1,6 +1,7 @@
 #!/bin/bash
 # debian.sh DIR - an unmodified Debian kernel and busybox for i386, and an initramfs that ends in a shell:
 #   DIR/vmlinuz   linux-image-686 (non-PAE)      DIR/initramfs.gz   busybox-static and tests/guests/init
+#   DIR/initramfs-disk.gz   the same with the kernel's modules for IDE disks, CDs and ext4
 # Packages come from the host's own apt sources, by an apt state of our own in DIR: no foreign architecture is added to
 # the host and no root is needed. What is there already is kept; nothing is downloaded then.
 # Exit code 77: they could not be had, and the last line says why.
@@ -13,14 +14,27 @@ dir=$(cd "$1" && pwd)
 
 . "$here/packages.sh"
 
+# In the order in which they are loaded.
+modules="crc32c_generic scsi_common scsi_mod libata ata_piix crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi sd_mod
+    cdrom sr_mod crc16 mbcache jbd2 ext4 isofs"
+
 kernel() {
     state
     # The first fetch updates the lists, which the name of the real package is read from.
     fetch linux-image-686 || skip "no Debian guest: linux-image-686 could not be downloaded (see $apt/log)"
     package=$(dpkg-deb -f "$apt"/linux-image-686_*.deb Depends | sed -n 's/^\(linux-image-[^ ,]*\).*/\1/p')
     fetch "$package" || skip "no Debian guest: $package could not be downloaded (see $apt/log)"
-    dpkg-deb --fsys-tarfile "$apt/$package"_*.deb | tar -xO --wildcards './boot/vmlinuz-*' >"$dir/vmlinuz.new"
-    rm -f "$apt"/*.deb
+    rm -rf "$apt/kernel"
+    mkdir -p "$apt/kernel"
+    dpkg-deb -x "$apt/$package"_*.deb "$apt/kernel"
+    rm -rf "$apt"/*.deb "$dir/modules"
+    mkdir "$dir/modules"
+    number=10
+    for m in $modules; do
+        find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules/$number-$m.ko" \;
+        number=$((number + 1))
+    done
+    cp "$apt/kernel"/boot/vmlinuz-* "$dir/vmlinuz.new"
     mv "$dir/vmlinuz.new" "$dir/vmlinuz"
 }
 
@@ -34,26 +48,30 @@ busybox() {
 }
 
 # The same bytes from the same busybox and init: sorted names, no times, root's files.
-initramfs() {
+initramfs() { # initramfs NAME [FOLDER OF MODULES]
     root=$dir/root
     rm -rf "$root"
     for d in bin dev etc mnt proc root run sys tmp; do mkdir -p "$root/$d"; done
     cp "$dir/busybox" "$root/bin/busybox"
     cp "$here/init" "$root/init"
+    [ $# -eq 1 ] || cp -r "$2" "$root/modules"
     chmod 755 "$root/init" "$root/bin/busybox"
     echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
     echo 'root:x:0:' >"$root/etc/group"
     find "$root" -exec touch -h -d @0 {} +
-    (cd "$root" && find . | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -o -H newc | gzip -9n) >"$dir/initramfs.new"
+    (cd "$root" && find . | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -o -H newc | gzip -9n) >"$dir/$1.new"
     rm -rf "$root"
-    mv "$dir/initramfs.new" "$dir/initramfs.gz"
+    mv "$dir/$1.new" "$dir/$1.gz"
 }
 
 exec 9>"$dir/.lock" # two tests may want them at once
 flock 9
-[ -s "$dir/vmlinuz" ] || kernel
+[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] || kernel
 [ -s "$dir/busybox" ] || busybox
-for part in "$here/init" "$here/debian.sh" "$dir/busybox"; do
-    [ "$dir/initramfs.gz" -nt "$part" ] || { initramfs; break; }
+for part in "$here/init" "$here/debian.sh" "$dir/busybox" "$dir/vmlinuz"; do
+    [ "$dir/initramfs-disk.gz" -nt "$part" ] && continue
+    initramfs initramfs
+    initramfs initramfs-disk "$dir/modules"
+    break
 done
 rm -rf "$dir/apt"

@@ -161,6 +161,13 @@ static void media_are_changed_and_ejected(void **state)
     d.locked = false;
     assert_true(media_change(&d, &s, false, &problem));
     assert_true(d.medium->sectors == 16 && d.medium->readonly && moves == 2);
+    assert_true(media_change(&d, &s, false, &problem)); /* the same once more */
+    d.cdrom = false;
+    assert_true(media_change(&d, &s, false, &problem));
+    assert_true(!d.medium->readonly && media_change(&d, &s, false, &problem));
+    assert_false(media_change(&d, &none, false, &problem));
+    assert_null(open_image(1, true, false)); /* still locked */
+    d.cdrom = true;
     d.locked = true;
     assert_false(media_eject(&d, false, &problem));
     assert_true(media_eject(&d, true, &problem));
@@ -171,6 +178,11 @@ static void media_are_changed_and_ejected(void **state)
 }
 
 /* --- options --------------------------------------------------------------------------------------------- */
+
+static void options_free(DriveOptions *o) /* names that -drive gave; the others are the command line's */
+{
+    for (int n = 0; n < DRIVE_COUNT; n++) free((char *)(uintptr_t)o->drive[n].path);
+}
 
 static void options_fill_the_bays(void **state)
 {
@@ -194,6 +206,7 @@ static void options_fill_the_bays(void **state)
     assert_true(bay[DRIVE_IDE_0].cdrom && bay[DRIVE_IDE_0].medium->readonly);
     assert_true(bay[DRIVE_FLOPPY_B].present && !bay[DRIVE_FLOPPY_B].medium);
     for (int n = 0; n < DRIVE_COUNT; n++) media_close(bay[n].medium);
+    options_free(&o);
 }
 
 static void commas_in_names_are_doubled(void **state)
@@ -203,6 +216,7 @@ static void commas_in_names_are_doubled(void **state)
     drive_options_init(&o);
     assert_true(drive_option_drive(&o, "file=a,,b,bus=1,unit=1", &problem));
     assert_string_equal(o.drive[DRIVE_IDE_3].path, "a,b");
+    options_free(&o);
 }
 
 static void boot_order_words(void **state)

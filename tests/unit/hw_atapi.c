@@ -254,6 +254,72 @@ static void a_large_image_is_a_dvd_that_may_end_oddly(void **state)
     assert_true(reply[511] != 0 && reply[512] == 0 && reply[2047] == 0);
 }
 
+/* --- the fuzzer ------------------------------------------------------------------------------------------ */
+
+static u64 seed;
+static u32 rnd(void)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (u32)(seed >> 32);
+}
+
+static u8 rnd_of(const u8 *list, u32 n) { return rnd() % 8 ? list[rnd() % n] : (u8)rnd(); }
+
+/* Commands that a guest could give, with registers, packets and descriptors of all kinds. */
+static void random_command(u16 base)
+{
+    static const u8 commands[] = {0x20, 0x24, 0x25, 0x29, 0x30, 0x34, 0x35, 0x39, 0x40, 0x91,
+                                  0xa0, 0xa0, 0xa0, 0xa0, 0xa0, 0xa1, 0xb0, 0xc4, 0xc5, 0xc6,
+                                  0xc8, 0xca, 0xe4, 0xe7, 0xe8, 0xec, 0xef, 0xf8, 0x08, 0x90};
+    static const u8 packets[] = {0x00, 0x03, 0x12, 0x15, 0x1a, 0x1b, 0x1e, 0x25, 0x28,
+                                 0x28, 0x2b, 0x42, 0x43, 0x44, 0x46, 0x4a, 0x51, 0x52,
+                                 0x55, 0x5a, 0xa8, 0xad, 0xb9, 0xbd, 0xbe, 0xbe};
+    for (u16 n = 1; n < 6; n++) out((u16)(base + n), rnd() % 3 ? (u8)(rnd() % 4) : (u8)rnd());
+    out((u16)(base + 6), (u8)(0xa0 | (rnd() & 0x50) | (rnd() % 4 ? 0 : rnd() & 0xf)));
+    out((u16)(base + 7), rnd_of(commands, sizeof commands));
+    u8 packet[12];
+    for (u32 n = 0; n < 12; n++) packet[n] = rnd() % 3 ? 0 : (u8)rnd();
+    packet[0] = rnd_of(packets, sizeof packets);
+    if (rnd() % 8) data_put(base, packet, 12);
+}
+
+static void random_descriptors(u16 bm)
+{
+    for (u32 n = 0; n < 4; n++)
+        prd(n, rnd() % 4 ? rnd() % (17 << 20) : rnd(), rnd() % 3 ? rnd() % 4096 : rnd(), n == 3);
+    bus_port_out(bus, (u16)(bm + 4), rnd() % 8 ? PRD : rnd(), 4);
+    out(bm, (u8)rnd() & 9);
+}
+
+static void random_commands_do_no_harm(void **state)
+{
+    (void)state;
+    const char *count = getenv("FUZZ_IDE"), *from = getenv("FUZZ_SEED");
+    seed = from ? strtoull(from, NULL, 0) : 1;
+    bays[0] = (Drive){.present = true, .medium = medium_make(0, 5000)};
+    bays[1] = (Drive){.present = true, .medium = medium_make(1, 77)};
+    bays[3] = (Drive){.present = true, .cdrom = true};
+    media[1].medium.readonly = true;
+    ide_init(ide, &pci, bus, phys, &clk, bays, wire_line(&irq14), wire_line(&irq15));
+    ide_reset(ide, true);
+    for (u32 n = count ? (u32)strtoul(count, NULL, 0) : 30000; n; n--) {
+        u16 base = rnd() & 1 ? 0x1f0 : 0x170, bm = base == 0x1f0 ? BM : BM + 8;
+        random_command(base);
+        if (rnd() % 2) random_descriptors(bm);
+        if (rnd() % 4) clock_advance(&clk, rnd() % 3 * 10000);
+        for (u32 i = rnd() % 5 ? rnd() % 600 : rnd() % 6000; i; i--)
+            rnd() & 1 ? (void)bus_port_in(bus, base, 2u << (i & 1))
+                      : bus_port_out(bus, base, rnd(), 2u << (i & 1));
+        in((u16)(base + rnd() % 8));
+        if (rnd() % 64 == 0) out((u16)(base + 0x206), (u8)rnd() & 0x86);
+        if (rnd() % 64 == 0) bays[2].tray_open = rnd() & 1, atapi_moved(&ide->channel[1].drive[0]);
+        if (rnd() % 1024 == 0) ide_reset(ide, rnd() & 1);
+        media[0].bad = rnd() % 4 ? UINT64_MAX : rnd() % 8;
+        for (int c = 0; c < 2; c++)
+            for (int i = 0; i < 2; i++) assert_true(ide->channel[c].drive[i].end <= IDE_BUFFER_BYTES);
+    }
+}
+
 #undef TEST
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, ide_down)
 
@@ -268,6 +334,7 @@ int main(void)
         TEST(mode_select_takes_its_parameters),
         TEST(a_changed_disc_is_told_twice),
         TEST(the_guest_locks_and_opens_the_tray),
+        TEST(random_commands_do_no_harm),
         TEST(a_large_image_is_a_dvd_that_may_end_oddly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

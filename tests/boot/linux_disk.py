@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""linux_disk.py RING3 GUEST-SCRIPT GUEST-DIR - Debian's kernel on an IDE disk and a CD: DMA, contents, durability, speed.
+
+What the guest wrote and synced is in the image after a SIGKILL of ring3; its file system is clean for the host's e2fsck; a
+snapshot leaves the image alone; a CD that is changed through the monitor is noticed.
+"""
+import hashlib
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+
+from vm import Vm, check, main, skip
+
+ring3, script, guests = sys.argv[1:4]
+PROMPT = r"guest# "
+DISK_MIB, CD_BYTES = 96, 5 * 2048 * 1000 + 512 # the CD ends with a quarter of a sector
+
+
+def guest():
+    made = subprocess.run([script, guests], stderr=subprocess.PIPE)
+    if made.returncode == 77:
+        skip(made.stderr.decode().strip().split("\n")[-1])
+    check(made.returncode == 0, "no guest: " + made.stderr.decode())
+
+
+def start(*args):
+    vm = Vm([ring3, "-m", "256", "-kernel", guests + "/vmlinuz", "-initrd", guests + "/initramfs-disk.gz", "-append",
+             "console=ttyS0", "-serial", "stdio", "-display", "none", *args], tty=True)
+    vm.expect("GUEST-READY", 120)
+    vm.expect(PROMPT, 20)
+    command(vm, "dmesg -n 1")
+    return vm
+
+
+def command(vm, text, pattern=None, timeout=60):
+    """Type it; the match of the pattern in its output, once the prompt is back."""
+    vm.send(text + "\r")
+    begin = vm.seen
+    vm.expect(r"\n(?s:.*)" + PROMPT, timeout)
+    output = vm.output[begin:vm.seen].split("\n", 1)[1]
+    if pattern is None:
+        return output
+    found = re.search(pattern, output)
+    check(found, "%r is not in the output of %s:\n%s" % (pattern, text, output))
+    return found
+
+
+def random_file(path, count):
+    data = random.Random(count).randbytes(count)
+    with open(path, "wb") as f:
+        f.write(data)
+    return hashlib.md5(data + bytes(-count % 2048)).hexdigest()
+
+
+def md5(path):
+    with open(path, "rb") as f:
+        return hashlib.md5(f.read()).hexdigest()
+
+
+def monitor(path, text):
+    """One command to the monitor; it must have nothing to say."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.settimeout(10)
+        answer = ""
+        while not answer.endswith("(ring3) "):
+            answer += s.recv(4096).decode()
+        s.sendall(text.encode() + b"\n")
+        while answer.count("(ring3) ") < 2:
+            answer += s.recv(4096).decode()
+    check("Error" not in answer, "monitor: " + answer)
+
+
+def changing(vm, socket_path, folder):
+    other = folder + "/other"
+    total = random_file(other, 3 << 20)
+    monitor(socket_path, 'change ide1-cd0 "%s"' % other)
+    command(vm, "dd if=/dev/sr0 of=/dev/null count=1") # nobody polls in this guest: the first to look hears of the change
+    command(vm, "md5sum /dev/sr0", total)
+    monitor(socket_path, "eject ide1-cd0")
+    command(vm, "dd if=/dev/sr0 of=/dev/null count=1", "No medium found")
+
+
+def reading(folder, disk, cd):
+    sums = random_file(disk, DISK_MIB << 20), random_file(cd, CD_BYTES)
+    socket_path = folder + "/monitor"
+    vm = start("-hda", disk, "-cdrom", cd, "-monitor", "unix:%s,server=on,wait=off" % socket_path)
+    found = command(vm, "dmesg")
+    check("ata1.00: ATA-6: RING3 HARDDISK" in found and "ata2.00: ATAPI: RING3 CD-ROM" in found, "no drives:\n" + found)
+    command(vm, "cat /sys/class/ata_device/dev1.0/dma_mode", "DMA")
+    command(vm, "md5sum /dev/sda /dev/sr0", r"%s  /dev/sda\s+%s  /dev/sr0" % sums)
+    count = int(command(vm, "grep ata_piix /proc/interrupts", r"14: +(\d+)").group(1))
+    check(count < DISK_MIB * 20 + 500, "%d interrupts for %d MiB: no DMA" % (count, DISK_MIB))
+    rate = command(vm, "time dd if=/dev/sda of=/dev/null bs=1M iflag=direct", r"real\s+0m ([\d.]+)s").group(1)
+    print("read: %d MiB in %s s" % (DISK_MIB, rate))
+    command(vm, "blockdev --getsz /dev/sr0", str((CD_BYTES + 2047) // 2048 * 4))
+    changing(vm, socket_path, folder)
+    check(md5(disk) == sums[0], "reading changed the image")
+    vm.send("poweroff -f\r")
+    vm.expect_exit(0, 30)
+
+
+def writing(disk):
+    vm = start("-hda", disk)
+    command(vm, "mke2fs /dev/sda && mount -t ext4 /dev/sda /mnt && cp -a /bin /modules /mnt && echo kept > /mnt/word")
+    command(vm, "cd /mnt && md5sum bin/busybox modules/* > sums; cd /; sync; echo do''ne", "done")
+    command(vm, "dd if=/dev/zero of=/mnt/unsynced bs=1M count=4")
+    vm.kill() # SIGKILL: nobody gets the chance to save anything
+    e2fsck = shutil.which("e2fsck") or "/sbin/e2fsck"
+    vm = start("-hda", disk)
+    command(vm, "mount -t ext4 /dev/sda /mnt && cd /mnt && cat word", "kept")
+    command(vm, "md5sum -c sums | grep -vc OK", r"^0\r")
+    command(vm, "cd /; rm -f /mnt/unsynced; umount /mnt; sync")
+    vm.send("poweroff -f\r")
+    vm.expect_exit(0, 30)
+    if os.path.exists(e2fsck):
+        fsck = subprocess.run([e2fsck, "-fn", disk], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        check(fsck.returncode == 0, "e2fsck: " + fsck.stdout.decode())
+
+
+def snapshot(disk):
+    before = md5(disk)
+    vm = start("-drive", "file=%s,format=raw,snapshot=on" % disk)
+    command(vm, "mount -t ext4 /dev/sda /mnt && echo lost > /mnt/word && umount /mnt && mount -t ext4 /dev/sda /mnt")
+    command(vm, "cat /mnt/word", "lost")
+    vm.kill()
+    check(md5(disk) == before, "the snapshot changed the image")
+    vm = start("-drive", "file=%s,format=raw,readonly=on" % disk)
+    command(vm, "dd if=/dev/zero of=/dev/sda bs=512 count=1 conv=fsync; echo = $?", r"= 1\r")
+    vm.kill()
+    check(md5(disk) == before, "a write reached a read-only image")
+
+
+def all_tests():
+    guest()
+    with tempfile.TemporaryDirectory() as folder:
+        disk, cd = folder + "/disk", folder + "/cd"
+        reading(folder, disk, cd)
+        writing(disk)
+        snapshot(disk)
+
+
+main(all_tests)
