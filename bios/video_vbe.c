@@ -17,22 +17,22 @@ typedef struct VbeMode {
 } VbeMode;
 
 static const VbeMode vbe_modes[] = {
-    {0x100, 640, 400, 8},   {0x101, 640, 480, 8},    {0x102, 800, 600, 4},    {0x103, 800, 600, 8},
-    {0x104, 1024, 768, 4},  {0x105, 1024, 768, 8},   {0x106, 1280, 1024, 4},  {0x107, 1280, 1024, 8},
-    {0x108, 80, 60, 0},     {0x109, 132, 25, 0},     {0x10a, 132, 43, 0},     {0x10b, 132, 50, 0},
-    {0x10c, 132, 60, 0},    {0x10d, 320, 200, 15},   {0x10e, 320, 200, 16},   {0x10f, 320, 200, 24},
-    {0x110, 640, 480, 15},  {0x111, 640, 480, 16},   {0x112, 640, 480, 24},   {0x113, 800, 600, 15},
-    {0x114, 800, 600, 16},  {0x115, 800, 600, 24},   {0x116, 1024, 768, 15},  {0x117, 1024, 768, 16},
-    {0x118, 1024, 768, 24}, {0x119, 1280, 1024, 15}, {0x11a, 1280, 1024, 16}, {0x11b, 1280, 1024, 24},
-    {0x11c, 1600, 1200, 8}, {0x11d, 1600, 1200, 15}, {0x11e, 1600, 1200, 16}, {0x11f, 1600, 1200, 24},
-    {0x140, 320, 200, 32},  {0x141, 640, 400, 32},   {0x142, 640, 480, 32},   {0x143, 800, 600, 32},
-    {0x144, 1024, 768, 32}, {0x145, 1280, 1024, 32}, {0x146, 320, 200, 8},    {0x147, 1600, 1200, 32},
-    {0x148, 1152, 864, 8},  {0x149, 1152, 864, 15},  {0x14a, 1152, 864, 16},  {0x14b, 1152, 864, 24},
-    {0x14c, 1152, 864, 32}, {0x150, 640, 400, 15},   {0x151, 640, 400, 16},   {0x152, 640, 400, 24},
-    {0x153, 320, 240, 8},   {0x154, 320, 240, 15},   {0x155, 320, 240, 16},   {0x156, 320, 240, 24},
-    {0x157, 320, 240, 32},  {0x158, 512, 384, 8},    {0x159, 512, 384, 15},   {0x15a, 512, 384, 16},
-    {0x15b, 512, 384, 24},  {0x15c, 512, 384, 32},   {0x178, 1280, 800, 16},  {0x179, 1280, 800, 24},
-    {0x17a, 1280, 800, 32}, {0x17b, 1280, 800, 8},   {0x17c, 1280, 800, 15},
+    {0x100, 640, 400, 8},    {0x101, 640, 480, 8},    {0x102, 800, 600, 4},   {0x103, 800, 600, 8},
+    {0x105, 1024, 768, 8},   {0x107, 1280, 1024, 8},  {0x108, 80, 60, 0},     {0x109, 132, 25, 0},
+    {0x10a, 132, 43, 0},     {0x10b, 132, 50, 0},     {0x10c, 132, 60, 0},    {0x10d, 320, 200, 15},
+    {0x10e, 320, 200, 16},   {0x10f, 320, 200, 24},   {0x110, 640, 480, 15},  {0x111, 640, 480, 16},
+    {0x112, 640, 480, 24},   {0x113, 800, 600, 15},   {0x114, 800, 600, 16},  {0x115, 800, 600, 24},
+    {0x116, 1024, 768, 15},  {0x117, 1024, 768, 16},  {0x118, 1024, 768, 24}, {0x119, 1280, 1024, 15},
+    {0x11a, 1280, 1024, 16}, {0x11b, 1280, 1024, 24}, {0x11c, 1600, 1200, 8}, {0x11d, 1600, 1200, 15},
+    {0x11e, 1600, 1200, 16}, {0x11f, 1600, 1200, 24}, {0x140, 320, 200, 32},  {0x141, 640, 400, 32},
+    {0x142, 640, 480, 32},   {0x143, 800, 600, 32},   {0x144, 1024, 768, 32}, {0x145, 1280, 1024, 32},
+    {0x146, 320, 200, 8},    {0x147, 1600, 1200, 32}, {0x148, 1152, 864, 8},  {0x149, 1152, 864, 15},
+    {0x14a, 1152, 864, 16},  {0x14b, 1152, 864, 24},  {0x14c, 1152, 864, 32}, {0x150, 640, 400, 15},
+    {0x151, 640, 400, 16},   {0x152, 640, 400, 24},   {0x153, 320, 240, 8},   {0x154, 320, 240, 15},
+    {0x155, 320, 240, 16},   {0x156, 320, 240, 24},   {0x157, 320, 240, 32},  {0x158, 512, 384, 8},
+    {0x159, 512, 384, 15},   {0x15a, 512, 384, 16},   {0x15b, 512, 384, 24},  {0x15c, 512, 384, 32},
+    {0x178, 1280, 800, 16},  {0x179, 1280, 800, 24},  {0x17a, 1280, 800, 32}, {0x17b, 1280, 800, 8},
+    {0x17c, 1280, 800, 15},
 };
 enum { VBE_MODES = sizeof vbe_modes / sizeof *vbe_modes };
 
@@ -191,7 +191,7 @@ static u16 vbe_mode_info(Frame r)
     poke8(es, (u16)(di + 25), text ? 4 : v->bits);
     poke8(es, (u16)(di + 26), 1);
     poke8(es, (u16)(di + 27), text ? 0 : planar ? 3 : v->bits == 8 ? 4 : 6);
-    u16 pages = text ? 1 : (u16)(memory_blocks() / size_blocks(v));
+    u16 pages = text || planar ? 1 : (u16)(memory_blocks() / size_blocks(v));
     poke8(es, (u16)(di + 29), (u8)((pages > 256 ? 256 : pages) - 1));
     poke8(es, (u16)(di + 30), 1);
     if (v->bits > 8) {
@@ -252,9 +252,29 @@ static void text_set(const VbeMode *v)
     CURSOR_SHAPE = 0x0607;
 }
 
+/* 800x600 in planes needs the VGA's registers only: mode 12h with other timings. */
+static void planar_set(const VbeMode *v, u16 flags)
+{
+    static const u8 timing[8] = {0x7f, 0x63, 0x64, 0x82, 0x6b, 0x1b, 0x72, 0xf0};
+    const Params *p = &video_params[0x1b];
+    params_load(p);
+    outb(MISC, 0x27);
+    reg_set(CRTC, 0x11, 0);
+    for (u8 i = 0; i < 8; i++) reg_set(CRTC, i, timing[i]);
+    reg_set(CRTC, 0x09, 0x60);
+    reg_set(CRTC, 0x10, 0x58);
+    reg_set(CRTC, 0x12, 0x57);
+    reg_set(CRTC, 0x13, 50);
+    reg_set(CRTC, 0x15, 0x58);
+    reg_set(CRTC, 0x16, 0x71);
+    reg_set(CRTC, 0x11, 0x8c);
+    data_area(v, p);
+    if (!(flags & VBE_NO_CLEAR)) mode_clear(&kinds[1]);
+}
+
 static void graphics_set(const VbeMode *v, u16 flags)
 {
-    const Params *p = &video_params[v->bits == 4 ? 0x1b : 0x1c];
+    const Params *p = &video_params[0x1c];
     params_load(p);
     dispi_set(DISPI_XRES, v->width);
     dispi_set(DISPI_YRES, v->height);
@@ -286,10 +306,12 @@ static u16 vbe_set(Frame r)
     VIDEO_CONTROL = (u8)((VIDEO_CONTROL & 0x7d) | (bx & VBE_NO_CLEAR ? 0x80 : 0));
     EQUIPMENT = (u16)((EQUIPMENT & ~0x30) | 0x20);
     DISPLAY_CODE = 8;
-    if (v->bits)
-        graphics_set(v, bx);
-    else
+    if (!v->bits)
         text_set(v);
+    else if (v->bits == 4)
+        planar_set(v, bx);
+    else
+        graphics_set(v, bx);
     const Mode *m = vbe_mode_now();
     if (!(VIDEO_FLAGS & FLAGS_NO_PALETTE)) dac_load(m->dac);
     if (!v->bits) {
@@ -336,20 +358,30 @@ static const VbeMode *vbe_graphics_now(void)
     return v && v->bits ? v : 0;
 }
 
+/* Planar lines: 256 KiB in four planes; the CRTC counts a line in words. */
+static u16 width_now(const VbeMode *v)
+{
+    return v->bits == 4 ? (u16)(reg_get(CRTC, 0x13) * 16) : dispi_get(DISPI_VIRT_WIDTH);
+}
+
+static u32 plane_bytes(const VbeMode *v) { return v->bits == 4 ? 0x10000 : (u32)memory_blocks() << 16; }
+
 static u16 vbe_line_length(Frame r)
 {
     const VbeMode *v = vbe_graphics_now();
     if (!v) return WRONG_MODE;
     u8 bytes = (u8)((v->bits + 7) / 8);
-    u32 memory = (u32)memory_blocks() << 16;
-    u32 widest = memory / v->height / (v->bits == 4 ? 4 : 1);
+    u32 memory = plane_bytes(v), widest = memory / v->height;
     if (widest > 0x7ff8) widest = 0x7ff8;
     u16 width = r->cx;
     if (r->bl == 2) width = (u16)(v->bits == 4 ? width * 8 : (width + bytes - 1) / bytes);
     if (r->bl == 0 || r->bl == 2) {
-        width = (u16)((width + 7) & ~7);
+        width = (u16)(v->bits == 4 ? (width + 15) & ~15 : (width + 7) & ~7);
         if (width < v->width || line_bytes(v, width) > widest) return (u16)(0x0200 | 0x4f);
-        dispi_set(DISPI_VIRT_WIDTH, width);
+        if (v->bits == 4)
+            reg_set(CRTC, 0x13, (u8)(width / 16));
+        else
+            dispi_set(DISPI_VIRT_WIDTH, width);
     } else if (r->bl == 3) {
         r->bx = (u16)widest;
         r->cx = (u16)(v->bits == 4 ? widest * 8 : widest / bytes);
@@ -358,10 +390,10 @@ static u16 vbe_line_length(Frame r)
     } else if (r->bl != 1) {
         return FAILED;
     }
-    width = dispi_get(DISPI_VIRT_WIDTH);
+    width = width_now(v);
     r->cx = width;
     r->bx = line_bytes(v, width);
-    u32 lines = memory / (v->bits == 4 ? 4 : 1) / (r->bx ? r->bx : 1);
+    u32 lines = memory / (r->bx ? r->bx : 1);
     r->dx = (u16)(lines > 0xffff ? 0xffff : lines);
     return OK;
 }
@@ -378,17 +410,28 @@ static u16 vbe_start(Frame r)
 {
     const VbeMode *v = vbe_graphics_now();
     if (!v) return WRONG_MODE;
+    u16 pitch = line_bytes(v, width_now(v));
+    bool planar = v->bits == 4;
+    if (!pitch) return FAILED;
     if (r->bl == 1) {
+        u16 start = (u16)(reg_get(CRTC, 12) << 8 | reg_get(CRTC, 13));
         r->bh = 0;
-        r->cx = dispi_get(DISPI_X);
-        r->dx = dispi_get(DISPI_Y);
+        r->cx = planar ? (u16)(start % pitch * 8) : dispi_get(DISPI_X);
+        r->dx = planar ? start / pitch : dispi_get(DISPI_Y);
         return OK;
     }
     if (r->bl & 0x7f) return FAILED;
-    u32 lines = ((u32)memory_blocks() << 16) / (v->bits == 4 ? 4 : 1);
-    u16 pitch = line_bytes(v, dispi_get(DISPI_VIRT_WIDTH));
-    if ((u32)(r->dx + v->height) * pitch > lines) return FAILED;
+    if ((u32)(r->dx + v->height) * pitch > plane_bytes(v)) return FAILED;
     if (r->bl & 0x80) wait_retrace();
+    if (planar) {
+        u16 start = (u16)(r->dx * pitch + r->cx / 8);
+        reg_set(CRTC, 12, (u8)(start >> 8));
+        reg_set(CRTC, 13, (u8)start);
+        inb(status_port());
+        outb(AC, 0x33);
+        outb(AC, r->cx & 7);
+        return OK;
+    }
     dispi_set(DISPI_X, r->cx);
     dispi_set(DISPI_Y, r->dx);
     return OK;
