@@ -119,6 +119,7 @@ static void hide_cursor(void) { int10(0x0100, 0, 0x2000, 0); }
 static void text_picture(u8 columns, u8 rows)
 {
     u8 wide = columns >= 80;
+    int10(0x1003, 0, 0, 0);         /* blinking pictures have no hash */
     for (u16 a = 0; a < 256; a++) { /* every attribute, and every character */
         cursor((u8)(1 + (a >> 4)), (u8)((a & 15) * 2 + 2));
         int10((u16)(0x0900 | 'A'), a, 1, 0);
