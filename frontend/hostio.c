@@ -1,9 +1,8 @@
 /* hostio.c - the I/O thread, and how it and the vCPU thread wake each other.
  *
  * The thread sleeps in ppoll() on a timerfd for the clock's next deadline, an eventfd (`kick`) by which the vCPU
- * thread asks for its care, and the descriptors of the channels (channel.c: standard input, sockets, ptys); and for
- * signals, which it takes only there. All it
- * does to the machine is cpu_attention(): the vCPU thread then does the work in its service hook. (No signalfd: who
+ * thread asks for its care, the window's socket (display.c), and the descriptors of the channels (channel.c: standard
+ * input, sockets, ptys); and for signals, which it takes only there. All it does to the machine is cpu_attention(): the vCPU thread then does the work in its service hook. (No signalfd: who
  * polls one is woken by every signal of the process, of which the windows' SIGSEGVs are many.)
  *
  * Waking the vCPU (no wake-up may be lost, none should cost a system call while it runs):
@@ -40,13 +39,14 @@
 
 #include "cpu/cpu.h"
 #include "frontend/channel.h"
+#include "frontend/display.h"
 #include "frontend/tty.h"
 
 enum { STOP_PATIENCE_MS = 1000 };
 enum { OURS = ATT_CLOCK | ATT_IO | ATT_STOP | ATT_RESET | ATT_NMI };
 static const int taken_signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGTSTP,
                                     SIGCONT, SIGUSR1, SIGUSR2, SIGALRM};
-enum { FD_KICK, FD_TIMER, FD_CHANNELS, FD_MOST = FD_CHANNELS + CHANNELS_MAX * CHANNEL_POLLS };
+enum { FD_KICK, FD_TIMER, FD_DISPLAY, FD_CHANNELS, FD_MOST = FD_CHANNELS + CHANNELS_MAX * CHANNEL_POLLS };
 
 static struct {
     Vcpu *c;
@@ -190,6 +190,7 @@ static void wait_for_events(struct pollfd *p, const sigset_t *blocked)
 {
     unsigned n = channels_count(), entries = FD_CHANNELS + n * CHANNEL_POLLS;
     int ms = atomic_load(&io.stop_wanted) ? STOP_PATIENCE_MS : -1;
+    p[FD_DISPLAY] = (struct pollfd){display_fd(), POLLIN, 0};
     for (unsigned i = 0; i < n; i++)
         ms = sooner(ms, channels_prepare(i, p + FD_CHANNELS + i * CHANNEL_POLLS));
     const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
@@ -207,11 +208,20 @@ static void channels_serve(const struct pollfd *p)
         raise_attention(ATT_IO);
 }
 
+static void display_serve(void)
+{
+    unsigned what = display_ready();
+    if (what & DISPLAY_INPUT) raise_attention(ATT_IO);
+    if (what & DISPLAY_QUIT) want_stop(0);
+    if (what & DISPLAY_DIED) want_stop(1);
+}
+
 static void lose_patience(void)
 {
     if (!atomic_load(&io.stop_wanted) || host_now_ns() - io.stop_since_ns < STOP_PATIENCE_MS * 1000000ull)
         return;
     tty_restore();
+    display_stop();
     _exit(hostio_exit_code());
 }
 
@@ -228,6 +238,7 @@ static void *thread_main(void *unused)
         if (p[FD_KICK].revents) drain(io.kick);
         if (atomic_load(&io.signals)) signals_came();
         if (p[FD_TIMER].revents) timer_went_off();
+        if (p[FD_DISPLAY].revents) display_serve();
         channels_serve(p + FD_CHANNELS);
     }
     return NULL;
@@ -283,4 +294,5 @@ void hostio_stop(void)
     }
     channels_close();
     tty_restore();
+    display_stop();
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "frontend/channel.h"
+#include "frontend/display.h"
 #include "frontend/hostio.h"
 #include "frontend/monitor.h"
 #include "frontend/pc.h"
@@ -82,6 +83,26 @@ static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Pr
     return open_video_bios(o, cfg, p);
 }
 
+static bool uses_terminal(const Options *o)
+{
+    bool used = o->debugcon.kind == CHAR_STDIO || o->parallel.kind == CHAR_STDIO;
+    for (int n = 0; n < SERIAL_PORTS; n++) used |= o->serial[n].kind == CHAR_STDIO;
+    for (int n = 0; n < o->monitor_count; n++) used |= o->monitor[n].kind == CHAR_STDIO;
+    return used;
+}
+
+/* Everything that may be wrong comes first, the window next, and while it opens, the machine. */
+static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Boot *boot, Problem *p)
+{
+    DisplayOptions display = o->display;
+    display.name = o->name;
+    if (o->no_vga) display.kind = DISPLAY_NONE;
+    if (!display_start(&display, uses_terminal(o), p)) return false;
+    cfg->screen = display_screen();
+    return pc_start(pc, o, cfg, boot, p) && display_attach(machine_phys(pc->machine), p) &&
+           hostio_start(&pc->cpu, p);
+}
+
 static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
 {
     MachineConfig cfg = {.ram_bytes = o->ram_bytes,
@@ -93,7 +114,7 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
     return open_first_code(o, boot, &cfg, p) && open_backends(o, &cfg, p) &&
            drives_open(&o->drives, cfg.drive, p) && open_trace(o, p) &&
-           pc_start(pc, o, &cfg, o->kernel ? boot : NULL, p) && hostio_start(&pc->cpu, p);
+           start_machine(pc, o, &cfg, o->kernel ? boot : NULL, p);
 }
 
 int main(int argc, char **argv)
@@ -107,6 +128,7 @@ int main(int argc, char **argv)
     hostio_block_signals();
     tty_guard();
     if (!start(&pc, &o, &boot, &p)) {
+        display_stop();
         say("%s", p.text);
         return 1;
     }

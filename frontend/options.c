@@ -15,6 +15,7 @@
 
 #include "frontend/say.h"
 #include "frontend/suggest.h"
+#include "frontend/typing.h"
 
 typedef struct Option {
     const char *name, *value; /* value: what help calls it; NULL: takes none */
@@ -189,12 +190,28 @@ static OptionsResult set_stopped(Options *o, const char *value)
 
 static OptionsResult set_display(Options *o, const char *value)
 {
+    static const char *const names[] = {
+        [DISPLAY_NONE] = "none", [DISPLAY_SDL] = "sdl", [DISPLAY_CURSES] = "curses"};
     Words w;
-    (void)o;
-    if (!strcmp(value, "none")) return OPTIONS_RUN;
     words_begin(&w, value);
-    words_offer(&w, "none");
+    for (unsigned n = DISPLAY_NONE; n < ARRAY_LEN(names); n++) {
+        if (!strcmp(value, names[n])) {
+            o->display.kind = (DisplayKind)n;
+            return OPTIONS_RUN;
+        }
+        words_offer(&w, names[n]);
+    }
     return words_refuse(&w, "-display", value);
+}
+
+static OptionsResult set_layout(Options *o, const char *value)
+{
+    Words w;
+    o->display.layout = value;
+    if (layout_find(value)) return OPTIONS_RUN;
+    words_begin(&w, value);
+    for (unsigned n = 0; layout_name(n); n++) words_offer(&w, layout_name(n));
+    return words_refuse(&w, "-k", value);
 }
 
 static OptionsResult set_vga(Options *o, const char *value)
@@ -353,7 +370,13 @@ static OptionsResult set_append(Options *o, const char *value) { return o->appen
 static OptionsResult set_nographic(Options *o, const char *value)
 {
     (void)value;
+    o->display.kind = DISPLAY_NONE;
     return o->nographic = true, OPTIONS_RUN;
+}
+static OptionsResult set_full_screen(Options *o, const char *value)
+{
+    (void)value;
+    return o->display.full_screen = true, OPTIONS_RUN;
 }
 static OptionsResult set_no_reboot(Options *o, const char *value)
 {
@@ -430,7 +453,11 @@ static const Option options[] = {
     {"S", NULL, set_stopped, "do not start; the monitor's word 'cont' does"},
     {"name", "NAME", set_name, "the machine's name"},
     {"rtc", "base=BASE", set_rtc, "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]"},
-    {"display", "none", set_display, "no window"},
+    {"display", "sdl|curses|none", set_display,
+     "the screen in a window, in the terminal or nowhere (default: the first that is possible)"},
+    {"full-screen", NULL, set_full_screen, "the window takes the whole screen"},
+    {"k", "LAYOUT", set_layout,
+     "keyboard of the guest for text that is typed: en-us (default), en-gb, de, fr"},
     {"nographic", NULL, set_nographic, "no window; serial port and monitor on the terminal (mon:stdio)"},
     {"vga", "std|none", set_vga, "the graphics card: VGA with Bochs VBE (default), or none"},
     {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
@@ -460,7 +487,8 @@ static OptionsResult show_help(Options *o, const char *value)
                  options[n].value ? options[n].value : "");
         printf("  %-30s %s\n", left, options[n].help);
     }
-    printf("\nOn a terminal: Ctrl-A X ends ring3, Ctrl-A H lists the keys; all others go to the guest.\n"
+    printf("\nIn the window: Ctrl+Alt+H lists the keys; a click takes the mouse, Ctrl+Alt+G releases it.\n"
+           "On a terminal: Ctrl-A X ends ring3, Ctrl-A H lists the keys; all others go to the guest.\n"
            "Exit code: 0 power-off, quit or reset under -no-reboot; 1 bad usage; 128+n signal n; from\n"
            "isa-debug-exit (value << 1) | 1.\n");
     return OPTIONS_DONE;

@@ -4,6 +4,7 @@
 
 #include "cpu/cpu.h"
 #include "frontend/charspec.h"
+#include "frontend/display.h"
 #include "frontend/drive_options.h"
 
 typedef enum Accel { ACCEL_TRANSLATE, ACCEL_INTERP } Accel;
@@ -21,6 +22,7 @@ typedef struct Options {
     CharSpec debugcon, parallel;
     bool has_debugcon, has_parallel;
     const char *name; /* NULL: not given */
+    DisplayOptions display;
     bool start_stopped;
     bool rtc_given;
     s64 rtc_base_unix_s;

@@ -10,6 +10,7 @@
 #include "frontend/pc.h"
 
 #include "frontend/disasm.h"
+#include "frontend/display.h"
 #include "frontend/fwfiles.h"
 #include "frontend/hostio.h"
 #include "frontend/monitor.h"
@@ -70,6 +71,17 @@ static bool reset(void *ctx)
     return place(pc, &pc->problem);
 }
 
+/* What the person did in the window. */
+static void serve_display(Pc *pc)
+{
+    unsigned asked = display_service(pc->machine);
+    if (!(asked & ASKED_PAUSE)) return;
+    if (pc->paused)
+        pc_continue(pc);
+    else
+        pc_pause(pc);
+}
+
 static bool is_leaving(Pc *pc) { return atomic_load(&pc->cpu.attention) & ATT_STOP; }
 
 /* The machine is held: time stands still, and only monitors and signals are listened to. */
@@ -81,6 +93,7 @@ static void park(Pc *pc)
         u32 bits = atomic_fetch_and(&pc->cpu.attention, ~(u32)(ATT_IO | ATT_CLOCK | ATT_RESET));
         if (bits & ATT_RESET && !reset(pc)) stop(pc, STOP_RESET);
         monitors_service(pc);
+        serve_display(pc);
         if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
     }
 }
@@ -131,6 +144,7 @@ static void service(void *ctx)
     Pc *pc = ctx;
     if (!pc->paused) machine_service(pc->machine);
     monitors_service(pc);
+    serve_display(pc);
     park(pc);
     if (!is_leaving(pc)) speed_service(pc);
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
@@ -149,6 +163,7 @@ void pc_pause(Pc *pc)
 {
     pc->paused = true;
     clock_stop(machine_clock(pc->machine));
+    display_show_state(true, 0);
 }
 
 void pc_continue(Pc *pc)
@@ -156,6 +171,7 @@ void pc_continue(Pc *pc)
     pc->paused = false;
     pc->started = true;
     clock_cont(machine_clock(pc->machine));
+    display_show_state(false, 0);
 }
 
 void pc_quit(Pc *pc) { stop(pc, STOP_QUIT); }

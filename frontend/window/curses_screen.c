@@ -303,6 +303,17 @@ static void choose_locale(void)
     if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0) setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/* Arrows are sent in two ways, and terminals do not all keep to what TERM says. */
+static void know_both_arrows(void)
+{
+    static const struct {
+        const char *sent;
+        int key;
+    } arrows[] = {{"\033[A", KEY_UP},   {"\033[B", KEY_DOWN}, {"\033[C", KEY_RIGHT},
+                  {"\033[D", KEY_LEFT}, {"\033[H", KEY_HOME}, {"\033[F", KEY_END}};
+    for (unsigned n = 0; n < ARRAY_LEN(arrows); n++) define_key(arrows[n].sent, arrows[n].key);
+}
+
 bool curses_open(Session *s, char *why, u32 bytes)
 {
     t.s = s;
@@ -319,6 +330,7 @@ bool curses_open(Session *s, char *why, u32 bytes)
     nonl();
     nodelay(stdscr, TRUE);
     keypad(stdscr, TRUE);
+    know_both_arrows();
     make_pairs();
     return true;
 }

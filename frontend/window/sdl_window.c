@@ -334,7 +334,7 @@ static int listen_to_machine(void *socket)
         SDL_Event e = {.type = w.note};
         if (poll(&p, 1, -1) <= 0) continue;
         bool ended = p.revents & (POLLHUP | POLLERR | POLLNVAL);
-        if (SDL_PushEvent(&e) == 1) SDL_SemWait(w.noted);
+        if (SDL_PushEvent(&e) == 1 && !ended) SDL_SemWait(w.noted);
         if (ended) return 0;
     }
 }
@@ -343,6 +343,7 @@ static int listen_to_machine(void *socket)
 
 static void set_hints(void)
 {
+    SDL_SetHint(SDL_HINT_VIDEODRIVER, "x11,wayland"); /* not what it has for hosts without a desktop */
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0"); /* see this file's head */
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
@@ -406,6 +407,7 @@ void sdl_run(Session *s)
         next = earlier(next, now + 1000000000u);
     }
     sound_end();
+    SDL_SemPost(w.noted); /* it may have put another note */
     SDL_WaitThread(w.listener, NULL);
     SDL_Quit();
 }

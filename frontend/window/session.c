@@ -110,6 +110,7 @@ void session_end(Session *s)
 
 /* --- keys ------------------------------------------------------------------------------------------------ */
 
+/* Keys that text is typed with are not in `held`: the person may let go of Ctrl meanwhile. */
 void session_key(Session *s, u8 key, bool down)
 {
     u8 bit = (u8)BIT(key & 7), *byte = &s->held[key >> 3];
@@ -162,7 +163,7 @@ u64 session_typing(Session *s, u64 now_ns)
     if (s->typed.head == s->typed.tail) return UINT64_MAX;
     if (now_ns >= s->typed.next_ns) {
         KeyEdge e = s->typed.edge[s->typed.tail++ % TYPED_MAX];
-        session_key(s, e.key, e.down);
+        session_send(s, WINDOW_KEY, e.key, e.down, 0, 0);
         s->typed.next_ns = now_ns + TYPING_GAP_NS;
     }
     return s->typed.next_ns;

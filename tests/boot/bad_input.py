@@ -125,7 +125,8 @@ def options():
     bad(k + ["-parallel", "null", "-parallel", "null"], "-parallel")
     for date in "", "base=", "utc", "base=ut", "base=2006-02-30", "base=2006-06-17T16", "base=2006-06-17T25:00:00", "base=2006-06-17x":
         bad(k + ["-rtc", date], "-rtc", date, "2006-06-17T16:01:21")
-    bad(k + ["-display", "sdl"], "-display", "sdl", "none")
+    bad(k + ["-display", "gtk"], "-display", "gtk", "none")
+    bad(k + ["-k", "martian"], "-k", "martian", "en-us")
     bad(k + ["-d", "in_asm,out_sam"], "-d", "out_sam", "out_asm")
     bad(k + ["-d", ""], "-d")
     bad(k + ["-D", "/none/there"], "-D", "/none/there")

@@ -1,5 +1,6 @@
 """fake_machine.py - the machine's end of frontend/window_protocol.h, for tests of ring3-window without a guest."""
 import array
+import atexit
 import fcntl
 import os
 import select
@@ -14,7 +15,7 @@ PAGE = 4096
 EDGES = 8192
 SCREEN = (16 + 8 * EDGES + PAGE - 1) // PAGE * PAGE # where the ScreenState is in WindowShared
 SHARED_BYTES = SCREEN + 65536
-DISPI = SCREEN + 832 # ScreenState.dispi
+SEQ_RESET, ATTR_INDEX, DISPI = SCREEN + 1, SCREEN + 61, SCREEN + 832 # in ScreenState
 VRAM_BYTES = 16 << 20
 F_ADD_SEALS, F_SEAL_SHRINK = 1033, 2
 
@@ -23,8 +24,8 @@ class FakeMachine:
     def __init__(self, program, *args, **how):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket = ours
-        keep = how.pop("fd3", theirs.fileno())
-        self.process = subprocess.Popen([program, *args], close_fds=False, preexec_fn=lambda: os.dup2(keep, 3), **how)
+        self.process = subprocess.Popen([program, *args], close_fds=False, preexec_fn=lambda: os.dup2(theirs.fileno(), 3), **how)
+        atexit.register(self.process.kill)
         theirs.close()
         self.shared = os.memfd_create("shared", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
         self.vram = os.memfd_create("vram", os.MFD_CLOEXEC)
@@ -42,6 +43,8 @@ class FakeMachine:
 
     def mode(self, width, height):
         """A VBE mode of 32 bits a pixel."""
+        os.pwrite(self.shared, b"\3", SEQ_RESET) # runs
+        os.pwrite(self.shared, b"\x20", ATTR_INDEX) # the display is on
         os.pwrite(self.shared, struct.pack("<11H", 0xb0c5, width, height, 32, 0x41, 0, width, height, 0, 0, VRAM_BYTES >> 16), DISPI)
         self.width, self.height = width, height
 

@@ -24,8 +24,9 @@ def skip(why):
 
 
 class Vm:
-    def __init__(self, args, tty=False, stdin=True):
-        """stdin: True a pipe, False /dev/null; tty: a terminal instead of either, also for output."""
+    def __init__(self, args, tty=False, stdin=True, window=False):
+        """stdin: True a pipe, False /dev/null; tty: a terminal instead of either, also for output. window: it may open
+        one; else there is no display server for it."""
         self.output = ""
         self.tty = None
         preexec = None
@@ -36,8 +37,9 @@ class Vm:
             self.settings = termios.tcgetattr(slave)
         else:
             into, out = (subprocess.PIPE if stdin else subprocess.DEVNULL), subprocess.PIPE
+        environment = {k: v for k, v in os.environ.items() if window or k not in ("DISPLAY", "WAYLAND_DISPLAY")}
         self.started = time.monotonic()
-        self.process = subprocess.Popen(args, stdin=into, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        self.process = subprocess.Popen(args, env=environment, stdin=into, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                                         preexec_fn=preexec)
         if tty:
             self.slave = slave # kept open, so that the terminal's settings can be looked at afterwards

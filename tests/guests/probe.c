@@ -8,6 +8,8 @@
  *   work        a mark (64206C6Ch) at 300000h, then count up at 300004h for ever
  *   loops       how many rounds of two delay loops run in a millisecond, three times each
  *   flood       the same, and a line with the number each time
+ *   text        a pattern of all characters and colours on the text screen
+ *   keys        say what keyboard and mouse send, until Esc
  *   once        go on only if this is the first time it came up
  *   reset=cf9|kbc|p92   triple   off   spin   halt (IF=1)   hlt (IF=0)   the various ends
  */
@@ -142,6 +144,42 @@ static void loops(void)
     }
 }
 
+static void fill_text_screen(void)
+{
+    volatile u16 *cell = (volatile u16 *)0xb8000;
+    for (u32 n = 0; n < 80 * 25; n++) cell[n] = (u16)((n & 0xff) | (n / 8 & 0x7f) << 8);
+    print("text\r\n");
+}
+
+static void kbc_command(u8 command)
+{
+    while (in8(0x64) & 2) continue;
+    out8(0x64, command);
+}
+
+static void kbc_data(u8 data)
+{
+    while (in8(0x64) & 2) continue;
+    out8(0x60, data);
+}
+
+/* Keyboard with translation to set 1, no interrupts; the mouse sends. */
+static void show_keys(void)
+{
+    u8 status, byte;
+    kbc_command(0x60);
+    kbc_data(0x40);
+    kbc_command(0xa8);
+    kbc_command(0xd4);
+    kbc_data(0xf4);
+    print("keys\r\n");
+    do {
+        while (!((status = in8(0x64)) & 1)) continue;
+        byte = in8(0x60);
+        line(status & 0x20 ? "mouse" : "key", byte);
+    } while (status & 0x20 || byte != 1);
+}
+
 static int is(const char *word, const char *name)
 {
     while (*name && *word == *name) word++, name++;
@@ -170,6 +208,8 @@ static void do_word(const char *w, u32 magic, const u32 *info)
     if (is(w, "work")) work(0);
     if (is(w, "loops")) loops();
     if (is(w, "flood")) work(1);
+    if (is(w, "text")) fill_text_screen();
+    if (is(w, "keys")) show_keys();
     if (is(w, "exit=")) out16(0x501, (u16)number(w + 5));
     if (is(w, "debug")) out8(0xe9, 'h'), out8(0xe9, 'i'), out8(0xe9, '\n');
     if (is(w, "reset=")) reset_by(w + 6);

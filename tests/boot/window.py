@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+"""window.py RING3 PROBE - the window under Xvfb and the terminal's screen: what they show, what they send, how they end.
+
+The X server writes its screen into a file (-fbdir, an XWD image), so the picture is compared without another program.
+"""
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import fake_machine
+from fake_machine import FakeMachine
+from vm import Vm, check, main, skip
+
+ring3, probe = sys.argv[1:3]
+program = os.path.join(os.path.dirname(ring3), "ring3-window")
+folder = tempfile.TemporaryDirectory()
+
+
+class XServer:
+    def __init__(self):
+        reader, writer = os.pipe()
+        self.process = subprocess.Popen(["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x1024x24", "-fbdir", folder.name,
+                                         "-nolisten", "tcp", "-noreset"], pass_fds=[writer], stderr=subprocess.DEVNULL)
+        os.close(writer)
+        number = os.read(reader, 20).decode().strip()
+        check(number, "Xvfb does not start")
+        os.environ["DISPLAY"] = ":" + number
+        os.environ.pop("WAYLAND_DISPLAY", None)
+        os.environ["SDL_AUDIODRIVER"] = "dummy"
+
+    def screen(self):
+        """Width, and a function from x, y to 0xRRGGBB."""
+        with open(os.path.join(folder.name, "Xvfb_screen0"), "rb") as f:
+            data = f.read()
+        header = struct.unpack(">25I", data[:100])
+        start = header[0] + 12 * header[19] # header, colour map
+        line, little = header[12], header[7] == 0
+        def row(x, y, count):
+            pixels = struct.unpack("%s%dI" % ("<" if little else ">", count), data[start + y * line + x * 4:][:count * 4])
+            return [p & 0xffffff for p in pixels]
+        return row
+
+
+def xdotool(*words):
+    done = subprocess.run(["xdotool", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
+    return done.stdout.strip()
+
+
+def wait_for(what, seconds, why):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        got = what()
+        if got:
+            return got
+        time.sleep(0.05)
+    check(False, why)
+
+
+def window():
+    """x, y, width, height, title of ring3's window, or None."""
+    text = xdotool("search", "--onlyvisible", "--name", "^ring3", "getwindowgeometry", "--shell", "getwindowname")
+    found = re.search(r"X=(\d+)\nY=(\d+)\nWIDTH=(\d+)\nHEIGHT=(\d+)\n(?:SCREEN=\d+\n)?(.*)", text)
+    return found and tuple(int(n) for n in found.groups()[:4]) + (found.group(5),)
+
+
+def wait_title(words):
+    return wait_for(lambda: (window() or ("",))[-1].find(words) >= 0, 10, "the title does not become %r: %r" % (words, window()))
+
+
+def wait_size(width, height):
+    return wait_for(lambda: (lambda w: w if w and w[2:4] == (width, height) else None)(window()), 10,
+                    "no window of %d x %d: %r" % (width, height, window()))
+
+
+def wait_picture(expected, at, why):
+    """expected: rows of 0xRRGGBB at the place `at` of the screen."""
+    def same():
+        row = server.screen()
+        return all(row(at[0], at[1] + y, len(line)) == line for y, line in enumerate(expected))
+    wait_for(same, 10, why)
+
+
+def read_ppm(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    width, height = map(int, re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data).groups())
+    start = len(data) - 3 * width * height
+    pixels = data[start:]
+    return [[int.from_bytes(pixels[(y * width + x) * 3:][:3], "big") for x in range(width)] for y in range(height)]
+
+
+def run(words, *more, **how):
+    return Vm([ring3, "-kernel", probe, "-append", words, "-serial", "stdio", "-display", "sdl", "-name", "window test", *more],
+              window=True, **how)
+
+
+def ask(path, line, answer=b"(ring3) "):
+    """One line to a monitor."""
+    import socket
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    wait_for(lambda: os.path.exists(path), 10, "no monitor")
+    s.connect(path)
+    got = b""
+    s.sendall(line.encode() + b"\n")
+    while got.count(answer) < 2:
+        got += s.recv(4096)
+    s.close()
+    return got.decode()
+
+
+def test_screen_and_keys():
+    monitor, picture = os.path.join(folder.name, "monitor"), os.path.join(folder.name, "screen.ppm")
+    vm = run("text keys spin", "-monitor", "unix:%s,server=on,wait=off" % monitor)
+    vm.expect("keys\r\n")
+    x, y, *_ = wait_size(720, 400)
+    wait_title("ring3 - window test")
+    def same():
+        ask(monitor, "screendump " + picture) # again and again: characters blink
+        expected, row = read_ppm(picture), server.screen()
+        return all(row(x, y + n, 720) == line for n, line in enumerate(expected))
+    wait_for(same, 20, "the window does not show what screendump has")
+    xdotool("mousemove", x + 100, y + 100, "keydown", "a")
+    vm.expect("key 0000001e")
+    xdotool("keyup", "a")
+    vm.expect("key 0000009e")
+    xdotool("key", "Page_Up")
+    for byte in "e0", "49", "e0", "c9":
+        vm.expect("key 000000" + byte)
+    xdotool("click", 1)
+    wait_title("releases the mouse")
+    xdotool("mousemove_relative", 20, 10)
+    vm.expect("mouse 00000028\r\nmouse 00000014\r\nmouse 000000f6") # 20 to the right, 10 down
+    xdotool("click", 3)
+    vm.expect("mouse 0000000a\r\nmouse 00000000\r\nmouse 00000000")
+    xdotool("key", "ctrl+alt+g")
+    wait_title("click to use the mouse")
+    xdotool("key", "ctrl+alt+p")
+    wait_title("paused")
+    check("VM status: paused" in ask(monitor, "info status"), "the machine is not paused")
+    xdotool("key", "ctrl+alt+p")
+    wait_for(lambda: "paused" not in window()[-1], 5, "the machine does not go on")
+    end(vm)
+
+
+def end(vm):
+    xdotool("key", "ctrl+alt+q")
+    wait_title("power button pressed")
+    xdotool("key", "ctrl+alt+q")
+    vm.expect_exit(0, 5)
+    wait_for(lambda: not window(), 5, "the window stays")
+
+
+def test_shared_size():
+    vm = run("spin")
+    vm.expect("probe")
+    wait_size(720, 400)
+    check("sdl" not in open("/proc/%d/maps" % vm.process.pid).read().lower(), "ring3 itself has SDL in memory")
+    vm.signal(signal.SIGTERM)
+    vm.expect_exit(143, 5)
+    check("window" not in vm.output, "a normal end is no news: " + vm.output)
+
+
+def child_of(pid):
+    return int(open("/proc/%d/task/%d/children" % (pid, pid)).read().split()[0])
+
+
+def test_either_dies():
+    vm = run("spin")
+    vm.expect("probe")
+    wait_size(720, 400)
+    os.kill(child_of(vm.process.pid), signal.SIGKILL)
+    vm.expect("ring3: the window's process was ended by signal 9; ring3 ends")
+    vm.expect_exit(1, 5)
+    vm = run("spin")
+    vm.expect("probe")
+    wait_size(720, 400)
+    vm.process.kill()
+    vm.expect("ring3-window: ring3 ended without a word; the window closes")
+    wait_for(lambda: not window(), 5, "the window stays")
+    vm.wait()
+
+
+def test_no_server():
+    good = os.environ["DISPLAY"]
+    os.environ["DISPLAY"] = ":99999"
+    try:
+        vm = run("spin")
+        vm.expect("ring3: -display sdl: no window: .*")
+        vm.expect_exit(1, 5)
+        vm = Vm([ring3, "-kernel", probe, "-append", "halt", "-serial", "stdio"], window=True)
+        vm.expect("running without a screen")
+        vm.signal(signal.SIGTERM)
+        vm.expect_exit(143, 5)
+        del os.environ["DISPLAY"]
+        vm = Vm([ring3, "-kernel", probe, "-append", "off", "-serial", "stdio"], window=True)
+        vm.expect("no display server: running without a screen")
+        vm.expect_exit(0, 5)
+    finally:
+        os.environ["DISPLAY"] = good
+
+
+def colours(width, height, seed):
+    return [[(x * 40503 ^ y * 60493 ^ seed * 0x10101) & 0xffffff for x in range(width)] for y in range(height)]
+
+
+def test_modes_and_idle():
+    m = FakeMachine(program, "-display", "sdl", "-name", "fake")
+    m.hello()
+    for width, height in (640, 480), (800, 600):
+        rows = colours(width, height, width)
+        m.mode(width, height)
+        for y, line in enumerate(rows):
+            m.row(y, line)
+        x, y, *_ = wait_size(width, height)
+        wait_picture(rows, (x, y), "%d x %d is not as it was drawn" % (width, height))
+    rows[100:110] = colours(width, 10, 5)
+    for n in range(100, 110):
+        m.row(n, rows[n])
+    wait_picture(rows, (x, y), "changed rows do not show")
+    xdotool("search", "--name", "^ring3", "windowmove", 0, 0, "windowsize", 1280, 1000) # 1.6 times, black above and below
+    wait_for(lambda: (lambda row: row(0, 20, 1) == [rows[0][0]] and row(0, 19, 1) == [0] and row(1279, 979, 1) == [rows[599][799]])
+             (server.screen()), 5, "a larger window is not filled in its aspect")
+    xdotool("key", "ctrl+alt+i")
+    wait_for(lambda: server.screen()(240, 200, 800) == rows[0], 5, "whole multiples")
+    xdotool("key", "ctrl+alt+i", "key", "ctrl+alt+u")
+    wait_size(800, 600)
+    time.sleep(1)
+    share = min(m.cpu_share(1) for _ in range(4))
+    check(share < 0.01, "a still screen takes %.2f %% of a core" % (share * 100))
+    print("a still 800 x 600 screen: %.2f %% of a core" % (share * 100))
+    m.messages(0.05)
+    xdotool("key", "ctrl+alt+d")
+    keys = [k[1:3] for k in m.messages(0.4) if k[0] == fake_machine.KEY]
+    wanted = [(0x1d, 1), (0x38, 1), (0xd3, 1), (0xd3, 0), (0x38, 0), (0x1d, 0)]
+    check(keys[-6:] == wanted, "Ctrl-Alt-Delete: %r" % keys)
+    m.send(fake_machine.BYE)
+    m.socket.shutdown(2)
+    check(m.process.wait(5) == 0, "the window does not end with the machine")
+
+
+def test_bad_machines():
+    """Nonsense from the machine's side is refused, not believed."""
+    m = FakeMachine(program, "-display", "sdl", stderr=subprocess.DEVNULL)
+    wait_size(720, 400)
+    m.send(77)
+    m.socket.send(b"short")
+    m.send(fake_machine.HELLO) # without descriptors
+    m.send(fake_machine.HELLO, 1, 1 << 30, 0, fds=[m.shared, m.vram])
+    m.send(fake_machine.HELLO, 1, fake_machine.VRAM_BYTES, 100, fds=[m.shared, m.vram]) # beyond its end
+    m.send(fake_machine.HELLO, 1, 4096, 0, fds=[m.vram, m.shared]) # not sealed
+    time.sleep(0.3)
+    check(m.process.poll() is None, "it ended with %s" % m.process.returncode)
+    m.hello()
+    m.mode(640, 480)
+    wait_size(640, 480)
+    os.ftruncate(m.vram, 4096)
+    check(m.process.wait(5) == 1, "memory that vanishes")
+
+
+class Terminal:
+    """The screen that a terminal would show: cursor movement and text, no more than ncurses' TERM=ansi needs."""
+    def __init__(self, args):
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            os.environ["TERM"] = "xterm"
+            os.environ["LC_ALL"] = "C.UTF-8"
+            os.environ["LINES"], os.environ["COLUMNS"] = "30", "100"
+            os.environ.pop("DISPLAY", None)
+            os.execv(args[0], args)
+        self.output = ""
+
+    def expect(self, pattern, seconds=10):
+        end = time.monotonic() + seconds
+        while not re.search(pattern, self.output, re.S):
+            check(time.monotonic() < end, "%r did not come: %r" % (pattern, self.output[-3000:]))
+            if select.select([self.fd], [], [], 0.2)[0]:
+                try:
+                    self.output += os.read(self.fd, 65536).decode("utf8", "replace")
+                except OSError:
+                    check(re.search(pattern, self.output, re.S), "%r did not come: %r" % (pattern, self.output[-3000:]))
+
+    def send(self, text):
+        self.output = ""
+        os.write(self.fd, text.encode())
+
+    def wait(self, seconds=5):
+        return wait_for(lambda: (lambda r: (os.waitstatus_to_exitcode(r[1]),) if r[0] else None)(os.waitpid(self.pid, os.WNOHANG)),
+                        seconds, "does not end")[0]
+
+
+def curses(words, serial):
+    return Terminal([ring3, "-kernel", probe, "-append", words, "-serial", "file:" + serial])
+
+
+def test_curses():
+    serial = os.path.join(folder.name, "serial")
+    said = lambda: open(serial, newline="").read()
+    t = curses("text keys spin", serial)
+    t.expect("PQRSTUVW.*\u2663\u2660") # letters, pictures
+    t.expect("Ctrl-A H: keys") # 30 lines: the status has room
+    wait_for(lambda: "keys\r\n" in said(), 10, "the guest is not there")
+    t.send("A\x1b[A\x03")
+    wait_for(lambda: re.findall(r"key 000000(..)", said()) ==
+             "2a 1e 9e aa e0 48 e0 c8 1d 2e ae 9d".split(), 10, "keys: " + said())
+    t.send("\x01h")
+    t.expect("Ctrl-A X  *end ring3")
+    t.send(" \x01x")
+    t.expect(r"\x1b\[\?1049l")
+    check(t.wait() == 0, "the end by Ctrl-A X")
+
+
+def test_curses_killed():
+    serial = os.path.join(folder.name, "serial")
+    t = curses("text spin", serial)
+    t.expect("PQRSTUVW")
+    os.kill(child_of(t.pid), signal.SIGKILL)
+    t.expect(r"\x1b\[\?1049l.*ring3: the window's process was ended by signal 9; ring3 ends")
+    check(t.wait() == 1, "the exit code")
+    t = curses("text spin", serial)
+    t.expect("PQRSTUVW")
+    os.kill(t.pid, signal.SIGKILL)
+    t.expect(r"\x1b\[\?1049l.*ring3-window: ring3 ended without a word")
+
+
+def all_tests():
+    only = sys.argv[3:]
+    for name, function in sorted(globals().items()):
+        if name.startswith("test_") and (not only or name in only):
+            began = time.monotonic()
+            function()
+            print("%-20s %.1f s" % (name, time.monotonic() - began), flush=True)
+
+
+for tool in "Xvfb", "xdotool":
+    if not shutil.which(tool):
+        skip(tool + " is not installed")
+if not os.path.exists(program):
+    skip("ring3 was built without its window (libsdl2-dev, libncurses-dev)")
+server = XServer()
+try:
+    main(all_tests)
+finally:
+    server.process.terminate()
+    server.process.wait()
