@@ -65,6 +65,7 @@ ModeKey mode_of(const Vcpu *c)
         k |= MODE_USER | (c->eflags & FL_AC && c->cr0 & CR0_AM ? MODE_ALIGN : 0);
     else if (c->cpl == 0)
         k |= MODE_RING0;
+    if (cpu_v86(c) && (c->eflags & (FL_IOPL | FL_NT)) == FL_IOPL) k |= MODE_RING0; /* see there */
     if (c->eflags & (FL_IOPL | FL_NT)) k |= MODE_SYSFLAGS;
     if (cpu_v86(c)) k |= MODE_V86;
     if (c->seg[CS].base) k |= MODE_CS_BASED;

@@ -246,6 +246,7 @@ static bool tables_init(Xlat *x)
     x->block_hash = table(BLOCK_HASH, sizeof *x->block_hash);
     x->pages = table(1 << 20, sizeof *x->pages);
     x->by_host = table(MAX_BLOCKS, sizeof *x->by_host);
+    x->far_next = table(256, sizeof *x->far_next);
     x->sites = table(SITE_HASH, sizeof *x->sites);
     x->ctxs = table(2 * CTX_HASH, sizeof *x->ctxs);
     x->c->jump_table = table(JUMP_CACHE_SLOTS * 2, sizeof(u64));
@@ -253,8 +254,8 @@ static bool tables_init(Xlat *x)
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (x->c->jump_trap == MAP_FAILED) return false;
     x->c->jump_cache = x->c->jump_table;
-    return x->block_hash && x->pages && x->by_host && x->sites && x->ctxs && x->c->jump_table &&
-           ret_stack_init(&x->ret[0]) && ret_stack_init(&x->ret[1]);
+    return x->block_hash && x->pages && x->by_host && x->sites && x->far_next && x->ctxs &&
+           x->c->jump_table && ret_stack_init(&x->ret[0]) && ret_stack_init(&x->ret[1]);
 }
 
 const Engine *xlat_new(Vcpu *c, const char **why)
@@ -308,6 +309,7 @@ void xlat_free(const Engine *e)
     munmap(x->block_hash, BLOCK_HASH * sizeof *x->block_hash);
     munmap(x->pages, (1 << 20) * sizeof *x->pages);
     munmap(x->by_host, MAX_BLOCKS * sizeof *x->by_host);
+    munmap(x->far_next, 256 * sizeof *x->far_next);
     munmap(x->sites, SITE_HASH * sizeof *x->sites);
     munmap(x->ctxs, 2 * CTX_HASH * sizeof *x->ctxs);
     munmap(x->c->jump_table, JUMP_CACHE_SLOTS * 2 * sizeof(u64));

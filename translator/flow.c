@@ -54,7 +54,7 @@ void flow_shut_tail(Tx *t, struct OpenCallout *call)
     struct Tail *l = tail_new(t, t->e.shut[0], TAIL_SHUT);
     l->hole2 = t->e.shuts > 1 ? t->e.shut[1] : NULL;
     l->call = call;
-    l->back = t->e.at;
+    l->back = t->behind ? t->behind : t->e.at;
     l->eip = t->eip;
 }
 

@@ -141,7 +141,7 @@ static u64 callout_open(Vcpu *c, void *arg)
 void open_emit_after(Tx *t, const Insn *i)
 {
     struct OpenCallout *a = cache_meta(&t->x->cache, sizeof *a);
-    CHECK(!t->ended, "nothing to come back to");
+    CHECK(!t->ended || t->behind, "nothing to come back to");
     *a = (struct OpenCallout){.call = {.insn = *i, .x = t->x},
                               .then = callout_for(i),
                               .b = t->b,

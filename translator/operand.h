@@ -93,6 +93,17 @@ void emit_guest_store_imm(Emit *e, HostMem m, u32 v, unsigned bytes);
 /* r16 = low word of r16 (the rest stays) or r32 = r32. */
 void emit_mov_part(Emit *e, int dst, int src, unsigned bytes);
 
+/* r14 += delta, of which a 16-bit stack takes the low word. SS:[reg + delta] as an operand of `bytes`; uses r8-r10 unless
+ * the stack is 32-bit and flat. */
+void emit_stack_move(Emit *e, s32 delta, const BlockMode *m);
+bool emit_stack_place_at(Emit *e, HostMem *out, int reg, s32 delta, unsigned bytes, const BlockMode *m,
+                         MemForm form);
+static inline bool emit_stack_place(Emit *e, HostMem *out, s32 delta, unsigned bytes, const BlockMode *m,
+                                    MemForm form)
+{
+    return emit_stack_place_at(e, out, R14, delta, bytes, m, form);
+}
+
 void emit_u16(Emit *e, u16 v);
 void emit_lea_host(Emit *e, int dst, const void *hp); /* dst = hp: RIP-relative if in reach */
 void emit_bswap32(Emit *e, int reg);

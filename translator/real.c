@@ -2,7 +2,7 @@
  *
  * The base becomes the selector times 16; limit and rights stay (in V86 mode they are always the same ones), and so
  * does the segment's form, hence the block's mode. A segment whose limit is 4 GiB ("unreal" mode) changes between flat
- * and based: a callout. So is a load of SS, which holds interrupts off for one instruction.
+ * and based: a callout. So is a load of SS while an interrupt waits, since it holds interrupts off for one instruction.
  */
 #include "translator/operand.h"
 #include "translator/xlat.h"
@@ -26,29 +26,43 @@ static void emit_set(Emit *e, int seg)
     emit_op_mem(e, store, field(seg, offsetof(Segment, sel)));
 }
 
+/* The next instruction may not be interrupted: true by itself, unless something waits; then the callout. NULL: not SS. */
+static u8 *emit_shadow(Tx *t, const Insn *i, int seg)
+{
+    if (seg != SS) return NULL;
+    emit_mov_rr64(&t->e, R10, RCX);
+    emit_mov_rm32(&t->e, RCX, R15, offsetof(Vcpu, attention));
+    return sens_unless_zero_callout(t, i);
+}
+
 static bool keeps_form(const Tx *t, int seg)
 {
     u8 form = t->m.seg[seg];
-    return seg != SS && seg != CS && (form == SEGF_64K || form == SEGF_LIMITED);
+    return seg != CS && (form == SEGF_64K || form == SEGF_LIMITED);
 }
 
 static bool emit_mov(Tx *t, const Insn *i, MemForm form)
 {
     if (i->reg >= SEG_COUNT || !keeps_form(t, i->reg)) return false;
+    u8 *done = emit_shadow(t, i, i->reg);
     if (!i->is_mem)
         emit_movzx16(&t->e, R8, host_gpr(i->rm));
     else if (!emit_load_operand(&t->e, R8, i, &t->m, form, 2))
         return false;
     emit_set(&t->e, i->reg);
+    if (done) emit_patch32(done, t->e.at);
     return true;
 }
 
 static bool emit_pop(Tx *t, const Insn *i, MemForm form)
 {
     int seg = i->row->o[0] - O_ES;
-    if (!keeps_form(t, seg) || !emit_pop_reg(&t->e, R8, i->opsize, 0, &t->m, form)) return false;
+    if (!keeps_form(t, seg)) return false;
+    u8 *done = emit_shadow(t, i, seg);
+    if (!emit_pop_reg(&t->e, R8, i->opsize, 0, &t->m, form)) return false;
     emit_movzx16(&t->e, R8, R8);
     emit_set(&t->e, seg);
+    if (done) emit_patch32(done, t->e.at);
     return true;
 }
 
@@ -74,6 +88,7 @@ bool real_seg_emit(Tx *t, const Insn *i)
     switch (i->row->opcode) {
     case 0x8e: return emit_mov(t, i, form);
     case 0x07:
+    case 0x17:
     case 0x1f:
     case 0x0fa1:
     case 0x0fa9: return emit_pop(t, i, form);

@@ -13,12 +13,13 @@
  *   RDTSC  the host's counter, scaled to guest time as clock_now() does it (TscScale); unless the clock does not follow the
  *          counter: then the callout.
  *
- * Without BMI2, or with another stack than a flat 32-bit one, PUSHF and POPF are callouts; without it RDTSC is, too.
+ * The same in V86 mode with IOPL 3. 16-bit PUSHF and POPF in real and V86 mode, 32-bit ones on a flat 32-bit stack; the others
+ * are callouts, and without BMI2 these and RDTSC are, too.
  */
 #include "translator/operand.h"
 #include "translator/xlat.h"
 
-enum { EFLAGS_BYTE1 = VCPU_EFLAGS + 1, BYTE1_IF = 2 };
+enum { EFLAGS_BYTE1 = VCPU_EFLAGS + 1, BYTE1_IF = 2, BYTE1_IOPL = 0x30 };
 enum {
     PUSHED_VIRTUAL = (FL_ALL | 2) & ~(FL_HOST | FL_VM | FL_RF),
     POPF_CARE = FL_T | FL_IOPL | FL_NT | FL_AC | FL_ID
@@ -33,7 +34,7 @@ static void emit_bits(Emit *e, unsigned pp, int dst, int src, int mask)
 }
 
 /* reg = reg & mask, by `tmp`. */
-static void emit_keep_bits(Emit *e, int reg, u32 mask, int tmp)
+void sens_keep_bits(Emit *e, int reg, u32 mask, int tmp)
 {
     emit_mov_ri32(e, tmp, mask);
     emit_bits(e, 2, reg, reg, tmp);
@@ -49,7 +50,7 @@ static void emit_store_byte1(Emit *e, u8 v)
 
 /* Jumps over the callout if rcx (saved in r10) is zero; the callout then jumps to the returned hole. Leaves code
  * position behind: fast path with rcx restored. */
-static u8 *emit_unless_zero_callout(Tx *t, const Insn *i)
+u8 *sens_unless_zero_callout(Tx *t, const Insn *i)
 {
     u8 *fast = emit_jrcxz_hole(&t->e);
     emit_mov_rr64(&t->e, RCX, R10);
@@ -60,53 +61,70 @@ static u8 *emit_unless_zero_callout(Tx *t, const Insn *i)
     return done;
 }
 
-static bool simple_ring0(const Tx *t)
+/* Ring 0 or real mode with IOPL and NT 0 (byte 1 is IF then), or V86 mode with IOPL 3 and NT 0. */
+static bool may_cli(const Tx *t)
 {
-    return (t->x->mode & (MODE_RING0 | MODE_SYSFLAGS | MODE_V86)) == MODE_RING0;
+    ModeKey m = t->x->mode;
+    return m & MODE_RING0 && (m & MODE_V86 || !(m & MODE_SYSFLAGS));
 }
+
+static u8 byte1_base(const Tx *t) { return t->m.v86 ? BYTE1_IOPL : 0; }
 
 static bool emit_cli(Tx *t)
 {
-    if (!simple_ring0(t)) return false;
-    emit_store_byte1(&t->e, 0);
+    if (!may_cli(t)) return false;
+    emit_store_byte1(&t->e, byte1_base(t));
     return true;
 }
 
 static bool emit_sti(Tx *t, const Insn *i)
 {
-    if (!simple_ring0(t)) return false;
+    if (!may_cli(t)) return false;
     emit_mov_rr64(&t->e, R10, RCX);
     emit_mov_rm32(&t->e, RCX, R15, offsetof(Vcpu, attention));
-    u8 *done = emit_unless_zero_callout(t, i);
-    emit_store_byte1(&t->e, BYTE1_IF);
+    u8 *done = sens_unless_zero_callout(t, i);
+    emit_store_byte1(&t->e, byte1_base(t) | BYTE1_IF);
     emit_patch32(done, t->e.at);
     return true;
 }
 
-static bool flat_stack(const Tx *t)
+/* Real mode, or V86 mode with IOPL 3: 16-bit images of the flags, any stack. */
+static bool flags_16(const Tx *t, const Insn *i)
 {
-    return t->m.stack32 && t->m.seg[SS] == SEGF_FLAT && !t->m.v86 && host_features_get()->bmi2 &&
-           site_form(t->x, t->pa) == SITE_WINDOW;
+    ModeKey m = t->x->mode;
+    bool free = t->m.v86 ? m & MODE_RING0 : t->m.real && !(m & MODE_SYSFLAGS);
+    return free && i->opsize == 2 && host_features_get()->bmi2;
+}
+
+static bool flat_stack(const Tx *t, const Insn *i)
+{
+    return t->m.stack32 && t->m.seg[SS] == SEGF_FLAT && !t->m.v86 && i->opsize == 4 &&
+           host_features_get()->bmi2;
+}
+
+void sens_flags_image(Emit *e)
+{
+    static const u8 pushfq_pop_r8[] = {0x9c, 0x41, 0x58};
+    emit_bytes(e, pushfq_pop_r8, sizeof pushfq_pop_r8);
+    sens_keep_bits(e, R8, FL_HOST, R9);
+    emit_mov_rm32(e, R10, R15, VCPU_EFLAGS);
+    sens_keep_bits(e, R10, PUSHED_VIRTUAL, R9);
+    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R8}, (HostMem){.base = R8, .index = R10});
 }
 
 static bool emit_pushf(Tx *t, const Insn *i)
 {
-    static const u8 pushfq_pop_r8[] = {0x9c, 0x41, 0x58};
-    Emit *e = &t->e;
-    if (!flat_stack(t) || i->opsize != 4) return false;
-    emit_bytes(e, pushfq_pop_r8, sizeof pushfq_pop_r8);
-    emit_keep_bits(e, R8, FL_HOST, R9);
-    emit_mov_rm32(e, R10, R15, VCPU_EFLAGS);
-    emit_keep_bits(e, R10, PUSHED_VIRTUAL, R9);
-    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R8}, (HostMem){.base = R8, .index = R10});
-    return emit_push_reg(e, R8, 4, &t->m, MEM_WINDOW);
+    MemForm form;
+    if ((!flat_stack(t, i) && !flags_16(t, i)) || !site_mem_form(t, &form) || form == MEM_USER) return false;
+    sens_flags_image(&t->e);
+    return emit_push_reg(&t->e, R8, i->opsize, &t->m, form);
 }
 
-/* rcx = 0 if the popped value (r8) keeps the bits in POPF_CARE as they are; r10 = old rcx, r9 clobbered. */
-static void emit_popf_compare(Emit *e)
+/* rcx = 0 if the popped value (r8) keeps the bits in `care` as they are; r10 = old rcx, r9 clobbered. */
+static void emit_popf_compare(Emit *e, u32 care)
 {
     emit_mov_rr64(e, R10, RCX);
-    emit_mov_ri32(e, R9, POPF_CARE);
+    emit_mov_ri32(e, R9, care);
     emit_bits(e, 2, R11, R8, R9);
     emit_mov_rm32(e, RCX, R15, VCPU_EFLAGS);
     emit_bits(e, 2, RCX, RCX, R9);
@@ -114,33 +132,12 @@ static void emit_popf_compare(Emit *e)
     emit_lea64_index(e, RCX, RCX, R11, 0, 1);
 }
 
-static void emit_popf_fast(Tx *t)
-{
-    static const u8 push_r8_popfq[] = {0x41, 0x50, 0x9d};
-    Emit *e = &t->e;
-    if (!t->m.user) { /* IF: bit 9 to byte 1 */
-        emit_mov_ri32(e, R9, FL_I);
-        emit_bits(e, 2, R9, R8, R9);
-        emit_lea64_index(e, R9, R9, R9, 0, 0);
-        emit_op_mem(e, (HostOp){.opcode = 0x88, .reg = R9},
-                    (HostMem){.base = R15, .index = REG_NONE, .disp = EFLAGS_BYTE1});
-    }
-    emit_keep_bits(e, R8, FL_HOST, R9);
-    emit_lea64(e, R8, R8, 0x202);
-    emit_lea32(e, R14, R14, 4);
-    emit_bytes(e, push_r8_popfq, sizeof push_r8_popfq);
-}
-
-static bool emit_popf(Tx *t, const Insn *i)
+u8 *sens_flags_check(Tx *t, unsigned opsize)
 {
     Emit *e = &t->e;
-    if (!flat_stack(t) || i->opsize != 4 || t->x->mode & MODE_SYSFLAGS ||
-        !(t->x->mode & (MODE_RING0 | MODE_USER)))
-        return false;
-    emit_guest_load(e, R8, (HostMem){.base = R14, .index = REG_NONE, .gs = true}, 4);
-    emit_popf_compare(e);
     u8 *slow = NULL;
-    if (!t->m.user) { /* IF may become 1: nothing may be waiting */
+    emit_popf_compare(e, opsize == 4 ? POPF_CARE : t->m.v86 ? FL_T | FL_NT : FL_T | FL_NT | FL_IOPL);
+    if (!t->m.user || t->m.v86) { /* IF may become 1: nothing may be waiting */
         u8 *same = emit_jrcxz_hole(e);
         slow = emit_jmp_hole(e);
         emit_patch8(same, e->at);
@@ -149,11 +146,40 @@ static bool emit_popf(Tx *t, const Insn *i)
     u8 *fast = emit_jrcxz_hole(e);
     if (slow) emit_patch32(slow, e->at);
     emit_mov_rr64(e, RCX, R10);
+    return fast;
+}
+
+void sens_flags_load(Tx *t)
+{
+    static const u8 push_r8_popfq[] = {0x41, 0x50, 0x9d};
+    Emit *e = &t->e;
+    if (!t->m.user || t->m.v86) { /* IF: bit 9 to byte 1; IOPL stays 3 in V86 mode */
+        emit_mov_ri32(e, R9, FL_I);
+        emit_bits(e, 2, R9, R8, R9);
+        emit_lea64_index(e, R9, R9, R9, 0, t->m.v86 ? BYTE1_IOPL : 0);
+        emit_op_mem(e, (HostOp){.opcode = 0x88, .reg = R9},
+                    (HostMem){.base = R15, .index = REG_NONE, .disp = EFLAGS_BYTE1});
+    }
+    sens_keep_bits(e, R8, FL_HOST, R9);
+    emit_lea64(e, R8, R8, 0x202);
+    emit_bytes(e, push_r8_popfq, sizeof push_r8_popfq);
+}
+
+static bool emit_popf(Tx *t, const Insn *i)
+{
+    Emit *e = &t->e;
+    HostMem top;
+    bool flat = flat_stack(t, i) && !(t->x->mode & MODE_SYSFLAGS) && t->x->mode & (MODE_RING0 | MODE_USER);
+    if ((!flat && !flags_16(t, i)) || site_form(t->x, t->pa) != SITE_WINDOW) return false;
+    if (!emit_stack_place(e, &top, 0, i->opsize, &t->m, MEM_WINDOW)) return false;
+    emit_guest_load(e, R8, top, i->opsize);
+    u8 *fast = sens_flags_check(t, i->opsize);
     callout_emit(t, i);
     u8 *done = emit_jmp_hole(e);
     emit_patch8(fast, e->at);
     emit_mov_rr64(e, RCX, R10);
-    emit_popf_fast(t);
+    emit_stack_move(e, i->opsize, &t->m);
+    sens_flags_load(t);
     emit_patch32(done, e->at);
     return true;
 }
@@ -188,7 +214,7 @@ static bool emit_rdtsc(Tx *t, const Insn *i)
     emit_mov_rm64(e, R11, R15, offsetof(Vcpu, tsc_scale));
     emit_mov_rr64(e, R10, RCX);
     emit_mov_rm64(e, RCX, R11, offsetof(TscScale, off));
-    u8 *done = emit_unless_zero_callout(t, i);
+    u8 *done = sens_unless_zero_callout(t, i);
     emit_tsc(e);
     emit_patch32(done, e->at);
     return true;

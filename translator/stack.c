@@ -14,15 +14,15 @@
 #include "translator/operand.h"
 
 /* r14 += delta, of which a 16-bit stack takes the low word. */
-static void stack_move(Emit *e, s32 delta, const BlockMode *m)
+void emit_stack_move(Emit *e, s32 delta, const BlockMode *m)
 {
     HostMem at = {R14, REG_NONE, 0, false, delta};
     emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R14, .pfx = m->stack32 ? 0 : 0x66}, at);
 }
 
 /* SS:[reg + delta] as an operand of `bytes`. Uses r8-r10 unless the stack is 32-bit and flat. */
-static bool stack_place(Emit *e, HostMem *out, int reg, s32 delta, unsigned bytes, const BlockMode *m,
-                        MemForm form)
+bool emit_stack_place_at(Emit *e, HostMem *out, int reg, s32 delta, unsigned bytes, const BlockMode *m,
+                         MemForm form)
 {
     Ea ea = {.at = {(u8)reg, REG_NONE, 0, false, delta}, .ad16 = !m->stack32, .seg = SS};
     return operand_place_ea(e, out, ea, m, form, bytes);
@@ -45,9 +45,9 @@ bool emit_push_imm(Emit *e, u32 v, unsigned bytes, const BlockMode *m, MemForm f
 {
     u8 *at = e->at;
     HostMem top;
-    if (!stack_place(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at);
+    if (!emit_stack_place_at(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at);
     emit_guest_store_imm(e, top, v, bytes);
-    stack_move(e, -(s32)bytes, m);
+    emit_stack_move(e, -(s32)bytes, m);
     return true;
 }
 
@@ -59,9 +59,9 @@ bool emit_push_reg(Emit *e, int reg, unsigned bytes, const BlockMode *m, MemForm
         emit_mov_rr32(e, R11, reg);
         reg = R11;
     }
-    if (!stack_place(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at);
+    if (!emit_stack_place_at(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at);
     emit_guest_store(e, top, reg, bytes);
-    stack_move(e, -(s32)bytes, m);
+    emit_stack_move(e, -(s32)bytes, m);
     return true;
 }
 
@@ -70,9 +70,9 @@ bool emit_pop_reg(Emit *e, int dst, unsigned bytes, u32 extra, const BlockMode *
     u8 *at = e->at;
     HostMem top;
     CHECK(dst != R14, "pop into the stack pointer");
-    if (!stack_place(e, &top, R14, 0, bytes, m, form)) return undo(e, at);
+    if (!emit_stack_place_at(e, &top, R14, 0, bytes, m, form)) return undo(e, at);
     emit_guest_load(e, dst, top, bytes);
-    stack_move(e, (s32)(bytes + extra), m);
+    emit_stack_move(e, (s32)(bytes + extra), m);
     return true;
 }
 
@@ -99,14 +99,14 @@ static bool pop_reg(const Job *j, int guest)
     HostMem top;
     unsigned bytes = j->i->opsize;
     int dst = host_gpr(guest);
-    if (!stack_place(j->e, &top, R14, 0, bytes, j->m, j->form)) return false;
+    if (!emit_stack_place_at(j->e, &top, R14, 0, bytes, j->m, j->form)) return false;
     if (dst != R14) {
         emit_op_guest(j->e, (HostOp){.opcode = 0x8b, .reg = (u8)dst, .pfx = bytes == 2 ? 0x66 : 0}, top);
-        stack_move(j->e, (s32)bytes, j->m);
+        emit_stack_move(j->e, (s32)bytes, j->m);
         return true;
     }
     emit_guest_load(j->e, R11, top, bytes);
-    stack_move(j->e, (s32)bytes, j->m);
+    emit_stack_move(j->e, (s32)bytes, j->m);
     emit_mov_part(j->e, dst, R11, bytes);
     return true;
 }
@@ -123,11 +123,11 @@ static bool pop_mem(const Job *j)
         if (!j->m->stack32) return false;
         ea.at = mem_plus(ea.at, (s32)bytes);
     }
-    if (!stack_place(j->e, &top, R14, 0, bytes, j->m, MEM_WINDOW)) return false;
+    if (!emit_stack_place_at(j->e, &top, R14, 0, bytes, j->m, MEM_WINDOW)) return false;
     emit_guest_load(j->e, R11, top, bytes);
     if (!operand_place_ea(j->e, &mem, ea, j->m, j->form, bytes)) return false;
     emit_guest_store(j->e, mem, R11, bytes);
-    stack_move(j->e, (s32)bytes, j->m);
+    emit_stack_move(j->e, (s32)bytes, j->m);
     return true;
 }
 
@@ -136,7 +136,7 @@ static bool leave(const Job *j)
     HostMem top;
     unsigned bytes = j->i->opsize;
     HostMem above = {RBP, REG_NONE, 0, false, (s32)bytes};
-    if (!stack_place(j->e, &top, RBP, 0, bytes, j->m, j->form)) return false;
+    if (!emit_stack_place_at(j->e, &top, RBP, 0, bytes, j->m, j->form)) return false;
     emit_guest_load(j->e, R11, top, bytes);
     emit_op_mem(j->e, (HostOp){.opcode = 0x8d, .reg = R14, .pfx = j->m->stack32 ? 0 : 0x66}, above);
     emit_mov_part(j->e, RBP, R11, bytes);
@@ -151,15 +151,15 @@ static bool enter(const Job *j)
     Emit *e = j->e;
     unsigned n = j->i->opsize;
     s32 size = (u16)j->i->imm;
-    if (j->i->imm2 & 31 || !stack_place(e, &slot, R14, -(s32)n, n, j->m, j->form)) return false;
+    if (j->i->imm2 & 31 || !emit_stack_place_at(e, &slot, R14, -(s32)n, n, j->m, j->form)) return false;
     emit_guest_store(e, slot, RBP, n);
-    if (!stack_place(e, &top, R14, -(s32)n - size, n, j->m, j->form)) return false;
+    if (!emit_stack_place_at(e, &top, R14, -(s32)n - size, n, j->m, j->form)) return false;
     HostOp not_op = {.opcode = 0xf7, .reg = 2, .pfx = n == 2 ? 0x66 : 0};
     emit_op_guest(e, not_op, top);
     emit_op_guest(e, not_op, top);
-    stack_move(e, -(s32)n, j->m);
+    emit_stack_move(e, -(s32)n, j->m);
     emit_mov_part(e, RBP, R14, n);
-    if (size) stack_move(e, -size, j->m);
+    if (size) emit_stack_move(e, -size, j->m);
     return true;
 }
 
@@ -167,7 +167,7 @@ static bool enter(const Job *j)
 static bool place_eight(const Job *j, HostMem *low, s32 delta)
 {
     if (j->form != MEM_WINDOW) return false;
-    return stack_place(j->e, low, R14, delta, 8u * j->i->opsize, j->m, j->form);
+    return emit_stack_place_at(j->e, low, R14, delta, 8u * j->i->opsize, j->m, j->form);
 }
 
 static bool pusha(const Job *j)
@@ -178,7 +178,7 @@ static bool pusha(const Job *j)
     emit_guest_store(j->e, low, RDI, (unsigned)n);
     for (int r = EAX; r < EDI; r++)
         emit_guest_store(j->e, mem_plus(low, (7 - r) * n), host_gpr(r), (unsigned)n);
-    stack_move(j->e, -8 * n, j->m);
+    emit_stack_move(j->e, -8 * n, j->m);
     return true;
 }
 
@@ -192,7 +192,7 @@ static bool popa(const Job *j)
         if (r != ESP)
             emit_op_guest(j->e, (HostOp){.opcode = 0x8b, .reg = (u8)r, .pfx = n == 2 ? 0x66 : 0},
                           mem_plus(low, (7 - r) * n));
-    stack_move(j->e, 8 * n, j->m);
+    emit_stack_move(j->e, 8 * n, j->m);
     return true;
 }
 

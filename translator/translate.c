@@ -78,7 +78,7 @@ static bool emit_by_class(Tx *t, const Insn *i)
         callout_emit_site(t, i);
         return true;
     case XC_SEG: return t->x->mode & MODE_PROT ? seg_emit(t, i) : real_seg_emit(t, i);
-    case XC_FAR: return far_emit(t, i);
+    case XC_FAR: return t->x->mode & MODE_PROT ? far_emit(t, i) : real_far_emit(t, i);
     case XC_SENS:
     case XC_PRIV: return sens_emit(t, i);
     default: return false;
@@ -89,6 +89,7 @@ static void emit_insn(Tx *t, const Insn *i)
 {
     u8 *start = t->e.at;
     t->e.shuts = 0;
+    t->behind = NULL;
     if (emit_by_class(t, i)) {
         if (t->e.shuts) open_emit_after(t, i);
         return;

@@ -6,7 +6,7 @@
  *   sens.c       CLI, STI, PUSHF, POPF, RDTSC inline
  *   callout.c    guest instructions done by a C function between two translated ones (callout.h)
  *   seg.c far.c  segment register loads, INT, IRET, SYSENTER, SYSEXIT that repeat the last one; guard.h: for C code
- *   real.c       segment loads in real and V86 mode
+ *   real.c realfar.c   segment loads and far transfers in real and V86 mode
  *   block.c      blocks by identity, by page, by host address; links; invalidation
  *   cache.c      memory for host code (two views of one memfd) and for block descriptions
  *   context.c    what a block may assume: mode, context id, windows
@@ -39,7 +39,7 @@ typedef struct Link Link;
 typedef u64 ModeKey;
 enum { MODE_CODE32 = 1, MODE_STACK32 = 2, MODE_USER = 4, MODE_V86 = 8, MODE_CS_BASED = 16, MODE_PAGED = 32,
        MODE_FPU_SHIFT = 6 /* 3 bits */, MODE_SEG_SHIFT = 9 /* 6 x 3 bits */, MODE_PROT = 1 << 27,
-       MODE_SYSFLAGS = 1 << 28 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 29, MODE_ALIGN = 1 << 30 /* #AC is on: the interpreter runs it all */,
+       MODE_SYSFLAGS = 1 << 28 /* IOPL or NT is not 0 */, MODE_RING0 = 1 << 29 /* in V86 mode: IOPL is 3, NT 0 */, MODE_ALIGN = 1 << 30 /* #AC is on: the interpreter runs it all */,
        MODE_NO_TSC = 1u << 31 /* RDTSC faults */, MODE_LIMIT_SHIFT = 32 };
 static inline unsigned mode_seg(ModeKey k, int seg) { return (u32)k >> (MODE_SEG_SHIFT + 3 * seg) & 7; }
 /* The limit of CS that blocks of a mode are held to; the last MODE_CS_ROOM bytes of a segment are interpreted. */
@@ -165,6 +165,8 @@ typedef struct Tx { /* a translation in progress */
     u32 eip;          /* of the current instruction */
     u32 pa;
     u32 cs_limit;
+    u8 *far_next;     /* realfar.c: the jump of a callout that went on behind its instruction */
+    u8 *behind;       /* where an instruction that ends the block goes on behind itself; NULL: at its end */
     bool ended;       /* the last instruction left the block */
     struct Tail { u8 *hole, *hole2, *back; u8 kind; Link *link; struct OpenCallout *call; u32 eip; } tail[96]; /* out-of-line code */
     int tails;
@@ -178,7 +180,17 @@ bool string_emit(Tx *t, const Insn *i);         /* likewise */
 bool seg_emit(Tx *t, const Insn *i);            /* likewise */
 bool real_seg_emit(Tx *t, const Insn *i);       /* likewise, in real and V86 mode */
 bool far_emit(Tx *t, const Insn *i);            /* likewise */
+bool real_far_emit(Tx *t, const Insn *i);       /* likewise, in real and V86 mode */
 bool sens_emit(Tx *t, const Insn *i);           /* likewise; what has no form is told by its opcode */
+/* Pieces of sens.c (BMI2). reg &= mask, by tmp. r8 = the flags as PUSHF writes them; r9, r10 clobbered. */
+void sens_keep_bits(Emit *e, int reg, u32 mask, int tmp);
+void sens_flags_image(Emit *e);
+/* May the image in r8 be loaded here? The returned jrcxz (rel8) is taken if so, with rcx in r10; what follows is for the
+ * callout, with rcx in place. r9-r11 clobbered. sens_flags_load does it: r8, r9 clobbered; flags are the guest's new ones. */
+u8 *sens_flags_check(Tx *t, unsigned opsize);
+void sens_flags_load(Tx *t);
+/* rcx (kept in r10) is not 0: the callout, and a jump to the returned hole; then rcx is restored. */
+u8 *sens_unless_zero_callout(Tx *t, const Insn *i);
 void callout_emit(Tx *t, const Insn *i);        /* any instruction, by the interpreter's function */
 void callout_emit_site(Tx *t, const Insn *i);   /* one whose access trapped too often (site.c) */
 void callout_emit_patched(Tx *t, const Insn *i); /* one whose bytes change too often: fetched each time */
@@ -239,6 +251,7 @@ struct Xlat {
     u32 blocks;
     Link *shared_links;
     struct Site { u32 pa, changed; u8 form, traps, patches, forgiven; bool mixed; } *sites;
+    struct FarNext { u64 key, after; } *far_next; /* [256]: negated (ctx | selector), the ctx behind (realfar.c) */
     u8 *open;             /* 1: a byte of real mode's memory that a store may change unseen (open.c) */
     u32 open_pages[OPEN_PAGES / 32]; /* bit: the page's bytes in `open` are true */
     u32 site_changes;

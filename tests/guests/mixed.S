@@ -143,4 +143,77 @@ mixed_handler_variables:
 mixed_stack_top:
         .skip   16
         END mixed_stack
+/* Far calls, jumps and returns of every form between two views of the segment: 1000h and, 100h bytes lower, 0FF0h. */
+        PROGRAM mixed_far
+1:      lcall   $0x1000, $(3f - mixed_far)
+        lcall   $0x0ff0, $(3f - mixed_far + 0x100)
+        lcall   *%cs:(7f - mixed_far)
+        push    %dx
+        push    %cs
+        mov     $(2f - mixed_far), %ax
+        push    %ax
+        ljmp    *%cs:(8f - mixed_far)
+2:      ljmp    $0x1000, $(6f - mixed_far)
+        nop
+6:      dec     %dx
+        jnz     1b
+        hlt
+3:      mov     %cs, %ax                        /* 1 word */
+        add     %ax, %bx
+        call    9f
+        lret
+4:      mov     %cs, %ax
+        add     %ax, %bx
+        lret    $2
+9:      inc     %bx
+        ret
+7:      .word   3b - mixed_far + 0x100, 0x0ff0
+8:      .word   4b - mixed_far + 0x100, 0x0ff0
+        END mixed_far
+
+/* Flags and stacks: an interrupt by hand, as drivers chain; CLI, STI, POPF; SS. */
+        PROGRAM mixed_flags
+1:      stc
+        pushf
+        cli
+        lcall   $0x1000, $(3f - mixed_flags)
+        pushf
+        pop     %ax
+        add     %ax, %bx
+        sti
+        pushf
+        pop     %ax
+        add     %ax, %bx
+        std
+        pushf
+        cld
+        popf
+        pushf
+        cli
+        mov     %ss, %cx
+        mov     %sp, %bp
+        mov     $0x2000, %ax
+        mov     %ax, %ss
+        mov     $0x400, %sp
+        push    %cx
+        push    %bx
+        pop     %bx
+        pop     %ss
+        mov     %bp, %sp
+        popf
+        pushf
+        pop     %ax
+        add     %ax, %bx
+        cld
+        sub     %dx, %ax
+        pushf
+        pop     %ax
+        add     %ax, %bx
+        dec     %dx
+        jnz     1b
+        hlt
+3:      inc     %bx
+        cmp     $1, %bl
+        iret
+        END mixed_flags
         .section .note.GNU-stack, "", @progbits

@@ -17,6 +17,8 @@ PROGRAM(mixed_patch_more)
 PROGRAM(mixed_unpack)
 PROGRAM(mixed_handler)
 PROGRAM(mixed_stack)
+PROGRAM(mixed_far)
+PROGRAM(mixed_flags)
 extern const u8 mixed_handler_entry[], mixed_handler_variables[], mixed_stack_top[];
 
 enum { CODE_SEG = 0x1000, DATA_SEG = 0x3000, FAR_OFFSET = 0x4000, COMPARED = 0x40000 };
@@ -109,6 +111,8 @@ static const Mixed mixed[] = {
     {"handler, variables apart", CODE(mixed_handler), 50000, 1, true, true, true},
     {"stack beside the code", CODE(mixed_stack), 60000, 1, false, false, false},
     {"stack apart", CODE(mixed_stack), 60000, 1, false, true, false},
+    {"far calls, jumps, returns", CODE(mixed_far), 30000, 4, false, true, false},
+    {"flags, SS, a chained interrupt", CODE(mixed_flags), 30000, 1, false, true, false},
 };
 /* clang-format on */
 
