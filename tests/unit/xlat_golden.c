@@ -185,12 +185,13 @@ static void accept_file(const char *path, const Listing *l)
     fclose(f);
 }
 
-static void check_file(const char *path)
+static bool check_file(const char *path)
 {
     static char old[TEXT_BYTES];
     static Listing l;
     memset(&l, 0, sizeof l);
     read_file(path, old, sizeof old);
+    if (!strstr(old, "\nmode ")) return false; /* somebody else's */
     for (char *at = old, *end; *at; at = end) {
         char line[256];
         end = strchr(at, '\n');
@@ -203,6 +204,7 @@ static void check_file(const char *path)
         accept_file(path, &l);
     else if (strcmp(old, l.text))
         fail_msg("%s differs from what the emitter writes now:\n%s", path, l.text);
+    return true;
 }
 
 static void test_listings(void **state)
@@ -215,8 +217,7 @@ static void test_listings(void **state)
         char path[1024];
         if (!strstr(f->d_name, ".txt")) continue;
         snprintf(path, sizeof path, TESTS_DIR "/golden/%s", f->d_name);
-        check_file(path);
-        files++;
+        files += check_file(path);
     }
     closedir(d);
     assert_true(files >= 6);
