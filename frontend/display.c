@@ -33,7 +33,7 @@
 #include "hw/keys.h"
 #include "hw/screen.h"
 
-enum { LEAVE_MS = 1000, MOUSE_FURTHEST = 4096 };
+enum { LEAVE_MS = 1000, MOUSE_FURTHEST = 4096, SOUND_GAP_NS = 100000000 };
 enum { MOUSE_BUTTONS = MOUSE_LEFT | MOUSE_RIGHT | MOUSE_MIDDLE | MOUSE_SIDE | MOUSE_EXTRA };
 
 _Static_assert(sizeof(ScreenState) <= WINDOW_SCREEN_BYTES, "a ScreenState fits into WindowShared");
@@ -51,6 +51,7 @@ static struct {
     bool has_terminal;     /* the window's process may use it: */
     struct termios before; /* as it was */
     void (*before_panic)(void);
+    u64 sound_ns; /* of the speaker's last event; the vCPU thread's */
 } d = {.socket = -1, .shared_fd = -1};
 
 /* --- the program ----------------------------------------------------------------------------------------- */
@@ -341,6 +342,20 @@ unsigned display_service(Machine *m)
     while (ring_used(&d.ring) && ring_get(&d.ring, (u8 *)&w, sizeof w) == sizeof w) asked |= act(m, &w);
     if (atomic_load(&d.stalled) && atomic_exchange(&d.stalled, false)) hostio_kick();
     return asked;
+}
+
+/* The window looks by itself while there is sound: it is told when it begins. */
+void display_speaker(const SpeakerEvent *event)
+{
+    if (!d.shared) return;
+    u32 n = atomic_load(&d.shared->sounds);
+    WindowSound *to = &d.shared->sound[n % WINDOW_SOUNDS];
+    atomic_store(&to->at_ns, event->at_ns);
+    atomic_store(&to->ticks, event->ticks);
+    atomic_store(&to->level, event->level);
+    atomic_store(&d.shared->sounds, n + 1);
+    if (event->at_ns - d.sound_ns > SOUND_GAP_NS || !n) send_message(WINDOW_LOOK);
+    d.sound_ns = event->at_ns;
 }
 
 void display_show_state(bool stopped, u32 speed_mhz)

@@ -37,6 +37,7 @@ unsigned display_ready(void); /* what has come: DISPLAY_ bits */
 /* --- the vCPU thread --- */
 enum { ASKED_PAUSE = 1, ASKED_FASTER = 2, ASKED_SLOWER = 4 };
 unsigned display_service(Machine *m); /* keys, mouse and power button go to the machine; ASKED_ bits */
+void display_speaker(const SpeakerEvent *event);
 void display_show_state(bool stopped, u32 speed_mhz); /* for the title; 0: as fast as it goes */
 
 #endif

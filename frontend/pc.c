@@ -38,6 +38,12 @@ static void on_debug_exit(void *ctx, u32 value)
     stop(pc, STOP_DEBUG_EXIT);
 }
 
+static void on_speaker(void *ctx, const SpeakerEvent *event)
+{
+    (void)ctx;
+    display_speaker(event);
+}
+
 static void on_a20(void *ctx, bool enabled)
 {
     Vcpu *c = &((Pc *)ctx)->cpu;
@@ -71,10 +77,23 @@ static bool reset(void *ctx)
     return place(pc, &pc->problem);
 }
 
+/* The next of a PC's speeds through the years, slower or faster; above them all: as fast as it goes. */
+static u32 next_speed(u32 mhz, bool faster)
+{
+    static const u32 steps[] = {1, 2, 5, 8, 12, 16, 25, 33, 50, 66, 100, 133, 200, 300, 450, 700, 1000};
+    unsigned n = 0;
+    while (n < ARRAY_LEN(steps) && mhz && steps[n] < mhz + faster) n++;
+    if (!mhz) n = ARRAY_LEN(steps);
+    if (faster) return n < ARRAY_LEN(steps) ? steps[n] : 0;
+    return steps[n ? n - 1 : 0];
+}
+
 /* What the person did in the window. */
 static void serve_display(Pc *pc)
 {
     unsigned asked = display_service(pc->machine);
+    if (asked & (ASKED_FASTER | ASKED_SLOWER))
+        pc_set_speed(pc, next_speed(pc->speed_mhz, asked & ASKED_FASTER));
     if (!(asked & ASKED_PAUSE)) return;
     if (pc->paused)
         pc_continue(pc);
@@ -137,6 +156,7 @@ void pc_set_speed(Pc *pc, u32 mhz)
     pc->speed_seen_ns = clock_now(machine_clock(pc->machine));
     pc->cpu.speed_left = 0;
     pc->cpu.speed_on = mhz != 0;
+    display_show_state(pc->paused, mhz);
 }
 
 static void service(void *ctx)
@@ -163,7 +183,7 @@ void pc_pause(Pc *pc)
 {
     pc->paused = true;
     clock_stop(machine_clock(pc->machine));
-    display_show_state(true, 0);
+    display_show_state(true, pc->speed_mhz);
 }
 
 void pc_continue(Pc *pc)
@@ -171,7 +191,7 @@ void pc_continue(Pc *pc)
     pc->paused = false;
     pc->started = true;
     clock_cont(machine_clock(pc->machine));
-    display_show_state(false, 0);
+    display_show_state(false, pc->speed_mhz);
 }
 
 void pc_quit(Pc *pc) { stop(pc, STOP_QUIT); }
@@ -199,6 +219,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
                         .reset = on_reset,
                         .poweroff = on_poweroff,
                         .debug_exit = on_debug_exit,
+                        .speaker = on_speaker,
                         .a20 = on_a20,
                         .deadline = on_deadline};
     pc->boot = boot;

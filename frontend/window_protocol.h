@@ -23,7 +23,7 @@ enum {
     WINDOW_NO_DISPLAY = 3,        /* its exit code when nothing could be opened */
     WINDOW_VRAM_LIMIT = 64 << 20, /* more is refused */
     WINDOW_SCREEN_BYTES = 64 << 10,
-    WINDOW_EDGES = 8192, /* a power of two: a second of the fastest tone that can be heard */
+    WINDOW_SOUNDS = 8192, /* a power of two; digital sound makes 16,000 and more a second */
 };
 
 typedef enum WindowMessageKind {
@@ -49,16 +49,17 @@ _Static_assert(sizeof(WindowMessage) == 16, "one size for both");
 
 enum { WINDOW_STOPPED = 1 }; /* WindowShared.status */
 
-/* A change of the speaker's cone, at a time of the host's monotonic clock. */
-typedef struct WindowEdge {
-    _Atomic u64 at_ns; /* lowest bit: the new level */
-} WindowEdge;
+/* A SpeakerEvent (hw/speaker.h): guest time, and what the speaker does from then on. */
+typedef struct WindowSound {
+    _Atomic u64 at_ns;
+    _Atomic u32 ticks, level;
+} WindowSound;
 
 typedef struct WindowShared {
     _Atomic u32 status;
     _Atomic u32 speed_mhz; /* 0: as fast as it goes */
-    _Atomic u32 edges;     /* how many were ever written: the next goes to edge[edges % WINDOW_EDGES] */
-    WindowEdge edge[WINDOW_EDGES];
+    _Atomic u32 sounds;    /* how many were ever written: the next goes to sound[sounds % WINDOW_SOUNDS] */
+    WindowSound sound[WINDOW_SOUNDS];
     _Alignas(PAGE_BYTES) u8 screen[WINDOW_SCREEN_BYTES]; /* a ScreenState */
 } WindowShared;
 

@@ -399,10 +399,10 @@ void sdl_run(Session *s)
             while (SDL_PollEvent(&e));
         u64 now = host_now_ns();
         u64 typing = session_typing(s, now);
-        u64 sound = sound_follow(s->shared, now);
+        u64 sounds = sound_follow(s->shared, now);
         if (!w.hidden && now >= w.pace.next_ns) look(now);
         show_title();
-        next = earlier(typing, sound);
+        next = earlier(typing, sounds);
         if (!w.hidden) next = earlier(next, w.pace.next_ns);
         next = earlier(next, now + 1000000000u);
     }

@@ -1,7 +1,96 @@
+/* sound.c - the PC's speaker on the host's loudspeakers.
+ *
+ * The machine writes what the speaker does into shared memory, in guest time, and says so once when it begins. Samples are
+ * made from that (hw/speaker_synth.c) a little behind the guest, so that what belongs into them is known: LAG_NS. They are
+ * queued in small portions while something is heard; in silence the device is closed, and costs nothing.
+ * A guest whose time goes slower than ours (it is paused, the host is busy) has its events come late: they are taken as
+ * if they were now. If it has gone further, we skip to it.
+ */
 #include "frontend/window/sound.h"
+
+#include <SDL.h>
+#include <stdio.h>
+
+#include "hw/speaker_synth.h"
+
+enum {
+    LAG_NS = 60000000,
+    QUEUED_SAMPLES = SPEAKER_HZ / 20,
+    PORTION_NS = 10000000,
+    LOST_NS = 250000000,
+    CLOSE_AFTER_NS = 2000000000,
+};
+
+static struct {
+    SDL_AudioDeviceID device; /* 0: closed */
+    bool broken;              /* it could not be opened: never again */
+    SpeakerSynth synth;
+    u32 taken;        /* events that have become samples */
+    u64 last_news_ns; /* host time */
+} sound;
+
+static bool open_device(void)
+{
+    SDL_AudioSpec want = {.freq = SPEAKER_HZ, .format = AUDIO_S16SYS, .channels = 1, .samples = 512};
+    if (SDL_InitSubSystem(SDL_INIT_AUDIO) == 0) sound.device = SDL_OpenAudioDevice(NULL, 0, &want, NULL, 0);
+    if (!sound.device) {
+        fprintf(stderr, "ring3: no sound: %s\n", SDL_GetError());
+        sound.broken = true;
+        return false;
+    }
+    SDL_PauseAudioDevice(sound.device, 0);
+    return true;
+}
+
+void sound_end(void)
+{
+    if (sound.device) SDL_CloseAudioDevice(sound.device);
+    sound.device = 0;
+}
+
+/* Up to `most` events that have not been taken, oldest first. What was overwritten meanwhile is left out. */
+static unsigned read_events(const WindowShared *shared, SpeakerEvent *to, unsigned most)
+{
+    u32 end = atomic_load(&shared->sounds);
+    if (end - sound.taken > WINDOW_SOUNDS / 2) sound.taken = end - WINDOW_SOUNDS / 2;
+    unsigned count = end - sound.taken < most ? end - sound.taken : most;
+    for (unsigned n = 0; n < count; n++) {
+        const WindowSound *from = &shared->sound[(sound.taken + n) % WINDOW_SOUNDS];
+        to[n] = (SpeakerEvent){atomic_load(&from->at_ns), atomic_load(&from->ticks),
+                               atomic_load(&from->level) & 1};
+    }
+    return count;
+}
+
+static void make_samples(const WindowShared *shared, unsigned samples)
+{
+    static SpeakerEvent events[WINDOW_SOUNDS / 2];
+    static s16 out[QUEUED_SAMPLES];
+    unsigned count = read_events(shared, events, ARRAY_LEN(events));
+    u64 at_ns = sound.synth.at_sixths / 6;
+    if (count && events[count - 1].at_ns > at_ns + LAG_NS + LOST_NS)
+        speaker_synth_skip(&sound.synth, events[count - 1].at_ns - LAG_NS);
+    sound.taken += speaker_synth(&sound.synth, events, count, out, samples);
+    SDL_QueueAudio(sound.device, out, samples * sizeof *out);
+}
+
+static bool begin(const WindowShared *shared)
+{
+    SpeakerEvent first;
+    if (sound.broken || !read_events(shared, &first, 1) || !open_device()) return false;
+    speaker_synth_init(&sound.synth, first.at_ns > LAG_NS ? first.at_ns - LAG_NS : 0);
+    return true;
+}
+
 u64 sound_follow(const WindowShared *shared, u64 now_ns)
 {
-    (void)shared, (void)now_ns;
+    if (!shared) return UINT64_MAX;
+    bool news = atomic_load(&shared->sounds) != sound.taken;
+    if (!sound.device && (!news || !begin(shared))) return UINT64_MAX;
+    if (news || !speaker_synth_silent(&sound.synth)) sound.last_news_ns = now_ns;
+    unsigned queued = SDL_GetQueuedAudioSize(sound.device) / sizeof(s16);
+    if (queued < QUEUED_SAMPLES) make_samples(shared, QUEUED_SAMPLES - queued);
+    if (now_ns - sound.last_news_ns < CLOSE_AFTER_NS) return now_ns + PORTION_NS;
+    sound_end();
     return UINT64_MAX;
 }
-void sound_end(void) {}

@@ -12,8 +12,8 @@ import time
 HELLO, LOOK, BYE = 1, 2, 3
 KEY, MOUSE, POWER, QUIT, PAUSE, SPEED = 32, 33, 34, 35, 36, 37
 PAGE = 4096
-EDGES = 8192
-SCREEN = (16 + 8 * EDGES + PAGE - 1) // PAGE * PAGE # where the ScreenState is in WindowShared
+SOUNDS = 8192
+SCREEN = (16 + 16 * SOUNDS + PAGE - 1) // PAGE * PAGE # where the ScreenState is in WindowShared
 SHARED_BYTES = SCREEN + 65536
 SEQ_RESET, ATTR_INDEX, DISPI = SCREEN + 1, SCREEN + 61, SCREEN + 832 # in ScreenState
 VRAM_BYTES = 16 << 20
@@ -50,6 +50,13 @@ class FakeMachine:
 
     def row(self, y, pixels):
         os.pwrite(self.vram, struct.pack("<%dI" % len(pixels), *pixels), y * self.width * 4)
+
+    def sounds(self, events):
+        """(guest ns, ticks, level) each"""
+        for n, event in enumerate(events):
+            os.pwrite(self.shared, struct.pack("<QII", *event), 16 + 16 * n)
+        os.pwrite(self.shared, struct.pack("<I", len(events)), 8)
+        self.send(LOOK)
 
     def messages(self, seconds):
         """What the window has sent until nothing came for so long."""

@@ -247,6 +247,33 @@ def test_modes_and_idle():
     check(m.process.wait(5) == 0, "the window does not end with the machine")
 
 
+def test_speaker():
+    """SDL can write its sound into a file: a tone of 1000 Hz for half a second, silence before and behind."""
+    path = os.path.join(folder.name, "sound")
+    os.environ["SDL_AUDIODRIVER"], os.environ["SDL_DISKAUDIOFILE"] = "disk", path
+    vm = run("beep spin")
+    vm.expect("beep\r\n")
+    time.sleep(0.5)
+    xdotool("mousemove", 640, 512)
+    xdotool("key", "ctrl+alt+minus")
+    wait_title("1000 MHz")
+    xdotool("key", "ctrl+alt+minus")
+    wait_title("700 MHz")
+    xdotool("key", "ctrl+alt+plus", "key", "ctrl+alt+plus")
+    wait_for(lambda: "MHz" not in window()[-1], 5, "not as fast as it goes")
+    end(vm)
+    os.environ["SDL_AUDIODRIVER"] = "dummy"
+    with open(path, "rb") as f:
+        data = f.read()
+    samples = struct.unpack("<%dh" % (len(data) // 2), data)
+    loud = [n for n, s in enumerate(samples) if abs(s) > 4000]
+    check(loud, "nothing is heard")
+    seconds = (loud[-1] - loud[0]) / 48000
+    tone = samples[loud[0]:loud[-1]]
+    cycles = sum(a < 0 <= b for a, b in zip(tone, tone[1:]))
+    check(0.4 < seconds < 0.7 and 0.95 < cycles / seconds / 1000.15 < 1.05, "%g s at %g Hz" % (seconds, cycles / seconds))
+
+
 def test_bad_machines():
     """Nonsense from the machine's side is refused, not believed."""
     m = FakeMachine(program, "-display", "sdl", stderr=subprocess.DEVNULL)

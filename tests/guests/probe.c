@@ -9,6 +9,7 @@
  *   loops       how many rounds of two delay loops run in a millisecond, three times each
  *   flood       the same, and a line with the number each time
  *   text        a pattern of all characters and colours on the text screen
+ *   beep        1000 Hz on the speaker for half a second
  *   keys        say what keyboard and mouse send, until Esc
  *   once        go on only if this is the first time it came up
  *   reset=cf9|kbc|p92   triple   off   spin   halt (IF=1)   hlt (IF=0)   the various ends
@@ -144,6 +145,18 @@ static void loops(void)
     }
 }
 
+static void beep(void)
+{
+    u32 began = now_us();
+    out8(0x43, 0xb6);
+    out8(0x42, 1193 & 0xff);
+    out8(0x42, 1193 >> 8);
+    out8(0x61, in8(0x61) | 3);
+    while (now_us() - began < 500000) continue;
+    out8(0x61, in8(0x61) & ~3);
+    print("beep\r\n");
+}
+
 static void fill_text_screen(void)
 {
     volatile u16 *cell = (volatile u16 *)0xb8000;
@@ -209,6 +222,7 @@ static void do_word(const char *w, u32 magic, const u32 *info)
     if (is(w, "loops")) loops();
     if (is(w, "flood")) work(1);
     if (is(w, "text")) fill_text_screen();
+    if (is(w, "beep")) beep();
     if (is(w, "keys")) show_keys();
     if (is(w, "exit=")) out16(0x501, (u16)number(w + 5));
     if (is(w, "debug")) out8(0xe9, 'h'), out8(0xe9, 'i'), out8(0xe9, '\n');
