@@ -138,7 +138,7 @@ static const FloppyFormat *readable(const Fdc *f, const FdcUnit *u, u8 head)
     const FloppyFormat *format = floppy_format(&u->floppy);
     bool motor = f->dor >> (DOR_MOTOR_SHIFT + u->number) & 1, mfm = f->command[0] & COMMAND_MFM;
     if (!format || !motor || !mfm || !(format->rates & BIT(f->rate))) return NULL;
-    return head < format->heads && u->floppy.track < format->tracks ? format : NULL;
+    return head < format->heads && floppy_cylinder(&u->floppy) < format->tracks ? format : NULL;
 }
 
 /* Is the sector that the command names on this track? If not, the command has ended. */
@@ -146,7 +146,7 @@ static bool sector_find(Fdc *f, const FloppyFormat *format)
 {
     const FdcTransfer *t = &f->transfer;
     u8 st2 = 0;
-    if (t->c != t->unit->floppy.track) st2 = t->c == 0xff ? ST2_BAD_CYLINDER : ST2_WRONG_CYLINDER;
+    if (t->c != floppy_cylinder(&t->unit->floppy)) st2 = t->c == 0xff ? ST2_BAD_CYLINDER : ST2_WRONG_CYLINDER;
     if (!st2 && t->h == t->head && t->n == SECTOR_512 && t->r && t->r <= format->track_sectors) return true;
     transfer_fail(f, ST1_NO_DATA, st2);
     return false;
@@ -156,7 +156,7 @@ static bool sector_find(Fdc *f, const FloppyFormat *format)
 static u8 track_sector(FdcTransfer *t, const FloppyFormat *format)
 {
     u8 sector = (u8)(t->seen % format->track_sectors + 1);
-    if (sector != t->r || t->c != t->unit->floppy.track || t->h != t->head) t->st1 |= ST1_NO_DATA;
+    if (sector != t->r || t->c != floppy_cylinder(&t->unit->floppy) || t->h != t->head) t->st1 |= ST1_NO_DATA;
     return sector;
 }
 
@@ -224,8 +224,8 @@ static void format_sector(Fdc *f, bool terminal)
     u8 id[FORMAT_ID_BYTES], filler = f->command[5];
     memcpy(id, t->data, sizeof id);
     memset(t->data, filler, sizeof t->data);
-    bool exists = format && id[0] == t->unit->floppy.track && id[1] == t->head && id[3] == SECTOR_512 &&
-                  id[2] && id[2] <= format->track_sectors;
+    bool exists = format && id[0] == floppy_cylinder(&t->unit->floppy) && id[1] == t->head &&
+                  id[3] == SECTOR_512 && id[2] && id[2] <= format->track_sectors;
     if (exists && !write_sector(f, id[2], t->data)) return;
     if (--t->left && !terminal)
         next_sector(f);
@@ -339,7 +339,7 @@ static void read_pass(Fdc *f, u8 sector)
 static void read_id_pass(Fdc *f, const FloppyFormat *format)
 {
     FdcTransfer *t = &f->transfer;
-    t->c = t->unit->floppy.track;
+    t->c = floppy_cylinder(&t->unit->floppy);
     t->h = t->head;
     t->r = (u8)(clock_now(f->clock) / SECTOR_NS % format->track_sectors + 1);
     t->n = SECTOR_512;

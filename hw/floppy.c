@@ -4,8 +4,9 @@
  * formats of PCs and those that people made to get more onto a disk. An image of another size counts as the next
  * larger format, and the sectors that it lacks read as zeros and cannot be written: boot images are often cut short.
  *
- * The drive takes any disk, as if it had been built for it; the CMOS type, by which firmware chooses data rate and
- * geometry, fits the disk that is in at power-on.
+ * The drive takes any disk, whatever its size in inches; the CMOS type, by which firmware chooses data rate and geometry, fits
+ * the disk that is in at power-on. If that makes it a 1.2 MB drive, a 40-track disk that is put in later has tracks of
+ * twice the width, and its cylinders are two steps apart.
  *
  * DSKCHG is a latch in the drive: set by opening the door, cleared by a step pulse while a disk is in.
  *
@@ -13,7 +14,7 @@
  */
 #include "hw/floppy.h"
 
-enum { LAST_TRACK = 85 };
+enum { LAST_TRACK = 85, WIDE_TRACKS = 42 };
 enum { DD = BIT(RATE_250K) | BIT(RATE_300K), HD = BIT(RATE_500K), ED = BIT(RATE_1M) };
 enum { CMOS_360K = 1, CMOS_1200K, CMOS_720K, CMOS_1440K, CMOS_2880K };
 enum { EIO_NO_SECTOR = 5 };
@@ -79,10 +80,17 @@ void floppy_step(Floppy *f, int tracks)
     if (f->bay->medium) f->changed = false;
 }
 
+u8 floppy_cylinder(const Floppy *f)
+{
+    const FloppyFormat *format = floppy_format(f);
+    bool wide_tracks = f->type == CMOS_1200K && format && format->tracks <= WIDE_TRACKS;
+    return wide_tracks ? f->track / 2 : f->track;
+}
+
 static u64 sector_number(const Floppy *f, u8 head, u8 sector)
 {
     const FloppyFormat *format = floppy_format(f);
-    return ((u64)f->track * format->heads + head) * format->track_sectors + sector - 1;
+    return ((u64)floppy_cylinder(f) * format->heads + head) * format->track_sectors + sector - 1;
 }
 
 int floppy_read(Floppy *f, u8 head, u8 sector, u8 *to)
@@ -105,8 +113,10 @@ static void floppy_moved(void *floppy) { ((Floppy *)floppy)->changed = true; }
 
 void floppy_init(Floppy *f, Drive *bay)
 {
-    *f = (Floppy){.bay = bay, .changed = bay && bay->present};
+    *f = (Floppy){.bay = bay};
     if (!bay) return;
+    f->type = floppy_cmos_type(bay);
+    f->changed = bay->present;
     bay->moved = floppy_moved;
     bay->ctx = f;
 }

@@ -16,7 +16,8 @@ typedef struct FloppyFormat {
 
 typedef struct Floppy {
     Drive *bay;   /* NULL: the controller has a place for a drive, but none is there */
-    u8 track;     /* where the head is */
+    u8 type;      /* of the drive: CMOS type at power-on */
+    u8 track;     /* where the head is, in steps from the outermost */
     bool changed; /* DSKCHG: the door was open since the last step */
 } Floppy;
 
@@ -27,6 +28,7 @@ const FloppyFormat *
 floppy_format_by_size(u64 sectors); /* the smallest that holds them, or the largest of all */
 bool floppy_protected(const Floppy *f);
 void floppy_step(Floppy *f, int tracks); /* move the head; > 0: inward */
+u8 floppy_cylinder(const Floppy *f);     /* of the disk, under the head */
 /* One sector under the head, which the caller knows to exist. 0, or an errno. */
 int floppy_read(Floppy *f, u8 head, u8 sector, u8 *to);
 int floppy_write(Floppy *f, u8 head, u8 sector, const u8 *from);

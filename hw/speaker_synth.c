@@ -104,7 +104,7 @@ static s32 low_pass(const SpeakerSynth *s)
 /* A cone springs back: frequencies below 30 Hz go. */
 static s16 without_dc(SpeakerSynth *s, s32 v)
 {
-    s64 over_q8 = ((s64)v << 8) - s->dc_q8;
+    s64 over_q8 = (s64)v * 256 - s->dc_q8;
     s->dc_q8 += over_q8 >> DC_SHIFT;
     s64 y = over_q8 >> 8;
     return (s16)(y > INT16_MAX ? INT16_MAX : y < INT16_MIN ? INT16_MIN : y);

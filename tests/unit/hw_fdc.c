@@ -531,6 +531,22 @@ static void an_image_that_was_cut_short(void **state)
     assert_int_equal(floppy_format_by_size(1000000)->sectors, 7680);
 }
 
+static void a_40_track_disk_in_an_80_track_drive(void **state)
+{
+    (void)state;
+    disk_make(&disk_a, 2400);
+    fdc_init(&fdc, bus, &clk, &dma, wire_line(&irq6), &bay_a, &bay_b);
+    controller_on();
+    disk_make(&disk_b, 720);
+    drive_change(&bay_a, &disk_b.medium);
+    out(DIR, 1);
+    seek_a(2 * 20);
+    dma_in(SECTOR_BYTES);
+    COMMAND(0x46, 0x04, 20, 1, 3, 2, 9, 0x1b, 0xff);
+    assert_string_equal(finished(), "04 00 00 14 01 04 02");
+    assert_int_equal(got_sector(0), 20 * 18 + 9 + 2);
+}
+
 static void the_second_drive(void **state)
 {
     (void)state;
@@ -591,6 +607,7 @@ int main(void)
         TEST(writing_byte_by_byte_with_a_fifo),
         TEST(every_format_ends_where_its_image_ends),
         TEST(an_image_that_was_cut_short),
+        TEST(a_40_track_disk_in_an_80_track_drive),
         TEST(the_second_drive),
         TEST(a_reset_in_the_middle),
         TEST(a_disk_that_leaves_in_the_middle),
