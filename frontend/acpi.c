@@ -124,13 +124,15 @@ static void isa_devices(Aml *a)
     static const struct {
         const char *name, *id;
         u8 uid, irq;
-        u16 port, port2; /* port2: 0, or a second one */
+        u16 port;
         u8 count;
+        u16 port2; /* 0, or one more */
+        u8 dma;    /* 0: none */
     } devices[] = {
-        {"KBD_", "PNP0303", 0, 1, 0x60, 0x64, 1},
-        {"RTC_", "PNP0B00", 0, 8, 0x70, 0, 2},
-        {"COM1", "PNP0501", 1, 4, 0x3f8, 0, 8},
-        {"COM2", "PNP0501", 2, 3, 0x2f8, 0, 8},
+        {"KBD_", "PNP0303", 0, 1, 0x60, 1, 0x64, 0}, {"MOU_", "PNP0F13", 0, 12, 0, 0, 0, 0},
+        {"RTC_", "PNP0B00", 0, 8, 0x70, 2, 0, 0},    {"FDC0", "PNP0700", 0, 6, 0x3f2, 4, 0x3f7, 2},
+        {"LPT1", "PNP0400", 0, 7, 0x378, 3, 0, 0},   {"COM1", "PNP0501", 1, 4, 0x3f8, 8, 0, 0},
+        {"COM2", "PNP0501", 2, 3, 0x2f8, 8, 0, 0},
     };
     for (unsigned n = 0; n < ARRAY_LEN(devices); n++) {
         aml_device(a, devices[n].name);
@@ -138,9 +140,10 @@ static void isa_devices(Aml *a)
         if (devices[n].uid) aml_name_int(a, "_UID", devices[n].uid);
         aml_name(a, "_CRS");
         aml_resources(a);
-        aml_io(a, devices[n].port, devices[n].count);
-        if (devices[n].port2) aml_io(a, devices[n].port2, devices[n].count);
+        if (devices[n].port) aml_io(a, devices[n].port, devices[n].count);
+        if (devices[n].port2) aml_io(a, devices[n].port2, 1);
         aml_irq(a, devices[n].irq);
+        if (devices[n].dma) aml_dma(a, devices[n].dma);
         aml_resources_end(a);
         aml_end(a);
     }

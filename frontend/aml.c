@@ -169,6 +169,13 @@ void aml_irq(Aml *a, u8 irq)
     aml_u16(a, (u16)(1u << irq));
 }
 
+void aml_dma(Aml *a, u8 channel)
+{
+    aml_u8(a, 0x2a);
+    aml_u8(a, (u8)(1u << channel));
+    aml_u8(a, 0);
+}
+
 enum { RANGE_FIXED = 0x0c /* first and last address are fixed */, RANGE_WRITABLE = 1, RANGE_ALL_IO = 3 };
 
 static u8 range_flags(AmlSpace space)

@@ -12,7 +12,8 @@
  * takes as long as two turns of the disk would be in that measure, and ends with "missing address mark", where a real
  * controller without index pulses would wait until it is reset.
  *
- * Quirks that guests rely on: after a reset four SENSE INTERRUPT STATUS each report a drive; in non-DMA mode a PC has no
+ * Quirks that guests rely on: after a reset, polling switched off or not, an interrupt comes and four SENSE INTERRUPT STATUS
+ * each report a drive; in non-DMA mode a PC has no
  * TC, so a transfer ends with "end of cylinder"; SENSE INTERRUPT STATUS with nothing to report is an invalid command;
  * the change line falls with a step, so a recalibration at track 0 does not move it.
  *
@@ -28,7 +29,7 @@ enum { DOR_UNIT = 0x03, DOR_NOT_RESET = 0x04, DOR_DMA_GATE = 0x08, DOR_MOTOR_SHI
 enum { MSR_BUSY = 0x10, MSR_NON_DMA = 0x20, MSR_TO_HOST = 0x40, MSR_RQM = 0x80 };
 enum { DSR_RESET = 0x80, DSR_RATE = 0x03, DIR_CHANGED = 0x80 };
 enum { SPECIFY_NON_DMA = 0x01 };
-enum { CONFIG_FIFOTHR = 0x0f, CONFIG_NO_POLL = 0x10, CONFIG_NO_FIFO = 0x20, CONFIG_IMPLIED_SEEK = 0x40 };
+enum { CONFIG_FIFOTHR = 0x0f, CONFIG_NO_FIFO = 0x20, CONFIG_IMPLIED_SEEK = 0x40 };
 enum { ST0_HEAD = 0x04, ST0_EQUIPMENT = 0x10, ST0_SEEK_END = 0x20, ST0_ABNORMAL = 0x40, ST0_INVALID = 0x80 };
 enum { ST0_READY_CHANGED = 0xc0 };
 enum {
@@ -617,7 +618,6 @@ static void reset_leave(Fdc *f) { clock_arm(f->clock, &f->timer, clock_now(f->cl
 static void reset_over(Fdc *f)
 {
     await_command(f);
-    if (f->config & CONFIG_NO_POLL) return;
     f->reset_senses = FDC_UNITS;
     interrupt_set(f, true);
 }
