@@ -358,5 +358,5 @@ void curses_run(Session *s)
         next = typing < t.pace.next_ns ? typing : t.pace.next_ns;
     }
     endwin();
-    curses_restore();
+    t.changed = false;
 }
