@@ -70,7 +70,7 @@ static u32 pixel_colour(const Mode *m, u8 colour)
 }
 
 /* `count` pixels from address at: ink where pattern's bit 7, 6 .. is set, else paper; exclusive or: ink only. */
-static void banked_row(u32 at, u8 bytes, u8 pattern, u8 count, u32 ink, u32 paper, bool exclusive)
+static void banked_row(u32 at, u8 bytes, u8 pattern, u16 count, u32 ink, u32 paper, bool exclusive)
 {
     u16 bank = (u16)(at >> 16), off = (u16)at;
     dispi_set(DISPI_BANK, bank);
@@ -93,21 +93,38 @@ static u32 banked_get(u32 at, u8 bytes)
     return v;
 }
 
-static void banked_fill(u32 at, u32 bytes_left, u8 bytes, u32 colour)
+static void banked_fill(u32 at, u32 count, u8 bytes, u32 colour)
 {
-    for (; bytes_left; at += bytes, bytes_left -= bytes) {
-        if (bytes == 1) { /* by runs */
-            u32 run = 0x10000 - (at & 0xffff);
-            if (run > bytes_left) run = bytes_left;
-            if (run > 0x8000) run = 0x8000;
-            dispi_set(DISPI_BANK, (u16)(at >> 16));
-            fill8(0xa000, (u16)at, (u8)colour, (u16)run);
-            at += run - 1;
-            bytes_left -= run - 1;
-        } else {
-            banked_row(at, bytes, 0x80, 1, colour, 0, false);
-        }
+    if (bytes > 1) {
+        banked_row(at, bytes, 0, (u16)(count / bytes), 0, colour, false);
+        return;
     }
+    while (count) { /* by runs within a bank */
+        u32 run = 0x10000 - (at & 0xffff);
+        if (run > count) run = count;
+        if (run > 0x8000) run = 0x8000;
+        dispi_set(DISPI_BANK, (u16)(at >> 16));
+        fill8(0xa000, (u16)at, (u8)colour, (u16)run);
+        at += run, count -= run;
+    }
+}
+
+/* The window shows one bank at a time: what goes from one to another passes through registers. */
+static void banked_carry(u16 to_bank, u16 to, u16 from, bool sixteen)
+{
+    if (!sixteen) {
+        u8 v = peek8(0xa000, from);
+        dispi_set(DISPI_BANK, to_bank);
+        poke8(0xa000, to, v);
+        return;
+    }
+    u32 a = peek32(0xa000, from), b = peek32(0xa000, (u16)(from + 4));
+    u32 c = peek32(0xa000, (u16)(from + 8)), d = peek32(0xa000, (u16)(from + 12));
+    dispi_set(DISPI_BANK, to_bank);
+    poke32(0xa000, to, a);
+    poke32(0xa000, (u16)(to + 4), b);
+    poke32(0xa000, (u16)(to + 8), c);
+    poke32(0xa000, (u16)(to + 12), d);
 }
 
 static void banked_copy(u32 to, u32 from, u32 count)
@@ -120,14 +137,9 @@ static void banked_copy(u32 to, u32 from, u32 count)
         dispi_set(DISPI_BANK, (u16)(from >> 16));
         if (to >> 16 == from >> 16) {
             copy8(0xa000, (u16)to, 0xa000, (u16)from, (u16)run);
-        } else { /* the window shows one of both at a time */
-            run = run >= 4 ? 4 : 1;
-            u32 v = run == 4 ? peek32(0xa000, (u16)from) : peek8(0xa000, (u16)from);
-            dispi_set(DISPI_BANK, (u16)(to >> 16));
-            if (run == 4)
-                poke32(0xa000, (u16)to, v);
-            else
-                poke8(0xa000, (u16)to, (u8)v);
+        } else {
+            run = run >= 16 ? 16 : 1;
+            banked_carry((u16)(to >> 16), (u16)to, (u16)from, run == 16);
         }
         to += run, from += run, count -= run;
     }

@@ -429,6 +429,15 @@ static void vbe_facts(void)
     check("4f0ah", vbe(0x4f0a, 0, 0, 0) == 0x4f && (u16)r.ecx > 8);
 }
 
+/* The window function that mode information points to, by a far call as programs do it. */
+static u32 window_function;
+
+static void window(u16 bank)
+{
+    u32 ax, bx = 0, dx = bank;
+    __asm__ volatile("lcallw *%3" : "=a"(ax), "+b"(bx), "+d"(dx) : "m"(window_function) : "ecx", "memory");
+}
+
 static void banked(u16 mode, const char *name)
 {
     check("4f02h", vbe(0x4f02, mode, 0, 0) == 0x4f);
@@ -436,9 +445,11 @@ static void banked(u16 mode, const char *name)
     vbe(0x4f01, 0, mode, 0);
     u16 width = field(16), height = field(20), bank = 0xffff;
     u32 at = 0;
+    window_function = field(12) | (u32)field(14) << 16;
+    check("window function", window_function != 0);
     for (u16 y = 0; y < height; y++)
         for (u16 x = 0; x < width; x++, at++) {
-            if (at >> 16 != bank) vbe(0x4f05, 0, 0, bank = (u16)(at >> 16));
+            if (at >> 16 != bank) window(bank = (u16)(at >> 16));
             poke(0xa000, (u16)at, (u8)(y < 64 ? x / 4 : x ^ y));
         }
     own_graphics_font(block[23], (u8)(height / block[23]));
@@ -514,6 +525,10 @@ static void vbe_scrolling(void)
     static const u8 colours[16] = {63, 0, 0, 0, 0, 63, 0, 0, 0, 0, 63, 0, 63, 63, 63, 0};
     for (u8 i = 0; i < 16; i++) block[i] = colours[i];
     check("4f09h", vbe(0x4f09, 0, 4, 16) == 0x4f);
+    check("4f08h", vbe(0x4f08, 0x0800, 0, 0) == 0x4f && (r.ebx >> 8 & 255) == 8);
+    check("4f08h back", vbe(0x4f08, 0x0600, 0, 0) == 0x4f && (r.ebx >> 8 & 255) == 6);
+    check("4f05h get", vbe(0x4f05, 0x0100, 0, 0) == 0x4f && (u16)r.edx == bank);
+    check("4f07h kept", vbe(0x4f07, 1, 0, 0) == 0x4f && (u16)r.ecx == 80 && (u16)r.edx == 60);
     step("vbe-101h-virtual");
 }
 
