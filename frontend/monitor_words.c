@@ -75,10 +75,20 @@ static void word_sendkey(Command *c)
 
 static int counts(s64 n) { return n < -4096 ? -4096 : n > 4096 ? 4096 : (int)n; }
 
+/* A word of its own: "5 -3" are two counts, not a difference. */
+static bool take_count(Command *c, s64 *n)
+{
+    char text[24], *end;
+    if (!take_text(c, text, sizeof text, "number")) return false;
+    *n = strtoll(text, &end, 0);
+    if (*end || end == text) say_to(c, "invalid parameter: %s\n", text);
+    return !*end && end != text;
+}
+
 static void word_mouse_move(Command *c)
 {
     s64 dx, dy, dz = 0;
-    if (!take_number(c, &dx) || !take_number(c, &dy) || (!at_end(c) && !take_number(c, &dz)) || !take_end(c))
+    if (!take_count(c, &dx) || !take_count(c, &dy) || (!at_end(c) && !take_count(c, &dz)) || !take_end(c))
         return;
     machine_mouse(c->pc->machine, counts(dx), counts(dy), counts(dz), c->pc->mouse_buttons);
 }

@@ -188,7 +188,8 @@ def test_keyboard():
         time.sleep(0.01)
     check(seen[-4:] == [0x2A, 0x1E, 0x9E, 0xAA], "scan codes %s" % [hex(n) for n in seen])
     check(m.do("sendkey foo-a") == "invalid parameter: foo\n", "a key that is none")
-    m.do("mouse_move 5 5")
+    check(m.do("mouse_move 5 -5 -1") == "", "counts with signs")
+    check(m.do("mouse_move 5 x") == "invalid parameter: x\n", "a count that is none")
     m.do("mouse_button 1")
     vm.kill()
 
