@@ -222,6 +222,7 @@ static void lose_patience(void)
         return;
     tty_restore();
     display_stop();
+    channels_close();
     _exit(hostio_exit_code());
 }
 

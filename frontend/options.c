@@ -443,11 +443,7 @@ static const Option options[] = {
      "if=ide|floppy, index=N, media=disk|cdrom, format=raw, snapshot=on, readonly=on"},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"boot", "[order=]cad", set_boot, "a floppy, c disk, d CD; also ,once=d and ,menu=on"},
-    {"serial", "DEV", set_serial,
-     "where a serial port leads; the first is COM1, the second COM2. DEV is stdio, mon:stdio (with the\n"
-     "                                 monitor, Ctrl-A C switches), pty, file:PATH, "
-     "unix:PATH[,server=on,wait=off],\n"
-     "                                 tcp:HOST:PORT[,server=on,wait=off] or null"},
+    {"serial", "DEV", set_serial, "where a serial port leads; the first is COM1, the second COM2"},
     {"parallel", "DEV", set_parallel, "where the parallel port leads"},
     {"monitor", "DEV", set_monitor, "where the monitor is; its word 'help' lists what it does"},
     {"S", NULL, set_stopped, "do not start; the monitor's word 'cont' does"},
@@ -487,6 +483,9 @@ static OptionsResult show_help(Options *o, const char *value)
                  options[n].value ? options[n].value : "");
         printf("  %-30s %s\n", left, options[n].help);
     }
+    printf("\nDEV is stdio, pty, file:PATH, unix:PATH[,server=on,wait=off], "
+           "tcp:HOST:PORT[,server=on,wait=off] or null;\n"
+           "for -serial also mon:stdio, which is shared with the monitor: Ctrl-A C switches.\n");
     printf("\nIn the window: Ctrl+Alt+H lists the keys; a click takes the mouse, Ctrl+Alt+G releases it.\n"
            "On a terminal: Ctrl-A X ends ring3, Ctrl-A H lists the keys; all others go to the guest.\n"
            "Exit code: 0 power-off, quit or reset under -no-reboot; 1 bad usage; 128+n signal n; from\n"
