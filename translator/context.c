@@ -84,6 +84,7 @@ BlockMode mode_unpack(ModeKey k)
                    .v86 = !!(k & MODE_V86),
                    .cs_based = !!(k & MODE_CS_BASED),
                    .fpu_ok = k >> MODE_FPU_SHIFT & 7,
+                   .unpaged = !(k & MODE_PAGED),
                    .real = !(k & (MODE_PROT | MODE_V86))};
     for (int s = 0; s < SEG_COUNT; s++) m.seg[s] = (u8)mode_seg(k, s);
     return m;

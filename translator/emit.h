@@ -51,7 +51,7 @@ typedef enum SegForm {
 typedef enum MemForm {
     MEM_WINDOW, /* gs:[r32] */
     MEM_USER,   /* [r13 + r64]: ring-0 access to a user page; r64 holds a zero-extended 32-bit address */
-    MEM_OPEN,   /* real mode: [r9 + r8], guest RAM itself, after a look whether all bytes are open */
+    MEM_OPEN,   /* unpaged: [r9 + r8], guest RAM itself, after a look whether all bytes are open */
 } MemForm;
 
 typedef struct BlockMode {
@@ -59,6 +59,7 @@ typedef struct BlockMode {
     u8 seg[SEG_COUNT]; /* SegForm */
     u8 fpu_ok;         /* instructions that may run: bit 0 x87, bit 1 MMX, bit 2 SSE */
     u8 cs_based;       /* CS.base != 0 */
+    u8 unpaged;        /* CR0.PG = 0: linear addresses are physical */
     u8 real;           /* CR0.PE = 0: like V86, stores through CS are allowed (else: the interpreter's #GP) */
 } BlockMode;
 

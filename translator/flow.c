@@ -212,9 +212,29 @@ static bool emit_load_target(Tx *t, const Insn *i, MemForm form)
     return true;
 }
 
+/* A 32-bit target (r8) in a 64 KiB segment, as 16-bit code of compilers has them: one above FFFF is the callout's. Before
+ * anything changes. */
+static void emit_target_check(Tx *t, const Insn *i)
+{
+    Emit *e = &t->e;
+    emit_mov_rr64(e, R10, RCX);
+    emit_mov_ri32(e, RCX, 16);
+    emit_shift_x64(e, SHIFT_SHRX, RCX, R8, RCX);
+    u8 *fits = emit_jrcxz_hole(e);
+    emit_mov_rr64(e, RCX, R10);
+    callout_emit(t, i);
+    flow_exit_to(t, next_of(t, i), false);
+    t->ended = false;
+    emit_patch8(fits, e->at);
+    emit_mov_rr64(e, RCX, R10);
+}
+
+static bool needs_target_check(const Tx *t, const Insn *i) { return i->opsize == 4 && t->cs_limit == 0xffff; }
+
 static bool emit_jump_indirect(Tx *t, const Insn *i, MemForm form)
 {
     if (!emit_load_target(t, i, form)) return false;
+    if (needs_target_check(t, i)) emit_target_check(t, i);
     emit_probe(t);
     t->ended = true;
     return true;
@@ -224,6 +244,7 @@ static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
 {
     u32 ret = next_of(t, i);
     if (!emit_load_target(t, i, form)) return false;
+    if (needs_target_check(t, i)) emit_target_check(t, i);
     emit_mov_mr64(&t->e, R15, VCPU_SCRATCH, R8);
     if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, form == MEM_OPEN ? form : MEM_WINDOW)) return false;
     emit_mov_rm32(&t->e, R8, R15, VCPU_SCRATCH);
@@ -235,7 +256,14 @@ static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
 static bool emit_near_ret(Tx *t, const Insn *i, MemForm form)
 {
     u32 extra = i->opcode == 0xc2 ? (u16)i->imm : 0;
-    if (!emit_pop_reg(&t->e, R8, i->opsize, extra, &t->m, form)) return false;
+    HostMem top;
+    if (needs_target_check(t, i)) {
+        if (!emit_stack_place(&t->e, &top, 0, 4, &t->m, form)) return false;
+        emit_guest_load(&t->e, R8, top, 4);
+        emit_target_check(t, i);
+        emit_stack_move(&t->e, (s32)(4 + extra), &t->m);
+    } else if (!emit_pop_reg(&t->e, R8, i->opsize, extra, &t->m, form))
+        return false;
     emit_ret(&t->e);
     t->ended = true;
     return true;
@@ -296,7 +324,9 @@ static bool emit_loop(Tx *t, const Insn *i)
 static bool target_within(const Tx *t, const Insn *i)
 {
     bool indirect = i->opcode == 0xff || i->opcode == 0xc2 || i->opcode == 0xc3;
-    if (indirect) return t->cs_limit >= (i->opsize == 2 ? 0xffff : 0xffffffff);
+    if (indirect)
+        return t->cs_limit == 0xffffffff ||
+               (t->cs_limit == 0xffff && (i->opsize == 2 || host_features_get()->bmi2));
     return target_of(t, i) <= t->cs_limit;
 }
 

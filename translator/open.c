@@ -1,17 +1,17 @@
-/* open.c - programs that keep code and variables together, in real mode.
+/* open.c - programs that keep code and variables together, in real mode and in protected mode without paging.
  *
- * Pages with blocks are watched, so a store beside the code traps. In real mode the instruction that trapped is given
+ * Pages with blocks are watched, so a store beside the code traps. Without paging the instruction that trapped is given
  * another form (MEM_OPEN): it looks its bytes up in a table, and if all of them are *open* it stores straight into guest
- * RAM (there is no paging: the linear address is the physical one). If not, its callout stores, and who watches hears
+ * RAM (the linear address is the physical one). If not, its callout stores, and who watches hears
  * of it. So the watch stays as exact as it was, to the byte, while what lies beside code costs two nanoseconds.
  *
  *   open[pa] = 1   RAM at its own place, watched for nothing but code, and no block depends on this byte
- *           = 0    anything else; the table covers 4 GiB, of which only what is open takes memory
+ *           = 0    anything else, and all above 16 MiB; the table covers 4 GiB, of which only what is open takes memory
  *
  * Pages are opened by the first store that finds them shut, and shut again when they stop being plain RAM: kinds change
  * (shadowing, VGA), A20 moves, the page becomes a page table.
  *
- * Not implemented: V86 mode and paging, where these stores are callouts (20-40 ns).
+ * Not implemented: paging (V86 mode included), where these stores are callouts (20-40 ns).
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

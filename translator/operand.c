@@ -6,7 +6,7 @@
  *   flat, 32-bit address     0                     flat, 16-bit address      2 (lea, movzx)
  *   based                    1, or 2 with index    user page from ring 0     0 or 1
  *   64 KiB, 16-bit address   3 and a check of 0 (bytes), 2 (wider); static displacements are checked here
- *   other limits             1-2 and a check of 7    next to code, real mode    9
+ *   other limits             1-2 and a check of 7    next to code, unpaged      9
  *
  * A limit check uses neither flags nor branches: it loads a byte that lies in a page without rights if the access
  * does not fit. The trap is at an address outside of all windows, for which the interpreter is called; it raises the
@@ -209,7 +209,7 @@ static bool place_linear(Emit *e, Ea *ea, const BlockMode *m, unsigned bytes)
     return true;
 }
 
-/* Real mode: the linear address is physical. An open byte reads as 1. Flag-free; r9, r10 clobbered. */
+/* Without paging the linear address is physical. An open byte reads as 1. Flag-free; r9, r10 clobbered. */
 static bool place_open(Emit *e, HostMem *out, HostMem at, unsigned bytes)
 {
     static const u16 load[] = {[1] = 0x0fb6, [2] = 0x0fb7, [4] = 0x8b};
@@ -231,7 +231,7 @@ static bool place_open(Emit *e, HostMem *out, HostMem at, unsigned bytes)
 
 bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes)
 {
-    if (form == MEM_OPEN && !(m->real && e->open)) return false;
+    if (form == MEM_OPEN && !(m->unpaged && e->open)) return false;
     if (!place_linear(e, &ea, m, bytes)) return false;
     if (form == MEM_OPEN) return place_open(e, out, ea.at, bytes);
     if (form == MEM_WINDOW) {

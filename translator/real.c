@@ -94,6 +94,7 @@ bool real_seg_emit(Tx *t, const Insn *i)
     case 0x0fa9: return emit_pop(t, i, form);
     case 0xc4: return emit_far_pointer(t, i, ES, form);
     case 0xc5: return emit_far_pointer(t, i, DS, form);
+    case 0x0fb2: return emit_far_pointer(t, i, SS, form);
     case 0x0fb4: return emit_far_pointer(t, i, FS, form);
     case 0x0fb5: return emit_far_pointer(t, i, GS, form);
     default: return false;

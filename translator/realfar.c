@@ -165,7 +165,7 @@ static void put_flags_off(Emit *e)
 }
 
 /* The vector table is where it was when the block was made, or the callout. */
-static bool emit_int_real(Tx *t, const Insn *i)
+static bool emit_int_real(Tx *t, const Insn *i, MemForm form)
 {
     HostMem top;
     Emit *e = &t->e;
@@ -186,11 +186,11 @@ static bool emit_int_real(Tx *t, const Insn *i)
     emit_guest_load(e, R8, (HostMem){.base = R8, .index = REG_NONE, .gs = true}, 4);
     put_look_up(t, i);
     put_return_address(e, t->eip + i->len);
-    if (!emit_stack_place(e, &top, -6, 6, &t->m, MEM_WINDOW)) return false;
+    if (!emit_stack_place(e, &top, -6, form == MEM_OPEN ? 4 : 6, &t->m, form)) return false;
     emit_guest_store(e, top, R11, 4);
     sens_flags_image(e);
     emit_mov_rr32(e, R11, R8);
-    if (!emit_stack_place(e, &top, -2, 2, &t->m, MEM_WINDOW)) return false;
+    if (!emit_stack_place(e, &top, -2, 2, &t->m, form)) return false;
     emit_guest_store(e, top, R11, 2);
     emit_stack_move(e, -6, &t->m);
     put_flags_off(e);
@@ -229,7 +229,9 @@ bool real_far_emit(Tx *t, const Insn *i)
 {
     MemForm form;
     bool plain = t->m.real || t->m.v86;
-    if (!plain || i->opsize != 2 || t->m.code32 || t->m.seg[CS] != SEGF_64K || !host_features_get()->bmi2)
+    bool wide_jump = i->row->opcode == 0xea && i->imm <= 0xffff; /* an offset of 32 bits that fits */
+    if (!plain || (i->opsize != 2 && !wide_jump) || t->m.code32 || t->m.seg[CS] != SEGF_64K ||
+        !host_features_get()->bmi2)
         return false;
     if (!site_mem_form(t, &form) || form == MEM_USER) return false;
     switch (i->row->opcode) {
@@ -238,7 +240,7 @@ bool real_far_emit(Tx *t, const Insn *i)
     case 0xff: return i->reg == 3 ? emit_call_far(t, i, form) : emit_jmp_far(t, i, form);
     case 0xca:
     case 0xcb: return emit_ret_far(t, i);
-    case 0xcd: return t->m.real && form == MEM_WINDOW && !(t->x->mode & MODE_SYSFLAGS) && emit_int_real(t, i);
+    case 0xcd: return t->m.real && !(t->x->mode & MODE_SYSFLAGS) && emit_int_real(t, i, form);
     case 0xcf: return t->m.real && !(t->x->mode & MODE_SYSFLAGS) && emit_iret_real(t, i);
     default: return false;
     }

@@ -192,7 +192,17 @@ static HostMem selector_of(int seg)
 
 static bool emit_mov_from_sreg(Tx *t, const Insn *i)
 {
-    if (i->is_mem || i->reg >= SEG_COUNT) return false;
+    MemForm form;
+    HostMem m;
+    if (i->reg >= SEG_COUNT) return false;
+    if (i->is_mem) {
+        if (i->seg == CS && !t->m.real && !t->m.v86) return false;
+        if (!site_mem_form(t, &form) || !operand_place_ea(&t->e, &m, operand_ea(i), &t->m, form, 2))
+            return false;
+        emit_op_mem(&t->e, (HostOp){.opcode = 0x0fb7, .reg = R11}, selector_of(i->reg));
+        emit_guest_store(&t->e, m, R11, 2);
+        return true;
+    }
     emit_op_mem(&t->e, (HostOp){.opcode = 0x0fb7, .reg = R8}, selector_of(i->reg));
     emit_mov_part(&t->e, host_gpr(i->rm), R8, i->opsize);
     return true;

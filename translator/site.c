@@ -65,13 +65,13 @@ void site_patched(Xlat *x, u32 pa)
     s->changed = ++x->site_changes;
 }
 
-/* In real mode, what trapped looks first whether its bytes are open (open.c). */
+/* Without paging, what trapped looks first whether its bytes are open (open.c). */
 bool site_mem_form(const Tx *t, MemForm *form)
 {
     SiteForm site = site_form(t->x, t->pa);
-    if (unlikely(t->x->open_always) && t->m.real && site == SITE_WINDOW) site = SITE_CALLOUT;
+    if (unlikely(t->x->open_always) && t->m.unpaged && site == SITE_WINDOW) site = SITE_CALLOUT;
     *form = site == SITE_USER ? MEM_USER : site == SITE_CALLOUT ? MEM_OPEN : MEM_WINDOW;
-    return site != SITE_CALLOUT || (t->m.real && t->e.open);
+    return site != SITE_CALLOUT || (t->m.unpaged && t->e.open);
 }
 
 void site_forgive(Xlat *x, u32 pa)

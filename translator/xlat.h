@@ -13,7 +13,7 @@
  *   exec.c       the engine: dispatch loop, entering and leaving translated code
  *   trap.c       SIGSEGV, SIGBUS, SIGFPE: hidden faults, polls, and exits with a reason
  *   site.c       instructions that trapped, or are patched, and how they are to be translated now
- *   open.c       real mode: stores next to code, straight into guest RAM
+ *   open.c       without paging: stores next to code, straight into guest RAM
  *   listing.c    -d in_asm, out_asm
  *   stats.c      what -d stats prints
  *   emit.c ident.c stack.c operand.c   see emit.h      glue.S  see layout.h
@@ -198,7 +198,7 @@ void callout_emit_patched(Tx *t, const Insn *i); /* one whose bytes change too o
 /* The callout behind the jumps of a MEM_OPEN instruction, emitted at the end of the block. */
 void flow_shut_tail(Tx *t, struct OpenCallout *call);
 
-/* ---- open.c: stores next to code, in real mode ---- */
+/* ---- open.c: stores next to code, without paging ---- */
 bool open_init(Xlat *x);
 void open_fini(Xlat *x);
 void open_shut_all(Xlat *x);
@@ -237,7 +237,7 @@ typedef struct XlatStats {
 
 typedef struct RetStack { u8 *map; u8 *bottom; void *rsp; u32 ctx; } RetStack;
 
-enum { OPEN_PAGES = 0x120, TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
+enum { OPEN_PAGES = 0x1000, TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
 
 struct Xlat {
     Engine engine;
@@ -252,7 +252,7 @@ struct Xlat {
     Link *shared_links;
     struct Site { u32 pa, changed; u8 form, traps, patches, forgiven; bool mixed; } *sites;
     struct FarNext { u64 key, after; } *far_next; /* [256]: negated (ctx | selector), the ctx behind (realfar.c) */
-    u8 *open;             /* 1: a byte of real mode's memory that a store may change unseen (open.c) */
+    u8 *open;             /* 1: a byte of the first 16 MiB that a store may change unseen (open.c) */
     u32 open_pages[OPEN_PAGES / 32]; /* bit: the page's bytes in `open` are true */
     u32 site_changes;
     struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs; /* rings 0-2, ring 3 */

@@ -158,10 +158,24 @@ mixed_stack_top:
 6:      dec     %dx
         jnz     1b
         hlt
-3:      mov     %cs, %ax                        /* 1 word */
+3:      mov     %cs, %ax
         add     %ax, %bx
         call    9f
+        calll   5f                              /* as gcc -m16 has them */
+        mov     %cs, %ax
+        cmp     $0x1000, %ax
+        mov     $(5f - mixed_far), %eax
+        je      1f
+        mov     $(5f - mixed_far + 0x100), %eax
+1:      calll   *%eax
         lret
+5:      movw    %ss, %cs:(4f - mixed_far - 4)   /* beside code */
+        add     %cs:(4f - mixed_far - 4), %bx
+        movw    %sp, %cs:(4f - mixed_far - 6)
+        lss     %cs:(4f - mixed_far - 6), %sp
+        retl
+        nop
+        .word   0, 0, 0
 4:      mov     %cs, %ax
         add     %ax, %bx
         lret    $2

@@ -70,7 +70,7 @@ static void set_mode(Listing *l, const char *line)
         else if (!strcmp(w, "user"))
             l->form = MEM_USER;
         else if (!strcmp(w, "open"))
-            l->form = MEM_OPEN;
+            l->form = MEM_OPEN, l->mode.unpaged = 1;
         else if (!strcmp(w, "nobmi2"))
             host_features.bmi2 = false;
         else if (strlen(w) > 3 && w[2] == '=')
