@@ -77,12 +77,12 @@ static void bounds_change(Shadow *s, Window *w, u32 page, u32 n, unsigned before
 
 static int host_prot(u32 entry) { return PROT_READ | (entry & SE_W ? PROT_WRITE : 0); }
 
-/* Only rights change: the page is mapped already and stays where it is. */
+/* Only rights change: the page is mapped already and stays where it is. (SE_ALL: it leads to other memory now.) */
 static bool only_upgrade(const Shadow *s, const Window *w, u32 page, u32 n, u32 entry)
 {
     if (n != 1) return false;
     u32 old = s->slots[w->slot[page / SLOT_PAGES]].entry[page % SLOT_PAGES];
-    return (old & SE_MAPPED) && old >> PAGE_BITS == entry >> PAGE_BITS;
+    return (old & SE_MAPPED) && !(old & SE_ALL) && old >> PAGE_BITS == entry >> PAGE_BITS;
 }
 
 /* Map n pages from `page` on (within one slot, which exists) to the run of physical pages that begins with

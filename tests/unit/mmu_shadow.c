@@ -251,6 +251,32 @@ static void rom_is_read_only_and_may_be_shadowed(void **state)
     assert_int_equal(get(0xf0000), 1);
 }
 
+static void video_memory_is_shown_in_several_places(void **state)
+{
+    (void)state;
+    u32 page = phys_add_vram(p, 64 * PAGE_BYTES);
+    assert_int_not_equal(page, 0);
+    assert_int_equal(phys_add_vram(p, PAGE_BYTES), 0); /* once */
+    assert_int_equal(try_write(0xa0000, 1), SHADOW_MMIO);
+    phys_map_vram(p, 0xe0000000, 64 * PAGE_BYTES, 0);
+    for (u32 n = 0; n < 64; n++) assert_int_equal(try_write(0xe0000000 + n * PAGE_BYTES, n), SHADOW_MAPPED);
+    for (u32 bank = 0; bank < 64; bank += 16) {
+        phys_unmap_vram(p, 0xa0000, 16 * PAGE_BYTES);
+        assert_int_equal(try_read(0xa0000), SHADOW_MMIO);
+        phys_map_vram(p, 0xa0000, 16 * PAGE_BYTES, bank * PAGE_BYTES);
+        for (u32 n = 0; n < 16; n++) assert_int_equal(get(0xa0000 + n * PAGE_BYTES), bank + n);
+        assert_int_equal(host_vmas(), shadow_stats(s)->vmas);
+    }
+    try_write(0xa0004, 7);
+    assert_int_equal(get(0xe0030004), 7);
+    phys_map_vram(p, 0x1000, PAGE_BYTES, 0); /* RAM stays, and so does ROM */
+    assert_ptr_equal(phys_hp(p, 0x1000), p->ram + 0x1000);
+    phys_unmap_vram(p, 0, 16 * PAGE_BYTES);
+    assert_ptr_equal(phys_hp(p, 0x1000), p->ram + 0x1000);
+    phys_map_vram(p, 0xb0000, PAGE_BYTES, 64 * PAGE_BYTES); /* more than there is */
+    assert_null(phys_hp(p, 0xb0000));
+}
+
 static void operand_across_4_gib_is_emulated(void **state)
 {
     (void)state;
@@ -866,7 +892,8 @@ static u32 random_rights(void) { return rnd(512) | (rnd(8) ? PTE_P : 0) | (rnd(2
 static u32 random_page(void)
 {
     u32 n = rnd(40);
-    if (n < 2) return 0xa0000;
+    if (n < 2) return 0xa0000 + rnd(3) * PAGE_BYTES; /* video memory, at times */
+    if (n == 39) return 0xe0000000 + rnd(4) * PAGE_BYTES;
     if (n < 4) return 0xf0000;         /* ROM */
     if (n < 8) return pt_of(rnd(PTS)); /* tables mapped as data */
     if (n < 10) return PD0 + rnd(PDS) * PAGE_BYTES;
@@ -897,8 +924,17 @@ static void random_edit(void)
     }
 }
 
+/* A video card's window shows another bank, or nothing; its frame buffer comes and goes. */
+static void random_video(void)
+{
+    u32 pa = rnd(4) ? 0xa0000 : 0xe0000000;
+    phys_unmap_vram(p, pa, 2 * PAGE_BYTES);
+    if (rnd(4)) phys_map_vram(p, pa, 2 * PAGE_BYTES, rnd(3) * PAGE_BYTES);
+}
+
 static void random_event(void)
 {
+    if (!rnd(8)) random_video();
     u32 pfn = random_page() >> 12;
     switch (rnd(12)) {
     case 0:
@@ -963,6 +999,7 @@ static void random_guest(u32 first_seed, unsigned steps)
     u32 image[1024] = {0x0badf00d, 0x1badf00d};
     seed = first_seed;
     phys_add_rom(p, 0xf0000, image, sizeof image);
+    assert_int_not_equal(phys_add_vram(p, 4 * PAGE_BYTES), 0);
     for (u32 pd = 0; pd < PDS; pd++)
         for (unsigned i = 0; i < 5; i++) pde_set(PD0 + pd * PAGE_BYTES, slots[i], random_pde());
     run_as(PD0, false);
@@ -1094,6 +1131,7 @@ int main(void)
         TEST(real_mode_memory_is_a_few_mappings),
         TEST(a20_switches_the_odd_megabytes),
         TEST(rom_is_read_only_and_may_be_shadowed),
+        TEST(video_memory_is_shown_in_several_places),
         TEST(operand_across_4_gib_is_emulated),
         TEST(first_read_sets_accessed_first_write_dirty),
         TEST(user_faults_have_the_guests_error_codes),
