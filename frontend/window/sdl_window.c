@@ -23,7 +23,7 @@
 #include "frontend/window/sound.h"
 #include "hw/keys.h"
 
-enum { FIRST_WIDTH = 720, FIRST_HEIGHT = 400, TITLE_BYTES = 256 };
+enum { FIRST_WIDTH = 720, FIRST_HEIGHT = 400, TITLE_BYTES = 256, MOUSE_NS = 5000000 };
 
 static struct {
     Session *s;
@@ -39,6 +39,8 @@ static struct {
     bool whole;       /* only whole multiples */
     bool grabbed, full_screen, hidden;
     u16 buttons;
+    s32 moved_x, moved_y; /* not sent yet */
+    u64 mouse_ns;         /* when the last movement was sent */
     char title[TITLE_BYTES];
     u32 note; /* SDL's number of the socket's event */
     SDL_sem *noted;
@@ -167,6 +169,24 @@ static void look(u64 now)
     pace_looked(&w.pace, now, thread_ns() - began, rows);
 }
 
+/* --- mouse ------------------------------------------------------------------------------------------------ */
+
+static void send_mouse(s32 wheel)
+{
+    session_send(w.s, WINDOW_MOUSE, w.moved_x, w.moved_y, wheel, w.buttons);
+    w.moved_x = w.moved_y = 0;
+    w.mouse_ns = host_now_ns();
+}
+
+/* Movements are collected: a PS/2 mouse tells no more than 200 in a second. Returns when to come again. */
+static u64 flush_mouse(u64 now)
+{
+    if (!w.moved_x && !w.moved_y) return UINT64_MAX;
+    if (now < w.mouse_ns + MOUSE_NS) return w.mouse_ns + MOUSE_NS;
+    send_mouse(0);
+    return UINT64_MAX;
+}
+
 /* --- what the person asks for ---------------------------------------------------------------------------- */
 
 static void grab(bool on)
@@ -175,7 +195,9 @@ static void grab(bool on)
     if (SDL_SetRelativeMouseMode(on ? SDL_TRUE : SDL_FALSE) < 0 && on) return;
     SDL_SetWindowKeyboardGrab(w.window, on ? SDL_TRUE : SDL_FALSE);
     w.grabbed = on;
-    if (!on && w.buttons) session_send(w.s, WINDOW_MOUSE, 0, 0, 0, w.buttons = 0);
+    if (on || (!w.buttons && !w.moved_x && !w.moved_y)) return;
+    w.buttons = 0;
+    send_mouse(0);
 }
 
 static void screenshot(void)
@@ -272,7 +294,12 @@ static void on_button(const SDL_MouseButtonEvent *e)
         return;
     }
     w.buttons = (u16)(down ? w.buttons | bit : w.buttons & ~bit);
-    if (w.buttons != old) session_send(w.s, WINDOW_MOUSE, 0, 0, 0, w.buttons);
+    if (w.buttons == old) return;
+    u16 now = w.buttons;
+    w.buttons = old; /* what was moved before, was moved with the old ones */
+    if (w.moved_x || w.moved_y) send_mouse(0);
+    w.buttons = now;
+    send_mouse(0);
 }
 
 static void on_window(const SDL_WindowEvent *e)
@@ -300,7 +327,9 @@ static void on_window(const SDL_WindowEvent *e)
 
 static void on_motion(const SDL_MouseMotionEvent *e)
 {
-    if (w.grabbed) session_send(w.s, WINDOW_MOUSE, e->xrel, e->yrel, 0, w.buttons);
+    if (!w.grabbed) return;
+    w.moved_x += e->xrel;
+    w.moved_y += e->yrel;
 }
 
 static void handle(const SDL_Event *e)
@@ -312,7 +341,7 @@ static void handle(const SDL_Event *e)
     case SDL_MOUSEBUTTONUP: on_button(&e->button); break;
     case SDL_MOUSEMOTION: on_motion(&e->motion); break;
     case SDL_MOUSEWHEEL:
-        if (w.grabbed) session_send(w.s, WINDOW_MOUSE, 0, 0, e->wheel.y, w.buttons);
+        if (w.grabbed) send_mouse(e->wheel.y);
         break;
     case SDL_WINDOWEVENT: on_window(&e->window); return;
     case SDL_QUIT: session_close(w.s); return;
@@ -402,7 +431,7 @@ void sdl_run(Session *s)
         u64 sounds = sound_follow(s->shared, now);
         if (!w.hidden && now >= w.pace.next_ns) look(now);
         show_title();
-        next = earlier(typing, sounds);
+        next = earlier(earlier(typing, sounds), flush_mouse(now));
         if (!w.hidden) next = earlier(next, w.pace.next_ns);
         next = earlier(next, now + 1000000000u);
     }

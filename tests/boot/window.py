@@ -213,7 +213,7 @@ def colours(width, height, seed):
 
 
 def test_modes_and_idle():
-    m = FakeMachine(program, "-display", "sdl", "-name", "fake")
+    m = FakeMachine(program, "-display", "sdl", "-name", "fake", cwd=folder.name)
     m.hello()
     for width, height in (640, 480), (800, 600):
         rows = colours(width, height, width)
@@ -237,6 +237,10 @@ def test_modes_and_idle():
     share = min(m.cpu_share(1) for _ in range(4))
     check(share < 0.01, "a still screen takes %.2f %% of a core" % (share * 100))
     print("a still 800 x 600 screen: %.2f %% of a core" % (share * 100))
+    xdotool("key", "ctrl+alt+s")
+    shots = lambda: [n for n in os.listdir(folder.name) if re.fullmatch(r"ring3-\d{8}-\d{6}.png", n)]
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 800, 600)
+    wait_for(lambda: any(open(os.path.join(folder.name, n), "rb").read(24) == header for n in shots()), 5, "no screenshot of 800 x 600")
     m.messages(0.05)
     xdotool("key", "ctrl+alt+d")
     keys = [k[1:3] for k in m.messages(0.4) if k[0] == fake_machine.KEY]
@@ -291,6 +295,40 @@ def test_bad_machines():
     wait_size(640, 480)
     os.ftruncate(m.vram, 4096)
     check(m.process.wait(5) == 1, "memory that vanishes")
+
+
+HOSTILE = """#!%s
+import os, random, socket, struct, time
+s = socket.socket(fileno=3)
+s.settimeout(0.01)
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    kind = random.choice([0, 1, 2, 3, 32, 33, 33, 34, 36, 36, 37, 38, 255, 65535])
+    numbers = [random.choice([0, 1, -1, 2 ** 31 - 1, -2 ** 31, random.randrange(-300, 300)]) for _ in range(3)]
+    data = struct.pack("<HHiii", kind, random.randrange(65536), *numbers)
+    if random.randrange(20) == 0:
+        data = data[:random.randrange(17)] + b"x" * random.choice([0, 0, 1, 3000])
+    try:
+        s.send(data) if data else None
+    except OSError:
+        time.sleep(0.001)
+s.send(struct.pack("<HHiii", 34, 0, 0, 0, 0))
+time.sleep(1)
+os._exit(7)
+"""
+
+
+def test_bad_windows():
+    """A window that sends anything at all does no harm; then it ends, and so does ring3."""
+    place = os.path.join(folder.name, "bad")
+    os.mkdir(place)
+    shutil.copy(ring3, place)
+    with open(os.path.join(place, "ring3-window"), "w") as f:
+        f.write(HOSTILE % sys.executable)
+    os.chmod(os.path.join(place, "ring3-window"), 0o755)
+    vm = Vm([os.path.join(place, "ring3"), "-kernel", probe, "-append", "keys spin", "-serial", "null", "-display", "sdl"], window=True)
+    vm.expect("ring3: the window's process ended; ring3 ends", 20)
+    vm.expect_exit(1, 5)
 
 
 class Terminal:
