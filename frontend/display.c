@@ -143,12 +143,18 @@ static bool has_display_server(void)
     return (x && *x) || (wayland && *wayland);
 }
 
+/* A job in the background must not touch the terminal. */
+static bool terminal_is_ours(void)
+{
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
 /* What AUTO is on this host, as far as this side can tell: the window's program tries a server that is said to be
  * there, and may have to fall back itself. */
 static DisplayKind choose(DisplayKind kind, bool terminal_used)
 {
     if (kind != DISPLAY_AUTO || has_display_server()) return kind;
-    if (!terminal_used && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) return DISPLAY_CURSES;
+    if (!terminal_used && terminal_is_ours()) return DISPLAY_CURSES;
     say("no display server: running without a screen (-display none says that this is meant)");
     return DISPLAY_NONE;
 }
@@ -166,6 +172,7 @@ bool display_start(const DisplayOptions *o, bool terminal_used, Problem *p)
     Problem why;
     d.before_panic = base_on_panic;
     base_on_panic = on_panic;
+    if (o->kind == DISPLAY_AUTO) terminal_used |= !terminal_is_ours();
     d.kind = choose(o->kind, terminal_used);
     if (d.kind == DISPLAY_NONE) return true;
     if (d.kind == DISPLAY_CURSES && terminal_used)

@@ -18,6 +18,12 @@ def test():
         vm = Vm([there, "-kernel", probe, "-append", "off", "-serial", "stdio", "-display", "none"])
         vm.expect("probe")
         vm.expect_exit(0)
+        vm = Vm([there, "-m", "16", "-display", "none", "-monitor", "stdio"]) # its own firmware, and its video BIOS
+        vm.expect(r"\(ring3\) ")
+        vm.send("info status\n")
+        vm.expect("running")
+        vm.send("quit\n")
+        vm.expect_exit(0)
         if os.path.exists(os.path.join(os.path.dirname(ring3), "ring3-window")):
             vm = Vm([there, "-kernel", probe, "-append", "halt", "-serial", "stdio", "-display", "sdl"]) # no server here
             vm.expect("ring3: -display sdl: no window: ")
