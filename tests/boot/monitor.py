@@ -18,8 +18,12 @@ mon, ser = folder + "/mon", folder + "/ser"
 PROMPT = "(ring3) "
 
 
+started = []
+
+
 def run(words, *more, **how):
-    return Vm([ring3, "-kernel", probe, "-append", words, "-display", "none", *more], **how)
+    started.append(Vm([ring3, "-kernel", probe, "-append", words, "-display", "none", *more], **how))
+    return started[-1]
 
 
 class Client:
@@ -449,6 +453,8 @@ def all_tests():
 try:
     main(all_tests)
 finally:
+    for vm in started:
+        vm.kill()
     for entry in os.listdir(folder):
         os.unlink(os.path.join(folder, entry))
     os.rmdir(folder)
