@@ -54,7 +54,7 @@ void ide_interrupt(IdeDrive *d)
 static void timer_update(IdeChannel *c)
 {
     if (c->busy && !(c->control & NIEN))
-        clock_arm(c->clock, &c->timer, clock_now(c->clock) + BUSY_NS);
+        clock_arm(c->clock, &c->timer, c->busy_until_ns);
     else
         clock_disarm(c->clock, &c->timer);
 }
@@ -68,6 +68,7 @@ void ide_busy(IdeDrive *d, IdeStep next)
     c->busy = d;
     d->next = next;
     c->polls = 0;
+    c->busy_until_ns = clock_now(c->clock) + BUSY_NS;
     timer_update(c);
 }
 
@@ -98,7 +99,7 @@ static void busy_over(void *channel)
 /* The guest looks whether it is done. */
 static void polled(IdeChannel *c)
 {
-    if (c->busy && ++c->polls >= POLLS) busy_over(c);
+    if (c->busy && (++c->polls >= POLLS || clock_now(c->clock) >= c->busy_until_ns)) busy_over(c);
 }
 
 /* --- for the drives -------------------------------------------------------------------------------------- */

@@ -90,7 +90,8 @@ struct IdeChannel {
     bool intrq;     /* an interrupt is pending; on the line unless nIEN */
     IdeDrive *busy; /* BSY until the timer fires, then its `next`; NULL: nobody */
     IdeDrive *dma;  /* waits for the bus master, then its `next` */
-    u8 polls;       /* of the status since it is busy */
+    u64 busy_until_ns;
+    u8 polls; /* of the status since it is busy */
     Bmdma bm;
     Clock *clock;
     Timer timer;

@@ -258,6 +258,10 @@ static void a_masked_interrupt_waits(void **state)
     out(0x3f6, 0x00);
     assert_int_equal(irq14.rises, 1);
     data_get(P, sector, 512);
+    out(0x3f6, 0x02);
+    out(P + 7, 0xec);
+    clock_advance(&clk, MS); /* who looks late finds it done at once */
+    assert_int_equal(in(P + 7) & (BSY_BIT | DRQ_BIT), DRQ_BIT);
 }
 
 /* --- bus master ------------------------------------------------------------------------------------------ */
