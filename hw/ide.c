@@ -32,19 +32,19 @@ static IdeDrive *selected(IdeChannel *c) { return &c->drive[c->selected]; }
 
 /* --- interrupts ------------------------------------------------------------------------------------------ */
 
-static void line_update(IdeChannel *c) { irq_set(&c->irq, c->intrq && !(c->control & NIEN)); }
+/* Only the selected drive drives the line; what another has to tell waits. */
+static void line_update(IdeChannel *c) { irq_set(&c->irq, selected(c)->intrq && !(c->control & NIEN)); }
 
 static void intrq_clear(IdeChannel *c)
 {
-    c->intrq = false;
+    selected(c)->intrq = false;
     line_update(c);
 }
 
 void ide_interrupt(IdeDrive *d)
 {
     IdeChannel *c = d->channel;
-    if (d != selected(c)) return;
-    c->intrq = true;
+    d->intrq = true;
     c->bm.status |= BMIS_INTERRUPT;
     line_update(c);
 }
@@ -204,7 +204,8 @@ static void channel_stop(IdeChannel *c)
 {
     c->busy = c->dma = NULL;
     clock_disarm(c->clock, &c->timer);
-    intrq_clear(c);
+    c->drive[0].intrq = c->drive[1].intrq = false;
+    line_update(c);
 }
 
 static void software_reset(IdeChannel *c)
@@ -230,7 +231,7 @@ static void diagnostic(IdeChannel *c)
         c->drive[n].device &= ~DEVICE_DEV;
         if (ide_exists(&c->drive[n])) drive_diagnosed(&c->drive[n]);
     }
-    ide_interrupt(&c->drive[0]);
+    if (ide_exists(&c->drive[0]) || ide_exists(&c->drive[1])) ide_interrupt(&c->drive[0]);
 }
 
 static void device_reset(IdeDrive *d)
@@ -385,7 +386,9 @@ static void register_write(IdeChannel *c, u32 offset, u8 value)
         else if (!(c->drive[n].status & BSY))
             task_file_write(&c->drive[n], offset, value);
     }
-    if (offset == DEVICE) c->selected = value >> 4 & 1;
+    if (offset != DEVICE) return;
+    c->selected = value >> 4 & 1;
+    line_update(c);
 }
 
 static void command_block_write(void *channel, u32 offset, u32 value, unsigned bytes)

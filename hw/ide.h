@@ -67,6 +67,7 @@ typedef struct IdeDrive {
     unsigned number; /* 0-3 */
     u8 status, error, device;
     TaskFile reg, hob; /* as written last, and before that */
+    bool intrq;        /* an interrupt is pending: on the line while the drive is selected, unless nIEN */
     u8 command;
     u8 result;                  /* error register of a command that is still busy */
     Geometry physical, logical; /* logical: as INITIALIZE DEVICE PARAMETERS left it */
@@ -87,7 +88,6 @@ typedef struct IdeDrive {
 struct IdeChannel {
     IdeDrive drive[2];
     u8 selected, control;
-    bool intrq;     /* an interrupt is pending; on the line unless nIEN */
     IdeDrive *busy; /* BSY until the timer fires, then its `next`; NULL: nobody */
     IdeDrive *dma;  /* waits for the bus master, then its `next` */
     u64 busy_until_ns;
@@ -131,7 +131,7 @@ enum { REASON_CD = 1, REASON_IO = 2 };
 static inline bool ide_is_cd(const IdeDrive *d) { return d->bay->cdrom; }
 static inline bool ide_exists(const IdeDrive *d) { return d->bay && d->bay->present; }
 void ide_busy(IdeDrive *d, IdeStep next);             /* BSY for a moment, then `next` */
-void ide_interrupt(IdeDrive *d);                      /* INTRQ, if the drive is selected */
+void ide_interrupt(IdeDrive *d);                      /* INTRQ, as soon as the drive is selected */
 void ide_complete(IdeDrive *d, u8 error);             /* the command ends; interrupt */
 void ide_fail(IdeDrive *d, u8 error);                 /* the same after a moment */
 void ide_data(IdeDrive *d, u32 bytes, IdeStep after); /* DRQ for that much of the buffer */

@@ -376,6 +376,21 @@ static void the_ports_go_when_decoding_is_switched_off(void **state)
     assert_int_equal(bus_port_in(bus, 0xc004, 4), ~0u);
 }
 
+static void an_interrupt_waits_until_its_drive_is_selected(void **state)
+{
+    (void)state;
+    out(P + 6, 0xa0);
+    out(P + 7, 0xec);
+    out(P + 6, 0xb0);
+    clock_advance(&clk, MS);
+    assert_false(irq14.level);
+    in(P + 7); /* the absent slave's status takes nothing away */
+    out(P + 6, 0xa0);
+    assert_true(irq14.level);
+    assert_int_equal(in(P + 7) & DRQ_BIT, DRQ_BIT);
+    assert_false(irq14.level);
+}
+
 static void modes_power_and_features(void **state)
 {
     (void)state;
@@ -432,6 +447,7 @@ int main(void)
         TEST(dma_of_unequal_lengths),
         TEST(dma_outside_of_memory_does_no_harm),
         TEST(the_ports_go_when_decoding_is_switched_off),
+        TEST(an_interrupt_waits_until_its_drive_is_selected),
         TEST(modes_power_and_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
