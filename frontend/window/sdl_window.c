@@ -30,9 +30,10 @@ static struct {
     SDL_Window *window;
     SDL_Surface *own; /* drawn on instead of the window's surface, if that has other pixels than ours */
     Scaler scaler;
-    const Picture *picture; /* the last one; NULL: none yet */
-    u32 width, height;      /* of the picture that the scaler is set up for */
-    u32 asked_width, asked_height;
+    const Picture *picture;        /* the last one; NULL: none yet */
+    u32 width, height;             /* of the picture that the scaler is set up for */
+    u32 mode_width, mode_height;   /* the natural size that the window last followed */
+    u32 asked_width, asked_height; /* what came of it */
     Pace pace;
     bool stale;       /* the whole window must be drawn */
     bool person_size; /* the person chose the window's size: modes do not change it */
@@ -64,17 +65,30 @@ static void show_title(void)
 
 /* --- size ------------------------------------------------------------------------------------------------ */
 
+/* A window that grew over the edge of the desktop is moved back. */
+static void move_into(const SDL_Rect *room)
+{
+    int x, y, right = room->x + room->w - (int)w.asked_width,
+              bottom = room->y + room->h - (int)w.asked_height;
+    SDL_GetWindowPosition(w.window, &x, &y);
+    if (x > right || y > bottom)
+        SDL_SetWindowPosition(w.window, x > right ? right : x, y > bottom ? bottom : y);
+}
+
 static void ask_size(u32 width, u32 height)
 {
     SDL_Rect room;
     if (w.full_screen) return;
-    if (SDL_GetDisplayUsableBounds(SDL_GetWindowDisplayIndex(w.window), &room) == 0) {
+    bool known = SDL_GetDisplayUsableBounds(SDL_GetWindowDisplayIndex(w.window), &room) == 0;
+    if (known && (width > (u32)room.w || height > (u32)room.h)) {
         Rect fit = scale_fit(width, height, (u32)room.w, (u32)room.h, false);
-        if (width > (u32)room.w || height > (u32)room.h) width = (u32)fit.w, height = (u32)fit.h;
+        width = (u32)fit.w;
+        height = (u32)fit.h;
     }
     w.asked_width = width;
     w.asked_height = height;
     SDL_SetWindowSize(w.window, (int)width, (int)height);
+    if (known) move_into(&room);
 }
 
 static void natural_size(void)
@@ -144,7 +158,10 @@ static void follow_mode(const Picture *p)
 {
     u32 width, height;
     scale_natural_size(p->width, p->height, &width, &height);
-    if (!w.person_size && (width != w.asked_width || height != w.asked_height)) ask_size(width, height);
+    if (width == w.mode_width && height == w.mode_height) return;
+    w.mode_width = width;
+    w.mode_height = height;
+    if (!w.person_size) ask_size(width, height);
 }
 
 static u64 thread_ns(void)

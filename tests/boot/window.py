@@ -275,7 +275,8 @@ def test_speaker():
     seconds = (loud[-1] - loud[0]) / 48000
     tone = samples[loud[0]:loud[-1]]
     cycles = sum(a < 0 <= b for a, b in zip(tone, tone[1:]))
-    check(0.4 < seconds < 0.7 and 0.95 < cycles / seconds / 1000.15 < 1.05, "%g s at %g Hz" % (seconds, cycles / seconds))
+    # A busy host leaves a gap in the sound, but no cycle out.
+    check(480 < cycles < 520 and 0.48 < seconds < 0.8, "%d cycles in %g s" % (cycles, seconds))
 
 
 def test_bad_machines():
