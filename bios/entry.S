@@ -34,7 +34,8 @@ thunk_esp:  .skip 4
 
         .text
         .globl  enter, leave_iret
-enter:  cld                             /* stack: function, ip, cs, flags */
+enter:  cli                             /* TSRs chain by PUSHF and a far call, with interrupts on */
+        cld                             /* stack: function, ip, cs, flags */
         pushw   %ds
         pushw   $LOW_SEG
         popw    %ds
@@ -513,7 +514,7 @@ move_block:
         movb    %al, 44(%esi)
         movb    $0x93, 45(%esi)
         movw    $0, 46(%esi)
-        lgdtl   8(%esi)
+        lgdtw   8(%esi)
         lidtl   %cs:real_idt
         movw    %ss, %dx
         movl    %cr0, %eax
@@ -582,8 +583,8 @@ enter_protected:
         movw    $0x0000, %es:0x3a(%si)
         movw    $0x9b0f, %es:0x3c(%si)
         movw    $0x0000, %es:0x3e(%si)
-        lgdtl   %es:0x08(%si)
-        lidtl   %es:0x10(%si)
+        lgdtw   %es:0x08(%si)
+        lidtw   %es:0x10(%si)
         movl    %cr0, %eax
         orb     $1, %al
         movl    %eax, %cr0

@@ -1,0 +1,147 @@
+/* bios_test_start.S - boot sector of the floppy that tries every BIOS service (bios_test.c): loads the rest behind itself by
+ * INT 13h, clears variables, and calls C with CS = DS = ES = SS = 0 and FS = 0040. Then what C cannot say: INT n with given registers,
+ * and two interrupt handlers that count.
+ */
+        .code16
+        .section .boot, "ax"
+        .globl  _start
+_start: ljmpw   $0, $1f
+1:      cli
+        xorw    %ax, %ax
+        movw    %ax, %ds
+        movw    %ax, %es
+        movw    %ax, %ss
+        movl    $0x7c00, %esp
+        sti
+        cld
+        movb    %dl, boot_drive
+        movw    $1, %si                 /* sector of the floppy, 18 to a track */
+        movw    $0x7e00, %bx
+load:   movw    %si, %ax
+        movb    $18, %cl
+        divb    %cl                     /* AH: sector, AL: track */
+        movb    %ah, %cl
+        incb    %cl
+        movb    %al, %ch
+        shrb    $1, %ch
+        movb    %al, %dh
+        andb    $1, %dh
+        movb    boot_drive, %dl
+        movw    $0x0201, %ax
+        int     $0x13
+        jc      failed
+        incw    %si
+        addw    $512, %bx
+        cmpw    $image_end, %bx
+        jb      load
+        movw    $image_end, %di
+        movw    $bss_end, %cx
+        subw    %di, %cx
+        xorb    %al, %al
+        rep stosb
+        movw    $0x40, %ax
+        movw    %ax, %fs
+        movzbl  boot_drive, %eax
+        movl    $0xfff0, %esp
+        calll   bios_test
+1:      hlt
+        jmp     1b
+failed: movb    $'F', %al
+        outb    %al, $0xe9
+        jmp     1b
+boot_drive: .byte 0
+        .org    510
+        .word   0xaa55
+
+        .text
+        /* void int_call16(u8 number, Regs *r) */
+        .globl  int_call16
+int_call16:
+        pushl   %ebx
+        pushl   %esi
+        pushl   %edi
+        pushl   %ebp
+        pushl   %edx
+        movzbl  %al, %eax
+        movl    (,%eax,4), %ecx
+        pushfw
+        pushw   $0
+        pushw   $back
+        pushl   %ecx
+        subl    $40, %esp
+        movl    %edx, %esi
+        movl    %esp, %edi
+        movl    $10, %ecx
+        rep movsl %ds:(%esi), %es:(%edi)
+        popw    %gs
+        popw    %fs
+        popw    %es
+        popw    %ds
+        popl    %edi
+        popl    %esi
+        popl    %ebp
+        popl    %ebx
+        popl    %edx
+        popl    %ecx
+        popl    %eax
+        popfw
+        leal    2(%esp), %esp
+        lretw
+back:   pushw   $0
+        pushfw
+        pushl   %eax
+        pushl   %ecx
+        pushl   %edx
+        pushl   %ebx
+        pushl   %ebp
+        pushl   %esi
+        pushl   %edi
+        pushw   %ds
+        pushw   %es
+        pushw   %fs
+        pushw   %gs
+        cld
+        xorw    %ax, %ax
+        movw    %ax, %ds
+        movw    %ax, %es
+        movb    $0x40, %al
+        movw    %ax, %fs
+        movzwl  %sp, %esp
+        movl    %esp, %esi
+        movl    40(%esp), %edi
+        movl    $10, %ecx
+        rep movsl %ds:(%esi), %es:(%edi)
+        leal    40(%esp), %esp
+        popl    %edx
+        popl    %ebp
+        popl    %edi
+        popl    %esi
+        popl    %ebx
+        retl
+
+        /* Handlers for vectors that C fills in. */
+        .globl  count_tick, count_alarm, count_break, mouse_routine
+count_tick:
+        incl    %cs:ticks_seen
+        iretw
+count_alarm:
+        incl    %cs:alarms_seen
+        iretw
+count_break:
+        incl    %cs:breaks_seen
+        iretw
+mouse_routine:                          /* far call: ip cs z y x status */
+        pushw   %bp
+        movw    %sp, %bp
+        pushw   %ax
+        movw    12(%bp), %ax
+        movw    %ax, %cs:mouse_seen
+        movw    10(%bp), %ax
+        movw    %ax, %cs:mouse_seen + 2
+        movw    8(%bp), %ax
+        movw    %ax, %cs:mouse_seen + 4
+        incl    %cs:mouse_calls
+        popw    %ax
+        popw    %bp
+        lretw
+        .section .note.GNU-stack, "", @progbits
