@@ -9,7 +9,7 @@ foreach(part entry.S font.c main.c mode.c palette.c state.c text.c vbe.c)
 endforeach()
 set(VIDEO_FLAGS -m16 -march=i386 -Os -std=gnu11 -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns
                 -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
-                -fno-strict-aliasing -fno-jump-tables -fomit-frame-pointer -mregparm=3 -mpreferred-stack-boundary=2
+                -fno-strict-aliasing -fno-jump-tables -fomit-frame-pointer -ffixed-ebp -mregparm=3 -mpreferred-stack-boundary=2
                 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla -Werror
                 --param=min-pagesize=0) # address 0 is memory
 

@@ -155,7 +155,8 @@ static void test_time(void)
     r = call(0x1a, 0x0200, 0, 0, 0);
     expect("1A 02 time", !carry(&r) && bcd(r.ch, 0, 0x23) && bcd(r.cl, 0, 0x59) && bcd(r.dh, 0, 0x59), r.ecx);
     r = call(0x1a, 0x0400, 0, 0, 0);
-    expect("1A 04 date", !carry(&r) && bcd(r.ch, 0x19, 0x20) && bcd(r.dh, 1, 0x12) && bcd(r.dl, 1, 0x31), r.ecx);
+    expect("1A 04 date", !carry(&r) && bcd(r.ch, 0x19, 0x20) && bcd(r.dh, 1, 0x12) && bcd(r.dl, 1, 0x31),
+           r.ecx);
     call(0x1a, 0x0300, 0, 0x1234, 0x5600);
     r = call(0x1a, 0x0200, 0, 0, 0);
     expect("1A 03 set time", r.cx == 0x1234 && r.dh >= 0x56, r.cx);
@@ -208,7 +209,8 @@ static Regs move(u32 from, u32 to, u16 words)
     for (u32 i = 0; i < 2; i++) {
         u8 *d = table + 16 + 8 * i;
         u32 base = i ? to : from;
-        d[0] = d[1] = 0xff, d[2] = (u8)base, d[3] = (u8)(base >> 8), d[4] = (u8)(base >> 16), d[5] = 0x93, d[7] = (u8)(base >> 24);
+        d[0] = d[1] = 0xff, d[2] = (u8)base, d[3] = (u8)(base >> 8), d[4] = (u8)(base >> 16), d[5] = 0x93,
+        d[7] = (u8)(base >> 24);
     }
     Regs r = {.ax = 0x8700, .cx = words, .si = (u16)(u32)table};
     int_call(0x15, &r);
@@ -269,9 +271,11 @@ static void test_system(void)
 
 static void from_mouse(u8 v)
 {
-    while (inb(0x64) & 2) {}
+    while (inb(0x64) & 2) {
+    }
     outb(0x64, 0xd3);
-    while (inb(0x64) & 2) {}
+    while (inb(0x64) & 2) {
+    }
     outb(0x60, v);
     wait_us(0);
 }
@@ -297,7 +301,8 @@ static void test_mouse(void)
     r = call(0x15, 0xc200, 0x0100, 0, 0);
     expect("15 C200 enable", !carry(&r), r.ax);
     from_mouse(0x09), from_mouse(0x05), from_mouse(0xfe);
-    expect("74 calls the routine", mouse_calls == 1 && mouse_seen[0] == 0x09 && mouse_seen[1] == 0x05 && mouse_seen[2] == 0xfe,
+    expect("74 calls the routine",
+           mouse_calls == 1 && mouse_seen[0] == 0x09 && mouse_seen[1] == 0x05 && mouse_seen[2] == 0xfe,
            mouse_calls);
     r = call(0x15, 0xc200, 0x0000, 0, 0);
     expect("15 C200 disable", !carry(&r), r.ax);
@@ -313,9 +318,11 @@ void wait_us(u32 us)
 
 static void scan(u8 v)
 {
-    while (inb(0x64) & 2) {}
+    while (inb(0x64) & 2) {
+    }
     outb(0x64, 0xd2);
-    while (inb(0x64) & 2) {}
+    while (inb(0x64) & 2) {
+    }
     outb(0x60, v);
     wait_us(0);
 }
@@ -362,7 +369,8 @@ static void test_keyboard(void)
         {"09 Alt 6 5", {0x38, 0x4d, 0xcd, 0x4c, 0xcc, 0xb8}, 0x0000, 0x0041},
         {"09 key 102", {0x56, 0xd6}, 0x0000, 0x565c},
     };
-    while (read_key(0x1000)) {}
+    while (read_key(0x1000)) {
+    }
     for (u32 i = 0; i < ARRAY_LEN(t); i++) {
         keys(t[i].codes);
         u16 key = read_key(t[i].function);
@@ -380,14 +388,16 @@ static void test_keyboard(void)
     set_vector(0x1b, &count_break);
     keys((const u8[]){0x1d, 0xe0, 0x46, 0xe0, 0xc6, 0x9d, 0});
     expect("09 Ctrl-Break calls 1B", breaks_seen == 1 && far8(0x40, 0x71) & 0x80, breaks_seen);
-    expect("09 Ctrl-Break leaves a 0", (call(0x16, 0x0100, 0, 0, 0).flags & FLAG_ZF) == 0 && call(0x16, 0, 0, 0, 0).ax == 0, 0);
+    expect("09 Ctrl-Break leaves a 0",
+           (call(0x16, 0x0100, 0, 0, 0).flags & FLAG_ZF) == 0 && call(0x16, 0, 0, 0, 0).ax == 0, 0);
     r = call(0x16, 0x0500, 0, 0x1234, 0);
     key = read_key(0);
     expect("16 05 store", !r.al && key == 0x1234, key);
     u32 n = 0;
     while (n < 40 && !call(0x16, 0x0500, 0, 0x1e61, 0).al) n++;
     expect("16 05 full after 15", n == 15, n);
-    while (read_key(0x1000)) {}
+    while (read_key(0x1000)) {
+    }
 }
 
 /* --- INT 13h --------------------------------------------------------------------------------------------- */
@@ -422,7 +432,8 @@ static void test_floppy(void)
     expect("13 16 not changed", !carry(&r) && r.ah == 0, r.ax);
     r = disk(0x1800, 0x4f12, 0, 0);
     expect("13 18 format of 1.44 MB", !carry(&r) && far8(r.es, (u16)(r.di + 4)) == 18, r.ax);
-    for (u8 i = 0; i < 18; i++) sector[4 * i] = 79, sector[4 * i + 1] = 1, sector[4 * i + 2] = (u8)(i + 1), sector[4 * i + 3] = 2;
+    for (u8 i = 0; i < 18; i++)
+        sector[4 * i] = 79, sector[4 * i + 1] = 1, sector[4 * i + 2] = (u8)(i + 1), sector[4 * i + 3] = 2;
     r = disk(0x0512, 0x4f01, 0x0100, sector);
     s = disk(0x0201, 0x4f12, 0x0100, other);
     expect("13 05 format", !carry(&r) && !carry(&s) && other[7] == 0xf6, r.ax);
@@ -459,7 +470,8 @@ static void test_disk(void)
     r = edd(0x43, 100, 1, sector);
     memset(other, 0, 512);
     u32 track = 100 / sectors;
-    Regs s = disk(0x0201, (u16)((track / heads) << 8 | (100 % sectors + 1)), (u16)((track % heads) << 8 | 0x80), other);
+    Regs s = disk(0x0201, (u16)((track / heads) << 8 | (100 % sectors + 1)),
+                  (u16)((track % heads) << 8 | 0x80), other);
     expect("13 43 written, 02 read", !carry(&r) && !carry(&s) && !memcmp(sector, other, 512), r.ax);
     memset(other, 0, 512);
     r = edd(0x42, 100, 1, other);
