@@ -223,14 +223,19 @@ static void size_of(const Scanout *s, u32 *width, u32 *height)
         planes_size(s, width, height);
     else
         text_size(s, width, height);
-    if (s->kind == SCREEN_BLANK && (*width < 64 || *height < 64)) *width = 720, *height = 400;
 }
 
+/* What is smaller than MIN_SIZE is a mode that is being set: a black text screen till then. */
 static void size_update(Scanout *s)
 {
+    enum { MIN_SIZE = 64 };
     u32 width, height;
     Picture *p = &s->pic;
     size_of(s, &width, &height);
+    if (width < MIN_SIZE || height < MIN_SIZE) {
+        s->kind = SCREEN_BLANK;
+        width = 720, height = 400;
+    }
     p->resized = width != p->width || height != p->height;
     p->width = width;
     p->height = height;
@@ -241,9 +246,9 @@ const Picture *scanout_update(Scanout *s, u64 now_ns)
 {
     registers_take(s);
     s->kind = kind_of(&s->now);
-    s->redraw |= s->kind != s->drawn_kind || memcmp(&s->now, &s->drawn, sizeof s->now);
     s->pic.dirty_top = s->pic.dirty_rows = 0;
     size_update(s);
+    s->redraw |= s->kind != s->drawn_kind || memcmp(&s->now, &s->drawn, sizeof s->now);
     if (s->redraw) palette_make(s);
     s->pic.is_text = s->kind == SCREEN_TEXT;
     switch (s->kind) {

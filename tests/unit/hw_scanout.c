@@ -479,8 +479,8 @@ static void any_registers_have_a_picture(void **state)
         if (rnd() & 3) s.dispi[DISPI_ENABLE] = 0;
         if (rnd() & 3) s.attr_index |= ATTR_PAS, s.seq[SEQ_CLOCKING_MODE] &= ~SR1_SO;
         const Picture *p = scanout_update(own, rnd());
-        assert_in_range(p->width, 8, 2560);
-        assert_in_range(p->height, 1, 2048);
+        assert_in_range(p->width, 64, 2560);
+        assert_in_range(p->height, 64, 2048);
         assert_true(p->dirty_top + p->dirty_rows <= p->height);
         u32 sum = 0;
         for (u32 a = 0; a < p->width * p->height; a++) sum |= p->pixels[a];
@@ -501,7 +501,7 @@ static void what_is_drawn_anew_is_all_that_changed(void **state)
     for (u32 round = 0; round < 60; round++) {
         u32 which = rnd() % 8;
         if (which < 5) mode_set(modes[which]);
-        if (which == 6) vbe((u16)(8 * (1 + rnd() % 40)), (u16)(1 + rnd() % 200), (u16)(4 * (1 + rnd() % 8)));
+        if (which == 6) vbe((u16)(8 * (8 + rnd() % 40)), (u16)(64 + rnd() % 200), (u16)(4 * (1 + rnd() % 8)));
         if (which == 7) dispi(4, 0), gfx(6, 0x0e), gfx(5, 0x10), seq(4, 2);
         for (u32 step = 0; step < 4; step++) {
             for (u32 n = 0; n < 20; n++) vram[rnd() % 0x10000] = (u8)rnd();
