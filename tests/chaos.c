@@ -44,7 +44,7 @@ static void *watchdog(void *arg)
             printf("round %llu does not stop: eip %08x\n0 passed, 1 failed\n", (unsigned long long)now,
                    vm.c.eip);
             fflush(stdout);
-            if (getenv("CHAOS_WAIT")) sleep(60); /* for a debugger */
+            if (getenv("CHAOS_WAIT")) sleep(600); /* for a debugger */
             _exit(1);
         }
         if (since_us) cpu_attention(&vm.c, ATT_STOP);

@@ -71,6 +71,18 @@ static bool poll_at_overflow(Xlat *x, const u8 *hpc)
     return true;
 }
 
+/* The same instruction over and over, each time "mapped": whatever takes its page away again (there is more than one in an
+ * instruction, or the room for VMAs is short), the interpreter needs no window. */
+static bool goes_round(Xlat *x, const u8 *hpc)
+{
+    enum { SETTLED_MAX = 256 };
+    if (hpc != x->settled_hpc) x->settled = 0;
+    x->settled_hpc = hpc;
+    if (++x->settled < SETTLED_MAX) return false;
+    x->settled = 0;
+    return true;
+}
+
 /* An access to `addr` trapped at hpc. True: settled, go on. */
 static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
 {
@@ -97,7 +109,11 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
     r[REG_R13] = (greg_t)x->c->win_user;
     x->stats.traps[res]++;
     if (x->stats.trap_sites) count_trap(x, res, write);
-    if (res == SHADOW_MAPPED) return true;
+    if (res == SHADOW_MAPPED && !goes_round(x, (const u8 *)r[REG_RIP])) return true;
+    if (res == SHADOW_MAPPED) {
+        x->trap.kind = TRAP_INTERP;
+        return false;
+    }
     x->trap.kind = TRAP_MEMORY;
     x->trap.result = res;
     x->trap.write = write;

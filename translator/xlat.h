@@ -266,6 +266,8 @@ struct Xlat {
     int ret_now;
     u8 *gs_now;
     Trap trap;
+    const u8 *settled_hpc; /* where hidden faults came from last, and how many in a row */
+    u32 settled;
     /* The guest #PF on its way: prefill when it returns; or (once) interpret the instruction. */
     struct { bool armed, write, user, once; u32 eip, va; } pf;
     bool killed;          /* some block died since the last entry */
