@@ -114,7 +114,7 @@ static void try_sector(u8 dl, const char *what)
 {
     say_trying(what);
     if (!load_sector(dl)) {
-        print("  could not be read\n");
+        print(dl < 0x80 && BDA->floppy_status == 0x80 ? "  no diskette\n" : "  could not be read\n");
         return;
     }
     bool lenient = dl < 0x80 && cmos_read(CMOS_BOOT_ORDER1) & 1;

@@ -120,6 +120,16 @@ static void data_setup(bool warm)
     BDA->kbd_flags3 = 0x10; /* 101 keys */
 }
 
+/* The first half of the 8x8 font, which programs of CGA days read at F000:FA6E; the video BIOS has one. */
+static void font_setup(void)
+{
+    extern char font_low;
+    Regs r = {.ax = 0x1130, .bx = 0x0300};
+    int_call(0x10, &r);
+    u32 from = r.es * 16u + r.bp, to = 0xf0000 + OFFSET(font_low);
+    for (u32 i = 0; i < 1024 && r.es; i++) *FLAT(u8, to + i) = *FLAT(u8, from + i);
+}
+
 /* --- power management ------------------------------------------------------------------------------------ */
 
 static void pm_setup(void)
@@ -185,6 +195,7 @@ _Noreturn void post_main(void)
     outb(PORT_POST, 0x20);
     rom_video();
     int_call(0x10, &(Regs){.ax = 0x0003});
+    font_setup();
     print("%s %s\n\n%u KiB of memory\n", BIOS_NAME, BIOS_VERSION, 1024 + LOW(shared).ext_kib);
     outb(PORT_POST, 0x30);
     call16(OFFSET(time_setup));
