@@ -133,7 +133,7 @@ def ipxe():
 def installer_text():
     with boot("-m", "512", "-cdrom", medium("di-text.iso")) as g:
         g.wait_text(r"boot:", 60)
-        g.type("install vga=normal fb=false\n")
+        g.type("install vga=normal fb=false modprobe.blacklist=bochs\n")
         g.wait_text(r"Select a language|Choose language", 240)
         g.quit()
 
