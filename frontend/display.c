@@ -178,6 +178,8 @@ bool display_start(const DisplayOptions *o, bool terminal_used, Problem *p)
     if (d.kind == DISPLAY_CURSES && terminal_used)
         return problem_set(p,
                            "-display curses: the terminal is used by -serial, -monitor or -debugcon stdio");
+    if (d.kind == DISPLAY_CURSES && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
+        return problem_set(p, "-display curses: standard input and output are no terminal");
     if (make_shared(&why) && start_program(o, terminal_used, &why)) return true;
     if (o->kind != DISPLAY_AUTO) return problem_set(p, "-display %s: %s", names[d.kind], why.text);
     say("no window: %s; running without a screen", why.text);

@@ -17,6 +17,7 @@
 
 #include "frontend/png.h"
 #include "frontend/window/displays.h"
+#include "frontend/window/overlay.h"
 #include "frontend/window/pace.h"
 #include "frontend/window/scale.h"
 #include "frontend/window/sdl_keys.h"
@@ -35,6 +36,7 @@ static struct {
     u32 mode_width, mode_height;   /* the natural size that the window last followed */
     u32 asked_width, asked_height; /* what came of it */
     Pace pace;
+    bool help;        /* the list of keys is shown */
     bool stale;       /* the whole window must be drawn */
     bool person_size; /* the person chose the window's size: modes do not change it */
     bool whole;       /* only whole multiples */
@@ -107,6 +109,28 @@ static void set_full_screen(bool on)
     if (!on && !w.person_size) natural_size();
 }
 
+/* --- keys' list --------------------------------------------------------------------------------------------- */
+
+static const char *const help[] = {"With Ctrl and Alt held:",
+                                   "",
+                                   "G    take or release mouse and keyboard",
+                                   "F    full screen",
+                                   "U    the screen's own size",
+                                   "I    only whole multiples of it",
+                                   "D    Ctrl-Alt-Delete for the guest",
+                                   "V    type the clipboard's text",
+                                   "S    screenshot, a PNG file",
+                                   "P    pause, go on",
+                                   "+ -  faster, slower",
+                                   "Q    as closing the window: first presses",
+                                   "     the power button, then ends ring3"};
+
+static void hide_help(void)
+{
+    w.stale |= w.help;
+    w.help = false;
+}
+
 /* --- drawing --------------------------------------------------------------------------------------------- */
 
 static bool is_ours(const SDL_PixelFormat *f)
@@ -141,7 +165,7 @@ static void draw(const Picture *p, u32 top, u32 rows)
     SDL_Surface *surface = SDL_GetWindowSurface(w.window);
     SDL_Surface *to = surface ? canvas(surface) : NULL;
     if (!to) return;
-    bool whole = w.stale || p->width != w.width || p->height != w.height;
+    bool whole = w.stale || w.help || p->width != w.width || p->height != w.height;
     if (whole) {
         if (!set_up(to, p)) return;
         top = 0;
@@ -149,6 +173,8 @@ static void draw(const Picture *p, u32 top, u32 rows)
     }
     Rect r = scaler_draw(&w.scaler, p->pixels, top, rows, to->pixels, (u32)to->pitch / sizeof(u32));
     SDL_Rect changed = {r.x, r.y, r.w, r.h};
+    if (w.help)
+        overlay_draw(to->pixels, (u32)to->w, (u32)to->h, (u32)to->pitch / sizeof(u32), help, ARRAY_LEN(help));
     if (whole) changed = (SDL_Rect){0, 0, to->w, to->h};
     if (to != surface) SDL_BlitSurface(to, &changed, surface, &changed);
     if (changed.h && SDL_UpdateWindowSurfaceRects(w.window, &changed, 1) == 0) w.stale = false;
@@ -237,26 +263,6 @@ static void type_clipboard(void)
     SDL_free(text);
 }
 
-static void show_keys(void)
-{
-    static const char text[] = "With Ctrl and Alt held:\n\n"
-                               "G  take or release mouse and keyboard\n"
-                               "F  full screen\n"
-                               "U  the screen's own size\n"
-                               "I  only whole multiples of it\n"
-                               "D  Ctrl-Alt-Delete for the guest\n"
-                               "V  type the clipboard's text\n"
-                               "S  screenshot, a PNG file\n"
-                               "P  pause, go on\n"
-                               "+ -  faster, slower\n"
-                               "Q  as closing the window: the first time presses the power button,\n"
-                               "   the second time ends ring3";
-    grab(false);
-    session_release_keys(w.s);
-    if (SDL_ShowSimpleMessageBox(SDL_MESSAGEBOX_INFORMATION, "ring3: keys", text, w.window) < 0)
-        fprintf(stderr, "%s\n", text);
-}
-
 static bool hot_key(SDL_Keycode key)
 {
     switch (key) {
@@ -269,7 +275,7 @@ static bool hot_key(SDL_Keycode key)
     case SDLK_s: screenshot(); return true;
     case SDLK_p: session_send(w.s, WINDOW_PAUSE, 0, 0, 0, 0); return true;
     case SDLK_q: session_close(w.s); return true;
-    case SDLK_h: show_keys(); return true;
+    case SDLK_h: w.help = true, w.stale = true; return true;
     case SDLK_PLUS:
     case SDLK_EQUALS:
     case SDLK_KP_PLUS: session_send(w.s, WINDOW_SPEED, 1, 0, 0, 0); return true;
@@ -286,6 +292,7 @@ static void on_key(const SDL_KeyboardEvent *e)
     u8 key = sdl_key(e->keysym.scancode);
     bool down = e->type == SDL_KEYDOWN;
     if (e->repeat) return;
+    if (down) hide_help();
     if (down && e->keysym.mod & KMOD_CTRL && e->keysym.mod & KMOD_LALT && hot_key(e->keysym.sym)) return;
     if (key) session_key(w.s, key, down);
 }
@@ -306,6 +313,7 @@ static void on_button(const SDL_MouseButtonEvent *e)
 {
     bool down = e->type == SDL_MOUSEBUTTONDOWN;
     u16 bit = button_bit(e->button), old = w.buttons;
+    if (down) hide_help();
     if (!w.grabbed) { /* the click that takes the mouse is not the guest's */
         if (down && e->button == SDL_BUTTON_LEFT) grab(true);
         return;

@@ -126,6 +126,8 @@ def options():
     for date in "", "base=", "utc", "base=ut", "base=2006-02-30", "base=2006-06-17T16", "base=2006-06-17T25:00:00", "base=2006-06-17x":
         bad(k + ["-rtc", date], "-rtc", date, "2006-06-17T16:01:21")
     bad(k + ["-display", "gtk"], "-display", "gtk", "none")
+    bad(k + ["-display", "curses"], "-display curses", "no terminal")
+    bad(k + ["-display", "curses", "-serial", "stdio"], "-display curses", "-serial")
     bad(k + ["-k", "martian"], "-k", "martian", "en-us")
     bad(k + ["-d", "in_asm,out_sam"], "-d", "out_sam", "out_asm")
     bad(k + ["-d", ""], "-d")
