@@ -9,7 +9,7 @@
  *   loops       how many rounds of two delay loops run in a millisecond, three times each
  *   flood       the same, and a line with the number each time
  *   text        a pattern of all characters and colours on the text screen
- *   beep        1000 Hz on the speaker for half a second
+ *   beep        1000 Hz on the speaker for a fifth of a second
  *   keys        say what keyboard and mouse send, until Esc
  *   once        go on only if this is the first time it came up
  *   reset=cf9|kbc|p92   triple   off   spin   halt (IF=1)   hlt (IF=0)   the various ends
@@ -152,7 +152,7 @@ static void beep(void)
     out8(0x42, 1193 & 0xff);
     out8(0x42, 1193 >> 8);
     out8(0x61, in8(0x61) | 3);
-    while (now_us() - began < 500000) continue;
+    while (now_us() - began < 200000) continue;
     out8(0x61, in8(0x61) & ~3);
     print("beep\r\n");
 }
