@@ -34,7 +34,7 @@ static void pit_setup(void)
 {
     outb(0x43, 0x36), outb(0x40, 0), outb(0x40, 0); /* 18.2 Hz */
     outb(0x43, 0x54), outb(0x41, 18);               /* refresh, 15 us: what port 61h bit 4 shows */
-    outb(0x61, (u8)((inb(0x61) & 0x0c) | 0x00));    /* speaker off */
+    outb(0x61, inb(0x61) & 0x0c);                   /* speaker off */
 }
 
 static void dma_setup(void)
@@ -96,10 +96,8 @@ static bool port_answers(u16 port, u8 pattern, u8 mask)
 static void data_setup(bool warm)
 {
     static const u16 com[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8}, lpt[] = {0x378, 0x278};
-    u32 ticks = BDA->ticks;
     for (u32 i = 0; i < 0x100; i++) *FLAT(u8, 0x400 + i) = 0;
     for (u32 i = 0; i < 1024; i++) *FLAT(u8, EBDA_SEG * 16 + i) = 0;
-    (void)ticks;
     BDA->reset_flag = warm ? 0x1234 : 0;
     BDA->memory_kib = 639;
     BDA->ebda_seg = EBDA_SEG;

@@ -96,8 +96,9 @@ static void periodic(bool on)
 void rtc_irq(Regs *r);
 void rtc_irq(Regs *r)
 {
+    (void)r;
     u8 b = cmos_read(CMOS_STATUS_B), c = cmos_read(CMOS_STATUS_C);
-    if (b & c & STATUS_B_AIE) int_call(0x4a, &(Regs){.flags = r->flags & 0});
+    if (b & c & STATUS_B_AIE) int_call(0x4a, &(Regs){0});
     if (b & c & STATUS_B_PIE && BDA->wait_active & 1) {
         u32 left = BDA->wait_count;
         if (left > PERIOD_US)
