@@ -33,6 +33,7 @@ void font_load(u16 seg, u16 off, u16 first, u16 count, u8 bytes, u8 block)
 static void text_height(u8 height)
 {
     u16 lines = VIDEO_FLAGS & FLAGS_400 ? 400 : VIDEO_FLAGS & FLAGS_200 && VIDEO_MODE != 7 ? 200 : 350;
+    if (VBE_MODE) lines = (u16)((LAST_ROW + 1) * CHAR_HEIGHT);
     if (!height || height > 32) return;
     u8 rows = (u8)(lines / height);
     u16 last = (u16)(rows * height - 1);
