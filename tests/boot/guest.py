@@ -61,7 +61,7 @@ class Guest:
         screen = ""
         if self.process.poll() is None:
             try:
-                screen = "\n".join(line for line in self.lines() if line)
+                screen = "\n".join(line for line in self.lines() if line.strip("\0 \xa0"))
             except OSError:
                 pass
         raise Failed("%s\n--- stderr ---\n%s\n--- serial ---\n%s\n--- screen ---\n%s" % (why, said, self.serial_text[-3000:], screen))

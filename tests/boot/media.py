@@ -28,13 +28,10 @@ def boot(*args):
     return Guest(ring3, *args, *options)
 
 
-def ctrl_alt_del(g):
-    g.do("sendkey ctrl-alt-delete")
-
-
 def is_graphics(width, height, pixels):
+    """Shaded pictures have more colours than any text."""
     colours = {pixels[n : n + 3] for n in range(0, len(pixels), 3 * 97)}
-    return width >= 800 and height >= 600 and len(colours) > 20
+    return width >= 800 and height >= 600 and len(colours) > 100
 
 
 # --- memtest86+ -------------------------------------------------------------------------------------------------------
@@ -94,8 +91,10 @@ def mach():
 
 def syslinux_floppy():
     with boot("-m", "32", "-fda", medium("syslinux.img")) as g:
-        g.wait_text(r"floppy.*memtest.*reboot", 60)
-        g.keys("down", "ret") # reboot.c32
+        g.wait_text(r"floppy.*memtest.*reboot.*Automatic boot in", 60)
+        g.keys("down")
+        g.wait_text(r"^((?!Automatic).)*$", 20) # a key ends the countdown
+        g.keys("ret") # reboot.c32
         g.wait_text(r"Automatic boot in", 60)
         g.keys("ret")
         g.wait_text(r"Memtest86\+ v\d", 60)
@@ -139,7 +138,7 @@ def installer_text():
 
 
 def installer_graphics():
-    with boot("-m", "512", "-cdrom", medium("di-gtk.iso")) as g:
+    with boot("-m", "1024", "-cdrom", medium("di-gtk.iso")) as g: # in less memory it shows text
         g.wait_text(r"boot:", 60)
         g.keys("ret")
         g.wait_picture(is_graphics, "the installer", 300)
