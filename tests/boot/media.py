@@ -1,6 +1,7 @@
-"""media.py RING3 MEDIA.SH DIR NAME [ring3 options...] - unmodified boot media of others, from power-on, as a person sees them.
+"""media.py RING3 MEDIA.SH DIR NAME [seabios] - unmodified boot media of others, from power-on, as a person sees them.
 
-NAME is a test below; it gets the media that it needs from MEDIA.SH. What is checked is what stands on the screen.
+NAME is a test below; it gets the media that it needs from MEDIA.SH. What is checked is what stands on the screen. The
+firmware is ring3's own, or Debian's SeaBIOS.
 """
 import os
 import re
@@ -12,7 +13,7 @@ import tempfile
 from guest import Guest
 from vm import check, main, skip
 
-ring3, media_sh, folder, name, *options = sys.argv[1:]
+ring3, media_sh, folder, name, *firmware = sys.argv[1:]
 
 
 def medium(file):
@@ -25,7 +26,7 @@ def medium(file):
 
 
 def boot(*args):
-    return Guest(ring3, *args, *options)
+    return Guest(ring3, *args, *(["-bios", medium("seabios.bin")] if firmware else []))
 
 
 def is_graphics(width, height, pixels):
