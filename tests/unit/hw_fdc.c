@@ -205,7 +205,7 @@ static void dumpreg_shows_what_was_set(void **state)
     COMMAND(0x0e);
     assert_string_equal(result(), "05 00 00 00 df 02 00 85 57 0a");
     out(MSR, 0x80);
-    wait_ms(1); /* locked: FIFO settings survive */
+    wait_ms(1);              /* locked: FIFO settings survive */
     assert_true(irq6.level); /* though polling is off: Linux waits for it */
     COMMAND(0x0e);
     assert_string_equal(result(), "00 00 00 00 df 02 00 84 57 0a");
