@@ -11,7 +11,7 @@
  *       slot that differs is private to the address space (dropped or switched at a CR3 load: this file's choice).
  *       CR0.WP=0 has a K window of its own, in which supervisor writes ignore R/W.
  *
- * Contracts (docs/MMU.md; tests/unit/mmu_shadow.c):
+ * Contracts (docs/MMU.md; tests/unit/mmu_shadow*.c):
  *  - Coherence: a guest write to an entry takes effect no later than the next access through a window that could
  *    use it, INVLPG or not. Page-table pages behind live shadow entries carry WATCH_PT: every window maps them
  *    read-only, C code's writes arrive through phys_written(). Upgrades are lazy (next fault), downgrades at once

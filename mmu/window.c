@@ -10,7 +10,7 @@
  * pending no more.
  *
  * VMAs are counted exactly, as boundaries between adjacent pages that the kernel cannot merge
- * (tests/unit/mmu_shadow.c compares the count with /proc/self/maps).
+ * (tests/unit/mmu_shadow_spaces.c compares the count with /proc/self/maps).
  */
 #define _GNU_SOURCE
 #include "mmu/shadow_parts.h"
