@@ -105,7 +105,7 @@ static void data_setup(bool warm)
     u32 coms = 0, lpts = 0;
     for (u32 i = 0; i < 4; i++)
         if (port_answers((u16)(com[i] + 7), 0x5a, 0xff) || port_answers((u16)(com[i] + 3), 0x1b, 0xff))
-            BDA->com[coms++] = com[i];
+            outb((u16)(com[i] + 1), 0), outb((u16)(com[i] + 4), 0), BDA->com[coms++] = com[i];
     for (u32 i = 0; i < 2; i++)
         if (port_answers(lpt[i], 0xaa, 0xff)) BDA->lpt[lpts++] = lpt[i];
     for (u32 i = 0; i < 4; i++) BDA->com_timeout[i] = 1, BDA->lpt_timeout[i] = 20;
