@@ -13,6 +13,8 @@ foreach(line IN LISTS lines)
     string(REPLACE "-" "\\-" name "${name}")
     string(REPLACE "-" "\\-" value "${value}")
     string(APPEND OPTIONS ".TP\n.BR ${name} \" ${value}\"\n${about}\n")
+  elseif(line MATCHES "^    +([^ ].*)$") # more about the one before
+    string(APPEND OPTIONS ".br\n${CMAKE_MATCH_1}\n")
   endif()
 endforeach()
 string(REPLACE "<LEFT>" "[" OPTIONS "${OPTIONS}")
