@@ -1,7 +1,8 @@
 /* boot.c - what starts: the screen at the end of POST, the boot menu, INT 19h and INT 18h.
  *
- * The order is CMOS 3Dh (low nibble first) and 38h: 1 floppy, 2 disk, 3 CD. A boot sector must end in 55 AA, but a floppy's need not if bit 0 of
- * CMOS 38h is set. The menu is offered when the board asks for it (-boot menu=on) or when F12 or Escape lies in the keyboard buffer.
+ * The order is CMOS 3Dh (low nibble first) and 38h: 1 floppy, 2 disk, 3 CD. A boot sector must end in 55 AA, but a
+ * floppy's need not if bit 0 of CMOS 38h is set. The menu is offered when the board asks for it (-boot menu=on) or when
+ * F12 or Escape lies in the keyboard buffer.
  *
  * Not implemented: booting from a network card or a second disk other than by the menu.
  */

@@ -4,10 +4,11 @@
  * has others. A drive of more than 1024 cylinders is presented by "LBA assist": 63 sectors, as many heads as needed.
  * The status of the last call is at 40:74. Interrupts are on while a transfer waits.
  *
- * Sources: ANSI X3.298 (ATA-3), NCITS 317 (ATA/ATAPI-4); Phoenix Enhanced Disk Drive Specification 3.0; IBM BIOS Interface
- * Technical Reference, INT 13h.
- * Not implemented: formatting (05h-07h succeed or refuse without doing anything), EDD device parameter table extension (FFFF:FFFF), 64-bit
- * buffer addresses, locking and ejecting hard disks.
+ * Sources: ANSI X3.298 (ATA-3), NCITS 317 (ATA/ATAPI-4); Phoenix Enhanced Disk Drive Specification 3.0; IBM BIOS
+ * Interface Technical Reference, INT 13h.
+ *
+ * Not implemented: formatting (05h-07h succeed or refuse without doing anything), EDD device parameter table extension
+ * (FFFF:FFFF), 64-bit buffer addresses, locking and ejecting hard disks.
  */
 #include "bios16.h"
 

@@ -1,8 +1,8 @@
 /* eltorito.c - booting CDs, and the drives that such a CD may pretend to be.
  *
- * The boot record volume descriptor (sector 17) names the boot catalog; its first entry after the validation entry is loaded. Without
- * emulation the program sees the CD as drive E0h with 2048-byte blocks (EDD); with emulation an image on the CD appears read-only as
- * drive 00h (floppy) or 80h (disk), and the machine's own drives move up by one.
+ * The boot record volume descriptor (sector 17) names the boot catalog; its first entry after the validation entry is
+ * loaded. Without emulation the program sees the CD as drive E0h with 2048-byte blocks (EDD); with emulation an image
+ * on the CD appears read-only as drive 00h (floppy) or 80h (disk), and the machine's own drives move up by one.
  *
  * Source: "El Torito" Bootable CD-ROM Format Specification 1.0.
  * Not implemented: catalogs with more entries than the first (section headers), 4Ch (boot from an image at run time), SCSI images.

@@ -1,8 +1,8 @@
 /* loader.c - ACPI tables that the board made: they come as blobs by fw_cfg, with a script ("etc/table-loader") of 128-byte
  * commands: allocate memory for a blob, add one blob's address to a pointer in another, make a checksum.
  *
- * So the board describes itself, and the firmware needs to know nothing about its hardware but how to follow the script. A script that
- * cannot be followed is given up as a whole.
+ * So the board describes itself, and the firmware needs to know nothing about its hardware but how to follow the
+ * script. A script that cannot be followed is given up as a whole.
  *
  * Not implemented: WRITE_POINTER (4), which tells the board where a blob went; zones are honoured.
  */

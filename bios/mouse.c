@@ -1,7 +1,7 @@
 /* mouse.c - the PS/2 pointing device: INT 15h C2h and IRQ12.
  *
- * Packets are collected in the extended BIOS data area, where drivers expect them, and handed to the driver's far routine (C207h) as four words
- * on the stack: status, X, Y, 0. Commands go out with both devices' interrupts off.
+ * Packets are collected in the extended BIOS data area, where drivers expect them, and handed to the driver's far
+ * routine (C207h) as four words on the stack: status, X, Y, 0. Commands go out with both devices' interrupts off.
  *
  * Source: IBM Personal System/2 BIOS Interface Technical Reference, INT 15h C2h.
  * Not implemented: packets longer than three bytes reach a handler only by their first three.

@@ -1,8 +1,8 @@
 /* pci.c - gives every PCI function of bus 0 its addresses and its interrupt.
  *
- * Ports from c000h, memory from e0000000h (or above RAM) up, both in the order of discovery, each aligned to its size; I/O and memory decoding
- * are switched on, bus mastering for the IDE controller only. Pin P of slot S
- * is PIRQ (S - 1 + P) mod 4, as PIIX3 boards are wired; PIRQ A and B go to IRQ 10, C and D to 11, level-triggered.
+ * Ports from c000h, memory from e0000000h (or above RAM) up, both in the order of discovery, each aligned to its size;
+ * I/O and memory decoding are switched on, bus mastering for the IDE controller only. Pin P of slot S is PIRQ (S - 1 +
+ * P) mod 4, as PIIX3 boards are wired; PIRQ A and B go to IRQ 10, C and D to 11, level-triggered.
  *
  * Not implemented: bridges (bus 0 only), 64-bit BARs above 4 GiB, fast back-to-back, latency tuning.
  */

@@ -69,11 +69,19 @@ enum {
     ATT_IO = 8,     /* host input waits for the vCPU thread */
     ATT_STOP = 16,  /* end the run loop: stop_reason says why */
     ATT_RESET = 32, /* reset the machine */
-    ATT_SPEED = 128, /* speed_left is used up */
     ATT_TRAP = 64,  /* TF, RF, debug registers or similar need instruction-wise care */
+    ATT_SPEED = 128, /* speed_left is used up */
 };
 
-typedef enum StopReason { STOP_NONE, STOP_POWEROFF, STOP_RESET, STOP_QUIT, STOP_DEBUG_EXIT, STOP_SHUTDOWN /* triple fault */, STOP_HLT /* vectors */ } StopReason;
+typedef enum StopReason {
+    STOP_NONE,
+    STOP_POWEROFF,
+    STOP_RESET,
+    STOP_QUIT,
+    STOP_DEBUG_EXIT,
+    STOP_SHUTDOWN, /* triple fault */
+    STOP_HLT,      /* HLT, and nobody who waits (RunHooks.idle): tests */
+} StopReason;
 
 typedef struct Fault { /* one exception or software interrupt on its way to delivery */
     u8 vector;

@@ -36,7 +36,7 @@ void aml_end(Aml *a);
 void aml_resources(Aml *a);
 void aml_resources_end(Aml *a);
 void aml_io(Aml *a, u16 port, u8 count);
-void aml_irq(Aml *a, u8 irq); /* edge, active high, exclusive */
+void aml_irq(Aml *a, u8 irq);     /* edge, active high, exclusive */
 void aml_dma(Aml *a, u8 channel); /* 8 bits, compatibility mode */
 typedef enum AmlSpace { AML_MEMORY = 0, AML_IO = 1, AML_BUS = 2 } AmlSpace;
 void aml_range16(Aml *a, AmlSpace space, u16 first, u16 last); /* handed on by a bridge */

@@ -1,9 +1,10 @@
 /* hostio.c - the I/O thread, and how it and the vCPU thread wake each other.
  *
- * The thread sleeps in ppoll() on a timerfd for the clock's next deadline, an eventfd (`kick`) by which the vCPU
- * thread asks for its care, the window's socket (display.c), and the descriptors of the channels (channel.c: standard
- * input, sockets, ptys); and for signals, which it takes only there. All it does to the machine is cpu_attention(): the vCPU thread then does the work in its service hook. (No signalfd: who
- * polls one is woken by every signal of the process, of which the windows' SIGSEGVs are many.)
+ * The thread sleeps in ppoll() on a timerfd for the clock's next deadline, an eventfd (`kick`) by which the vCPU thread
+ * asks for its care, the window's socket (display.c), and the descriptors of the channels (channel.c: standard input,
+ * sockets, ptys); and for signals, which it takes only there. All it does to the machine is cpu_attention(): the vCPU
+ * thread then does the work in its service hook. (No signalfd: who polls one is woken by every signal of the process,
+ * of which the windows' SIGSEGVs are many.)
  *
  * Waking the vCPU (no wake-up may be lost, none should cost a system call while it runs):
  *     raise:  attention |= bits;   if (asleep) write(wake)

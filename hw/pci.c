@@ -13,8 +13,8 @@
  * Quirks that guests rely on: bytes and words at CF8h-CFBh are not CONFADD (CF9h is the reset register of the
  * PIIX3); functions that do not exist, and other buses, read all ones.
  *
- * Not implemented: bridges to other buses, configuration mechanism #2, special cycles, parity and error bits, 64-bit and below-1-MiB
- * memory registers.
+ * Not implemented: bridges to other buses, configuration mechanism #2, special cycles, parity and error bits, 64-bit
+ * and below-1-MiB memory registers.
  */
 #include "hw/pci.h"
 

@@ -9,8 +9,8 @@
  * real mode: of the table at 0) leads to a HLT of its own on ring 0's stack, so that the frame of the fault is compared.
  *
  * Flags that the table calls undefined are made defined by a CMP after the instruction. CPU differences that are not
- * errors (undefined results) are avoided, not masked. A program that does not end is stopped and left out; so is one whose runs differ after it jumped
- * into data and depended on undefined flags there.
+ * errors (undefined results) are avoided, not masked. A program that does not end is stopped and left out; so is one
+ * whose runs differ after it jumped into data and depended on undefined flags there.
  */
 #include <pthread.h>
 #include <stdio.h>

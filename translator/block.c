@@ -1,10 +1,10 @@
 /* block.c - translated blocks: found by identity, by physical page and by host address; linked and killed.
  *
- * A block lies within one guest page, or is a single instruction over two. Its identity is (physical address, EIP, mode): translations are shared by all
- * address spaces that map the page at the same place. Pages with blocks carry WATCH_CODE, so that every write to
- * them is heard of; only blocks that overlap the written bytes die. A dead block's host code stays until the next
- * flush, but nothing enters it: links into it go back to their stubs and its jump-cache entry is cleared; host
- * return addresses into it are dropped with the whole return stack.
+ * A block lies within one guest page, or is a single instruction over two. Its identity is (physical address, EIP,
+ * mode): translations are shared by all address spaces that map the page at the same place. Pages with blocks carry
+ * WATCH_CODE, so that every write to them is heard of; only blocks that overlap the written bytes die. A dead block's
+ * host code stays until the next flush, but nothing enters it: links into it go back to their stubs and its jump-cache
+ * entry is cleared; host return addresses into it are dropped with the whole return stack.
  */
 #include "translator/xlat.h"
 

@@ -1,11 +1,11 @@
 /* context.c - what a block may assume about the CPU beside its own bytes.
  *
- * The *mode* is what the translation bakes in: code and stack size, ring class, real or V86, the form of every
- * segment (flat, based, 64 KiB, limited, other), whether FPU instructions may run. The *context id* names (mode, CS base, address space with its generation of executable
- * mappings): equal (context id, EIP) means equal code, so one 64-bit compare guards every transfer that may leave
- * the page or the mode, and a CR3 load empties nothing. Ids are never reused; those of dead address spaces just
- * stop matching. Rings 0-2 run from what all address spaces share (Shadow view.shared), so that a process switch
- * keeps the kernel's context.
+ * The *mode* is what the translation bakes in: code and stack size, ring class, real or V86, the form of every segment
+ * (flat, based, 64 KiB, limited, other), whether FPU instructions may run. The *context id* names (mode, CS base,
+ * address space with its generation of executable mappings): equal (context id, EIP) means equal code, so one 64-bit
+ * compare guards every transfer that may leave the page or the mode, and a CR3 load empties nothing. Ids are never
+ * reused; those of dead address spaces just stop matching. Rings 0-2 run from what all address spaces share (Shadow
+ * view.shared), so that a process switch keeps the kernel's context.
  */
 #include "translator/xlat.h"
 

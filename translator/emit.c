@@ -1,6 +1,6 @@
 /* emit.c - host instruction writers: prefixes, REX, ModRM, SIB and displacements (SDM vol. 2, 2.1-2.2), jumps and
  * holes. Nothing here knows the guest, but for one rule: emit_op_guest is the only writer of instructions that
- * touch guest memory, and it CHECKs that they cannot leave the window (DESIGN.md, memory safety):
+ * touch guest memory, and it CHECKs that they cannot leave the window:
  *   - gs: + address size 67: the 32-bit address wraps within the window;
  *   - [r13 + r64], r64 holding a zero-extended 32-bit address, no displacement;
  *   - [r9 + r8] right after a look at the table of open bytes (operand.c).

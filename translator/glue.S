@@ -6,7 +6,7 @@
  * xlat_seg_load a segment register load as it went the last time, else the callout
  *
  * Two stacks: C's, and the host return stack on which translated CALLs and RETs pair. The gates switch RSP, so
- * that neither sees the other's frames. All gates are "light": they leave x87/SSE alone (DESIGN section 3).
+ * that neither sees the other's frames. All gates are "light": they leave x87/SSE alone (docs/ARCHITECTURE.md, "The FPU").
  */
 #include "translator/layout.h"
 

@@ -133,7 +133,7 @@ void *cache_meta(Cache *k, u32 bytes); /* zeroed, 8-byte aligned; CHECKs space: 
 static inline u8 *cache_exec(const Cache *k, const u8 *rw) { return k->rx + (rw - k->rw); }
 static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx - k->rx); }
 
-/* ---- site.c: adaptive translation (DESIGN section 4) ---- */
+/* ---- site.c: docs/TRANSLATOR.md, "Adaptive sites" ---- */
 typedef enum SiteForm { SITE_WINDOW = 0, SITE_USER, SITE_CALLOUT, SITE_PATCHED } SiteForm;
 SiteForm site_form(Xlat *x, u32 pa);                         /* of the instruction at pa */
 /* An access of the instruction at pa, in block b, trapped with `why`; true: it wants another form than it has in b. */
@@ -168,7 +168,13 @@ typedef struct Tx { /* a translation in progress */
     u8 *far_next;     /* realfar.c: the jump of a callout that went on behind its instruction */
     u8 *behind;       /* where an instruction that ends the block goes on behind itself; NULL: at its end */
     bool ended;       /* the last instruction left the block */
-    struct Tail { u8 *hole, *hole2, *back; u8 kind; Link *link; struct OpenCallout *call; u32 eip; } tail[96]; /* out-of-line code */
+    struct Tail {
+        u8 *hole, *hole2, *back;
+        u8 kind;
+        Link *link;
+        struct OpenCallout *call;
+        u32 eip;
+    } tail[96]; /* out-of-line code */
     int tails;
 } Tx;
 Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2); /* pa2: physical address of the next page's start, or 0 */
