@@ -65,6 +65,7 @@ int10_entry:
         movw    %ax, %fs
         xorw    %ax, %ax
         movw    %ax, %gs
+        movw    %ax, %gs:0x4ac          /* whoever polls the keyboard does not only wait (entry.S) */
         movzwl  %sp, %esp
         movl    %esp, %eax
         calll   int10

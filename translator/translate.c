@@ -26,14 +26,20 @@ static void emit_add(Emit *e, size_t field, s32 n)
     emit_mov_mr64(e, R15, (s32)field, R8);
 }
 
-/* n instructions retire here: -d stats, and -speed, which traps when what is left falls below 0: its top byte, 00 or ff,
- * is an index from the end of the page that traps. Flag-free, like everything else. */
+/* n instructions retire here: -d stats and -speed. */
 static void emit_count(Tx *t, unsigned n)
 {
+    if (t->x->count_insns) emit_add(&t->e, VCPU_INSNS_XLAT, (s32)n);
+    if (unlikely(t->x->count_speed)) emit_add(&t->e, offsetof(Vcpu, speed_left), -(s32)n);
+}
+
+/* The same in front of an instruction, which is where -speed traps when what is left falls below 0: its top byte, 00 or ff,
+ * is an index from the end of the page that traps. Flag-free, like everything else. */
+static void emit_count_and_stop(Tx *t, unsigned n)
+{
     Emit *e = &t->e;
-    if (t->x->count_insns) emit_add(e, VCPU_INSNS_XLAT, (s32)n);
+    emit_count(t, n);
     if (likely(!t->x->count_speed)) return;
-    emit_add(e, offsetof(Vcpu, speed_left), -(s32)n);
     emit_bswap64(e, R8);
     emit_op_reg(e, (HostOp){.opcode = 0x0fbe, .reg = R8, .wide = true}, R8);
     emit_mov_ri64(e, R9, (u64)(uintptr_t)cpu_poll_trap + PAGE_BYTES);
@@ -125,7 +131,7 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool
                            .guest = (u16)(at & 0x7fff),
                            .patched = patched};
         if (st != DECODE_OK || patched || may_leave(&i)) {
-            emit_count(t, n - counted);
+            emit_count_and_stop(t, n - counted);
             counted = n;
         }
         if (st != DECODE_OK) {
@@ -140,7 +146,7 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool
         at += i.len;
         if (t->b->pa2) break;
     }
-    if (!t->ended && n > counted) emit_count(t, n - counted);
+    if (!t->ended && n > counted) emit_count(t, n - counted); /* a trap here would repeat the last one */
     t->b->bytes = (u16)at;
     t->eip = t->b->eip + at;
     return n;

@@ -341,6 +341,33 @@ static u16 read_key(u16 ax)
     return call(0x16, ax, 0, 0, 0).ax;
 }
 
+/* Polls of the keyboard within n ticks, a microsecond or `apart` from each other. */
+static u32 polls_in(u32 n, u32 apart)
+{
+    u32 polls = 0, end = far32(0x40, 0x6c) + n;
+    while ((int32_t)(end - far32(0x40, 0x6c)) > 0) {
+        Regs r = {.ax = 0x0100};
+        int_call(0x16, &r);
+        polls++;
+        if (!(r.flags & FLAG_ZF)) break;
+        for (u32 from = inl(0x608); apart && ((inl(0x608) - from) & 0xffffff) < apart * 7 / 2;) {
+        }
+    }
+    return polls;
+}
+
+static void test_polls(void)
+{
+    while (read_key(0x1000)) {
+    }
+    polls_in(20, 0);
+    u32 n = polls_in(20, 0);
+    expect("16 01 halts who only waits", n < 20 * 2 * 128, n);
+    polls_in(40, 40);
+    n = polls_in(20, 40);
+    expect("16 01 does not halt who does something", n > 20 * 4 * 128, n);
+}
+
 static void test_keyboard(void)
 {
     static const struct {
@@ -545,6 +572,7 @@ void bios_test(u32 drive_number)
     test_floppy();
     test_disk();
     test_keyboard();
+    test_polls();
     test_mouse();
     test_a20();
     test_memory();

@@ -113,6 +113,33 @@ static void a_stop_request_ends_the_loop(void **state)
     assert_int_equal(guest_run(g), STOP_QUIT);
 }
 
+static void hand_out_more(void *ctx)
+{
+    Vcpu *c = ctx;
+    if (c->speed_left < 0) c->speed_left += 7;
+    if (c->speed_left < 0) cpu_attention(c, ATT_SPEED);
+}
+
+/* -speed counts instructions, and stops between them: none is left out or done twice, wherever a block ends. */
+static void a_speed_limit_stops_between_instructions(void **state)
+{
+    Guest *g = *state;
+    enum { LONG = 200, ROUNDS = 50 };
+    static u8 code[LONG + 4];
+    memset(code, 0x40, LONG);                                     /* inc ax, beyond the end of a block */
+    memcpy(code + LONG, (const u8[]){0x49, 0x75, 0x00, 0xf4}, 4); /* dec cx; jnz; hlt */
+    code[LONG + 2] = (u8)-128;                                    /* back by 128: not to the first */
+    guest_code(g, code, sizeof code);
+    g->c.gpr[ECX] = ROUNDS;
+    g->c.speed_on = true;
+    g->c.speed_left = 10;
+    const RunHooks hooks = {.ctx = &g->c, .service = hand_out_more};
+    guest_engine_init(&g->c);
+    g->c.engine->paging_changed(g->c.engine->ctx, &g->c, EV_CR0 | EV_CR3 | EV_CR4);
+    assert_int_equal(cpu_run(&g->c, &hooks), STOP_HLT);
+    assert_int_equal(g->c.gpr[EAX], LONG + (ROUNDS - 1) * (128 - 3));
+}
+
 static void a_fault_without_idt_is_a_triple_fault(void **state)
 {
     Guest *g = *state;
@@ -132,6 +159,7 @@ int main(void)
         GUEST_TEST(a_step_trap_follows_each_instruction_but_not_mov_ss),
         GUEST_TEST(an_nmi_waits_for_iret_behind_another),
         GUEST_TEST(a_stop_request_ends_the_loop),
+        GUEST_TEST(a_speed_limit_stops_between_instructions),
         GUEST_TEST(a_fault_without_idt_is_a_triple_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
