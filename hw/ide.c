@@ -12,9 +12,9 @@
  * exist is answered for by the master with status 0; a channel without drives reads as 0.
  *
  * Quirks that guests rely on: reading the status register ends the interrupt, the alternate one does not; a command
- * ends it, too. The register file keeps two writes of each register (LBA48). The legacy ports decode
- * from reset on (IDETIM comes up with its decode bits set), so that firmware need not know this chip; clearing the
- * bits takes the ports away.
+ * ends it, too. Data written without waiting for DRQ end the busy time. The register file keeps two writes of each
+ * register (LBA48). The legacy ports decode from reset on (IDETIM comes up with its decode bits set), so that firmware
+ * need not know this chip; clearing the bits takes the ports away.
  *
  * Not implemented: native mode, timings (stored), the tri-state of a channel, overlapped commands, Ultra DMA
  * timing registers (PIIX4).
@@ -320,6 +320,7 @@ static u32 master_read(void *dev, u32 offset, unsigned bytes)
 static void data_write(IdeChannel *c, u32 value, unsigned bytes)
 {
     IdeDrive *d = selected(c);
+    if (c->busy == d) busy_over(c);
     if (!(d->status & DRQ)) return;
     if (d->end - d->at >= bytes && bytes == 2) {
         store16(d->buffer + d->at, (u16)value);

@@ -96,6 +96,20 @@ static void pio_reads_by_sector_and_by_block(void **state)
     assert_int_equal(in(P + 1), 0x04);
 }
 
+static void data_may_come_before_they_are_asked_for(void **state)
+{
+    (void)state;
+    memset(sector, 0x5a, sizeof sector);
+    lba_command(P, 0x30, 20, 2);
+    data_put(P, sector, 1024);
+    assert_int_equal(alt(P) & BSY_BIT, BSY_BIT);
+    clock_advance(&clk, MS);
+    assert_int_equal(irq14.level, 1);
+    assert_int_equal(in(P + 7), 0x50);
+    assert_true(media[0].bytes[20 * 512] == 0x5a && media[0].bytes[22 * 512 - 1] == 0x5a &&
+                media[0].bytes[22 * 512] == 23);
+}
+
 static void pio_writes(void **state)
 {
     (void)state;
@@ -435,6 +449,7 @@ int main(void)
         TEST(a_disk_is_found_and_identified),
         TEST(absent_drives_are_silent),
         TEST(pio_reads_by_sector_and_by_block),
+        TEST(data_may_come_before_they_are_asked_for),
         TEST(pio_writes),
         TEST(lba48_takes_two_writes_of_each_register),
         TEST(cylinders_heads_and_sectors),
