@@ -502,138 +502,25 @@ static u16 vbe_power(Frame r)
 }
 
 /* The monitor's EDID 1.3: up to 1600x1200, preferably 1024x768 at 60 Hz. The last byte makes the sum zero. */
+/* clang-format off */
 static const u8 edid[128] = {
-    0x00,
-    0xff,
-    0xff,
-    0xff,
-    0xff,
-    0xff,
-    0xff,
-    0x00, /* header */
-    0x49,
-    0xc7,
-    0x01,
-    0x00,
-    0x01,
-    0x00,
-    0x00,
-    0x00, /* "RNG", product 1, serial number 1 */
-    1,
-    34,
-    1,
-    3, /* week, 1990 +, version */
-    0x08,
-    32,
-    24,
-    120,
-    0x0a, /* analogue, cm, gamma 2.2, RGB, preferred timing */
-    0xee,
-    0x91,
-    0xa3,
-    0x54,
-    0x4c,
-    0x99,
-    0x26,
-    0x0f,
-    0x50,
-    0x54, /* sRGB chromaticity */
-    0xa5,
-    0x4b,
-    0x00, /* 720x400, 640x480 and up to 1024x768, 1280x1024 by these bits */
-    0xa9,
-    0x40,
-    0x81,
-    0x80,
-    0x81,
-    0x00,
-    0x71,
-    0x4f, /* 1600x1200, 1280x1024, 1280x800, 1152x864, all 60 to 75 Hz */
-    0x61,
-    0x40,
-    0x45,
-    0x40,
-    0x31,
-    0x40,
-    0x01,
-    0x01, /* 1024x768, 800x600, 640x480 */
+    0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, /* header */
+    0x49, 0xc7, 0x01, 0x00, 0x01, 0x00, 0x00, 0x00, /* "RNG", product 1, serial number 1 */
+    1, 34, 1, 3, /* week, 1990 +, version */
+    0x08, 32, 24, 120, 0x0a, /* analogue, cm, gamma 2.2, RGB, preferred timing */
+    0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54, /* sRGB chromaticity */
+    0xa5, 0x4b, 0x00, /* 720x400, 640x480 and up to 1024x768, 1280x1024 by these bits */
+    0xa9, 0x40, 0x81, 0x80, 0x81, 0x00, 0x71, 0x4f, /* 1600x1200, 1280x1024, 1280x800, 1152x864, all 60 to 75 Hz */
+    0x61, 0x40, 0x45, 0x40, 0x31, 0x40, 0x01, 0x01, /* 1024x768, 800x600, 640x480 */
     /* 1024x768: 65 MHz; 1344 and 806 in all */
-    0x64,
-    0x19,
-    0x00,
-    0x40,
-    0x41,
-    0x00,
-    0x26,
-    0x30,
-    0x18,
-    0x88,
-    0x36,
-    0x00,
-    0x40,
-    0xf0,
-    0x00,
-    0x00,
-    0x00,
-    0x18,
+    0x64, 0x19, 0x00, 0x40, 0x41, 0x00, 0x26, 0x30, 0x18, 0x88, 0x36, 0x00, 0x40, 0xf0, 0x00, 0x00, 0x00, 0x18,
     /* 50-85 Hz, 30-100 kHz, 230 MHz */
-    0,
-    0,
-    0,
-    0xfd,
-    0,
-    50,
-    85,
-    30,
-    100,
-    23,
-    0,
-    '\n',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    0,
-    0,
-    0,
-    0xfc,
-    0,
-    'r',
-    'i',
-    'n',
-    'g',
-    '3',
-    ' ',
-    'd',
-    'i',
-    's',
-    'p',
-    'l',
-    'a',
-    'y',
-    0,
-    0,
-    0,
-    0xff,
-    0,
-    '1',
-    '\n',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    ' ',
-    0,
-    0,
+    0, 0, 0, 0xfd, 0, 50, 85, 30, 100, 23, 0, '\n', ' ', ' ', ' ', ' ', ' ', ' ',
+    0, 0, 0, 0xfc, 0, 'r', 'i', 'n', 'g', '3', ' ', 'd', 'i', 's', 'p', 'l', 'a', 'y',
+    0, 0, 0, 0xff, 0, '1', '\n', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
+    0, 0, /* no extension; the sum */
 };
+/* clang-format on */
 
 static u16 vbe_ddc(Frame r)
 {

@@ -3,9 +3,7 @@
  *
  * Command line: words. text 12 13 x 4 vbe8 vbe32 set a mode and draw; NAME=ROUNDS runs a loop of the table `loops`.
  */
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
+#include "ports.h"
 
 enum { COM1 = 0x3f8, LSR = COM1 + 5, LSR_EMPTY = 0x20 };
 enum { SEQ = 0x3c4, GFX = 0x3ce, CRTC = 0x3d4 };
@@ -15,22 +13,6 @@ enum { SEQ = 0x3c4, GFX = 0x3ce, CRTC = 0x3d4 };
 void probe_main(u32 magic, const u32 *info);
 void triple_fault(void);
 void halt_with_interrupts(void);
-
-static inline void out8(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void out16(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void out32(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-static inline u8 in8(u16 port)
-{
-    u8 v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline u32 in32(u16 port)
-{
-    u32 v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
 
 static void print(const char *s)
 {

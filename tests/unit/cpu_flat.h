@@ -47,6 +47,18 @@ static inline void flat_free(Vcpu *c)
     free(c);
 }
 
+/* For cmocka: *state is a guest of the test's own. */
+static inline int flat_setup(void **state)
+{
+    *state = flat_new();
+    return 0;
+}
+static inline int flat_teardown(void **state)
+{
+    flat_free(*state);
+    return 0;
+}
+
 static inline u8 *flat_ram(Vcpu *c, u32 pa) { return c->phys->ram + pa; }
 
 static inline void flat_code(Vcpu *c, const void *bytes, size_t n)

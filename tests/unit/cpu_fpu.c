@@ -1,36 +1,12 @@
 /* x87: each data row against this processor; then what only a guest has: pointers, environment images, #MF, FERR#, #NM. */
 #include "fpu_host.h"
 
-static Vcpu *c;
-
-static int setup(void **state)
-{
-    (void)state;
-    host_setup();
-    c = flat_new();
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    flat_free(c);
-    return 0;
-}
-
 /* A guest after FNINIT, with interrupts on, and one instruction at a time. */
 static void guest_fresh(void)
 {
-    flat_reset(c);
-    fpu_reset(c);
-    c->cr0 |= CR0_NE;
+    fpu_guest_reset();
     c->eflags |= FL_I;
-    c->gpr[EDI] = FPU_DATA;
-    memset(flat_ram(c, FPU_DATA), 0xaa, 1024);
 }
-#define STEP(...) (CODE(c, __VA_ARGS__), flat_step(c))
-#define RUN(...)  assert_int_equal(STEP(__VA_ARGS__), NO_FAULT)
-
-static u8 *data(u32 offset) { return flat_ram(c, FPU_DATA + offset); }
 
 static void set_segment(int seg, u16 sel, u32 base)
 {

@@ -335,20 +335,9 @@ static void test_bit_string_16_bit_addresses(void **state)
     assert_int_equal(*flat_ram(c, 0x2fffe), 1); /* the offset wraps at 64 KiB */
 }
 
-static int setup(void **state)
-{
-    *state = flat_new();
-    return 0;
-}
-static int teardown(void **state)
-{
-    flat_free(*state);
-    return 0;
-}
-
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, flat_setup, flat_teardown)
     const struct CMUnitTest tests[] = {
         T(test_fetch_across_pages),
         T(test_fetch_faults_only_if_needed),

@@ -222,20 +222,9 @@ static void test_watchers_hear(void **state)
     c->phys->on_written = NULL;
 }
 
-static int setup(void **state)
-{
-    *state = flat_new();
-    return 0;
-}
-static int teardown(void **state)
-{
-    flat_free(*state);
-    return 0;
-}
-
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, flat_setup, flat_teardown)
     const struct CMUnitTest tests[] = {
         T(test_limit),      T(test_expand_down),     T(test_types),         T(test_page_rights),
         T(test_large_page), T(test_straddle),        T(test_bytes),         T(test_wrap_at_4g),

@@ -1,37 +1,13 @@
 /* MMX, SSE and SSE2: each data row against this processor; then checks, #XM, MXCSR, FXSAVE and MASKMOV. */
 #include "fpu_host.h"
 
-static Vcpu *c;
-
-static int setup(void **state)
-{
-    (void)state;
-    host_setup();
-    c = flat_new();
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    flat_free(c);
-    return 0;
-}
-
 static void guest_fresh(void)
 {
-    flat_reset(c);
-    fpu_reset(c);
-    c->cr0 |= CR0_NE;
+    fpu_guest_reset();
     c->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
-    c->gpr[EDI] = FPU_DATA;
-    memset(flat_ram(c, FPU_DATA), 0xaa, 1024);
     for (unsigned r = 0; r < 8; r++)
         for (unsigned n = 0; n < 16; n++) c->fpu.xmm[r][n] = (u8)(r << 4 | n);
 }
-#define STEP(...) (CODE(c, __VA_ARGS__), flat_step(c))
-#define RUN(...)  assert_int_equal(STEP(__VA_ARGS__), NO_FAULT)
-
-static u8 *data(u32 offset) { return flat_ram(c, FPU_DATA + offset); }
 
 static void test_rows_against_host(void **state)
 {

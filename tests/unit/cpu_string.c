@@ -206,20 +206,9 @@ static void test_real_mode_ignores_types(void **state)
     assert_int_equal(flat_step(c), EX_GP);
 }
 
-static int setup(void **state)
-{
-    *state = flat_new();
-    return 0;
-}
-static int teardown(void **state)
-{
-    flat_free(*state);
-    return 0;
-}
-
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, flat_setup, flat_teardown)
     const struct CMUnitTest tests[] = {
         T(test_rep_movs),
         T(test_overlap_repeats_the_pattern),

@@ -300,4 +300,36 @@ static inline void fpu_compare_rows(Vcpu *c, ExecFn *exec, unsigned cases)
     assert_int_equal(bad, 0);
 }
 
+/* --- one guest for all tests of a program, one instruction at a time --- */
+
+static Vcpu *c;
+
+static inline int setup(void **state)
+{
+    (void)state;
+    host_setup();
+    c = flat_new();
+    return 0;
+}
+static inline int teardown(void **state)
+{
+    (void)state;
+    flat_free(c);
+    return 0;
+}
+
+/* After FNINIT; [edi] is memory that is recognized. */
+static inline void fpu_guest_reset(void)
+{
+    flat_reset(c);
+    fpu_reset(c);
+    c->cr0 |= CR0_NE;
+    c->gpr[EDI] = FPU_DATA;
+    memset(flat_ram(c, FPU_DATA), 0xaa, 1024);
+}
+#define STEP(...) (CODE(c, __VA_ARGS__), flat_step(c))
+#define RUN(...)  assert_int_equal(STEP(__VA_ARGS__), NO_FAULT)
+
+static inline u8 *data(u32 offset) { return flat_ram(c, FPU_DATA + offset); }
+
 #endif

@@ -5,9 +5,8 @@
  * "done". tests/boot/video.py compares the pictures. Compiled with OWN_FONT the text uses a font that the program
  * brings along, so that any video BIOS draws the same.
  */
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
+#include "../ports.h"
+
 typedef struct Regs {
     u32 eax, ebx, ecx, edx, esi, edi, ebp;
     u16 es, flags;
@@ -20,14 +19,6 @@ void test_main(void);
 #include "bios/font.h"
 #endif
 
-static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port)); }
-static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port)); }
-static inline u8 inb(u16 port)
-{
-    u8 v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
 static inline void poke(u16 seg, u16 off, u8 v)
 {
     __asm__ volatile("movw %w1, %%fs\n\tmovb %0, %%fs:(%2)" ::"q"(v), "r"(seg), "r"((u32)off) : "memory");
@@ -44,7 +35,7 @@ static u16 peekw(u16 seg, u16 off) { return (u16)(peek(seg, off) | peek(seg, (u1
 
 static void e9(const char *s)
 {
-    for (; *s; s++) outb(0xe9, (u8)*s);
+    for (; *s; s++) out8(0xe9, (u8)*s);
 }
 
 static Regs r; /* of the last call */
@@ -76,8 +67,8 @@ static void step(const char *name)
         k.eax = 0x0100;
         int_call(0x16, &k);
         if (!(k.flags & 0x40)) break;
-        if ((inb(0x3fd) & 0x81) == 1) { /* ff: no port */
-            inb(0x3f8);
+        if ((in8(0x3fd) & 0x81) == 1) { /* ff: no port */
+            in8(0x3f8);
             return;
         }
     }
@@ -217,15 +208,15 @@ static void text_cursor(void)
     cursor(5, 10);
     int10(0x0100, 0, 0x0607, 0);
     check("01h", peekw(0x40, 0x60) == 0x0607);
-    outb(0x3d4, 10);
-    check("cursor emulation", (inb(0x3d5) & 0x1f) >= 12);
+    out8(0x3d4, 10);
+    check("cursor emulation", (in8(0x3d5) & 0x1f) >= 12);
     int10(0x0100, 0, 0x0007, 0);
-    outb(0x3d4, 11);
-    check("block cursor", (inb(0x3d5) & 0x1f) >= 14);
-    outb(0x3d4, 14);
-    u8 high = inb(0x3d5);
-    outb(0x3d4, 15);
-    check("cursor place", (u16)(high << 8 | inb(0x3d5)) == 5 * 80 + 10);
+    out8(0x3d4, 11);
+    check("block cursor", (in8(0x3d5) & 0x1f) >= 14);
+    out8(0x3d4, 14);
+    u8 high = in8(0x3d5);
+    out8(0x3d4, 15);
+    check("cursor place", (u16)(high << 8 | in8(0x3d5)) == 5 * 80 + 10);
     hide_cursor();
 }
 
@@ -338,38 +329,38 @@ static void mode_x(void)
     static const u16 crtc[] = {0x0d06, 0x3e07, 0x4109, 0xea10, 0x2c11,
                                0xdf12, 0x0014, 0xe715, 0x0616, 0xe317};
     int10(0x13, 0, 0, 0);
-    outw(0x3c4, 0x0604);
-    outw(0x3c4, 0x0100);
-    outb(0x3c2, 0xe3);
-    outw(0x3c4, 0x0300);
-    outb(0x3d4, 0x11);
-    outb(0x3d5, inb(0x3d5) & 0x7f);
-    for (u8 i = 0; i < sizeof crtc / sizeof *crtc; i++) outw(0x3d4, crtc[i]);
+    out16(0x3c4, 0x0604);
+    out16(0x3c4, 0x0100);
+    out8(0x3c2, 0xe3);
+    out16(0x3c4, 0x0300);
+    out8(0x3d4, 0x11);
+    out8(0x3d5, in8(0x3d5) & 0x7f);
+    for (u8 i = 0; i < sizeof crtc / sizeof *crtc; i++) out16(0x3d4, crtc[i]);
     for (u8 plane = 0; plane < 4; plane++) {
-        outw(0x3c4, (u16)(2 | 0x100 << plane));
+        out16(0x3c4, (u16)(2 | 0x100 << plane));
         for (u16 y = 0; y < 240; y++)
             for (u16 x = 0; x < 80; x++) poke(0xa000, (u16)(y * 80 + x), (u8)((x * 4 + plane) ^ y));
     }
     step("mode-x");
     /* a second page, latched from the first, shown half a page down and 2 pixels left */
-    outw(0x3c4, 0x0f02);
-    outw(0x3ce, 0x4105);
+    out16(0x3c4, 0x0f02);
+    out16(0x3ce, 0x4105);
     for (u16 i = 0; i < 80 * 120; i++) poke(0xa000, (u16)(80 * 240 + i), peek(0xa000, i));
-    outw(0x3ce, 0x4005);
+    out16(0x3ce, 0x4005);
     u16 start = 80 * 120;
-    outw(0x3d4, (u16)(start & 0xff00) | 0x0c);
-    outw(0x3d4, (u16)(start << 8) | 0x0d);
+    out16(0x3d4, (u16)(start & 0xff00) | 0x0c);
+    out16(0x3d4, (u16)(start << 8) | 0x0d);
     step("mode-x-start");
 }
 
 static void planar_registers(void)
 {
     int10(0x12, 0, 0, 0);
-    outw(0x3c4, 0x0f02);
+    out16(0x3c4, 0x0f02);
     for (u8 c = 0; c < 16; c++) { /* set/reset through a bit mask */
-        outw(0x3ce, (u16)(c << 8));
-        outw(0x3ce, 0x0f01);
-        outw(0x3ce, 0x7e08);
+        out16(0x3ce, (u16)(c << 8));
+        out16(0x3ce, 0x0f01);
+        out16(0x3ce, 0x7e08);
         for (u16 y = 0; y < 30; y++)
             for (u16 x = 0; x < 80; x++) {
                 u16 at = (u16)((c * 30 + y) * 80 + x);
@@ -377,28 +368,28 @@ static void planar_registers(void)
                 poke(0xa000, at, 0xff);
             }
     }
-    outw(0x3ce, 0x0001);
-    outw(0x3ce, 0x1803); /* exclusive or, rotated data */
-    outw(0x3ce, 0xff08);
+    out16(0x3ce, 0x0001);
+    out16(0x3ce, 0x1803); /* exclusive or, rotated data */
+    out16(0x3ce, 0xff08);
     for (u16 i = 0; i < 80 * 40; i++) {
         peek(0xa000, (u16)(80 * 100 + i));
         poke(0xa000, (u16)(80 * 100 + i), (u8)i);
     }
-    outw(0x3ce, 0x0003);
-    outw(0x3ce, 0x0305); /* write mode 3 */
-    outw(0x3ce, 0x0a00);
+    out16(0x3ce, 0x0003);
+    out16(0x3ce, 0x0305); /* write mode 3 */
+    out16(0x3ce, 0x0a00);
     for (u16 i = 0; i < 80 * 40; i++) {
         peek(0xa000, (u16)(80 * 200 + i));
         poke(0xa000, (u16)(80 * 200 + i), (u8)(i * 3));
     }
-    outw(0x3ce, 0x0005);
-    outw(0x3ce, 0x0000);
+    out16(0x3ce, 0x0005);
+    out16(0x3ce, 0x0000);
     /* split screen at line 400, panned by four */
-    outw(0x3d4, 0x9018);
-    outb(0x3d4, 0x07);
-    outb(0x3d5, inb(0x3d5) | 0x10);
-    outb(0x3d4, 0x09);
-    outb(0x3d5, inb(0x3d5) & 0xbf);
+    out16(0x3d4, 0x9018);
+    out8(0x3d4, 0x07);
+    out8(0x3d5, in8(0x3d5) | 0x10);
+    out8(0x3d4, 0x09);
+    out8(0x3d5, in8(0x3d5) & 0xbf);
     step("12h-registers-split");
 }
 
