@@ -201,7 +201,7 @@ void *memset(void *to, int c, size_t n) HALF("memset");
 void *memcpy(void *to, const void *from, size_t n) HALF("memcpy");
 int memcmp(const void *a, const void *b, size_t n) HALF("memcmp");
 
-/* printf of the screen (INT 10h teletype) and port E9: %d %u %x %c %s %S (far string), widths, 0-padding. */
+/* printf of the screen (INT 10h teletype) and port E9: %d %u %x %c %s, widths, 0-padding. */
 void print(const char *format, ...) HALF("print") __attribute__((format(printf, 1, 2)));
 
 /* int_call - a service (or whoever hooked it) in real mode; registers in and out. */

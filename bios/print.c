@@ -1,5 +1,5 @@
 /* print.c - messages, to the screen and to port E9, where the debug console is. Compiled for both halves of the
- * firmware, and with it the three functions of memory that the compiler may call.
+ * firmware.
  *
  * Not implemented: conversions but %d %u %x %c %s, a width, and 0 as padding.
  */
@@ -10,29 +10,6 @@
 #else
 #include "bios16.h"
 #endif
-
-void *memset(void *to, int c, size_t n)
-{
-    u8 *p = to;
-    while (n--) *p++ = (u8)c;
-    return to;
-}
-
-void *memcpy(void *to, const void *from, size_t n)
-{
-    u8 *p = to;
-    const u8 *q = from;
-    while (n--) *p++ = *q++;
-    return to;
-}
-
-int memcmp(const void *a, const void *b, size_t n)
-{
-    const u8 *p = a, *q = b;
-    for (; n; n--, p++, q++)
-        if (*p != *q) return *p - *q;
-    return 0;
-}
 
 static void put(char c)
 {

@@ -14,26 +14,6 @@ static u8 sector[512], other[512];
 
 void bios_test(u32 drive_number);
 
-void *memset(void *to, int c, size_t n)
-{
-    for (u8 *p = to; n--;) *p++ = (u8)c;
-    return to;
-}
-
-void *memcpy(void *to, const void *from, size_t n)
-{
-    const u8 *q = from;
-    for (u8 *p = to; n--;) *p++ = *q++;
-    return to;
-}
-
-int memcmp(const void *a, const void *b, size_t n)
-{
-    for (const u8 *p = a, *q = b; n--; p++, q++)
-        if (*p != *q) return *p - *q;
-    return 0;
-}
-
 /* --- telling --------------------------------------------------------------------------------------------- */
 
 static void put(char c)

@@ -17,19 +17,6 @@ extern char vram_end[], vram_end_after[], resumed[];
 static u8 boot_drive;
 static u8 sector[512];
 
-void *memset(void *to, int c, size_t n)
-{
-    for (u8 *p = to; n--;) *p++ = (u8)c;
-    return to;
-}
-
-void *memcpy(void *to, const void *from, size_t n)
-{
-    const u8 *q = from;
-    for (u8 *p = to; n--;) *p++ = *q++;
-    return to;
-}
-
 /* --- telling --------------------------------------------------------------------------------------------- */
 
 static void say(const char *s)
