@@ -16,6 +16,7 @@ static Choice chosen; /* by the menu; kind 0: none */
 static u8 boot_try;   /* INT 18h goes on with the next device */
 
 void cd_forget(void);
+bool cd_ready(const Drive *d);                /* disk.c */
 _Noreturn void boot_jump(u16 segment, u8 dl); /* entry.S; segment 0: 0000:7C00 */
 void boot_service(Regs *r);
 void boot_failed(Regs *r);
@@ -72,8 +73,7 @@ void boot_screen(Regs *r)
     (void)r;
     u16 key = 0;
     u32 ticks = BDA->ticks, wait = shared.boot_menu ? shared.boot_menu_wait_ms / 55u + 1 : 0;
-    print("\n");
-    if (shared.boot_menu) print("Press F12 or Esc for the boot menu\n");
+    if (shared.boot_menu) print("\nPress F12 or Esc for the boot menu\n");
     sti();
     bool wanted = false;
     for (;;) {
@@ -128,8 +128,13 @@ static void try_sector(u8 dl, const char *what)
 
 static void try_cd(u8 index)
 {
+    const Drive *d = &drive[cd_of[index]];
     say_trying("CD");
-    u16 segment = cd_boot(&drive[cd_of[index]]);
+    if (!cd_ready(d)) {
+        print("  no disc\n");
+        return;
+    }
+    u16 segment = cd_boot(d);
     if (!segment)
         print("  is not bootable\n");
     else
@@ -151,14 +156,25 @@ static void try_choice(Choice c)
     }
 }
 
-static void try_all(void)
+static void try_rest(void)
 {
     while (boot_try < ARRAY_LEN(shared.boot_order)) {
         Choice c = {shared.boot_order[boot_try++], 0};
         try_choice(c);
     }
-    print("\nNo bootable device.\n");
-    for (;;) sti_hlt();
+}
+
+static void try_all(void)
+{
+    for (;;) {
+        try_rest();
+        print("\nNo bootable device.\n\n"
+              "ring3's options -hda FILE, -cdrom FILE and -fda FILE give this PC a disk, a CD\n"
+              "and a diskette. Press a key to try again.\n");
+        key_get();
+        print("\n");
+        boot_try = 0;
+    }
 }
 
 void boot_service(Regs *r)

@@ -194,7 +194,7 @@ _Noreturn void post_main(void)
     rom_video();
     int_call(0x10, &(Regs){.ax = 0x0003});
     font_setup();
-    print("%s %s\n\n%u KiB of memory\n", BIOS_NAME, BIOS_VERSION, 1024 + LOW(shared).ext_kib);
+    print("%s %s\n\n%u MiB of memory\n", BIOS_NAME, BIOS_VERSION, (LOW(shared).ext_kib + 2047) / 1024);
     outb(PORT_POST, 0x30);
     call16(OFFSET(time_setup));
     call16(OFFSET(kbd_setup));

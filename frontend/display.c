@@ -34,6 +34,7 @@
 #include "hw/screen.h"
 
 enum { LEAVE_MS = 1000, MOUSE_FURTHEST = 4096, SOUND_GAP_NS = 100000000 };
+enum { KEYS_WAIT_MIN_NS = 1000000, KEYS_WAIT_MAX_NS = 64000000 };
 enum { MOUSE_BUTTONS = MOUSE_LEFT | MOUSE_RIGHT | MOUSE_MIDDLE | MOUSE_SIDE | MOUSE_EXTRA };
 
 _Static_assert(sizeof(ScreenState) <= WINDOW_SCREEN_BYTES, "a ScreenState fits into WindowShared");
@@ -51,7 +52,11 @@ static struct {
     bool has_terminal;     /* the window's process may use it: */
     struct termios before; /* as it was */
     void (*before_panic)(void);
-    u64 sound_ns; /* of the speaker's last event; the vCPU thread's */
+    u64 sound_ns;     /* of the speaker's last event; from here on the vCPU thread's */
+    u32 status;       /* as it is in `shared` */
+    u32 keys;         /* WINDOW_KEYs that have come */
+    Timer keys_timer; /* looks whether the guest has taken them */
+    u64 keys_wait_ns; /* until it looks again */
 } d = {.socket = -1, .shared_fd = -1};
 
 /* --- the program ----------------------------------------------------------------------------------------- */
@@ -330,10 +335,39 @@ static s32 clamp(s32 v)
     return v > MOUSE_FURTHEST ? MOUSE_FURTHEST : v < -MOUSE_FURTHEST ? -MOUSE_FURTHEST : v;
 }
 
+static void set_status(u32 mask, u32 bits)
+{
+    d.status = (d.status & ~mask) | bits;
+    atomic_store(&d.shared->status, d.status);
+}
+
+/* The window types text at the guest's pace: it waits for this. A guest that reads no keys is asked ever more seldom. */
+static void look_for_keys(void *machine)
+{
+    Machine *m = machine;
+    if (machine_keys_taken(m)) {
+        atomic_store(&d.shared->keys_taken, d.keys);
+        d.keys_wait_ns = KEYS_WAIT_MIN_NS;
+        return;
+    }
+    clock_arm(machine_clock(m), &d.keys_timer, clock_now(machine_clock(m)) + d.keys_wait_ns);
+    if (d.keys_wait_ns < KEYS_WAIT_MAX_NS) d.keys_wait_ns *= 2;
+}
+
+static void act_key(Machine *m, u8 key, bool down)
+{
+    machine_key(m, key, down);
+    d.keys++;
+    d.keys_wait_ns = KEYS_WAIT_MIN_NS;
+    d.keys_timer.fire = look_for_keys;
+    d.keys_timer.ctx = m;
+    look_for_keys(m);
+}
+
 static unsigned act(Machine *m, const WindowMessage *w)
 {
     switch (w->kind) {
-    case WINDOW_KEY: machine_key(m, (u8)w->a, w->b & 1); return 0;
+    case WINDOW_KEY: act_key(m, (u8)w->a, w->b & 1); return 0;
     case WINDOW_MOUSE:
         machine_mouse(m, clamp(w->a), clamp(w->b), clamp(w->c), (u8)(w->d & MOUSE_BUTTONS));
         return 0;
@@ -349,6 +383,8 @@ unsigned display_service(Machine *m)
     WindowMessage w;
     unsigned asked = 0;
     while (ring_used(&d.ring) && ring_get(&d.ring, (u8 *)&w, sizeof w) == sizeof w) asked |= act(m, &w);
+    if (d.shared && machine_leds(m) != d.status >> WINDOW_LEDS)
+        set_status(~0u << WINDOW_LEDS, (u32)machine_leds(m) << WINDOW_LEDS);
     if (atomic_load(&d.stalled) && atomic_exchange(&d.stalled, false)) hostio_kick();
     return asked;
 }
@@ -370,7 +406,7 @@ void display_speaker(const SpeakerEvent *event)
 void display_show_state(bool stopped, u32 speed_mhz)
 {
     if (!d.shared) return;
-    atomic_store(&d.shared->status, stopped ? WINDOW_STOPPED : 0);
+    set_status(WINDOW_STOPPED, stopped ? WINDOW_STOPPED : 0);
     atomic_store(&d.shared->speed_mhz, speed_mhz);
     send_message(WINDOW_LOOK);
 }

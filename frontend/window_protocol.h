@@ -18,7 +18,7 @@
 #include "cpu/base.h"
 
 enum {
-    WINDOW_PROTOCOL = 1,
+    WINDOW_PROTOCOL = 2,
     WINDOW_SOCKET = 3,            /* the window's descriptor of the socket */
     WINDOW_NO_DISPLAY = 3,        /* its exit code when nothing could be opened */
     WINDOW_VRAM_LIMIT = 64 << 20, /* more is refused */
@@ -47,7 +47,7 @@ typedef struct WindowMessage {
 } WindowMessage;
 _Static_assert(sizeof(WindowMessage) == 16, "one size for both");
 
-enum { WINDOW_STOPPED = 1 }; /* WindowShared.status */
+enum { WINDOW_STOPPED = 1, WINDOW_LEDS = 8 }; /* WindowShared.status: a bit; where machine_leds() begins */
 
 /* A SpeakerEvent (hw/speaker.h): guest time, and what the speaker does from then on. */
 typedef struct WindowSound {
@@ -59,6 +59,8 @@ typedef struct WindowShared {
     _Atomic u32 status;
     _Atomic u32 speed_mhz; /* 0: as fast as it goes */
     _Atomic u32 sounds;    /* how many were ever written: the next goes to sound[sounds % WINDOW_SOUNDS] */
+    _Atomic u32
+        keys_taken; /* how many WINDOW_KEYs had come when the guest had last read all that they made */
     WindowSound sound[WINDOW_SOUNDS];
     _Alignas(PAGE_BYTES) u8 screen[WINDOW_SCREEN_BYTES]; /* a ScreenState */
 } WindowShared;

@@ -284,7 +284,7 @@ static void on_character(wint_t c)
 static void take_keys(void)
 {
     wint_t key;
-    for (int kind; (kind = get_wch(&key)) != ERR;) {
+    for (int kind; session_type_room(t.s) && (kind = get_wch(&key)) != ERR;) {
         if (kind == KEY_CODE_YES)
             type_named((int)key);
         else
@@ -346,8 +346,9 @@ void curses_run(Session *s)
     u64 next = 0;
     t.stale = true;
     while (!s->gone) {
+        p[0].events = session_type_room(s) ? POLLIN : 0; /* who pastes a long text is slowed down */
         poll(p, ARRAY_LEN(p), milliseconds_until(next, host_now_ns()));
-        if (p[0].revents & POLLIN || is_term_resized(LINES, COLS)) take_keys();
+        if (session_type_room(s)) take_keys();
         if (p[0].revents & (POLLHUP | POLLERR | POLLNVAL)) {
             session_send(s, WINDOW_QUIT, 0, 0, 0, 0); /* the terminal is gone */
             p[0].fd = -1;

@@ -42,6 +42,7 @@ static struct {
     bool whole;       /* only whole multiples */
     bool grabbed, full_screen, hidden;
     u16 buttons;
+    u8 locks;             /* of the host's keyboard, when the focus was lost */
     s32 moved_x, moved_y; /* not sent yet */
     u64 mouse_ns;         /* when the last movement was sent */
     char title[TITLE_BYTES];
@@ -57,9 +58,10 @@ static void show_title(void)
     char title[TITLE_BYTES], status[64];
     session_describe(w.s, status, sizeof status);
     snprintf(title, sizeof title, "ring3%s%.100s%s - %s", *w.s->name ? " - " : "", w.s->name, status,
-             w.s->power_pressed ? "power button pressed; closing again ends it"
-             : w.grabbed        ? "Ctrl+Alt+G releases the mouse"
-                                : "click to use the mouse, Ctrl+Alt+H for keys");
+             w.s->power_pressed        ? "power button pressed; closing again ends it"
+             : session_types_text(w.s) ? "typing the clipboard; Ctrl+Alt+V stops"
+             : w.grabbed               ? "Ctrl+Alt+G releases the mouse"
+                                       : "click to use the mouse, Ctrl+Alt+H for keys");
     if (!strcmp(title, w.title)) return;
     memcpy(w.title, title, sizeof title);
     SDL_SetWindowTitle(w.window, title);
@@ -258,9 +260,23 @@ static void screenshot(void)
 
 static void type_clipboard(void)
 {
+    if (session_types_text(w.s)) {
+        session_type_stop(w.s);
+        return;
+    }
     char *text = SDL_GetClipboardText();
     if (text) session_type_text(w.s, text);
     SDL_free(text);
+}
+
+/* Shortcuts go by what is printed on the key; where that is no Latin letter, by its place. */
+static SDL_Keycode printed(const SDL_Keysym *k)
+{
+    static const char places[] = "abcdefghijklmnopqrstuvwxyz";
+    if (k->sym < 0x80 || k->sym & SDLK_SCANCODE_MASK) return k->sym;
+    return k->scancode >= SDL_SCANCODE_A && k->scancode <= SDL_SCANCODE_Z
+               ? places[k->scancode - SDL_SCANCODE_A]
+               : k->sym;
 }
 
 static bool hot_key(SDL_Keycode key)
@@ -293,7 +309,8 @@ static void on_key(const SDL_KeyboardEvent *e)
     bool down = e->type == SDL_KEYDOWN;
     if (e->repeat) return;
     if (down) hide_help();
-    if (down && e->keysym.mod & KMOD_CTRL && e->keysym.mod & KMOD_LALT && hot_key(e->keysym.sym)) return;
+    if (down && e->keysym.mod & KMOD_CTRL && e->keysym.mod & KMOD_LALT && hot_key(printed(&e->keysym)))
+        return;
     if (key) session_key(w.s, key, down);
 }
 
@@ -327,6 +344,13 @@ static void on_button(const SDL_MouseButtonEvent *e)
     send_mouse(0);
 }
 
+static u8 host_locks(void)
+{
+    SDL_Keymod m = SDL_GetModState();
+    return (u8)((m & KMOD_SCROLL ? LOCK_SCROLL : 0) | (m & KMOD_NUM ? LOCK_NUM : 0) |
+                (m & KMOD_CAPS ? LOCK_CAPS : 0));
+}
+
 static void on_window(const SDL_WindowEvent *e)
 {
     switch (e->event) {
@@ -341,7 +365,9 @@ static void on_window(const SDL_WindowEvent *e)
     case SDL_WINDOWEVENT_SHOWN:
     case SDL_WINDOWEVENT_RESTORED:
     case SDL_WINDOWEVENT_MAXIMIZED: w.hidden = false, w.stale = true; break;
+    case SDL_WINDOWEVENT_FOCUS_GAINED: session_follow_locks(w.s, w.locks, host_locks()); break;
     case SDL_WINDOWEVENT_FOCUS_LOST:
+        w.locks = host_locks();
         session_release_keys(w.s);
         grab(false);
         break;

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,8 +23,11 @@
 
 _Static_assert(sizeof(ScreenState) <= WINDOW_SCREEN_BYTES, "a ScreenState fits into WindowShared");
 
-enum { TYPING_GAP_NS = 12000000 }; /* between two edges: slower than any guest takes them */
-enum { KEY_ALTGR = KEY_E0 | KEY_ALT };
+/* Between two edges, however fast the guest takes them: programs must follow, too. Then, how often we look whether it
+ * has, and when we give up. */
+enum { TYPING_GAP_NS = 8000000, TYPING_LOOK_NS = 2000000 };
+#define TYPING_PATIENCE_NS 10000000000ull
+enum { KEY_ALTGR = KEY_E0 | KEY_ALT, KEY_CAPSLOCK = 0x3a, KEY_NUMLOCK = 0x45, KEY_SCROLLLOCK = 0x46 };
 
 /* cpu/base.c, with its own memcpy for code that may not touch vector registers, is not linked into this program. */
 u64 host_now_ns(void)
@@ -95,11 +100,12 @@ void session_receive(Session *s)
     }
 }
 
+/* A machine that does not take its messages for long (stopped in a debugger) loses some. */
 void session_send(Session *s, WindowMessageKind kind, s32 a, s32 b, s32 c, u16 d)
 {
     WindowMessage m = {(u16)kind, d, a, b, c};
-    /* A machine that does not take its messages for long (stopped in a debugger) loses some. */
-    (void)!send(s->socket, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (send(s->socket, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return;
+    if (kind == WINDOW_KEY) s->keys_sent++;
 }
 
 void session_end(Session *s)
@@ -110,12 +116,21 @@ void session_end(Session *s)
 
 /* --- keys ------------------------------------------------------------------------------------------------ */
 
+/* The guest's lights: LOCK_ bits. */
+static u8 leds(Session *s)
+{
+    u8 lit = s->shared ? (u8)(atomic_load(&s->shared->status) >> WINDOW_LEDS & 7) : 0;
+    s->leds_seen |= lit;
+    return lit;
+}
+
 /* Keys that text is typed with are not in `held`: the person may let go of Ctrl meanwhile. */
 void session_key(Session *s, u8 key, bool down)
 {
     u8 bit = (u8)BIT(key & 7), *byte = &s->held[key >> 3];
     if (!down && !(*byte & bit)) return;
     *byte = (u8)(down ? *byte | bit : *byte & ~bit);
+    leds(s);
     session_send(s, WINDOW_KEY, key, down, 0, 0);
 }
 
@@ -132,41 +147,133 @@ void session_close(Session *s)
 
 /* --- typing ---------------------------------------------------------------------------------------------- */
 
+static u32 room(const Session *s) { return TYPED_MAX - (s->typed.head - s->typed.tail); }
+
+bool session_type_room(const Session *s) { return room(s) >= STROKES_MAX * STROKE_EDGES; }
+
 void session_type(Session *s, Keystroke k)
 {
     KeyEdge edges[STROKE_EDGES];
     unsigned count = keystroke_edges(k, edges);
-    if (TYPED_MAX - (s->typed.head - s->typed.tail) < count) return;
+    if (room(s) < count) return;
+    if (s->typed.head == s->typed.tail) s->typed.sent_ns = host_now_ns(); /* patience begins */
     for (unsigned n = 0; n < count; n++) s->typed.edge[s->typed.head++ % TYPED_MAX] = edges[n];
+}
+
+bool session_types_text(const Session *s) { return s->typed.is_text; }
+
+static void text_free(Session *s)
+{
+    free(s->typed.text);
+    s->typed.text = NULL;
+    s->typed.rest = NULL;
+}
+
+/* What is down of the stroke that is being typed comes up. */
+void session_type_stop(Session *s)
+{
+    static const u8 modifiers[] = {KEY_CTRL, KEY_ALT, KEY_ALTGR, KEY_SHIFT};
+    text_free(s);
+    s->typed.is_text = false;
+    if (s->typed.head == s->typed.tail) return;
+    if (s->typed.tail) {
+        KeyEdge last = s->typed.edge[(s->typed.tail - 1) % TYPED_MAX];
+        if (last.down) session_send(s, WINDOW_KEY, last.key, false, 0, 0);
+    }
+    s->typed.tail = s->typed.head;
+    for (unsigned n = 0; n < ARRAY_LEN(modifiers); n++)
+        session_send(s, WINDOW_KEY, modifiers[n], false, 0, 0);
+    if (s->typed.caps) session_type(s, (Keystroke){KEY_CAPSLOCK, 0});
+    s->typed.caps = false;
 }
 
 void session_ctrl_alt_delete(Session *s)
 {
+    session_type_stop(s);
     session_release_keys(s);
     session_type(s, (Keystroke){KEY_DELETE, WITH_CTRL | WITH_ALT});
 }
 
-void session_type_text(Session *s, const char *utf8)
+/* Characters that no key gives are left out; how many those are is said at once. */
+static void say_left_out(const Session *s, const char *text)
 {
     Keystroke strokes[STROKES_MAX];
-    u32 last = 0;
+    u32 count = 0;
+    for (u32 c; (c = utf8_next(&text)) != 0;) count += !layout_strokes(s->layout, c, strokes);
+    if (count)
+        fprintf(stderr, "ring3: not on the keyboard (-k), so left out: %u character%s of the text\n", count,
+                count == 1 ? "" : "s");
+}
+
+void session_type_text(Session *s, const char *utf8)
+{
+    session_type_stop(s);
     session_release_keys(s); /* of the keys that asked for this */
-    for (u32 c; (c = utf8_next(&utf8)) != 0; last = c) {
-        if (c == '\n' && last == '\r') continue;
-        unsigned count = layout_strokes(s->layout, c, strokes);
+    if (!*utf8) return;
+    say_left_out(s, utf8);
+    s->typed.rest = s->typed.text = strdup(utf8);
+    s->typed.is_text = true;
+    s->typed.caps = leds(s) & LOCK_CAPS;
+    if (s->typed.caps) session_type(s, (Keystroke){KEY_CAPSLOCK, 0});
+}
+
+/* The next characters of the text become edges. */
+static void text_go_on(Session *s)
+{
+    Keystroke strokes[STROKES_MAX];
+    while (s->typed.text && session_type_room(s)) {
+        u32 c = utf8_next(&s->typed.rest);
+        if (!c) {
+            text_free(s);
+            if (s->typed.caps) session_type(s, (Keystroke){KEY_CAPSLOCK, 0});
+            s->typed.caps = false;
+        }
+        if (c == '\r' && *s->typed.rest == '\n') continue;
+        unsigned count = c ? layout_strokes(s->layout, c, strokes) : 0;
         for (unsigned n = 0; n < count; n++) session_type(s, strokes[n]);
     }
 }
 
+/* Has the guest read all of what we sent? A machine that is stopped is given time. */
+static bool may_type(Session *s, u64 now_ns)
+{
+    if (s->shared && atomic_load(&s->shared->keys_taken) == s->keys_sent) return true;
+    if (s->shared && atomic_load(&s->shared->status) & WINDOW_STOPPED) s->typed.sent_ns = now_ns;
+    if (now_ns < s->typed.sent_ns + TYPING_PATIENCE_NS) return false;
+    if (s->typed.is_text)
+        fprintf(stderr, "ring3: the guest reads no keys; the rest of the text is not typed\n");
+    s->typed.caps = false;
+    session_type_stop(s);
+    return false;
+}
+
 u64 session_typing(Session *s, u64 now_ns)
 {
-    if (s->typed.head == s->typed.tail) return UINT64_MAX;
-    if (now_ns >= s->typed.next_ns) {
-        KeyEdge e = s->typed.edge[s->typed.tail++ % TYPED_MAX];
-        session_send(s, WINDOW_KEY, e.key, e.down, 0, 0);
-        s->typed.next_ns = now_ns + TYPING_GAP_NS;
+    text_go_on(s);
+    if (s->typed.head == s->typed.tail) {
+        s->typed.is_text = false;
+        return UINT64_MAX;
     }
-    return s->typed.next_ns;
+    if (now_ns < s->typed.next_ns) return s->typed.next_ns;
+    if (!may_type(s, now_ns)) return now_ns + TYPING_LOOK_NS;
+    KeyEdge e = s->typed.edge[s->typed.tail++ % TYPED_MAX];
+    session_send(s, WINDOW_KEY, e.key, e.down, 0, 0);
+    s->typed.sent_ns = now_ns;
+    return s->typed.next_ns = now_ns + TYPING_GAP_NS;
+}
+
+/* --- lock keys ------------------------------------------------------------------------------------------- */
+
+void session_follow_locks(Session *s, u8 before, u8 now)
+{
+    static const struct {
+        u8 lock, key;
+    } keys[] = {{LOCK_SCROLL, KEY_SCROLLLOCK}, {LOCK_NUM, KEY_NUMLOCK}, {LOCK_CAPS, KEY_CAPSLOCK}};
+    u8 lit = leds(s);
+    for (unsigned n = 0; n < ARRAY_LEN(keys); n++) {
+        bool agrees = s->leds_seen && (lit & keys[n].lock) == (now & keys[n].lock);
+        if ((before ^ now) & keys[n].lock && !agrees) session_type(s, (Keystroke){keys[n].key, 0});
+    }
 }
 
 /* --- status ---------------------------------------------------------------------------------------------- */

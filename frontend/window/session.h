@@ -6,7 +6,7 @@
 #include "frontend/window_protocol.h"
 #include "hw/scanout.h"
 
-enum { TYPED_MAX = 16384 }; /* presses and releases that may wait */
+enum { TYPED_MAX = 1024 }; /* presses and releases that may wait; of a text, only the next */
 
 typedef struct Session {
     int socket;
@@ -18,10 +18,16 @@ typedef struct Session {
     Scanout *scanout;
     u8 held[256 / 8]; /* keys that the guest believes are down */
     bool power_pressed;
+    u32 keys_sent;  /* WINDOW_KEYs */
+    bool leds_seen; /* the guest has lit one */
     struct {
         KeyEdge edge[TYPED_MAX];
         u32 head, tail;
-        u64 next_ns;
+        u64 next_ns, sent_ns;
+        char *text;       /* what is typed when the edges are; NULL: none */
+        const char *rest; /* of it */
+        bool is_text;     /* some of it has not been typed */
+        bool caps;        /* CapsLock was taken off for it */
     } typed;
 } Session;
 
@@ -35,11 +41,19 @@ void session_release_keys(Session *s);
 void session_ctrl_alt_delete(Session *s);
 void session_close(Session *s); /* first the power button, then the end */
 
-/* Text for the guest, typed at a pace that a keyboard interrupt handler can follow. */
+/* Keystrokes for the guest, each when it has taken the one before. */
 void session_type(Session *s, Keystroke k);
+bool session_type_room(const Session *s); /* for a character */
 void session_type_text(Session *s, const char *utf8);
+bool session_types_text(const Session *s);
+void session_type_stop(Session *s); /* what has not been typed yet is forgotten */
 /* Type what is due; returns when to come again (host ns; UINT64_MAX: nothing waits). */
 u64 session_typing(Session *s, u64 now_ns);
+
+/* Lock keys that changed on the host while another window had the keyboard are pressed in the guest, if its lights do
+ * not agree already. LOCK_ bits. */
+enum { LOCK_SCROLL = 1, LOCK_NUM = 2, LOCK_CAPS = 4 };
+void session_follow_locks(Session *s, u8 before, u8 now);
 
 /* ` - 33 MHz - paused`, or nothing. */
 void session_describe(const Session *s, char *to, u32 bytes);

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import time
 
+PROTOCOL = 2
 HELLO, LOOK, BYE = 1, 2, 3
 KEY, MOUSE, POWER, QUIT, PAUSE, SPEED = 32, 33, 34, 35, 36, 37
 PAGE = 4096
@@ -27,6 +28,7 @@ class FakeMachine:
         self.process = subprocess.Popen([program, *args], close_fds=False, preexec_fn=lambda: os.dup2(theirs.fileno(), 3), **how)
         atexit.register(self.process.kill)
         theirs.close()
+        self.keys = 0
         self.shared = os.memfd_create("shared", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
         self.vram = os.memfd_create("vram", os.MFD_CLOEXEC)
         os.ftruncate(self.shared, SHARED_BYTES)
@@ -39,7 +41,7 @@ class FakeMachine:
         self.socket.sendmsg([data], rights)
 
     def hello(self):
-        self.send(HELLO, 1, VRAM_BYTES, 0, fds=[self.shared, self.vram])
+        self.send(HELLO, PROTOCOL, VRAM_BYTES, 0, fds=[self.shared, self.vram])
 
     def mode(self, width, height):
         """A VBE mode of 32 bits a pixel."""
@@ -58,15 +60,32 @@ class FakeMachine:
         os.pwrite(self.shared, struct.pack("<I", len(events)), 8)
         self.send(LOOK)
 
+    def leds(self, lit):
+        os.pwrite(self.shared, struct.pack("<I", lit << 8), 0)
+
+    def take(self):
+        """One message; the guest does not read its keys yet."""
+        self.socket.settimeout(10)
+        kind, d, a, b, c = struct.unpack("<HHiii", self.socket.recv(64))
+        self.keys += kind == KEY
+        return kind, a, b, c, d
+
+    def taken(self):
+        os.pwrite(self.shared, struct.pack("<I", self.keys), 12)
+
+    def messages_for(self, seconds):
+        end, got = time.monotonic() + seconds, []
+        while time.monotonic() < end and select.select([self.socket], [], [], 0.1)[0]:
+            got.append(self.take())
+            self.taken()
+        return got
+
     def messages(self, seconds):
-        """What the window has sent until nothing came for so long."""
+        """What the window has sent until nothing came for so long; the guest reads its keys at once."""
         got = []
         while select.select([self.socket], [], [], seconds)[0]:
-            data = self.socket.recv(64)
-            if len(data) != 16:
-                break
-            kind, d, a, b, c = struct.unpack("<HHiii", data)
-            got.append((kind, a, b, c, d))
+            got.append(self.take())
+            self.taken()
         return got
 
     def cpu_share(self, seconds):

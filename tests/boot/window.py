@@ -256,6 +256,101 @@ def test_modes_and_idle():
     check(m.process.wait(5) == 0, "the window does not end with the machine")
 
 
+def stroke(key, *held):
+    edges = [(k, 1) for k in held] + [(key, 1), (key, 0)] + [(k, 0) for k in reversed(held)]
+    return edges
+
+
+def keys_of(messages):
+    return [k[1:3] for k in messages if k[0] == fake_machine.KEY]
+
+
+def focus(m):
+    found = wait_for(lambda: xdotool("search", "--onlyvisible", "--pid", m.process.pid), 5, "no window of %d" % m.process.pid)
+    xdotool("windowfocus", "--sync", found.split()[0])
+
+
+def test_typed_text():
+    """The clipboard is typed as fast as the guest takes it; what no key gives is left out, and said."""
+    if not shutil.which("xclip"):
+        print("xclip is not installed: no typed text")
+        return
+    m = FakeMachine(program, "-display", "sdl", "-name", "typing", stderr=subprocess.PIPE)
+    m.hello()
+    wait_size(720, 400)
+    focus(m)
+    def paste(text):
+        owner = subprocess.Popen(["xclip", "-selection", "clipboard", "-quiet", "-i"], stdin=subprocess.PIPE,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        owner.stdin.write(text.encode())
+        owner.stdin.close()
+        wait_for(lambda: subprocess.run(["xclip", "-selection", "clipboard", "-o"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                        timeout=10).stdout == text.encode(), 5, "xclip does not have the text")
+        xdotool("key", "ctrl+alt+v")
+        return owner
+    owner = paste("aB\r\n\u20acc\n")
+    shortcut = keys_of([m.take() for _ in range(4)])
+    check(shortcut == [(0x1d, 1), (0x38, 1), (0x1d, 0), (0x38, 0)], "the shortcut: %r" % shortcut)
+    check(not select.select([m.socket], [], [], 0.2)[0], "the window does not wait for the guest")
+    wait_title("typing the clipboard")
+    m.taken()
+    first = keys_of([m.take()])
+    check(first == [(0x1e, 1)], "typed text begins with %r" % first)
+    check(not select.select([m.socket], [], [], 0.2)[0], "the window does not wait for each key")
+    m.taken()
+    rest = keys_of(m.messages(1))
+    check(rest == [(0x1e, 0)] + stroke(0x30, 0x2a) + stroke(0x1c) + stroke(0x2e) + stroke(0x1c), "typed: %r" % rest)
+    wait_title("click to use the mouse")
+    owner.kill()
+    owner = paste("x" * 20000)
+    wait_title("typing the clipboard")
+    check(len(m.messages_for(0.5)) > 20, "typing is slow")
+    xdotool("key", "ctrl+alt+v")
+    wait_title("click to use the mouse")
+    m.messages(0.2)
+    check(not m.messages(0.3), "typing does not stop")
+    owner.kill()
+    m.send(fake_machine.BYE)
+    m.socket.shutdown(2)
+    said = m.process.communicate(timeout=5)[1].decode()
+    check(said == "ring3: not on the keyboard (-k), so left out: 1 character of the text\n", said)
+
+
+def test_locks():
+    """CapsLock that was pressed while another window had the keyboard is made up for, unless the guest knows."""
+    a = FakeMachine(program, "-display", "sdl", "-name", "a")
+    b = FakeMachine(program, "-display", "sdl", "-name", "b")
+    for m in a, b:
+        m.hello()
+        focus(m)
+    for m in a, b, a:
+        focus(m)
+        time.sleep(0.2)
+    for m in a, b:
+        m.messages(0.1)
+    def caps_in_b():
+        focus(b)
+        time.sleep(0.2)
+        xdotool("key", "Caps_Lock")
+        got = keys_of(b.messages(0.3))
+        check((0x3a, 1) in got, "no CapsLock: %r" % got)
+        focus(a)
+        return keys_of(a.messages(0.4))
+    got = caps_in_b()
+    check(got == [(0x3a, 1), (0x3a, 0)], "CapsLock is not made up for: %r" % got)
+    a.leds(0)
+    a.leds(4)
+    xdotool("key", "x")
+    a.messages(0.2)
+    a.leds(0)
+    got = caps_in_b() # off again: the guest's light says so already
+    check(got == [], "a guest that agrees is bothered: %r" % got)
+    for m in a, b:
+        m.send(fake_machine.BYE)
+        m.socket.shutdown(2)
+        m.process.wait(5)
+
+
 def test_speaker():
     """SDL can write its sound into a file: 200 cycles of a tone, silence before and behind."""
     path = os.path.join(folder.name, "sound")
@@ -280,8 +375,8 @@ def test_speaker():
     seconds = (loud[-1] - loud[0]) / 48000
     tone = samples[loud[0]:loud[-1]]
     cycles = sum(a < 0 <= b for a, b in zip(tone, tone[1:]))
-    # A busy host leaves a gap in the sound, but no cycle out.
-    check(190 < cycles < 210 and 0.19 < seconds < 0.5, "%d cycles in %g s" % (cycles, seconds))
+    # A busy host leaves a gap in the sound, but no cycle out; and it may make the guest's fifth of a second longer.
+    check(190 < cycles < 400 and 0.19 < seconds < 0.8, "%d cycles in %g s" % (cycles, seconds))
 
 
 def test_bad_machines():
@@ -291,9 +386,9 @@ def test_bad_machines():
     m.send(77)
     m.socket.send(b"short")
     m.send(fake_machine.HELLO) # without descriptors
-    m.send(fake_machine.HELLO, 1, 1 << 30, 0, fds=[m.shared, m.vram])
-    m.send(fake_machine.HELLO, 1, fake_machine.VRAM_BYTES, 100, fds=[m.shared, m.vram]) # beyond its end
-    m.send(fake_machine.HELLO, 1, 4096, 0, fds=[m.vram, m.shared]) # not sealed
+    m.send(fake_machine.HELLO, fake_machine.PROTOCOL, 1 << 30, 0, fds=[m.shared, m.vram])
+    m.send(fake_machine.HELLO, fake_machine.PROTOCOL, fake_machine.VRAM_BYTES, 100, fds=[m.shared, m.vram]) # beyond its end
+    m.send(fake_machine.HELLO, fake_machine.PROTOCOL, 4096, 0, fds=[m.vram, m.shared]) # not sealed
     time.sleep(0.3)
     check(m.process.poll() is None, "it ended with %s" % m.process.returncode)
     m.hello()
