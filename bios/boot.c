@@ -1,8 +1,8 @@
 /* boot.c - what starts: the screen at the end of POST, the boot menu, INT 19h and INT 18h.
  *
  * The order is CMOS 3Dh (low nibble first) and 38h: 1 floppy, 2 disk, 3 CD. A boot sector must end in 55 AA, but a
- * floppy's need not if bit 0 of CMOS 38h is set. The menu is offered when the board asks for it (-boot menu=on) or when
- * F12 or Escape lies in the keyboard buffer.
+ * floppy's need not if bit 0 of CMOS 38h is set. A kernel that ring3 loads itself comes before all of them. The
+ * menu is offered when the board asks for it (-boot menu=on) or when F12 or Escape lies in the keyboard buffer.
  *
  * Not implemented: booting from a network card or a second disk other than by the menu.
  */
@@ -177,10 +177,21 @@ static void try_all(void)
     }
 }
 
+/* ring3 loads a kernel itself (-kernel): say that the machine is ready for it; the processor goes on in there. */
+static void hand_over(void)
+{
+    enum { SELECTOR = 0x510, DATA = 0x511 };
+    print("Starting the kernel...\n\n");
+    outw(SELECTOR, shared.kernel_key);
+    outb(DATA, 1);
+    for (;;) sti_hlt();
+}
+
 void boot_service(Regs *r)
 {
     (void)r;
     sti();
+    if (shared.kernel_key) hand_over();
     boot_try = 0;
     cd_forget();
     if (chosen.kind) {

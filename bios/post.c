@@ -168,6 +168,7 @@ static void boot_preferences(void)
     fwcfg_read(0x0e, &menu, 2);
     s->boot_menu = (u8)(fwcfg_present() && menu);
     s->boot_menu_wait_ms = 2500;
+    if (!fwcfg_find("etc/ring3/kernel", &s->kernel_key)) s->kernel_key = 0;
     u16 key;
     if (fwcfg_find("etc/boot-menu-wait", &key) >= 2) fwcfg_read(key, &s->boot_menu_wait_ms, 2);
 }

@@ -19,6 +19,7 @@ typedef struct Boot {
     u32 ram_bytes;
     Image kernel;
     bool multiboot;
+    bool needs_firmware; /* started in real mode, when the firmware is ready for it */
     u32 entry;
     BootModule modules[BOOT_MODULES]; /* Linux: [0] is the initial RAM disk */
     unsigned module_count;
@@ -39,13 +40,15 @@ typedef struct Boot {
 /* boot_open - open and check all files, decide what goes where. */
 bool boot_open(Boot *b, u32 ram_bytes, const char *kernel, const char *initrd, const char *append,
                Problem *p);
-/* boot_place - load everything into RAM and put the processor at the entry point. After machine and CPU reset. */
+/* boot_place - load everything into RAM and put the processor at the entry point. After machine and CPU reset, or, if it
+ * needs firmware, when that is ready. */
 bool boot_place(const Boot *b, Vcpu *c, Problem *p);
 
 /* boot_linux.c, boot_multiboot.c: `open` has the kernel's image and completes *b; `place` as above. */
 bool linux_recognise(const Boot *b);
 bool linux_open(Boot *b, const char *initrd, Problem *p);
 bool linux_place(const Boot *b, Vcpu *c, Problem *p);
+bool linux_place_real(const Boot *b, Vcpu *c, Problem *p); /* by the 16-bit boot protocol */
 bool multiboot_recognise(Boot *b, Problem *p);
 bool multiboot_open(Boot *b, const char *initrd, Problem *p);
 bool multiboot_place(const Boot *b, Vcpu *c, Problem *p);

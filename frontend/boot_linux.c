@@ -1,4 +1,4 @@
-/* boot_linux.c - Linux by the 32-bit boot protocol (Linux: Documentation/arch/x86/boot.rst, zero-page.rst).
+/* boot_linux.c - Linux by the 32-bit or the 16-bit boot protocol (Linux: Documentation/arch/x86/boot.rst, zero-page.rst).
  *
  * The real-mode part of a bzImage is left out: its setup header goes into a zeroed boot_params page, with the memory
  * map, the command line and the initial RAM disk that the real-mode part would have found; the protected-mode part
@@ -6,6 +6,10 @@
  *
  * The initial RAM disk lies as high as the kernel and RAM allow, clear of where the kernel unpacks itself
  * (pref_address + init_size).
+ *
+ * What only looks like Linux (iPXE's ipxe.lkrn) has no 32-bit entry: its code32_start is 0. It gets the 16-bit protocol: our BIOS
+ * makes the machine ready, and instead of booting a disk it says so through fw_cfg; then the real-mode part goes to 64 KiB and is entered
+ * there, in real mode, with the BIOS's services around it.
  *
  * screen_info describes an 80x25 colour text screen; the kernel tests whether there is one.
  *
@@ -25,6 +29,7 @@ enum { /* setup header, at these offsets in the file and in boot_params */
        HDR_TYPE_OF_LOADER = 0x210,
        HDR_LOADFLAGS = 0x211,
        HDR_CODE32_START = 0x214,
+       HDR_HEAP_END_PTR = 0x224,
        HDR_RAMDISK_IMAGE = 0x218,
        HDR_RAMDISK_SIZE = 0x21c,
        HDR_CMD_LINE_PTR = 0x228,
@@ -48,6 +53,7 @@ enum { /* boot_params besides */
 };
 enum {
     LOADED_HIGH = 1,
+    CAN_USE_HEAP = 0x80,
     LOADER_UNDEFINED = 0xff,
     VID_MODE_NORMAL = 0xffff,
     HEADER_MAGIC = 0x53726448 /* HdrS */
@@ -135,6 +141,7 @@ bool linux_open(Boot *b, const char *initrd, Problem *p)
     u32 sectors = b->linux_.header[HDR_SETUP_SECTS];
     b->linux_.setup_bytes = ((sectors ? sectors : 4) + 1) * 512;
     b->entry = CODE_PA;
+    b->needs_firmware = !hdr32(b, HDR_CODE32_START);
     if (b->kernel.bytes <= b->linux_.setup_bytes) return wrong(b, p, "is truncated");
     if (!header_ok(b, p)) return false;
     return !initrd || initrd_open(b, initrd, p);
@@ -182,6 +189,14 @@ static void fill_memory(const Boot *b, u8 *bp)
     store32(bp + BP_ALT_MEM_K, ext_k);
 }
 
+/* The protected-mode part and the initial RAM disk. */
+static bool load_parts(const Boot *b, Phys *phys, Problem *p)
+{
+    const BootModule *m = &b->modules[0];
+    if (!image_load(&b->kernel, b->linux_.setup_bytes, phys, CODE_PA, code_bytes(b), p)) return false;
+    return !b->module_count || image_load(&m->image, 0, phys, m->pa, m->image.bytes, p);
+}
+
 bool linux_place(const Boot *b, Vcpu *c, Problem *p)
 {
     static u8 bp[BP_BYTES];
@@ -193,7 +208,50 @@ bool linux_place(const Boot *b, Vcpu *c, Problem *p)
     phys_dma_write(c->phys, LOW_CMDLINE, b->append, (u32)strlen(b->append) + 1);
     c->gpr[ESI] = LOW_ZERO_PAGE;
     c->gpr[ESP] = LOW_ZERO_PAGE; /* not in the protocol; a kernel sets its own */
-    if (!image_load(&b->kernel, b->linux_.setup_bytes, c->phys, CODE_PA, code_bytes(b), p)) return false;
-    const BootModule *m = &b->modules[0];
-    return !b->module_count || image_load(&m->image, 0, c->phys, m->pa, m->image.bytes, p);
+    return load_parts(b, c->phys, p);
+}
+
+/* --- place, 16 bits -------------------------------------------------------------------------------------- */
+
+enum {
+    REAL_SEG = LOW_ZERO_PAGE >> 4,
+    REAL_ENTRY_SEG = REAL_SEG + 0x20,
+    REAL_STACK = 0xfff0,
+    HEAP_END = 0xfe00
+};
+
+static void load_real_segment(Vcpu *c, int s, u16 selector)
+{
+    c->seg[s].sel = selector;
+    c->seg[s].base = (u32)selector << 4;
+}
+
+static void enter_real(Vcpu *c)
+{
+    memset(c->gpr, 0, sizeof c->gpr);
+    for (int s = 0; s < SEG_COUNT; s++) load_real_segment(c, s, REAL_SEG);
+    load_real_segment(c, CS, REAL_ENTRY_SEG);
+    c->gpr[ESP] = REAL_STACK;
+    c->eflags = 2;
+    c->eip = c->next_eip = 0;
+    c->halted = false;
+}
+
+bool linux_place_real(const Boot *b, Vcpu *c, Problem *p)
+{
+    static u8 setup[64 << 9];
+    if (b->linux_.setup_bytes > sizeof setup) return wrong(b, p, "its real-mode part is larger than 32 KiB");
+    if (!image_read(&b->kernel, 0, setup, b->linux_.setup_bytes, p)) return false;
+    setup[HDR_TYPE_OF_LOADER] = LOADER_UNDEFINED;
+    setup[HDR_LOADFLAGS] |= CAN_USE_HEAP;
+    store16(setup + HDR_HEAP_END_PTR, HEAP_END);
+    store32(setup + HDR_CMD_LINE_PTR, LOW_CMDLINE);
+    if (b->module_count) {
+        store32(setup + HDR_RAMDISK_IMAGE, b->modules[0].pa);
+        store32(setup + HDR_RAMDISK_SIZE, b->modules[0].image.bytes);
+    }
+    phys_dma_write(c->phys, LOW_ZERO_PAGE, setup, b->linux_.setup_bytes);
+    phys_dma_write(c->phys, LOW_CMDLINE, b->append, (u32)strlen(b->append) + 1);
+    enter_real(c);
+    return load_parts(b, c->phys, p);
 }

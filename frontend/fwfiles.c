@@ -91,3 +91,8 @@ void fwfiles_boot_order(Machine *m, const char *order)
     machine_set_cmos(m, CMOS_FIRST_TWO, (u8)(place[1] << 4 | place[0]));
     machine_set_cmos(m, CMOS_THIRD, (u8)(place[2] << 4));
 }
+
+void fwfiles_add_kernel_call(Machine *m, void (*ready)(void *ctx), void *ctx)
+{
+    machine_add_firmware_call(m, "etc/ring3/kernel", ready, ctx);
+}

@@ -75,7 +75,8 @@ static bool open_video_bios(const Options *o, MachineConfig *cfg, Problem *p)
 static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Problem *p)
 {
     Rom bios;
-    if (o->kernel) return boot_open(boot, o->ram_bytes, o->kernel, o->initrd, o->append, p);
+    if (o->kernel && !boot_open(boot, o->ram_bytes, o->kernel, o->initrd, o->append, p)) return false;
+    if (o->kernel && !boot->needs_firmware) return true;
     if (!rom_open_bios(&bios, o->bios, p)) return false;
     cfg->has_firmware = true;
     cfg->bios = bios.bytes;

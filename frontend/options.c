@@ -428,7 +428,8 @@ static OptionsResult show_version(Options *o, const char *value);
 
 static const Option options[] = {
     {"m", "SIZE", set_m, "memory in MiB, or with suffix M or G (1 to 3072; default 128)"},
-    {"kernel", "FILE", set_kernel, "Linux bzImage or Multiboot ELF to boot"},
+    {"kernel", "FILE", set_kernel,
+     "Linux bzImage (or what looks like one, such as ipxe.lkrn) or Multiboot ELF to boot"},
     {"initrd", "FILE", set_initrd, "initial RAM disk; Multiboot: modules, \"file args,file args\""},
     {"append", "TEXT", set_append, "kernel command line"},
     {"bios", "FILE", set_bios, "firmware other than ring3's own (SeaBIOS's bios.bin works)"},

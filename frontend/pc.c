@@ -63,8 +63,26 @@ static u64 tsc_now(void *ctx) { return clock_now(machine_clock(((Pc *)ctx)->mach
 
 /* --- from the run loop ----------------------------------------------------------------------------------- */
 
+static bool firmware_first(const Boot *b) { return !b || b->needs_firmware; }
+
 /* Without a kernel of ours the processor starts where reset left it: in the firmware. */
-static bool place(Pc *pc, Problem *p) { return !pc->boot || boot_place(pc->boot, &pc->cpu, p); }
+static bool place(Pc *pc, Problem *p)
+{
+    return firmware_first(pc->boot) || boot_place(pc->boot, &pc->cpu, p);
+}
+
+static void on_kernel_call(void *ctx)
+{
+    Pc *pc = ctx;
+    pc->kernel_wanted = true;
+    cpu_attention(&pc->cpu, ATT_IO);
+}
+
+static void start_kernel(Pc *pc)
+{
+    pc->kernel_wanted = false;
+    if (!boot_place(pc->boot, &pc->cpu, &pc->problem)) stop(pc, STOP_QUIT);
+}
 
 static bool reset(void *ctx)
 {
@@ -163,6 +181,7 @@ static void service(void *ctx)
 {
     Pc *pc = ctx;
     if (!pc->paused) machine_service(pc->machine);
+    if (pc->kernel_wanted) start_kernel(pc);
     monitors_service(pc);
     serve_display(pc);
     park(pc);
@@ -228,8 +247,9 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->snapshot = o->drives.snapshot;
     pc->machine = machine_new(cfg, &ev);
     if (!pc->machine) return problem_set(p, "-m %u: the host has not enough memory", o->ram_bytes >> 20);
-    if (!boot) fwfiles_add(pc->machine, o->ram_bytes);
-    if (!boot) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
+    if (firmware_first(boot)) fwfiles_add(pc->machine, o->ram_bytes);
+    if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
+    if (boot && boot->needs_firmware) fwfiles_add_kernel_call(pc->machine, on_kernel_call, pc);
     fwfiles_boot_order(pc->machine, *o->drives.boot_once ? o->drives.boot_once : o->drives.boot_order);
     pc->boot_order = o->drives.boot_order;
     keyplay_init(&pc->keys, machine_clock(pc->machine), press_key, pc);

@@ -12,6 +12,7 @@ typedef struct Pc {
     Vcpu cpu;
     const Engine *engine;
     const Boot *boot;       /* NULL: firmware boots */
+    bool kernel_wanted;     /* the firmware is ready for a kernel that needs it */
     const char *boot_order; /* of all starts but the first */
     bool no_reboot;
     bool paused;       /* by -S or the monitor: guest time stands still */

@@ -6,7 +6,9 @@
  *
  * Ours and SeaBIOS find here: memory size, the boot menu's wish, boot order, ACPI and SMBIOS tables.
  *
- * Not implemented: the DMA interface (item 1 says so), writable items, legacy items for kernels, NUMA and HPET.
+ * One file of ours is a call: a write to it says that the firmware is ready for a kernel (frontend/fwfiles.c).
+ *
+ * Not implemented: the DMA interface (item 1 says so), other writable items, legacy items for kernels, NUMA and HPET.
  */
 #include "hw/fwcfg.h"
 
@@ -72,8 +74,12 @@ static void selector_write(void *dev, u32 offset, u32 value, unsigned bytes)
 
 static void data_write(void *dev, u32 offset, u32 value, unsigned bytes)
 {
+    FwcfgItem item = selected(dev);
     (void)offset, (void)bytes;
-    trace(UNIMP, "fwcfg: write of %02x to item %x", value, ((Fwcfg *)dev)->selector);
+    if (item.written)
+        item.written(item.ctx);
+    else
+        trace(UNIMP, "fwcfg: write of %02x to item %x", value, ((Fwcfg *)dev)->selector);
 }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
@@ -94,6 +100,13 @@ void fwcfg_add(Fwcfg *f, const char *name, const void *bytes, u32 count)
     put_be(entry + 4, FWCFG_FIRST_FILE + f->files, 2);
     memcpy(entry + 8, item->name, FWCFG_NAME_BYTES);
     put_be(f->directory, ++f->files, 4);
+}
+
+void fwcfg_add_call(Fwcfg *f, const char *name, void (*written)(void *ctx), void *ctx)
+{
+    fwcfg_add(f, name, "", 1);
+    f->file[f->files - 1].written = written;
+    f->file[f->files - 1].ctx = ctx;
 }
 
 void fwcfg_set_menu(Fwcfg *f, bool wanted) { f->menu[0] = wanted; }

@@ -9,6 +9,8 @@ enum { FWCFG_FILES = 16, FWCFG_NAME_BYTES = 56, FWCFG_FIRST_FILE = 0x20 };
 typedef struct FwcfgItem {
     const void *bytes; /* the caller's, for the machine's life */
     u32 count;
+    void (*written)(void *ctx); /* the guest wrote a byte to it; NULL: read-only */
+    void *ctx;
     char name[FWCFG_NAME_BYTES];
 } FwcfgItem;
 
@@ -25,6 +27,8 @@ void fwcfg_init(Fwcfg *f, Bus *bus, u32 ram_bytes);
 void fwcfg_reset(Fwcfg *f);
 /* fwcfg_add - one more file; before the guest runs. */
 void fwcfg_add(Fwcfg *f, const char *name, const void *bytes, u32 count);
+/* fwcfg_add_call - a file of one byte; `written` is called when the firmware writes to it. */
+void fwcfg_add_call(Fwcfg *f, const char *name, void (*written)(void *ctx), void *ctx);
 void fwcfg_set_menu(Fwcfg *f, bool wanted); /* -boot menu=on */
 
 #endif

@@ -295,6 +295,11 @@ u64 machine_vram_offset(const Machine *m) { return (u64)m->phys->vram_page << PA
 
 void machine_power_button(Machine *m) { piix4pm_power_button(&m->power); }
 
+void machine_add_firmware_call(Machine *m, const char *name, void (*written)(void *ctx), void *ctx)
+{
+    fwcfg_add_call(&m->fwcfg, name, written, ctx);
+}
+
 void machine_set_boot_menu(Machine *m, bool wanted) { fwcfg_set_menu(&m->fwcfg, wanted); }
 
 void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, u32 count)

@@ -62,6 +62,8 @@ const u8 *machine_vram(const Machine *m, u32 *bytes);
 u64 machine_vram_offset(const Machine *m);
 void machine_power_button(Machine *m);               /* pressed for a moment: the guest may power off */
 void machine_set_boot_menu(Machine *m, bool wanted); /* the firmware is to show it */
+/* A file that calls `written` on the vCPU thread when the firmware writes to it. */
+void machine_add_firmware_call(Machine *m, const char *name, void (*written)(void *ctx), void *ctx);
 /* A file for the firmware (fw_cfg); the bytes are the caller's, for the machine's life. */
 void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, u32 count);
 /* A person's hand, on the vCPU thread. Keys are hw/keys.h codes, without the host's repeats (the keyboard has its own). */

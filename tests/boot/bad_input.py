@@ -23,6 +23,7 @@ def linux_image(code_bytes, syssize):
     h[0x202:0x206] = b"HdrS"
     h[0x206:0x208] = b"\x0c\x02"
     h[0x211] = 1
+    h[0x214:0x218] = (0x100000).to_bytes(4, "little")
     h[0x22C:0x230] = b"\xff\xff\xff\x7f"
     h[0x238:0x23C] = b"\xff\x07\0\0"
     h[0x258:0x260] = (0x1000000).to_bytes(8, "little")

@@ -115,6 +115,17 @@ def syslinux_disk():
 
 # --- iPXE -------------------------------------------------------------------------------------------------------------------
 
+def ipxe_kernel():
+    """As -kernel: it has only a real-mode entry, and calls the BIOS."""
+    with boot("-m", "64", "-kernel", medium("ipxe.lkrn")) as g:
+        g.wait_text(r"Starting the kernel.*iPXE 1\..*Features: \w", 60)
+        g.do("system_reset")
+        g.wait_text(r"Ctrl-B", 60)
+        g.keys("ctrl-b")
+        g.wait_text(r"iPXE>", 30)
+        g.quit()
+
+
 def ipxe():
     with boot("-m", "64", "-cdrom", medium("ipxe.iso")) as g:
         g.wait_text(r"iPXE 1\..*Features: \w", 60)

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ static int make_files(void **state)
     memcpy(k + 0x202, "HdrS", 4);
     store16(k + 0x206, 0x20c);
     k[0x211] = 1;
+    store32(k + 0x214, 0x100000);
     store32(k + 0x22c, 0x7fffffff);
     store32(k + 0x238, 2047);
     store64(k + 0x258, 16 << 20);
@@ -89,6 +91,38 @@ static void linux_hand_over(void **state)
     bus_free(bus);
 }
 
+/* A kernel without a 32-bit entry is started in real mode, when the firmware is ready. */
+static void linux_real_hand_over(void **state)
+{
+    static Boot b;
+    static Vcpu c;
+    Problem p = {""};
+    (void)state;
+    int fd = open(kernel, O_RDWR);
+    u32 no_entry = 0, entry = 0x100000;
+    assert_int_equal(pwrite(fd, &no_entry, 4, 0x214), 4);
+    Bus *bus = bus_new();
+    Phys *phys = phys_new(bus, RAM);
+    cpu_init(&c, cpu_model_find("max"), bus, phys);
+    assert_true(boot_open(&b, RAM, kernel, initrd, "a=b", &p));
+    assert_true(b.needs_firmware);
+    assert_true(boot_place(&b, &c, &p));
+    assert_int_equal(c.seg[CS].sel, 0x1020);
+    assert_int_equal(c.seg[CS].base, 0x10200);
+    assert_int_equal(c.seg[SS].sel, 0x1000);
+    assert_int_equal(c.eip, 0);
+    assert_int_equal(c.cr0 & CR0_PE, 0);
+    assert_memory_equal(phys->ram + 0x10202, "HdrS", 4);
+    assert_int_equal(phys->ram[0x10211], 0x81);
+    assert_string_equal(phys->ram + load32(phys->ram + 0x10228), "a=b");
+    assert_int_equal(phys->ram[0x100000 + 11], 77);
+    assert_int_equal(phys->ram[load32(phys->ram + 0x10218) + 1], 5);
+    assert_int_equal(pwrite(fd, &entry, 4, 0x214), 4);
+    close(fd);
+    phys_free(phys);
+    bus_free(bus);
+}
+
 static void too_little_memory(void **state)
 {
     static Boot b;
@@ -120,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linux_hand_over),
+        cmocka_unit_test(linux_real_hand_over),
         cmocka_unit_test(too_little_memory),
         cmocka_unit_test(memory_map_of_every_size),
     };

@@ -69,11 +69,28 @@ static void what_does_not_exist_reads_zero(void **state)
     assert_int_equal(in(0x511), 0); /* a byte selects nothing */
 }
 
+static void called(void *ctx) { ++*(int *)ctx; }
+
+static void a_write_to_a_call_is_heard(void **state)
+{
+    int calls = 0;
+    (void)state;
+    fwcfg_add(&fw, "etc/plain", "1", 1);
+    fwcfg_add_call(&fw, "etc/call", called, &calls);
+    bus_port_out(bus, 0x510, 0x20, 2);
+    out(0x511, 1);
+    assert_int_equal(calls, 0);
+    bus_port_out(bus, 0x510, 0x21, 2);
+    out(0x511, 1);
+    assert_int_equal(calls, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_fixed_items_say_what_board_it_is, setup, bench_down),
         cmocka_unit_test_setup_teardown(files_are_found_through_the_directory, setup, bench_down),
+        cmocka_unit_test_setup_teardown(a_write_to_a_call_is_heard, setup, bench_down),
         cmocka_unit_test_setup_teardown(what_does_not_exist_reads_zero, setup, bench_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
