@@ -150,7 +150,8 @@ void pam_lock(void);
 void pam_lock(void)
 {
     pci_write(0, 0x59, 1, 0x10);
-    pci_write(0, 0x5a, 4, 0x11111111);
+    pci_write(0, 0x5a, 2, 0x1111);
+    pci_write(0, 0x5c, 2, 0x1111);
     pci_write(0, 0x5e, 1, 0x11);
     pci_write(0, 0x5f, 1, 0x31);
 }

@@ -82,12 +82,16 @@ void rom_video(void)
     }
 }
 
+/* What is free afterwards reads FF, as an empty bus does: memory managers look there for upper memory. */
 void rom_others(void)
 {
     each_function(false);
     for (u32 pa = rom_next; pa < ROM_END; pa += 2048) {
         u32 bytes = rom_bytes(pa);
-        if (!bytes) continue;
+        if (!bytes) {
+            for (u32 i = 0; i < 2048; i += 4) *FLAT(u32, pa + i) = 0xffffffff;
+            continue;
+        }
         rom_run(pa, 0);
         pa += (bytes - 1) & ~2047u;
     }

@@ -80,6 +80,12 @@ static void test_areas(void)
     expect("F000:FA6E font", far32(0xf000, 0xfa76) == 0xbd81a57e || far32(0xf000, 0xfa76) == 0x81a5817e,
            far32(0xf000, 0xfa76));
     expect("F000 is read-only", far8(0xf000, 0xfff5) == before, before);
+    u32 wrong = 0;
+    for (u16 seg = 0xca00; seg < 0xe000; seg = (u16)(seg + 0x80)) {
+        far32_set(seg, 0, 0);
+        if (far32(seg, 0) != 0xffffffff) wrong = seg;
+    }
+    expect("CA00-DFFF look empty", !wrong, wrong);
 }
 
 /* Sum of `n` bytes of segment F000. */
