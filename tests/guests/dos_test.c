@@ -1,0 +1,109 @@
+/* dos_test.c - a floppy that waits for keys as DOS does, and does with drive A what a key says:
+ *
+ *   w, then a digit   writes that digit all over the sector 40/1/9
+ *   r                 reads the sector and says what it begins with
+ *   l                 asks for the change line
+ *   c                 computes between polls of the keyboard for a second, and says how often it asked
+ *
+ * An answer is a line on the screen: what was done and the status of INT 13h. After an error the drive is reset.
+ */
+#include "bios/bios16.h"
+
+static u8 sector[512];
+
+void bios_test(u32 drive_number);
+
+static void put(char c)
+{
+    Regs r = {.ax = (u16)(0x0e00 | (u8)c), .bx = 7};
+    if (c == '\n') put('\r');
+    int_call(0x10, &r);
+}
+
+static void say(const char *s)
+{
+    while (*s) put(*s++);
+}
+
+static void say_byte(u8 v)
+{
+    put("0123456789abcdef"[v >> 4]);
+    put("0123456789abcdef"[v & 0xf]);
+}
+
+static bool asked(u16 *key)
+{
+    Regs r = {.ax = 0x0100};
+    int_call(0x16, &r);
+    *key = r.ax;
+    return !(r.flags & FLAG_ZF);
+}
+
+/* As the console of a DOS: ask until there is one, then take it. */
+static u8 key(void)
+{
+    u16 k;
+    while (!asked(&k)) {
+    }
+    Regs r = {.ax = 0x0000};
+    int_call(0x16, &r);
+    return r.al;
+}
+
+static u8 transfer(u8 function)
+{
+    Regs r = {.ax = (u16)(function << 8 | 1), .cx = 40 << 8 | 9, .dx = 0x0100};
+    r.bx = (u16)(u32)sector;
+    int_call(0x13, &r);
+    u8 status = r.flags & FLAG_CF ? r.ah : 0;
+    if (status) int_call(0x13, &(Regs){0});
+    return status;
+}
+
+static void answer(const char *what, u8 status)
+{
+    say(what);
+    say(" status ");
+    say_byte(status);
+}
+
+static void compute(void)
+{
+    u32 polls = 0, end = far32(0x40, 0x6c) + 18;
+    u16 k;
+    while ((int32_t)(end - far32(0x40, 0x6c)) > 0 && !asked(&k)) {
+        polls++;
+        for (volatile u32 i = 0; i < 4096; i++) {
+        }
+    }
+    say("computed ");
+    for (u32 n = 10000000, digit; n; n /= 10) {
+        digit = polls / n % 10;
+        put((char)('0' + digit));
+    }
+}
+
+void bios_test(u32 drive_number)
+{
+    (void)drive_number;
+    say("Keys: w0-w9 r l c\n");
+    for (;;) {
+        u8 k = key();
+        if (k == 'w') {
+            memset(sector, key(), sizeof sector);
+            answer("write", transfer(3));
+        } else if (k == 'r') {
+            memset(sector, '?', sizeof sector);
+            answer("read", transfer(2));
+            put(' ');
+            put((char)sector[0]);
+        } else if (k == 'l') {
+            Regs r = {.ax = 0x1600};
+            int_call(0x13, &r);
+            answer("line", r.ah);
+        } else if (k == 'c') {
+            compute();
+        }
+        put('\n');
+    }
+}
