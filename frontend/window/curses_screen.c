@@ -182,27 +182,40 @@ static const struct {
     int curses;
     Keystroke stroke;
 } named_keys[] = {
-    {KEY_UP, {KEY_E0 | 0x48, 0}},
-    {KEY_DOWN, {KEY_E0 | 0x50, 0}},
-    {KEY_LEFT, {KEY_E0 | 0x4b, 0}},
-    {KEY_RIGHT, {KEY_E0 | 0x4d, 0}},
-    {KEY_HOME, {KEY_E0 | 0x47, 0}},
-    {KEY_END, {KEY_E0 | 0x4f, 0}},
-    {KEY_PPAGE, {KEY_E0 | 0x49, 0}},
-    {KEY_NPAGE, {KEY_E0 | 0x51, 0}},
-    {KEY_IC, {KEY_E0 | 0x52, 0}},
-    {KEY_DC, {KEY_DELETE, 0}},
-    {KEY_BACKSPACE, {0x0e, 0}},
-    {KEY_BTAB, {KEY_TAB, WITH_SHIFT}},
-    {KEY_SLEFT, {KEY_E0 | 0x4b, WITH_SHIFT}},
-    {KEY_SRIGHT, {KEY_E0 | 0x4d, WITH_SHIFT}},
-    {KEY_SR, {KEY_E0 | 0x48, WITH_SHIFT}},
-    {KEY_SF, {KEY_E0 | 0x50, WITH_SHIFT}},
-    {KEY_SHOME, {KEY_E0 | 0x47, WITH_SHIFT}},
-    {KEY_SEND, {KEY_E0 | 0x4f, WITH_SHIFT}},
-    {KEY_SDC, {KEY_DELETE, WITH_SHIFT}},
-    {KEY_SIC, {KEY_E0 | 0x52, WITH_SHIFT}},
+    {KEY_UP, {KEY_E0 | 0x48, 0}},    {KEY_DOWN, {KEY_E0 | 0x50, 0}},  {KEY_LEFT, {KEY_E0 | 0x4b, 0}},
+    {KEY_RIGHT, {KEY_E0 | 0x4d, 0}}, {KEY_HOME, {KEY_E0 | 0x47, 0}},  {KEY_END, {KEY_E0 | 0x4f, 0}},
+    {KEY_PPAGE, {KEY_E0 | 0x49, 0}}, {KEY_NPAGE, {KEY_E0 | 0x51, 0}}, {KEY_IC, {KEY_E0 | 0x52, 0}},
+    {KEY_DC, {KEY_DELETE, 0}},       {KEY_BACKSPACE, {0x0e, 0}},      {KEY_BTAB, {KEY_TAB, WITH_SHIFT}},
 };
+
+/* Arrows and their block with Shift, Alt and Ctrl, as xterm and nearly all since send them: CSI 1 ; m final, or CSI n ; m ~
+ * with m - 1 a mask of the three. Known to ncurses by numbers of ours. */
+enum { FIRST_MODIFIED = 0x1000, MODIFIERS = 7 };
+
+static const struct {
+    const char *begin, *end;
+    u8 key;
+} block_keys[] = {{"1", "A", 0x48}, {"1", "B", 0x50}, {"1", "C", 0x4d}, {"1", "D", 0x4b}, {"1", "H", 0x47},
+                  {"1", "F", 0x4f}, {"2", "~", 0x52}, {"3", "~", 0x53}, {"5", "~", 0x49}, {"6", "~", 0x51}};
+
+static void know_modified_keys(void)
+{
+    char sent[16];
+    for (int n = 0; n < (int)ARRAY_LEN(block_keys); n++)
+        for (int m = 1; m <= MODIFIERS; m++) {
+            snprintf(sent, sizeof sent, "\033[%s;%d%s", block_keys[n].begin, m + 1, block_keys[n].end);
+            define_key(sent, FIRST_MODIFIED + n * (MODIFIERS + 1) + m);
+        }
+}
+
+static bool modified_key(int key, Keystroke *to)
+{
+    int n = (key - FIRST_MODIFIED) / (MODIFIERS + 1), m = (key - FIRST_MODIFIED) % (MODIFIERS + 1);
+    if (key < FIRST_MODIFIED || n >= (int)ARRAY_LEN(block_keys)) return false;
+    *to = (Keystroke){KEY_E0 | block_keys[n].key,
+                      (u8)((m & 1 ? WITH_SHIFT : 0) | (m & 2 ? WITH_ALT : 0) | (m & 4 ? WITH_CTRL : 0))};
+    return true;
+}
 
 /* F1..F12; terminals count those with Shift, Ctrl and Alt on from there. */
 static bool function_key(int key, Keystroke *to)
@@ -218,7 +231,7 @@ static bool function_key(int key, Keystroke *to)
 static void type_named(int key)
 {
     Keystroke k;
-    if (function_key(key, &k)) session_type(t.s, k);
+    if (function_key(key, &k) || modified_key(key, &k)) session_type(t.s, k);
     for (unsigned n = 0; n < ARRAY_LEN(named_keys); n++)
         if (named_keys[n].curses == key) session_type(t.s, named_keys[n].stroke);
 }
@@ -331,6 +344,7 @@ bool curses_open(Session *s, char *why, u32 bytes)
     nodelay(stdscr, TRUE);
     keypad(stdscr, TRUE);
     know_both_arrows();
+    know_modified_keys();
     make_pairs();
     return true;
 }

@@ -58,7 +58,7 @@ static void show_title(void)
     char title[TITLE_BYTES], status[64];
     session_describe(w.s, status, sizeof status);
     snprintf(title, sizeof title, "ring3%s%.100s%s - %s", *w.s->name ? " - " : "", w.s->name, status,
-             w.s->power_pressed        ? "power button pressed; closing again ends it"
+             w.s->power_pressed        ? "power button pressed; close again to end ring3"
              : session_types_text(w.s) ? "typing the clipboard; Ctrl+Alt+V stops"
              : w.grabbed               ? "Ctrl+Alt+G releases the mouse"
                                        : "click to use the mouse, Ctrl+Alt+H for keys");
@@ -72,8 +72,10 @@ static void show_title(void)
 /* A window that grew over the edge of the desktop is moved back. */
 static void move_into(const SDL_Rect *room)
 {
-    int x, y, right = room->x + room->w - (int)w.asked_width,
-              bottom = room->y + room->h - (int)w.asked_height;
+    int x, y, frame_right = 0, frame_bottom = 0;
+    SDL_GetWindowBordersSize(w.window, NULL, NULL, &frame_bottom, &frame_right);
+    int right = room->x + room->w - frame_right - (int)w.asked_width;
+    int bottom = room->y + room->h - frame_bottom - (int)w.asked_height;
     SDL_GetWindowPosition(w.window, &x, &y);
     if (x > right || y > bottom)
         SDL_SetWindowPosition(w.window, x > right ? right : x, y > bottom ? bottom : y);

@@ -61,7 +61,9 @@ static void hello(Session *s, const WindowMessage *m, const int fd[2])
     const u8 *vram = shared ? map_part(fd[1], offset, bytes) : NULL;
     if (!vram) return;
     s->scanout = scanout_new((const ScreenState *)(const void *)shared->screen, vram, (u32)bytes);
-    if (s->scanout) s->shared = shared;
+    if (!s->scanout) return;
+    session_confine(); /* before the first look at what the guest has made */
+    s->shared = shared;
 }
 
 /* --- messages -------------------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ typedef struct Session {
 
 /* Take all messages that have arrived; never blocks. `gone` is set at the end of the connection. */
 void session_receive(Session *s);
+void session_confine(void);   /* give up what is not needed any more: confine.c */
 void session_end(Session *s); /* says so if the machine died */
 
 void session_send(Session *s, WindowMessageKind kind, s32 a, s32 b, s32 c, u16 d);

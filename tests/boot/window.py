@@ -169,6 +169,27 @@ def test_shared_size():
     check("window" not in vm.output, "a normal end is no news: " + vm.output)
 
 
+def test_confined():
+    """Once it shows the guest's memory, the window has video memory of it and no descriptor, and cannot start programs."""
+    vm = run("spin")
+    vm.expect("probe")
+    wait_size(720, 400)
+    pid = child_of(vm.process.pid)
+    status = lambda name: int(re.search(r"^%s:\s+(\d+)" % name, open("/proc/%d/status" % pid).read(), re.M).group(1))
+    wait_for(lambda: status("NoNewPrivs") == 1, 5, "new privileges are possible")
+    for task in os.listdir("/proc/%d/task" % pid):
+        mode = re.search(r"^Seccomp:\s+(\d+)", open("/proc/%d/task/%s/status" % (pid, task)).read(), re.M)
+        check(not mode or mode.group(1) == "2", "a thread is not confined")
+    links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+    check(not [l for l in links if "memfd" in l], "the window keeps memory's descriptors: %r" % links)
+    parts = re.findall(r"^(\w+)-(\w+) (\S+) .*memfd:", open("/proc/%d/maps" % pid).read(), re.M)
+    sizes = sorted(int(b, 16) - int(a, 16) for a, b, _ in parts)
+    check(len(parts) == 2 and sizes[0] < 1 << 20 and sizes[1] <= 64 << 20 and all(p[2].startswith("r--s") for p in parts),
+          "the window's part of the guest's memory: %r" % parts)
+    vm.signal(signal.SIGTERM)
+    vm.expect_exit(143, 5)
+
+
 def child_of(pid):
     return int(open("/proc/%d/task/%d/children" % (pid, pid)).read().split()[0])
 
@@ -477,6 +498,9 @@ def test_curses():
     t.send("A\x1b[A\x03")
     wait_for(lambda: re.findall(r"key 000000(..)", said()) ==
              "2a 1e 9e aa e0 48 e0 c8 1d 2e ae 9d".split(), 10, "keys: " + said())
+    t.send("\x1b[1;5C\x1b[5;2~\x1bOP\x1bx") # Ctrl-Right, Shift-PageUp, F1, Alt-X
+    wait_for(lambda: re.findall(r"key 000000(..)", said())[12:] ==
+             "1d e0 4d e0 cd 9d 2a e0 aa e0 49 e0 c9 e0 2a aa 3b bb 38 2d ad b8".split(), 10, "keys: " + said())
     t.send("\x01h")
     t.expect("Ctrl-A X  *end ring3")
     t.send(" \x01x")
