@@ -7,9 +7,9 @@
  * The initial RAM disk lies as high as the kernel and RAM allow, clear of where the kernel unpacks itself
  * (pref_address + init_size).
  *
- * What only looks like Linux (iPXE's ipxe.lkrn) has no 32-bit entry: its code32_start is 0. It gets the 16-bit protocol: our BIOS
- * makes the machine ready, and instead of booting a disk it says so through fw_cfg; then the real-mode part goes to 64 KiB and is entered
- * there, in real mode, with the BIOS's services around it.
+ * What only looks like Linux (iPXE's ipxe.lkrn) has no 32-bit entry: its code32_start is 0. It gets the 16-bit
+ * protocol: our BIOS makes the machine ready, and instead of booting a disk it says so through fw_cfg; then the
+ * real-mode part goes to 64 KiB and is entered there, in real mode, with the BIOS's services around it.
  *
  * screen_info describes an 80x25 colour text screen; the kernel tests whether there is one.
  *
