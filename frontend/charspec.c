@@ -70,7 +70,6 @@ static bool parse_switch(const char *text, const char *name, bool *to)
 static bool parse_one(CharSpec *to, const char *word)
 {
     bool no_wait, unused;
-    if (!strcmp(word, "nowait")) return to->wait = false, true;
     if (parse_switch(word, "nowait", &no_wait)) return to->wait = !no_wait, true;
     return parse_switch(word, "server", &to->server) || parse_switch(word, "wait", &to->wait) ||
            parse_switch(word, "nodelay", &unused);

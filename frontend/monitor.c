@@ -64,7 +64,7 @@ static void put_bytes(void *monitor, const char *bytes, u32 n)
     while (n--) put_char(monitor, *bytes++);
 }
 
-void say_to(Command *c, const char *fmt, ...)
+void command_say(Command *c, const char *fmt, ...)
 {
     char text[1024];
     va_list ap;
@@ -74,17 +74,17 @@ void say_to(Command *c, const char *fmt, ...)
     put(c->monitor, text);
 }
 
-bool cut_short(Command *c)
+bool command_cut_short(Command *c)
 {
     if (!channel_takes(c->monitor->channel) || hostio_stop_wanted()) return true;
     if (host_now_ns() < c->until_ns) return false;
-    say_to(c, "\nthis takes too long while the guest waits: the rest is left out\n");
+    command_say(c, "\nthis takes too long while the guest waits: the rest is left out\n");
     return true;
 }
 
 /* --- arguments ------------------------------------------------------------------------------------------- */
 
-bool at_end(Command *c)
+bool command_at_end(Command *c)
 {
     while (*c->rest == ' ' || *c->rest == '\t') c->rest++;
     return !*c->rest;
@@ -93,36 +93,36 @@ bool at_end(Command *c)
 static void read_more(Command *c)
 {
     if (!strncmp(c->word, "info ", 5))
-        say_to(c, "Try \"info help\" for more information\n");
+        command_say(c, "Try \"info help\" for more information\n");
     else
-        say_to(c, "Try \"help %s\" for more information\n", c->word);
+        command_say(c, "Try \"help %s\" for more information\n", c->word);
 }
 
-void refuse(Command *c, const char *fmt, ...)
+void command_refuse(Command *c, const char *fmt, ...)
 {
     char text[600];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    say_to(c, "%s: %s\n", c->word, text);
+    command_say(c, "%s: %s\n", c->word, text);
     read_more(c);
 }
 
-bool take_end(Command *c)
+bool command_take_end(Command *c)
 {
-    if (at_end(c)) return true;
-    refuse(c, "extraneous characters at the end of line");
+    if (command_at_end(c)) return true;
+    command_refuse(c, "extraneous characters at the end of line");
     return false;
 }
 
 static char unescaped(char c) { return c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c; }
 
-bool take_text(Command *c, char *to, size_t room, const char *what)
+bool command_take_text(Command *c, char *to, size_t room, const char *what)
 {
     size_t n = 0;
-    if (at_end(c)) {
-        refuse(c, "%s expected", what);
+    if (command_at_end(c)) {
+        command_refuse(c, "%s expected", what);
         return false;
     }
     bool quoted = *c->rest == '"';
@@ -133,16 +133,16 @@ bool take_text(Command *c, char *to, size_t room, const char *what)
     }
     to[n] = 0;
     if (quoted && *c->rest != '"') {
-        refuse(c, "unterminated string");
+        command_refuse(c, "unterminated string");
         return false;
     }
     c->rest += quoted;
     return true;
 }
 
-bool take_flag(Command *c, char letter)
+bool command_take_flag(Command *c, char letter)
 {
-    if (at_end(c) || c->rest[0] != '-' || c->rest[1] != letter || (c->rest[2] && c->rest[2] != ' '))
+    if (command_at_end(c) || c->rest[0] != '-' || c->rest[1] != letter || (c->rest[2] && c->rest[2] != ' '))
         return false;
     c->rest += 2;
     return true;
@@ -151,7 +151,7 @@ bool take_flag(Command *c, char letter)
 static bool problem_said(Command *c, bool ok, const Problem *p)
 {
     if (ok) return true;
-    say_to(c, "%s\n", p->text);
+    command_say(c, "%s\n", p->text);
     read_more(c);
     return false;
 }
@@ -190,14 +190,14 @@ static bool register_value(void *ctx, const char *name, s64 *value)
     return segment_value(c, name, value);
 }
 
-bool take_number(Command *c, s64 *n)
+bool command_take_number(Command *c, s64 *n)
 {
     Problem p;
-    at_end(c);
+    command_at_end(c);
     return problem_said(c, expr_parse(&c->rest, n, register_value, c->pc, &p), &p);
 }
 
-bool take_format(Command *c, Format *f)
+bool command_take_format(Command *c, Format *f)
 {
     Problem p;
     return problem_said(c, format_parse(&c->rest, f, &p), &p);
@@ -219,7 +219,7 @@ static void run_word(Command *c, const Word *words, const char *prefix)
 {
     char full[80];
     Suggest s;
-    at_end(c);
+    command_at_end(c);
     size_t n = strcspn(c->rest, " /\t");
     snprintf(full, sizeof full, "%s%.*s", prefix, (int)(n < 60 ? n : 60), c->rest);
     const Word *w = word_find(words, c->rest, n);
@@ -234,14 +234,14 @@ static void run_word(Command *c, const Word *words, const char *prefix)
     for (; words->name; words++) suggest_offer(&s, words->name);
     const char *near = suggest_result(&s);
     if (near)
-        say_to(c, "unknown command: '%s'; did you mean '%s%s'?\n", full, prefix, near);
+        command_say(c, "unknown command: '%s'; did you mean '%s%s'?\n", full, prefix, near);
     else
-        say_to(c, "unknown command: '%s'; '%shelp' lists them\n", full, prefix);
+        command_say(c, "unknown command: '%s'; '%shelp' lists them\n", full, prefix);
 }
 
 void word_info(Command *c)
 {
-    if (at_end(c)) c->rest = "help";
+    if (command_at_end(c)) c->rest = "help";
     run_word(c, info_words, "info ");
 }
 
@@ -249,7 +249,7 @@ static void run_line(void *monitor, const char *line)
 {
     Monitor *m = monitor;
     Command c = {.monitor = m, .pc = m->pc, .rest = line, .until_ns = host_now_ns() + PATIENCE_NS};
-    if (!at_end(&c)) run_word(&c, monitor_words, "");
+    if (!command_at_end(&c)) run_word(&c, monitor_words, "");
     put(m, PROMPT);
 }
 

@@ -32,17 +32,17 @@ typedef struct Word {
 } Word;
 extern const Word monitor_words[], info_words[]; /* end with a NULL name */
 
-void say_to(Command *c, const char *fmt, ...) PRINTF(2, 3);
-bool cut_short(Command *c); /* nobody reads, or it has taken too long: a long answer should end */
+void command_say(Command *c, const char *fmt, ...) PRINTF(2, 3);
+bool command_cut_short(Command *c); /* nobody reads, or it has taken too long: a long answer should end */
 
 /* Arguments, in turn. False: it is missing or wrong, and that was said. */
-bool take_text(Command *c, char *to, size_t room, const char *what); /* a word or "quoted" */
-bool take_number(Command *c, s64 *n);
-bool take_format(Command *c, Format *f);
-bool take_end(Command *c);
-bool at_end(Command *c);
-bool take_flag(Command *c, char letter); /* -f; false: it is not there, which is no error */
-void refuse(Command *c, const char *fmt, ...) PRINTF(2, 3); /* "WORD: ...", and where to read more */
+bool command_take_text(Command *c, char *to, size_t room, const char *what); /* a word or "quoted" */
+bool command_take_number(Command *c, s64 *n);
+bool command_take_format(Command *c, Format *f);
+bool command_take_end(Command *c);
+bool command_at_end(Command *c);
+bool command_take_flag(Command *c, char letter); /* -f; false: it is not there, which is no error */
+void command_refuse(Command *c, const char *fmt, ...) PRINTF(2, 3); /* "WORD: ...", and where to read more */
 
 /* Words that have a file of their own. */
 void word_info(Command *c);

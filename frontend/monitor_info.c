@@ -26,20 +26,20 @@ static u32 descriptor_flags(const Segment *s)
 static void show_segment(Command *c, const char *name, const Segment *s)
 {
     u32 a = s->attr;
-    say_to(c, "%-3s=%04x %08x %08x %08x", name, s->sel, s->base, s->limit, descriptor_flags(s));
+    command_say(c, "%-3s=%04x %08x %08x %08x", name, s->sel, s->base, s->limit, descriptor_flags(s));
     if (!cpu_protected(&c->pc->cpu) || !(a & SEG_P) || a & SEG_UNUSABLE) {
-        say_to(c, "\n");
+        command_say(c, "\n");
         return;
     }
-    say_to(c, " DPL=%u ", seg_dpl(s));
+    command_say(c, " DPL=%u ", seg_dpl(s));
     if (!(a & SEG_S))
-        say_to(c, "%s\n", system_type(s));
+        command_say(c, "%s\n", system_type(s));
     else if (a & SEG_CODE)
-        say_to(c, "CS%s [%c%c%c]\n", a & SEG_DB ? "32" : "16", a & SEG_CONFORMING ? 'C' : '-',
-               a & SEG_READABLE ? 'R' : '-', a & SEG_ACCESSED ? 'A' : '-');
+        command_say(c, "CS%s [%c%c%c]\n", a & SEG_DB ? "32" : "16", a & SEG_CONFORMING ? 'C' : '-',
+                    a & SEG_READABLE ? 'R' : '-', a & SEG_ACCESSED ? 'A' : '-');
     else
-        say_to(c, "DS%s [%c%c%c]\n", a & SEG_DB ? "  " : "16", a & SEG_DOWN ? 'E' : '-',
-               a & SEG_WRITABLE ? 'W' : '-', a & SEG_ACCESSED ? 'A' : '-');
+        command_say(c, "DS%s [%c%c%c]\n", a & SEG_DB ? "  " : "16", a & SEG_DOWN ? 'E' : '-',
+                    a & SEG_WRITABLE ? 'W' : '-', a & SEG_ACCESSED ? 'A' : '-');
 }
 
 static void show_segments(Command *c)
@@ -53,23 +53,23 @@ static void show_segments(Command *c)
     show_segment(c, "GS", &v->seg[GS]);
     show_segment(c, "LDT", &v->ldtr);
     show_segment(c, "TR", &v->tr);
-    say_to(c, "GDT=     %08x %08x\n", v->gdtr.base, v->gdtr.limit);
-    say_to(c, "IDT=     %08x %08x\n", v->idtr.base, v->idtr.limit);
+    command_say(c, "GDT=     %08x %08x\n", v->gdtr.base, v->gdtr.limit);
+    command_say(c, "IDT=     %08x %08x\n", v->idtr.base, v->idtr.limit);
 }
 
 static void show_fpu(Command *c)
 {
     const FpuImage *f = &c->pc->cpu.fpu;
     unsigned top = f->fsw >> 11 & 7;
-    say_to(c, "FCW=%04x FSW=%04x [ST=%u] FTW=%02x MXCSR=%08x\n", f->fcw, f->fsw, top, f->ftw, f->mxcsr);
+    command_say(c, "FCW=%04x FSW=%04x [ST=%u] FTW=%02x MXCSR=%08x\n", f->fcw, f->fsw, top, f->ftw, f->mxcsr);
     for (unsigned n = 0; n < 8; n++) {
         const u8 *st = f->st[(n - top) & 7];
-        say_to(c, "FPR%u=%016llx %04x%c", n, (unsigned long long)load64(st), load16(st + 8),
-               n & 1 ? '\n' : ' ');
+        command_say(c, "FPR%u=%016llx %04x%c", n, (unsigned long long)load64(st), load16(st + 8),
+                    n & 1 ? '\n' : ' ');
     }
     for (unsigned n = 0; n < 8; n++)
-        say_to(c, "XMM%02u=%016llx %016llx%c", n, (unsigned long long)load64(f->xmm[n] + 8),
-               (unsigned long long)load64(f->xmm[n]), n & 1 ? '\n' : ' ');
+        command_say(c, "XMM%02u=%016llx %016llx%c", n, (unsigned long long)load64(f->xmm[n] + 8),
+                    (unsigned long long)load64(f->xmm[n]), n & 1 ? '\n' : ' ');
 }
 
 static void info_registers(Command *c)
@@ -77,17 +77,17 @@ static void info_registers(Command *c)
     const Vcpu *v = &c->pc->cpu;
     const u32 *r = v->gpr;
     u32 f = v->eflags;
-    if (!take_end(c)) return;
-    say_to(c, "\nCPU#0\nEAX=%08x EBX=%08x ECX=%08x EDX=%08x\n", r[EAX], r[EBX], r[ECX], r[EDX]);
-    say_to(c, "ESI=%08x EDI=%08x EBP=%08x ESP=%08x\n", r[ESI], r[EDI], r[EBP], r[ESP]);
-    say_to(c, "EIP=%08x EFL=%08x [%c%c%c%c%c%c%c] CPL=%u II=%u A20=%u SMM=0 HLT=%u\n", v->eip, f,
-           f & FL_D ? 'D' : '-', f & FL_O ? 'O' : '-', f & FL_S ? 'S' : '-', f & FL_Z ? 'Z' : '-',
-           f & FL_A ? 'A' : '-', f & FL_P ? 'P' : '-', f & FL_C ? 'C' : '-', v->cpl, v->inhibit != 0,
-           v->phys->a20_mask == ~0u, v->halted);
+    if (!command_take_end(c)) return;
+    command_say(c, "\nCPU#0\nEAX=%08x EBX=%08x ECX=%08x EDX=%08x\n", r[EAX], r[EBX], r[ECX], r[EDX]);
+    command_say(c, "ESI=%08x EDI=%08x EBP=%08x ESP=%08x\n", r[ESI], r[EDI], r[EBP], r[ESP]);
+    command_say(c, "EIP=%08x EFL=%08x [%c%c%c%c%c%c%c] CPL=%u II=%u A20=%u SMM=0 HLT=%u\n", v->eip, f,
+                f & FL_D ? 'D' : '-', f & FL_O ? 'O' : '-', f & FL_S ? 'S' : '-', f & FL_Z ? 'Z' : '-',
+                f & FL_A ? 'A' : '-', f & FL_P ? 'P' : '-', f & FL_C ? 'C' : '-', v->cpl, v->inhibit != 0,
+                v->phys->a20_mask == ~0u, v->halted);
     show_segments(c);
-    say_to(c, "CR0=%08x CR2=%08x CR3=%08x CR4=%08x\n", v->cr0, v->cr2, v->cr3, v->cr4);
-    say_to(c, "DR0=%08x DR1=%08x DR2=%08x DR3=%08x \n", v->dr[0], v->dr[1], v->dr[2], v->dr[3]);
-    say_to(c, "DR6=%08x DR7=%08x\nEFER=0000000000000000\n", v->dr[6], v->dr[7]);
+    command_say(c, "CR0=%08x CR2=%08x CR3=%08x CR4=%08x\n", v->cr0, v->cr2, v->cr3, v->cr4);
+    command_say(c, "DR0=%08x DR1=%08x DR2=%08x DR3=%08x \n", v->dr[0], v->dr[1], v->dr[2], v->dr[3]);
+    command_say(c, "DR6=%08x DR7=%08x\nEFER=0000000000000000\n", v->dr[6], v->dr[7]);
     show_fpu(c);
 }
 
@@ -95,12 +95,13 @@ static void info_registers(Command *c)
 
 static void info_pic(Command *c)
 {
-    if (!take_end(c)) return;
+    if (!command_take_end(c)) return;
     for (int n = 1; n >= 0; n--) {
         const PicChip *p = &machine_pic(c->pc->machine)->chip[n];
-        say_to(c, "pic%d: irr=%02x imr=%02x isr=%02x hprio=%u irq_base=%02x rr_sel=%u elcr=%02x fnm=%u\n", n,
-               p->irr, p->imr, p->isr, (p->lowest + 1u) & 7, p->icw2 & 0xf8, p->read_isr, p->elcr,
-               p->icw4 >> 4 & 1);
+        command_say(c,
+                    "pic%d: irr=%02x imr=%02x isr=%02x hprio=%u irq_base=%02x rr_sel=%u elcr=%02x fnm=%u\n",
+                    n, p->irr, p->imr, p->isr, (p->lowest + 1u) & 7, p->icw2 & 0xf8, p->read_isr, p->elcr,
+                    p->icw4 >> 4 & 1);
     }
 }
 
@@ -134,34 +135,35 @@ static void show_bar(Command *c, const PciFunction *f, unsigned n)
                        : b->kind & PCI_BAR_PREFETCHABLE ? "32 bit prefetchable memory"
                                                         : "32 bit memory";
     u64 base = off ? ~0ull : b->base, last = off ? b->bytes - 2 : b->base + (u64)b->bytes - 1;
-    say_to(c,
-           io || off ? "      BAR%u: %s at 0x%04llx [0x%04llx].\n"
-                     : "      BAR%u: %s at 0x%08llx [0x%08llx].\n",
-           n, what, (unsigned long long)base, (unsigned long long)last);
+    command_say(c,
+                io || off ? "      BAR%u: %s at 0x%04llx [0x%04llx].\n"
+                          : "      BAR%u: %s at 0x%08llx [0x%08llx].\n",
+                n, what, (unsigned long long)base, (unsigned long long)last);
 }
 
 static void show_function(Command *c, const PciFunction *f, unsigned n)
 {
     u32 class = load16(f->config + PCI_CLASS + 1), subsystem = load32(f->config + 0x2c);
     const char *name = class_name(class);
-    say_to(c, "  Bus  0, device %3u, function %u:\n    ", n >> 3, n & 7);
+    command_say(c, "  Bus  0, device %3u, function %u:\n    ", n >> 3, n & 7);
     if (name)
-        say_to(c, "%s", name);
+        command_say(c, "%s", name);
     else
-        say_to(c, "Class %04x", class);
-    say_to(c, ": PCI device %04x:%04x\n", load16(f->config + PCI_VENDOR), load16(f->config + PCI_DEVICE));
-    if (subsystem) say_to(c, "      PCI subsystem %04x:%04x\n", subsystem & 0xffff, subsystem >> 16);
+        command_say(c, "Class %04x", class);
+    command_say(c, ": PCI device %04x:%04x\n", load16(f->config + PCI_VENDOR),
+                load16(f->config + PCI_DEVICE));
+    if (subsystem) command_say(c, "      PCI subsystem %04x:%04x\n", subsystem & 0xffff, subsystem >> 16);
     if (f->config[PCI_INTERRUPT_PIN])
-        say_to(c, "      IRQ %u, pin %c\n", f->config[PCI_INTERRUPT_LINE],
-               '@' + f->config[PCI_INTERRUPT_PIN]);
+        command_say(c, "      IRQ %u, pin %c\n", f->config[PCI_INTERRUPT_LINE],
+                    '@' + f->config[PCI_INTERRUPT_PIN]);
     for (unsigned bar = 0; bar < PCI_BARS; bar++) show_bar(c, f, bar);
-    say_to(c, "      id \"\"\n");
+    command_say(c, "      id \"\"\n");
 }
 
 static void info_pci(Command *c)
 {
     const Pci *p = machine_pci(c->pc->machine);
-    if (!take_end(c)) return;
+    if (!command_take_end(c)) return;
     for (unsigned n = 0; n < PCI_FUNCTIONS; n++)
         if (p->function[n]) show_function(c, p->function[n], n);
 }
@@ -170,23 +172,23 @@ static void show_drive(Command *c, const Drive *d, DriveId id)
 {
     const Medium *m = d->medium;
     if (m)
-        say_to(c, "%s: %s (raw%s)\n", drive_name(d, id), m->name, m->readonly ? ", read-only" : "");
+        command_say(c, "%s: %s (raw%s)\n", drive_name(d, id), m->name, m->readonly ? ", read-only" : "");
     else
-        say_to(c, "%s: [not inserted]\n", drive_name(d, id));
+        command_say(c, "%s: [not inserted]\n", drive_name(d, id));
     if (d->cdrom || id <= DRIVE_FLOPPY_B)
-        say_to(c, "    Removable device: %slocked, tray %s\n", d->locked ? "" : "not ",
-               d->tray_open ? "open" : "closed");
-    if (m) say_to(c, "    Cache mode:       writeback\n");
+        command_say(c, "    Removable device: %slocked, tray %s\n", d->locked ? "" : "not ",
+                    d->tray_open ? "open" : "closed");
+    if (m) command_say(c, "    Cache mode:       writeback\n");
 }
 
 static void info_block(Command *c)
 {
     bool first = true;
-    if (!take_end(c)) return;
+    if (!command_take_end(c)) return;
     for (int id = 0; id < DRIVE_COUNT; id++) {
         const Drive *d = machine_drive(c->pc->machine, (DriveId)id);
         if (!d->present) continue;
-        if (!first) say_to(c, "\n");
+        if (!first) command_say(c, "\n");
         first = false;
         show_drive(c, d, (DriveId)id);
     }
@@ -194,8 +196,8 @@ static void info_block(Command *c)
 
 static void show_range(Command *c, u64 first, u64 last, const char *kind, const char *name)
 {
-    say_to(c, "  %016llx-%016llx (prio 0, %s): %s\n", (unsigned long long)first, (unsigned long long)last,
-           kind, name);
+    command_say(c, "  %016llx-%016llx (prio 0, %s): %s\n", (unsigned long long)first,
+                (unsigned long long)last, kind, name);
 }
 
 /* The last page from `pfn` on of the same kind. */
@@ -221,7 +223,7 @@ static void show_devices(Command *c, u32 first, u32 last)
 static void show_memory(Command *c)
 {
     const Phys *p = c->pc->cpu.phys;
-    say_to(c, "address-space: memory\n");
+    command_say(c, "address-space: memory\n");
     for (u32 pfn = 0; pfn < 1u << 20; pfn++) {
         u32 first = pfn << PAGE_BITS, kind = p->pages[pfn].kind;
         pfn = last_alike(p, pfn);
@@ -236,10 +238,10 @@ static void show_memory(Command *c)
 static void info_mtree(Command *c)
 {
     const Bus *b = machine_bus(c->pc->machine);
-    take_flag(c, 'f'); /* it is always flat */
-    if (!take_end(c)) return;
+    command_take_flag(c, 'f'); /* it is always flat */
+    if (!command_take_end(c)) return;
     show_memory(c);
-    say_to(c, "\naddress-space: I/O\n");
+    command_say(c, "\naddress-space: I/O\n");
     for (u32 port = 0, last; port < 0x10000; port = last + 1) {
         const IoRange *r = bus_port_owner(b, (u16)port, &last);
         if (r) show_range(c, port, last, "i/o", r->name);
@@ -250,26 +252,26 @@ static void info_mtree(Command *c)
 
 static void info_status(Command *c)
 {
-    if (!take_end(c)) return;
-    say_to(c, "VM status: %s\n",
-           !c->pc->paused   ? "running"
-           : c->pc->started ? "paused"
-                            : "paused (prelaunch)");
+    if (!command_take_end(c)) return;
+    command_say(c, "VM status: %s\n",
+                !c->pc->paused   ? "running"
+                : c->pc->started ? "paused"
+                                 : "paused (prelaunch)");
 }
 
 static void info_name(Command *c)
 {
-    if (take_end(c) && c->pc->name) say_to(c, "%s\n", c->pc->name);
+    if (command_take_end(c) && c->pc->name) command_say(c, "%s\n", c->pc->name);
 }
 
 static void info_version(Command *c)
 {
-    if (take_end(c)) say_to(c, "ring3 " RING3_VERSION "\n");
+    if (command_take_end(c)) command_say(c, "ring3 " RING3_VERSION "\n");
 }
 
 static void info_help(Command *c)
 {
-    for (const Word *w = info_words; w->name; w++) say_to(c, "info %s -- %s\n", w->name, w->help);
+    for (const Word *w = info_words; w->name; w++) command_say(c, "info %s -- %s\n", w->name, w->help);
 }
 
 const Word info_words[] = {

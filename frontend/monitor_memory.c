@@ -64,16 +64,16 @@ static void dump_items(Command *c, const Format *f, u64 at, bool linear)
 {
     char item[40];
     u32 per_line = f->bytes == 1 ? 8 : 16 / f->bytes;
-    for (u32 n = 0; n < f->count && !cut_short(c); n++, at += f->bytes) {
+    for (u32 n = 0; n < f->count && !command_cut_short(c); n++, at += f->bytes) {
         u64 v = 0;
         if (linear) at = (u32)at;
-        if (n % per_line == 0) say_to(c, linear ? "%08llx:" : "%016llx:", (unsigned long long)at);
+        if (n % per_line == 0) command_say(c, linear ? "%08llx:" : "%016llx:", (unsigned long long)at);
         if (!read_memory(&c->pc->cpu, linear, at, &v, f->bytes)) {
-            say_to(c, " Cannot access memory\n");
+            command_say(c, " Cannot access memory\n");
             return;
         }
         format_item(item, sizeof item, f, v);
-        say_to(c, " %s%s", item, n % per_line == per_line - 1 || n == f->count - 1 ? "\n" : "");
+        command_say(c, " %s%s", item, n % per_line == per_line - 1 || n == f->count - 1 ? "\n" : "");
     }
 }
 
@@ -81,17 +81,17 @@ static void dump_items(Command *c, const Format *f, u64 at, bool linear)
 static void show_insn(Command *c, u64 at, const u8 *bytes, u32 n, const char *mnemonic, const char *operands)
 {
     enum { PER_LINE = 8 };
-    say_to(c, "0x%08llx: ", (unsigned long long)at);
+    command_say(c, "0x%08llx: ", (unsigned long long)at);
     for (u32 i = 0; i < PER_LINE; i++) {
         if (i < n)
-            say_to(c, " %02x", bytes[i]);
+            command_say(c, " %02x", bytes[i]);
         else
-            say_to(c, "   ");
+            command_say(c, "   ");
     }
-    say_to(c, "  %-8s %s\n", mnemonic, operands);
+    command_say(c, "  %-8s %s\n", mnemonic, operands);
     for (u32 i = PER_LINE; i < n; i++) {
-        if (i % PER_LINE == 0) say_to(c, "0x%08llx: ", (unsigned long long)at + i);
-        say_to(c, " %02x%s", bytes[i], i % PER_LINE == PER_LINE - 1 || i == n - 1 ? "\n" : "");
+        if (i % PER_LINE == 0) command_say(c, "0x%08llx: ", (unsigned long long)at + i);
+        command_say(c, " %02x%s", bytes[i], i % PER_LINE == PER_LINE - 1 || i == n - 1 ? "\n" : "");
     }
 }
 
@@ -117,14 +117,14 @@ static void dump_insns(Command *c, u32 count, u64 at, bool linear)
     const Vcpu *cpu = &c->pc->cpu;
     csh h = open_disassembler(cpu);
     cs_insn *insn = h ? cs_malloc(h) : NULL;
-    for (u32 n = 0; insn && n < count && !cut_short(c); n++) {
+    for (u32 n = 0; insn && n < count && !command_cut_short(c); n++) {
         u8 bytes[INSN_BYTES];
         u32 got = fetch(cpu, linear, linear ? (u32)at : at, bytes);
         const u8 *code = bytes;
         size_t left = got;
         u64 next = at;
         if (!got) {
-            say_to(c, "0x%08llx:  Cannot access memory\n", (unsigned long long)at);
+            command_say(c, "0x%08llx:  Cannot access memory\n", (unsigned long long)at);
             break;
         }
         bool ok = cs_disasm_iter(h, &code, &left, &next, insn);
@@ -142,7 +142,7 @@ static void dump(Command *c, bool linear)
 {
     Format f = {1, last_format.letter, last_format.bytes};
     s64 at;
-    if (!take_format(c, &f) || !take_number(c, &at) || !take_end(c)) return;
+    if (!command_take_format(c, &f) || !command_take_number(c, &at) || !command_take_end(c)) return;
     last_format = f;
     if (f.letter == 'c') f.bytes = 1;
     u64 address = linear ? (u32)at : (u64)at;
@@ -164,8 +164,8 @@ static bool save_all(Command *c, int fd, u64 at, u64 n, bool linear)
         step = PAGE_BYTES - (u32)(at & PAGE_MASK);
         if (step > n) step = (u32)n;
         if (!read_memory(&c->pc->cpu, linear, at, page, step)) {
-            say_to(c, "Error: Invalid addr 0x%016llx/size %llu specified\n", (unsigned long long)at,
-                   (unsigned long long)n);
+            command_say(c, "Error: Invalid addr 0x%016llx/size %llu specified\n", (unsigned long long)at,
+                        (unsigned long long)n);
             return true;
         }
         if (write(fd, page, step) != (ssize_t)step) return false;
@@ -177,17 +177,17 @@ static void save(Command *c, bool linear)
 {
     char path[1024];
     s64 at, n;
-    if (!take_number(c, &at) || !take_number(c, &n)) return;
-    if (!take_text(c, path, sizeof path, "filename") || !take_end(c)) return;
+    if (!command_take_number(c, &at) || !command_take_number(c, &n)) return;
+    if (!command_take_text(c, path, sizeof path, "filename") || !command_take_end(c)) return;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
     if (fd < 0) {
-        say_to(c, "Error: Could not open '%s': %s\n", path, strerror(errno));
+        command_say(c, "Error: Could not open '%s': %s\n", path, strerror(errno));
         return;
     }
     if (n < 0 || n > 1ll << 32) n = 1ll << 32;
     errno = EIO;
     if (!save_all(c, fd, linear ? (u32)at : (u64)at, (u64)n, linear))
-        say_to(c, "Error: writing memory to '%s' failed: %s\n", path, strerror(errno));
+        command_say(c, "Error: writing memory to '%s' failed: %s\n", path, strerror(errno));
     close(fd);
 }
 
@@ -200,7 +200,7 @@ static bool take_port(Command *c, Format *f, u16 *port)
 {
     s64 n;
     *f = (Format){1, 'x', 1};
-    if (!take_format(c, f) || !take_number(c, &n)) return false;
+    if (!command_take_format(c, f) || !command_take_number(c, &n)) return false;
     *port = (u16)n;
     if (f->bytes == 8) f->bytes = 4;
     return true;
@@ -210,13 +210,13 @@ void word_i(Command *c)
 {
     Format f;
     u16 port;
-    if (!take_port(c, &f, &port) || !take_end(c)) return;
+    if (!take_port(c, &f, &port) || !command_take_end(c)) return;
     u32 v = bus_port_in(machine_bus(c->pc->machine), port, f.bytes);
-    say_to(c, "port%c[0x%04x] = 0x%0*x\n",
-           f.bytes == 1   ? 'b'
-           : f.bytes == 2 ? 'w'
-                          : 'l',
-           port, 2 * f.bytes, v);
+    command_say(c, "port%c[0x%04x] = 0x%0*x\n",
+                f.bytes == 1   ? 'b'
+                : f.bytes == 2 ? 'w'
+                               : 'l',
+                port, 2 * f.bytes, v);
 }
 
 void word_o(Command *c)
@@ -224,7 +224,7 @@ void word_o(Command *c)
     Format f;
     u16 port;
     s64 v;
-    if (!take_port(c, &f, &port) || !take_number(c, &v) || !take_end(c)) return;
+    if (!take_port(c, &f, &port) || !command_take_number(c, &v) || !command_take_end(c)) return;
     bus_port_out(machine_bus(c->pc->machine), port, (u32)v, f.bytes);
 }
 
@@ -234,12 +234,12 @@ void word_print(Command *c)
 {
     Format f = {1, 'd', 8};
     s64 v;
-    if (!take_format(c, &f) || !take_number(c, &v) || !take_end(c)) return;
+    if (!command_take_format(c, &f) || !command_take_number(c, &v) || !command_take_end(c)) return;
     switch (f.letter) {
-    case 'x': say_to(c, "0x%llx\n", (unsigned long long)v); break;
-    case 'o': say_to(c, "0%llo\n", (unsigned long long)v); break;
-    case 'u': say_to(c, "%llu\n", (unsigned long long)v); break;
-    case 'c': say_to(c, "'%c'\n", v >= 32 && v <= 126 ? (char)v : '?'); break;
-    default: say_to(c, "%lld\n", (long long)v); break;
+    case 'x': command_say(c, "0x%llx\n", (unsigned long long)v); break;
+    case 'o': command_say(c, "0%llo\n", (unsigned long long)v); break;
+    case 'u': command_say(c, "%llu\n", (unsigned long long)v); break;
+    case 'c': command_say(c, "'%c'\n", v >= 32 && v <= 126 ? (char)v : '?'); break;
+    default: command_say(c, "%lld\n", (long long)v); break;
     }
 }

@@ -15,27 +15,27 @@
 
 static void word_stop(Command *c)
 {
-    if (take_end(c)) pc_pause(c->pc);
+    if (command_take_end(c)) pc_pause(c->pc);
 }
 static void word_cont(Command *c)
 {
-    if (take_end(c)) pc_continue(c->pc);
+    if (command_take_end(c)) pc_continue(c->pc);
 }
 static void word_quit(Command *c)
 {
-    if (take_end(c)) pc_quit(c->pc);
+    if (command_take_end(c)) pc_quit(c->pc);
 }
 static void word_system_reset(Command *c)
 {
-    if (take_end(c)) cpu_attention(&c->pc->cpu, ATT_RESET);
+    if (command_take_end(c)) cpu_attention(&c->pc->cpu, ATT_RESET);
 }
 static void word_system_powerdown(Command *c)
 {
-    if (take_end(c)) machine_power_button(c->pc->machine);
+    if (command_take_end(c)) machine_power_button(c->pc->machine);
 }
 static void word_nmi(Command *c)
 {
-    if (take_end(c)) cpu_attention(&c->pc->cpu, ATT_NMI);
+    if (command_take_end(c)) cpu_attention(&c->pc->cpu, ATT_NMI);
 }
 
 /* --- keyboard and mouse ---------------------------------------------------------------------------------- */
@@ -48,9 +48,9 @@ static void refuse_key(Command *c, const char *bad, size_t n)
     name[n] = 0;
     const char *near = keyname_nearest(name);
     if (near)
-        say_to(c, "invalid parameter: %s; did you mean '%s'?\n", name, near);
+        command_say(c, "invalid parameter: %s; did you mean '%s'?\n", name, near);
     else
-        say_to(c, "invalid parameter: %s\n", name);
+        command_say(c, "invalid parameter: %s\n", name);
 }
 
 static void word_sendkey(Command *c)
@@ -61,7 +61,8 @@ static void word_sendkey(Command *c)
     s64 hold_ms = HOLD_MS;
     const char *bad;
     size_t bad_length;
-    if (!take_text(c, text, sizeof text, "keys") || (!at_end(c) && !take_number(c, &hold_ms)) || !take_end(c))
+    if (!command_take_text(c, text, sizeof text, "keys") ||
+        (!command_at_end(c) && !command_take_number(c, &hold_ms)) || !command_take_end(c))
         return;
     unsigned n = keyname_chord(text, keys, &bad, &bad_length);
     if (!n)
@@ -70,7 +71,7 @@ static void word_sendkey(Command *c)
                             hold_ms < 0       ? HOLD_MS
                             : hold_ms > 60000 ? 60000
                                               : (u32)hold_ms))
-        say_to(c, "Error: too many keys wait to be pressed\n");
+        command_say(c, "Error: too many keys wait to be pressed\n");
 }
 
 static int counts(s64 n) { return n < -4096 ? -4096 : n > 4096 ? 4096 : (int)n; }
@@ -79,16 +80,17 @@ static int counts(s64 n) { return n < -4096 ? -4096 : n > 4096 ? 4096 : (int)n; 
 static bool take_count(Command *c, s64 *n)
 {
     char text[24], *end;
-    if (!take_text(c, text, sizeof text, "number")) return false;
+    if (!command_take_text(c, text, sizeof text, "number")) return false;
     *n = strtoll(text, &end, 0);
-    if (*end || end == text) say_to(c, "invalid parameter: %s\n", text);
+    if (*end || end == text) command_say(c, "invalid parameter: %s\n", text);
     return !*end && end != text;
 }
 
 static void word_mouse_move(Command *c)
 {
     s64 dx, dy, dz = 0;
-    if (!take_count(c, &dx) || !take_count(c, &dy) || (!at_end(c) && !take_count(c, &dz)) || !take_end(c))
+    if (!take_count(c, &dx) || !take_count(c, &dy) || (!command_at_end(c) && !take_count(c, &dz)) ||
+        !command_take_end(c))
         return;
     machine_mouse(c->pc->machine, counts(dx), counts(dy), counts(dz), c->pc->mouse_buttons);
 }
@@ -96,7 +98,7 @@ static void word_mouse_move(Command *c)
 static void word_mouse_button(Command *c)
 {
     s64 state;
-    if (!take_number(c, &state) || !take_end(c)) return;
+    if (!command_take_number(c, &state) || !command_take_end(c)) return;
     c->pc->mouse_buttons = (u8)(state & (MOUSE_LEFT | MOUSE_RIGHT | MOUSE_MIDDLE));
     machine_mouse(c->pc->machine, 0, 0, 0, c->pc->mouse_buttons);
 }
@@ -117,7 +119,7 @@ static Drive *take_drive(Command *c, DriveId *which)
 {
     char name[40];
     Suggest s;
-    if (!take_text(c, name, sizeof name, "device")) return NULL;
+    if (!command_take_text(c, name, sizeof name, "device")) return NULL;
     suggest_begin(&s, name);
     for (int id = 0; id < DRIVE_COUNT; id++) {
         Drive *d = machine_drive(c->pc->machine, (DriveId)id);
@@ -127,85 +129,85 @@ static Drive *take_drive(Command *c, DriveId *which)
         if (!strcmp(name, drive_name(d, (DriveId)id))) return d;
     }
     const char *near = suggest_result(&s);
-    say_to(c, "Error: Device '%s' not found%s%s%s\n", name, near ? "; did you mean '" : "", near ? near : "",
-           near ? "'?" : "");
+    command_say(c, "Error: Device '%s' not found%s%s%s\n", name, near ? "; did you mean '" : "",
+                near ? near : "", near ? "'?" : "");
     return NULL;
 }
 
 static bool removable(Command *c, const Drive *d, DriveId id)
 {
     if (d->cdrom || id == DRIVE_FLOPPY_A || id == DRIVE_FLOPPY_B) return true;
-    say_to(c, "Error: Device '%s' is not removable\n", drive_name(d, id));
+    command_say(c, "Error: Device '%s' is not removable\n", drive_name(d, id));
     return false;
 }
 
 static void word_eject(Command *c)
 {
-    bool force = take_flag(c, 'f');
+    bool force = command_take_flag(c, 'f');
     DriveId id = DRIVE_FLOPPY_A;
     Problem p;
     Drive *d = take_drive(c, &id);
-    if (!d || !take_end(c) || !removable(c, d, id)) return;
-    if (!media_eject(d, force, &p)) say_to(c, "Error: %s\n", p.text);
+    if (!d || !command_take_end(c) || !removable(c, d, id)) return;
+    if (!media_eject(d, force, &p)) command_say(c, "Error: %s\n", p.text);
 }
 
 /* [raw [retain|read-only|read-write]] */
 static bool take_change_format(Command *c, MediaSpec *spec)
 {
     char word[40];
-    if (at_end(c)) return true;
-    if (!take_text(c, word, sizeof word, "format")) return false;
+    if (command_at_end(c)) return true;
+    if (!command_take_text(c, word, sizeof word, "format")) return false;
     if (strcmp(word, "raw")) {
-        say_to(c, "Error: Unknown driver '%s'; the format is raw\n", word);
+        command_say(c, "Error: Unknown driver '%s'; the format is raw\n", word);
         return false;
     }
-    if (at_end(c)) return true;
-    if (!take_text(c, word, sizeof word, "read-only mode")) return false;
+    if (command_at_end(c)) return true;
+    if (!command_take_text(c, word, sizeof word, "read-only mode")) return false;
     if (!strcmp(word, "read-only")) spec->readonly = true;
     if (!strcmp(word, "read-only") || !strcmp(word, "read-write") || !strcmp(word, "retain"))
-        return take_end(c);
-    say_to(c, "Error: invalid parameter value: %s; it is retain, read-only or read-write\n", word);
+        return command_take_end(c);
+    command_say(c, "Error: invalid parameter value: %s; it is retain, read-only or read-write\n", word);
     return false;
 }
 
 static void word_change(Command *c)
 {
-    bool force = take_flag(c, 'f');
+    bool force = command_take_flag(c, 'f');
     char path[1024];
     DriveId id = DRIVE_FLOPPY_A;
     Problem p;
     Drive *d = take_drive(c, &id);
-    if (!d || !take_text(c, path, sizeof path, "filename") || !removable(c, d, id)) return;
+    if (!d || !command_take_text(c, path, sizeof path, "filename") || !removable(c, d, id)) return;
     MediaSpec spec = {.path = path, .readonly = d->cdrom, .snapshot = c->pc->snapshot};
     if (!take_change_format(c, &spec)) return;
-    if (!media_change(d, &spec, force, &p)) say_to(c, "Error: %s\n", p.text);
+    if (!media_change(d, &spec, force, &p)) command_say(c, "Error: %s\n", p.text);
 }
 
 static void word_screendump(Command *c)
 {
     char path[1024];
     Problem p;
-    if (!take_text(c, path, sizeof path, "filename") || !take_end(c)) return;
-    if (!screenshot_write(c->pc->machine, path, &p)) say_to(c, "Error: %s\n", p.text);
+    if (!command_take_text(c, path, sizeof path, "filename") || !command_take_end(c)) return;
+    if (!screenshot_write(c->pc->machine, path, &p)) command_say(c, "Error: %s\n", p.text);
 }
 
 static void word_speed(Command *c)
 {
     char text[16];
     u32 mhz;
-    if (!at_end(c)) {
-        if (!take_text(c, text, sizeof text, "speed") || !take_end(c)) return;
+    if (!command_at_end(c)) {
+        if (!command_take_text(c, text, sizeof text, "speed") || !command_take_end(c)) return;
         if (!speed_parse(text, &mhz)) {
-            say_to(c, "Error: speed is 1 to %u MHz, or max\n", SPEED_MHZ_MAX);
+            command_say(c, "Error: speed is 1 to %u MHz, or max\n", SPEED_MHZ_MAX);
             return;
         }
         pc_set_speed(c->pc, mhz);
         return;
     }
     if (c->pc->speed_mhz)
-        say_to(c, "%u MHz\n", c->pc->speed_mhz);
+        command_say(c, "%u MHz\n", c->pc->speed_mhz);
     else
-        say_to(c, "max\n");
+        command_say(c, "max\n");
 }
 
 /* --- the table ------------------------------------------------------------------------------------------- */
@@ -246,19 +248,19 @@ const Word monitor_words[] = {
 
 static void show_word(Command *c, const char *prefix, const Word *w)
 {
-    say_to(c, "%s%s%s%s%s%s -- %s\n", prefix, w->name, w->alias ? "|" : "", w->alias ? w->alias : "",
-           *w->args ? " " : "", w->args, w->help);
+    command_say(c, "%s%s%s%s%s%s -- %s\n", prefix, w->name, w->alias ? "|" : "", w->alias ? w->alias : "",
+                *w->args ? " " : "", w->args, w->help);
 }
 
 static void word_help(Command *c)
 {
     char name[40];
     bool found = false;
-    if (at_end(c)) {
+    if (command_at_end(c)) {
         for (const Word *w = monitor_words; w->name; w++) show_word(c, "", w);
         return;
     }
-    if (!take_text(c, name, sizeof name, "name")) return;
+    if (!command_take_text(c, name, sizeof name, "name")) return;
     if (!strcmp(name, "info")) {
         for (const Word *w = info_words; w->name; w++) show_word(c, "info ", w);
         return;
@@ -268,5 +270,5 @@ static void word_help(Command *c)
         show_word(c, "", w);
         found = true;
     }
-    if (!found) say_to(c, "unknown command: '%s'\n", name);
+    if (!found) command_say(c, "unknown command: '%s'\n", name);
 }
