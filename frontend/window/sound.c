@@ -5,6 +5,7 @@
  * queued in small portions while something is heard; in silence the device is closed, and costs nothing.
  * A guest whose time goes slower than ours (it is paused, the host is busy) has its events come late: they are taken as
  * if they were now. If it has gone further, we skip to it.
+ * A machine that is stopped in the middle of a tone is silent, and goes on with it.
  */
 #include "frontend/window/sound.h"
 
@@ -24,6 +25,7 @@ enum {
 static struct {
     SDL_AudioDeviceID device; /* 0: closed */
     bool broken;              /* it could not be opened: never again */
+    bool held;                /* the machine is stopped, and so is the sound */
     SpeakerSynth synth;
     u32 taken;        /* events that have become samples */
     u64 last_news_ns; /* host time */
@@ -82,11 +84,19 @@ static bool begin(const WindowShared *shared)
     return true;
 }
 
+static bool hold(const WindowShared *shared)
+{
+    bool stopped = atomic_load(&shared->status) & WINDOW_STOPPED;
+    if (stopped != sound.held) SDL_PauseAudioDevice(sound.device, stopped);
+    return sound.held = stopped;
+}
+
 u64 sound_follow(const WindowShared *shared, u64 now_ns)
 {
     if (!shared) return UINT64_MAX;
     bool news = atomic_load(&shared->sounds) != sound.taken;
     if (!sound.device && (!news || !begin(shared))) return UINT64_MAX;
+    if (hold(shared)) return UINT64_MAX; /* news comes when it goes on */
     if (news || !speaker_synth_silent(&sound.synth)) sound.last_news_ns = now_ns;
     unsigned queued = SDL_GetQueuedAudioSize(sound.device) / sizeof(s16);
     if (queued < QUEUED_SAMPLES) make_samples(shared, QUEUED_SAMPLES - queued);

@@ -60,6 +60,10 @@ class FakeMachine:
         os.pwrite(self.shared, struct.pack("<I", len(events)), 8)
         self.send(LOOK)
 
+    def stopped(self, yes):
+        os.pwrite(self.shared, struct.pack("<I", yes), 0)
+        self.send(LOOK)
+
     def leds(self, lit):
         os.pwrite(self.shared, struct.pack("<I", lit << 8), 0)
 

@@ -400,6 +400,31 @@ def test_speaker():
     check(190 < cycles < 400 and 0.19 < seconds < 0.8, "%d cycles in %g s" % (cycles, seconds))
 
 
+def test_held_tone():
+    """A machine that is stopped in the middle of a tone is silent, and goes on with it."""
+    path = os.path.join(folder.name, "held")
+    os.environ["SDL_AUDIODRIVER"], os.environ["SDL_DISKAUDIOFILE"] = "disk", path
+    m = FakeMachine(program, "-display", "sdl", "-name", "held", stderr=subprocess.DEVNULL)
+    os.environ["SDL_AUDIODRIVER"] = "dummy"
+    m.hello()
+    wait_size(720, 400)
+    def sounds(loud):
+        """Are the last 50 ms that were written so?"""
+        with open(path, "rb") as f:
+            data = f.read()[-4800:]
+        samples = struct.unpack("<%dh" % (len(data) // 2), data)
+        return len(samples) == 2400 and (max(samples, default=0) > 4000 if loud else not any(samples))
+    m.sounds([(1000000000, 1193, 1)])
+    wait_for(lambda: os.path.exists(path) and sounds(True), 5, "no tone")
+    m.stopped(True)
+    wait_for(lambda: sounds(False), 5, "a stopped machine is heard")
+    m.stopped(False)
+    wait_for(lambda: sounds(True), 5, "the tone does not go on")
+    m.send(fake_machine.BYE)
+    m.socket.shutdown(2)
+    m.process.wait(5)
+
+
 def test_bad_machines():
     """Nonsense from the machine's side is refused, not believed."""
     m = FakeMachine(program, "-display", "sdl", stderr=subprocess.DEVNULL)
