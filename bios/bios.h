@@ -182,7 +182,7 @@ typedef struct Shared {
     u8 boot_menu;                                  /* offer it, and wait */
     u16 boot_menu_wait_ms;
     u16 kernel_key; /* fw_cfg item to write to instead of booting; 0: none */
-    u8 have_pm; /* PIIX4 PM at PMBASE: power-off works */
+    u8 have_pm;     /* PIIX4 PM at PMBASE: power-off works */
     u8 have_pci;
     u16 pir_slots, pir_slots_bytes; /* interrupt routing of PCI slots, in segment F000 */
 } Shared;

@@ -467,34 +467,9 @@ int_call16:
         movl    %esp, %edi
         movl    $REGS_SIZE/4, %ecx
         rep movsl %ds:(%esi), %es:(%edi)
-        popw    %gs
-        popw    %fs
-        popw    %es
-        popw    %ds
-        popl    %edi
-        popl    %esi
-        popl    %ebp
-        popl    %ebx
-        popl    %edx
-        popl    %ecx
-        popl    %eax
-        popfw
-        leal    2(%esp), %esp
-        lretw
+        regs_load_and_go
 int_call_back:
-        pushw   $0
-        pushfw
-        pushl   %eax
-        pushl   %ecx
-        pushl   %edx
-        pushl   %ebx
-        pushl   %ebp
-        pushl   %esi
-        pushl   %edi
-        pushw   %ds
-        pushw   %es
-        pushw   %fs
-        pushw   %gs
+        regs_store
         cld
         movw    %ss, %ax
         movw    %ax, %ds

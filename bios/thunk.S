@@ -61,35 +61,10 @@ thunk_real:
 1:      lidtl   %cs:real_idt
         xorw    %ax, %ax
         movw    %ax, %ss
-        popw    %gs
-        popw    %fs
-        popw    %es
-        popw    %ds
-        popl    %edi
-        popl    %esi
-        popl    %ebp
-        popl    %ebx
-        popl    %edx
-        popl    %ecx
-        popl    %eax
-        popfw
-        leal    2(%esp), %esp
-        lretw
+        regs_load_and_go
 
 thunk_back:
-        pushw   $0
-        pushfw
-        pushl   %eax
-        pushl   %ecx
-        pushl   %edx
-        pushl   %ebx
-        pushl   %ebp
-        pushl   %esi
-        pushl   %edi
-        pushw   %ds
-        pushw   %es
-        pushw   %fs
-        pushw   %gs
+        regs_store
         cli
         cld
         movw    $LOW_SEG, %ax

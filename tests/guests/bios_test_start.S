@@ -2,6 +2,8 @@
  * INT 13h, clears variables, and calls C with CS = DS = ES = SS = 0 and FS = 0040. Then what C cannot say: INT n with given registers,
  * and two interrupt handlers that count.
  */
+#include "bios/seg.h"
+
         .code16
         .section .boot, "ax"
         .globl  _start
@@ -83,33 +85,8 @@ int_call16:
         movl    %esp, %edi
         movl    $10, %ecx
         rep movsl %ds:(%esi), %es:(%edi)
-        popw    %gs
-        popw    %fs
-        popw    %es
-        popw    %ds
-        popl    %edi
-        popl    %esi
-        popl    %ebp
-        popl    %ebx
-        popl    %edx
-        popl    %ecx
-        popl    %eax
-        popfw
-        leal    2(%esp), %esp
-        lretw
-back:   pushw   $0
-        pushfw
-        pushl   %eax
-        pushl   %ecx
-        pushl   %edx
-        pushl   %ebx
-        pushl   %ebp
-        pushl   %esi
-        pushl   %edi
-        pushw   %ds
-        pushw   %es
-        pushw   %fs
-        pushw   %gs
+        regs_load_and_go
+back:        regs_store
         cld
         xorw    %ax, %ax
         movw    %ax, %ds
