@@ -106,9 +106,12 @@ void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch)
 
 /* --- changes of the physical map ------------------------------------------------------------------------- */
 
+/* What leads elsewhere from now on goes at once, in every window: the count of VMAs looks at the physical map, so a mapping
+ * that waited for its window's flush would be taken off that count as what it never was. */
 void trace_remapped(void *ctx, u32 pa, u32 bytes)
 {
     Shadow *s = ctx;
+    bool found = false;
     if (s->hooks.remapped) s->hooks.remapped(s->hooks.ctx, pa, bytes);
     if (bytes == ~0u) {
         shadow_a20_changed(s);
@@ -118,8 +121,11 @@ void trace_remapped(void *ctx, u32 pa, u32 bytes)
         for (u32 ref = s->backmap[pfn], next; ref; ref = next) {
             next = ref_next(s, ref);
             entry_unmap(s, slot_of(s, ref / SLOT_PAGES), ref % SLOT_PAGES);
+            found = true;
         }
         while (s->pt_slots[pfn]) slot_kill(s, slot_of(s, s->pt_slots[pfn]));
     }
+    for (unsigned i = WINDOW_P; found && i < s->window_count; i++)
+        if (s->windows[i].pending_count) window_flush(s, &s->windows[i]);
     space_settle(s);
 }

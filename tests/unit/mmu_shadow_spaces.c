@@ -153,6 +153,35 @@ static void vma_count_is_exact(void **state)
     assert_int_equal(shadow_stats(s)->vmas, 1);
 }
 
+/* The video card's window shows bank after bank while two address spaces have it mapped, side by side with pages of the frame
+ * buffer that follow in memory as long as it shows the first bank. */
+static void vma_count_is_exact_when_the_physical_map_changes(void **state)
+{
+    (void)state;
+    two_spaces();
+    assert_int_not_equal(phys_add_vram(p, 64 * PAGE_BYTES), 0);
+    for (unsigned n = 0; n < 2; n++)
+        for (unsigned i = 0; i < 16; i++)
+            pte_set(pt_of(n), 0x400000 + i * PAGE_BYTES,
+                    ((i & 1 ? 0xe0000000 : 0xa0000) + i * PAGE_BYTES) | URW);
+    phys_map_vram(p, 0xe0000000, 64 * PAGE_BYTES, 0);
+    for (unsigned turn = 0; turn < 8; turn++) {
+        phys_map_vram(p, 0xa0000, 16 * PAGE_BYTES, (turn & 3) * 16 * PAGE_BYTES);
+        for (unsigned n = 0; n < 2; n++) {
+            run_as(n ? PD1 : PD0, true);
+            for (u32 i = 0; i < 16; i += 1 + turn % 3)
+                assert_int_equal(try_write(0x400000 + i * PAGE_BYTES, i), SHADOW_MAPPED);
+        }
+        assert_int_equal(host_vmas(), shadow_stats(s)->vmas);
+        phys_unmap_vram(p, 0xa0000, 16 * PAGE_BYTES);
+        assert_int_equal(host_vmas(), shadow_stats(s)->vmas);
+    }
+    phys_unmap_vram(p, 0xe0000000, 64 * PAGE_BYTES);
+    run_as(PD0, true);
+    run_as(PD1, true);
+    assert_int_equal(shadow_stats(s)->vmas, 1);
+}
+
 static void runs_of_accessed_pages_fill_at_once(void **state)
 {
     (void)state;
@@ -363,6 +392,7 @@ int main(void)
         TEST(spaces_come_and_go),
         TEST(directory_outside_ram),
         TEST(vma_count_is_exact),
+        TEST(vma_count_is_exact_when_the_physical_map_changes),
         TEST(runs_of_accessed_pages_fill_at_once),
         TEST(budget_evicts_and_keeps_working),
         TEST(watches_cannot_exceed_the_budget),
