@@ -1,7 +1,11 @@
 /* chaos.c - hostile guests: random code, random tables, random state, in every mode, through one engine. ring3 must
  * neither crash nor hang nor stop listening; what the guest computes does not matter.
  *
- *   chaos interp|translate [ROUNDS [SEED]]     0 rounds: endless
+ *   chaos interp|translate [ROUNDS [SEED [board]]]     0 rounds: endless
+ *
+ * With `board` the processor sits on the whole board: code has many IN and OUT to ports of chips, code and data lie in the
+ * VGA's memory as well as in RAM, page tables show both, interrupts of all chips come, disks move memory by DMA, and
+ * the guest moves base addresses under its own feet. Resets and power-off happen as they do on a PC.
  *
  * Each round fills the low megabyte with instructions of all classes (system ones included), descriptor and page
  * tables with plausible and implausible entries, and lets the processor run until it halts, triple-faults, or a second
@@ -14,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hw/machine.h"
 #include "tests/insn_gen.h"
 #include "tests/vm.h"
 
@@ -32,6 +37,7 @@ enum {
 };
 
 static Vm vm;
+static Machine *board; /* NULL: a processor with RAM */
 static _Atomic u64 round_now;
 
 static u64 cpu_us(void)
@@ -59,10 +65,145 @@ static void *watchdog(void *arg)
             if (getenv("CHAOS_WAIT")) sleep(600); /* for a debugger */
             _exit(1);
         }
-        if (since_us) cpu_attention(&vm.c, ATT_STOP);
+        if (since_us) cpu_attention(&vm.c, !board || since_us > 2 * ROUND_US ? ATT_STOP : ATT_CLOCK);
     }
     return NULL;
 }
+
+/* --- the board ------------------------------------------------------------------------------------------- */
+
+static int zeros(Medium *d, u64 sector, void *to, u32 count)
+{
+    CHECK(sector + count <= d->sectors, "sector %llu", (unsigned long long)sector);
+    memset(to, (int)sector, (size_t)count * SECTOR_BYTES);
+    return 0;
+}
+static int lost(Medium *d, u64 sector, const void *from, u32 count)
+{
+    CHECK(sector + count <= d->sectors && from, "sector %llu", (unsigned long long)sector);
+    return 0;
+}
+static int flushed(Medium *d) { return (void)d, 0; }
+
+static Medium floppy = {2880, false, "floppy", zeros, lost, flushed},
+              disk = {100000, false, "disk", zeros, lost, flushed},
+              cd = {4000, true, "cd", zeros, lost, flushed};
+
+static void on_intr(void *c, bool level) { (void)c, cpu_set_intr(&vm.c, level); }
+static void on_reset(void *c) { (void)c, cpu_attention(&vm.c, ATT_RESET); }
+static void on_poweroff(void *c) { (void)c, cpu_attention(&vm.c, ATT_STOP); }
+static void on_a20(void *ctx, bool on)
+{
+    Vcpu *c = &vm.c;
+    (void)ctx, (void)on;
+    if (c->engine) c->engine->paging_changed(c->engine->ctx, c, EV_A20);
+}
+
+/* A PC with code in place of a BIOS. */
+static void board_start(void)
+{
+    static const MachineEvents events = {
+        .intr = on_intr, .reset = on_reset, .poweroff = on_poweroff, .a20 = on_a20};
+    MachineConfig cfg = {.ram_bytes = 16 << 20,
+                         .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy},
+                                   [DRIVE_IDE_0] = {.present = true, .medium = &disk},
+                                   [DRIVE_IDE_2] = {.present = true, .cdrom = true, .medium = &cd}}};
+    board = machine_new(&cfg, &events);
+    CHECK(board, "no memory");
+    vm.bus = machine_bus(board);
+    vm.phys = machine_phys(board);
+}
+
+static void port_out(u16 port, u32 value, unsigned bytes) { bus_port_out(vm.bus, port, value, bytes); }
+
+static u16 some_port(InsnGen *g)
+{
+    static const u16 home[] = {0x00,  0x20,  0x40,  0x60,  0x61,  0x64,  0x70,  0x80,  0x92,
+                               0xa0,  0xc0,  0xf0,  0x170, 0x1ce, 0x1f0, 0x2f8, 0x376, 0x378,
+                               0x3b4, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f2, 0x3f6, 0x3f8, 0x4d0,
+                               0x604, 0xcf8, 0xcfc, 0x1cf, 0x3c5, 0x3cf, 0xc000};
+    return gen_chance(g, 90) ? (u16)(home[gen_below(g, ARRAY_LEN(home))] + gen_below(g, 3))
+                             : (u16)gen_random(g);
+}
+
+/* MOV DX, port, sometimes MOV EAX, value; IN or OUT, sometimes INS or OUTS with REP. */
+static unsigned port_access(InsnGen *g, u8 *b)
+{
+    static const u8 ops[] = {0xec, 0xed, 0xee, 0xef, 0x6c, 0x6d, 0x6e, 0x6f};
+    unsigned n = 0;
+    u16 port = some_port(g);
+    b[n++] = 0xba, b[n++] = (u8)port, b[n++] = (u8)(port >> 8);
+    if (g->mode.code32) b[n++] = 0, b[n++] = 0;
+    if (gen_chance(g, 50)) b[n++] = 0xb0, b[n++] = (u8)gen_random(g);
+    if (gen_chance(g, 10)) b[n++] = 0xf3;
+    b[n++] = ops[gen_below(g, gen_chance(g, 80) ? 4 : 8)];
+    return n;
+}
+
+/* The VGA's memory becomes plain memory in one of a few ways; the frame buffer lies where it does on a PC, or elsewhere. */
+static void board_prepare(InsnGen *g)
+{
+    static const u32 frame_buffers[] = {0xe0000000, 0xe0000000, 0x00000000, 0x00800000, 0x01000000};
+    if (gen_chance(g, 20)) machine_reset(board);
+    port_out(0x92, 2, 1);
+    port_out(0xcf8, 0x80001010, 4), port_out(0xcfc, frame_buffers[gen_below(g, ARRAY_LEN(frame_buffers))], 4);
+    port_out(0xcf8, 0x80001004, 4), port_out(0xcfc, 3, 2);
+    port_out(0x3c4, 0x0604 | (gen_chance(g, 70) ? 0x0800 : 0), 2), port_out(0x3c4, 0x0f02, 2);
+    port_out(0x3ce, 0x0005 | gen_below(g, 8) << 12, 2), port_out(0x3ce, 0x0506 & ~(gen_below(g, 4) << 10), 2);
+    port_out(0x1ce, 1, 2), port_out(0x1cf, 640, 2), port_out(0x1ce, 2, 2), port_out(0x1cf, 480, 2);
+    port_out(0x1ce, 3, 2), port_out(0x1cf, 8, 2), port_out(0x1ce, 4, 2),
+        port_out(0x1cf, gen_chance(g, 60) ? 0xc1 : 0, 2);
+    port_out(0x21, gen_random(g) & 0xf8, 1), port_out(0xa1, gen_random(g), 1);
+}
+
+/* Code is in the VGA's window, too; some of the pages that tables show are the VGA's. */
+static void board_fill(InsnGen *g, u8 *ram)
+{
+    for (u32 at = 0; at < CODE_BYTES; at += 4)
+        phys_write(vm.phys, 0xa0000 + CODE + at, load32(ram + CODE + at), 4);
+    for (u32 n = 0; n < 40; n++) {
+        u32 pa = gen_chance(g, 70) ? 0xa0000 + gen_below(g, 32) * PAGE_BYTES
+                                   : 0xe0000000 + gen_below(g, 64) * PAGE_BYTES;
+        store32(ram + PAGE_TABLES + 4 * gen_below(g, 64), pa | 7);
+    }
+}
+
+static void board_aim(InsnGen *g, Vcpu *c)
+{
+    static const u32 data[] = {0xa0000, 0xa8000, 0xb0000, 0xb8000, 0xe0000000, 0xc0000};
+    if (gen_chance(g, 40))
+        for (int s = 0; s < SEG_COUNT; s++)
+            if (s != CS && s != SS && gen_chance(g, 60)) c->seg[s].base = data[gen_below(g, ARRAY_LEN(data))];
+    if (gen_chance(g, 40)) c->seg[CS].base = 0xa0000;
+}
+
+static void board_service(void *ctx)
+{
+    (void)ctx;
+    machine_service(board);
+}
+
+/* A reset, and code at once where the firmware would be; now and then the end of the round. */
+static bool board_reset(void *ctx)
+{
+    static u32 resets;
+    (void)ctx;
+    machine_reset(board);
+    cpu_reset(&vm.c);
+    vm.c.seg[CS].base = resets++ % 2 ? 0 : 0xa0000;
+    vm.c.eip = CODE + resets % CODE_BYTES;
+    return resets % 8;
+}
+
+static void board_run(void)
+{
+    const RunHooks hooks = {.ctx = &vm.c, .service = board_service, .idle = vm_idle, .reset = board_reset};
+    vm.c.halted = 0;
+    vm.c.stop_reason = STOP_NONE;
+    cpu_run(&vm.c, &hooks);
+}
+
+/* --- what the guest consists of -------------------------------------------------------------------------- */
 
 static void fill_code(InsnGen *g, u8 *ram)
 {
@@ -70,6 +211,12 @@ static void fill_code(InsnGen *g, u8 *ram)
         Insn i;
         u8 b[INSN_GEN_MAX];
         unsigned n = gen_chance(g, 3) ? (gen_random(g) & 7) + 1 : insn_gen_any(g, b, &i);
+        if (board && gen_chance(g, 20)) {
+            n = port_access(g, b);
+            memcpy(ram + at, b, n);
+            at += n;
+            continue;
+        }
         if (n > 8 || gen_chance(g, 97))
             memcpy(ram + at, b, n);
         else
@@ -140,13 +287,19 @@ static void one_round(u64 seed)
     Vcpu *c = &vm.c;
     g.mode = (DecodeMode){.code32 = (u8)gen_chance(&g, 60), .protected_mode = true, .features = ~0u};
     atomic_fetch_and(&c->attention, ~(u32)(ATT_STOP | ATT_RESET));
+    if (board) board_prepare(&g);
     fill_code(&g, vm.phys->ram);
     fill_tables(&g, vm.phys->ram);
     fill_pages(&g, vm.phys->ram);
+    if (board) board_fill(&g, vm.phys->ram);
     phys_written(vm.phys, 0, 0x100000);
     random_mode(&g, c);
+    if (board) board_aim(&g, c);
     c->engine->paging_changed(c->engine->ctx, c, EV_CR0 | EV_CR3 | EV_CR4);
-    vm_run(&vm);
+    if (board)
+        board_run();
+    else
+        vm_run(&vm);
 }
 
 int main(int argc, char **argv)
@@ -155,7 +308,10 @@ int main(int argc, char **argv)
     u64 rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000,
         seed = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
     pthread_t dog;
+    if (argc > 4) board_start();
     vm_start(&vm, translate);
+    if (board)
+        vm.c.intr_ack = machine_intr_ack, vm.c.ferr = machine_ferr, vm.c.intr_ctx = vm.c.ferr_ctx = board;
     pthread_create(&dog, NULL, watchdog, NULL);
     for (u64 n = 0; !rounds || n < rounds; n++) {
         atomic_store(&round_now, n + 1);
@@ -163,6 +319,11 @@ int main(int argc, char **argv)
         one_round(seed + n);
     }
     printf("%llu passed, 0 failed\n", (unsigned long long)rounds);
-    vm_end(&vm);
+    if (board) {
+        if (vm.xlat) xlat_free(vm.xlat);
+        machine_free(board);
+    } else {
+        vm_end(&vm);
+    }
     return 0;
 }

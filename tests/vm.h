@@ -25,11 +25,12 @@ static inline void vm_flat32(Vcpu *c)
     c->gpr[ESP] = 0x80000;
 }
 
+/* With a bus and memory of its own, unless they are there already. */
 static inline void vm_start(Vm *v, bool translate)
 {
     const char *why = "";
-    v->bus = bus_new();
-    v->phys = phys_new(v->bus, 16 << 20);
+    if (!v->bus) v->bus = bus_new();
+    if (!v->phys) v->phys = phys_new(v->bus, 16 << 20);
     cpu_init(&v->c, cpu_model_find("max"), v->bus, v->phys);
     v->xlat = NULL;
     vm_flat32(&v->c);
