@@ -46,8 +46,8 @@ post_gdt:
 post_gdtr: .word 39
         .long   0xf0000 + post_gdt
 
-/* Real mode again, with the stack of POST (SS = 0): registers, target and return address lie on it. */
-thunk_real:
+/* From 16-bit protected mode to real mode; DS, ES, FS, GS and SS have its limits, and selectors that are to be replaced. */
+        .macro  real_mode
         movw    $DATA16, %ax
         movw    %ax, %ss
         movw    %ax, %ds
@@ -59,6 +59,11 @@ thunk_real:
         movl    %eax, %cr0
         ljmpw   $0xf000, $1f
 1:      lidtl   %cs:real_idt
+        .endm
+
+/* Real mode again, with the stack of POST (SS = 0): registers, target and return address lie on it. */
+thunk_real:
+        real_mode
         xorw    %ax, %ax
         movw    %ax, %ss
         regs_load_and_go
@@ -79,17 +84,7 @@ thunk_back:
 
 /* resume - 40:67, with the interrupt controllers as they are (BL = 5: after an EOI). */
 resume_real:
-        movw    $DATA16, %ax
-        movw    %ax, %ss
-        movw    %ax, %ds
-        movw    %ax, %es
-        movw    %ax, %fs
-        movw    %ax, %gs
-        movl    %cr0, %eax
-        andb    $0xfe, %al
-        movl    %eax, %cr0
-        ljmpw   $0xf000, $1f
-1:      lidtl   %cs:real_idt
+        real_mode
         movw    $BDA_SEG, %ax
         movw    %ax, %ds
         xorw    %ax, %ax
