@@ -43,6 +43,14 @@ def ask(g, keys, answer):
     g.wait_text(r"(^|\n)" + answer + r"\n*$", 20)
 
 
+def calibrated(g):
+    """Rounds of a loop in a millisecond, as the guest sees it; 65535: too many for it."""
+    before = len(re.findall("millisecond is", "\n".join(g.lines())))
+    g.type("d")
+    text = g.wait_text(r"(?s)(.*a millisecond is ....){%d}\n" % (before + 1)).group(0)
+    return int(text.strip()[-4:], 16)
+
+
 def prompt_is_idle():
     with Guest(ring3, "-fda", floppy, "-snapshot", *options, serial=False) as g:
         g.wait_text(READY)
@@ -51,10 +59,16 @@ def prompt_is_idle():
         n = int(g.wait_text(r"computed (\d{8})").group(1))
         check(n > 10 * 18 * 40, "a program that computes and looks for a key is halted: %d rounds in a second" % n)
         idle(g, "after that")
+        if "interp" not in options:
+            check(calibrated(g) == 0xffff, "this loop fits into 16 bits even at full speed")
         g.quit()
     with Guest(ring3, "-fda", floppy, "-snapshot", "-speed", "33", *options, serial=False) as g:
         g.wait_text(READY)
         idle(g, "33 MHz")
+        rounds = sorted(calibrated(g) for _ in range(6))
+        print("33 MHz: rounds in a millisecond", rounds, flush=True)
+        check(rounds[-1] < 33000, "a delay loop overflows at 33 MHz: %s" % rounds)
+        check(rounds[-2] > 0.9 * rounds[-1], "a delay loop at 33 MHz varies: %s" % rounds)
         g.quit()
 
 
@@ -90,10 +104,10 @@ def changed_diskettes():
             ask(g, "w3", "write status 03")
             check(byte_at(a) == b"1" * 512, "a write-protected diskette was written")
             g.keys("ctrl-alt-delete")
-            g.wait_text(r"Keys: w0-w9 r l c\n*$", 30) # nothing behind it: it was booted anew
+            g.wait_text(r"Keys: w0-w9 r l c d\n*$", 30) # nothing behind it: it was booted anew
             ask(g, "r", "read status 00 1")
             g.do("system_reset")
-            g.wait_text(r"Keys: w0-w9 r l c\n*$", 30)
+            g.wait_text(r"Keys: w0-w9 r l c d\n*$", 30)
             g.do("change floppy0 %s raw read-write" % a)
             g.type("l")
             ask(g, "w4", "write status (00|06)")

@@ -3,6 +3,8 @@
  *   w, then a digit   writes that digit all over the sector 40/1/9
  *   r                 reads the sector and says what it begins with
  *   l                 asks for the change line
+ *   d                 counts rounds of a loop in a tick, 55 ms, and divides by 55 as Turbo Pascal's Crt does for its Delay:
+ *                     on a fast processor the quotient does not fit into 16 bits (runtime error 200)
  *   c                 computes between polls of the keyboard for a second, and says how often it asked
  *
  * An answer is a line on the screen: what was done and the status of INT 13h. After an error the drive is reset.
@@ -83,10 +85,30 @@ static void compute(void)
     }
 }
 
+/* The vector of a divide error: pass over DIV CX, with FFFF as the quotient. */
+extern char divide_error;
+__asm__(".code16; divide_error: pushw %bp; movw %sp, %bp; addw $2, 2(%bp); popw %bp; movw $0xffff, %ax; "
+        "iretw; .code16gcc");
+
+static void calibrate(void)
+{
+    u32 n = 0, tick = BDA->ticks;
+    while (BDA->ticks == tick) sti_hlt();
+    tick = BDA->ticks;
+    while (BDA->ticks == tick) n++;
+    far32_set(0, 0, (u32)&divide_error);
+    u16 quotient = (u16)n, rest = (u16)(n >> 16);
+    if (rest >= 55) say("runtime error 200: ");
+    __asm__ volatile("divw %%cx" : "+a"(quotient), "+d"(rest) : "c"((u16)55) : "cc");
+    say("a millisecond is ");
+    say_byte((u8)(quotient >> 8));
+    say_byte((u8)quotient);
+}
+
 void bios_test(u32 drive_number)
 {
     (void)drive_number;
-    say("Keys: w0-w9 r l c\n");
+    say("Keys: w0-w9 r l c d\n");
     for (;;) {
         u8 k = key();
         if (k == 'w') {
@@ -101,6 +123,8 @@ void bios_test(u32 drive_number)
             Regs r = {.ax = 0x1600};
             int_call(0x13, &r);
             answer("line", r.ah);
+        } else if (k == 'd') {
+            calibrate();
         } else if (k == 'c') {
             compute();
         }
