@@ -21,6 +21,12 @@ static const char *const bay_names[DRIVE_COUNT] = {"floppy drive A",       "flop
 
 void drive_options_init(DriveOptions *o) { *o = (DriveOptions){.boot_order = "cad"}; }
 
+void drive_options_free(DriveOptions *o)
+{
+    for (int n = 0; n < DRIVE_COUNT; n++) free(o->drive[n].copy);
+    drive_options_init(o);
+}
+
 static bool take_bay(DriveOptions *o, DriveId id, const DriveSpec *s, Problem *p)
 {
     DriveSpec *to = &o->drive[id];
@@ -181,8 +187,13 @@ bool drive_option_drive(DriveOptions *o, const char *value, Problem *p)
     int bay = find_bay(o, &d, p);
     if (bay < 0) return false;
     d.spec.readonly |= d.spec.cdrom;
-    if (d.path[0]) d.spec.path = strdup(d.path);
-    return take_bay(o, (DriveId)bay, &d.spec, p);
+    if (d.path[0]) {
+        d.spec.path = d.spec.copy = strdup(d.path);
+        if (!d.spec.copy) return problem_set(p, "-drive: no memory");
+    }
+    if (take_bay(o, (DriveId)bay, &d.spec, p)) return true;
+    free(d.spec.copy);
+    return false;
 }
 
 /* --- -boot ----------------------------------------------------------------------------------------------- */
@@ -237,6 +248,9 @@ bool drives_open(const DriveOptions *o, Drive bays[DRIVE_COUNT], Problem *p)
     bays[DRIVE_FLOPPY_A].present = true;
     bays[DRIVE_IDE_2] = (Drive){.present = true, .cdrom = true};
     for (int n = 0; n < DRIVE_COUNT; n++)
-        if (o->drive[n].option && !drive_open(o, &o->drive[n], &bays[n], p)) return false;
+        if (o->drive[n].option && !drive_open(o, &o->drive[n], &bays[n], p)) {
+            while (n--) media_close(bays[n].medium);
+            return false;
+        }
     return true;
 }

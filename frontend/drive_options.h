@@ -7,6 +7,7 @@
 typedef struct DriveSpec {
     const char *option; /* that named it; NULL: nobody did */
     const char *path;   /* NULL: an empty drive */
+    char *copy;         /* the path's bytes, if it was taken out of a longer word; owned */
     bool cdrom, readonly, snapshot;
 } DriveSpec;
 
@@ -19,6 +20,7 @@ typedef struct DriveOptions {
 } DriveOptions;
 
 void drive_options_init(DriveOptions *o);
+void drive_options_free(DriveOptions *o);
 /* Each false: *p says what is wrong with the value. */
 bool drive_option_bay(DriveOptions *o, DriveId id, bool cdrom, const char *option, const char *path,
                       Problem *p);

@@ -118,17 +118,14 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
            start_machine(pc, o, &cfg, o->kernel ? boot : NULL, p);
 }
 
-int main(int argc, char **argv)
+static int run(const Options *o)
 {
     static Pc pc;
     static Boot boot;
-    Options o;
     Problem p;
-    OptionsResult r = options_parse(&o, argc, argv);
-    if (r != OPTIONS_RUN) return r == OPTIONS_BAD;
     hostio_block_signals();
     tty_guard();
-    if (!start(&pc, &o, &boot, &p)) {
+    if (!start(&pc, o, &boot, &p)) {
         display_stop();
         say("%s", p.text);
         return 1;
@@ -137,5 +134,14 @@ int main(int argc, char **argv)
     hostio_stop();
     if (trace_mask & TRACE_STATS) pc_print_stats(&pc);
     fflush(NULL);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    Options o;
+    OptionsResult r = options_parse(&o, argc, argv);
+    int code = r == OPTIONS_RUN ? run(&o) : r == OPTIONS_BAD;
+    drive_options_free(&o.drives);
     return code;
 }

@@ -2,6 +2,7 @@
 """bad_input.py RING3 PROBE - what a person may get wrong: at most 3 lines that name it, exit code 1, within a second."""
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -169,6 +170,44 @@ def drives():
     bad(k + ["-drive", "file=x,index=0", "-hda", "y"], "-hda", "-drive x")
 
 
+def starts_with_odd_images(folder):
+    """Odd sizes, more than fits a CD, and an image whose name goes away while it is used: nothing to complain about."""
+    odd = os.path.join(folder, "odd")
+    for option in "-hda", "-cdrom", "-fda":
+        for size in 1, 511, 2049, 737281, 1 << 43:
+            with open(odd, "wb") as f:
+                f.truncate(size)
+            vm = Vm([ring3, "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit", option, odd])
+            vm.expect_exit(7)
+            os.unlink(odd)
+    with open(odd, "wb") as f:
+        f.truncate(1 << 20)
+    vm = Vm([ring3, "-kernel", probe, "-append", "spin", "-serial", "stdio", "-hda", odd])
+    vm.expect("probe")
+    os.unlink(odd)
+    check(vm.process.poll() is None, "it ended when its image's name went away")
+    vm.kill()
+
+
+def somebody_else(folder):
+    """As a user who may not: root's own tests of permissions."""
+    public = tempfile.mkdtemp()
+    os.chmod(public, 0o755)
+    program, kernel, image = (os.path.join(public, n) for n in ("ring3", "probe", "image"))
+    shutil.copy(ring3, program), shutil.copy(probe, kernel)
+    with open(image, "wb") as f:
+        f.truncate(1 << 20)
+    try:
+        for mode, word in (0, "Permission denied"), (0o444, "readonly=on"):
+            os.chmod(image, mode)
+            p = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "-kernel", kernel, "-hda", image],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+            said = p.stderr.decode()
+            check(p.returncode == 1 and word in said and said.count("\n") == 1, "mode %o: %s: %s" % (mode, p.returncode, said))
+    finally:
+        shutil.rmtree(public)
+
+
 def images(folder):
     path = lambda name: os.path.join(folder, name)
     for name, size in ("disk", 1 << 20), ("void", 0):
@@ -181,7 +220,12 @@ def images(folder):
         bad(["-kernel", probe, option, path("void")], option, "void", "empty")
         bad(["-kernel", probe, option, path("pipe")], option, "pipe")
         bad(["-kernel", probe, option, "/dev/zero"], option, "/dev/zero")
-    if os.geteuid():
+    os.symlink(path("loop"), path("loop"))
+    bad(["-kernel", probe, "-hda", path("loop")], "-hda", "loop", "symbolic links")
+    starts_with_odd_images(folder)
+    if os.geteuid() == 0 and shutil.which("setpriv"):
+        somebody_else(folder)
+    elif os.geteuid():
         os.chmod(path("disk"), 0o400)
         bad(["-kernel", probe, "-hda", path("disk")], "-hda", "disk", "readonly=on")
         os.chmod(path("disk"), 0)

@@ -9,19 +9,50 @@ from vm import check, main
 ring3, floppy, *options = sys.argv[1:]
 
 
+def run(said, *drives, before=()):
+    """The process's end, and what the floppy said."""
+    command = [*before, ring3, "-m", "32", *drives, "-display", "none", "-serial", "null", "-debugcon", "file:" + said,
+               "-device", "isa-debug-exit,iobase=0x501,iosize=1", *options]
+    p = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=90)
+    return p, open(said, encoding="latin-1").read() if os.path.exists(said) else ""
+
+
 def bios_services():
     with tempfile.TemporaryDirectory() as place:
         disk, said = place + "/disk", place + "/said"
         with open(disk, "wb") as f:
             f.truncate(20 << 20)
-        command = [ring3, "-m", "32", "-fda", floppy, "-hda", disk, "-snapshot", "-display", "none", "-serial", "null",
-                   "-debugcon", "file:" + said, "-device", "isa-debug-exit,iobase=0x501,iosize=1"]
-        p = subprocess.run(command + options, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           timeout=90)
-        text = open(said, encoding="latin-1").read() if os.path.exists(said) else ""
+        p, text = run(said, "-fda", floppy, "-hda", disk, "-snapshot")
         failed = [line for line in text.splitlines() if line.startswith("FAIL")]
         check(not failed, "\n".join(failed))
         check("ALL PASSED" in text and p.returncode == 33, "it ended with %s and said\n%s%s" % (p.returncode, text[-1500:], p.stdout.decode()))
 
 
-main(bios_services)
+FULL = """
+mount -t tmpfs -o size=16k none "$1" && truncate -s 20M "$1/disk" || exit 77
+head -c 16384 /dev/zero >"$1/fill" 2>/dev/null
+shift
+exec "$@"
+"""
+
+
+def host_disk_full():
+    """The image is sparse and the host has no room for it: the guest gets a write error, and all else goes on."""
+    with tempfile.TemporaryDirectory() as place:
+        small, said = place + "/small", place + "/said"
+        os.mkdir(small)
+        p, text = run(said, "-drive", "if=floppy,snapshot=on,file=" + floppy, "-hda", small + "/disk",
+                      before=["unshare", "-rm", "sh", "-c", FULL, "sh", small])
+        if not text:
+            return # no mounts of one's own here
+        failed = [line for line in text.splitlines() if line.startswith("FAIL")]
+        check(p.returncode == 35 and failed and all(line.startswith("FAIL 13 4") for line in failed),
+              "it ended with %s and said\n%s%s" % (p.returncode, text[-1500:], p.stdout.decode()))
+
+
+def all_tests():
+    bios_services()
+    host_disk_full()
+
+
+main(all_tests)
