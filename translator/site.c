@@ -4,8 +4,8 @@
  * device, page table, code page, ROM) costs 10,000 cycles a time, so it is retranslated after its first or second trap:
  * to the user window, or to a callout that does the access in C. When the callout has found nothing but plain memory
  * 1,024 times in a row, the site is forgiven and goes back to the window (twice as patiently each time); one that sees
- * both user and supervisor pages is not. A direct-mapped table by physical address remembers; a collision forgets a
- * site, which then has to trap again.
+ * both user and supervisor pages is not. A direct-mapped table by physical address remembers, through flushes of
+ * the cache; a collision forgets a site, which then has to trap again.
  *
  * An instruction that small stores change over and over (a patched immediate) would have its block translated anew each
  * time. After the fourth its bytes are no part of the block any more: it becomes a callout that fetches and decodes,
@@ -82,5 +82,3 @@ void site_forgive(Xlat *x, u32 pa)
     s->traps = s->patches = 0;
     if (s->forgiven < FORGIVE_SHIFT_MAX) s->forgiven++;
 }
-
-void site_flush(Xlat *x) { memset(x->sites, 0, SITE_HASH * sizeof *x->sites); }

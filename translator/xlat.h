@@ -142,7 +142,6 @@ bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why);
 u32 site_patience(Xlat *x, u32 pa);
 void site_forgive(Xlat *x, u32 pa);
 void site_patched(Xlat *x, u32 pa); /* a small store changed the instruction at pa */
-void site_flush(Xlat *x);
 
 /* ---- trap.c ---- */
 typedef struct Trap { /* filled by the signal handler before EXIT_TRAP */
