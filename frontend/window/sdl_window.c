@@ -102,6 +102,7 @@ static void natural_size(void)
     u32 width = FIRST_WIDTH, height = FIRST_HEIGHT;
     if (w.picture) scale_natural_size(w.picture->width, w.picture->height, &width, &height);
     w.person_size = false;
+    if (SDL_GetWindowFlags(w.window) & SDL_WINDOW_MAXIMIZED) SDL_RestoreWindow(w.window);
     ask_size(width, height);
 }
 
@@ -358,8 +359,7 @@ static void on_window(const SDL_WindowEvent *e)
     switch (e->event) {
     case SDL_WINDOWEVENT_SIZE_CHANGED: w.stale = true; break;
     case SDL_WINDOWEVENT_RESIZED:
-        if (!w.full_screen && ((u32)e->data1 != w.asked_width || (u32)e->data2 != w.asked_height))
-            w.person_size = true;
+        if (!w.full_screen) w.person_size = (u32)e->data1 != w.asked_width || (u32)e->data2 != w.asked_height;
         break;
     case SDL_WINDOWEVENT_EXPOSED: w.stale = true; break;
     case SDL_WINDOWEVENT_HIDDEN:
