@@ -61,6 +61,7 @@ static void show_title(void)
              w.s->power_pressed        ? "power button pressed; close again to end ring3"
              : session_types_text(w.s) ? "typing the clipboard; Ctrl+Alt+V stops"
              : w.grabbed               ? "Ctrl+Alt+G releases the mouse"
+             : session_is_stopped(w.s) ? "Ctrl+Alt+P goes on"
                                        : "click to use the mouse, Ctrl+Alt+H for keys");
     if (!strcmp(title, w.title)) return;
     memcpy(w.title, title, sizeof title);

@@ -240,7 +240,7 @@ static void text_go_on(Session *s)
 static bool may_type(Session *s, u64 now_ns)
 {
     if (s->shared && atomic_load(&s->shared->keys_taken) == s->keys_sent) return true;
-    if (s->shared && atomic_load(&s->shared->status) & WINDOW_STOPPED) s->typed.sent_ns = now_ns;
+    if (session_is_stopped(s)) s->typed.sent_ns = now_ns;
     if (now_ns < s->typed.sent_ns + TYPING_PATIENCE_NS) return false;
     if (s->typed.is_text)
         fprintf(stderr, "ring3: the guest reads no keys; the rest of the text is not typed\n");
@@ -280,10 +280,14 @@ void session_follow_locks(Session *s, u8 before, u8 now)
 
 /* --- status ---------------------------------------------------------------------------------------------- */
 
+bool session_is_stopped(const Session *s)
+{
+    return s->shared && atomic_load(&s->shared->status) & WINDOW_STOPPED;
+}
+
 void session_describe(const Session *s, char *to, u32 bytes)
 {
-    u32 status = s->shared ? atomic_load(&s->shared->status) : 0;
     u32 mhz = s->shared ? atomic_load(&s->shared->speed_mhz) : 0;
     int n = mhz ? snprintf(to, bytes, " - %u MHz", mhz) : snprintf(to, bytes, "%s", "");
-    if (status & WINDOW_STOPPED) snprintf(to + n, bytes - (u32)n, " - paused");
+    if (session_is_stopped(s)) snprintf(to + n, bytes - (u32)n, " - paused");
 }

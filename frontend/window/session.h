@@ -56,6 +56,7 @@ u64 session_typing(Session *s, u64 now_ns);
 enum { LOCK_SCROLL = 1, LOCK_NUM = 2, LOCK_CAPS = 4 };
 void session_follow_locks(Session *s, u8 before, u8 now);
 
+bool session_is_stopped(const Session *s);
 /* ` - 33 MHz - paused`, or nothing. */
 void session_describe(const Session *s, char *to, u32 bytes);
 
