@@ -25,7 +25,10 @@ def medium(file):
     return os.path.join(folder, file)
 
 
-def boot(*args):
+def boot(*args, snapshot=True):
+    """Two tests may use a medium at once, and none changes it."""
+    if snapshot:
+        args += ("-snapshot",)
     return Guest(ring3, *args, *(["-bios", medium("seabios.bin")] if firmware else []))
 
 
@@ -103,7 +106,7 @@ def syslinux_floppy():
 
 
 def syslinux_disk():
-    with boot("-m", "256", "-snapshot", "-hda", medium("syslinux-hd.img")) as g:
+    with boot("-m", "256", "-hda", medium("syslinux-hd.img")) as g:
         g.wait_text(r"disk.*memtest.*reboot.*debian", 60)
         g.keys("down", "down", "ret")
         g.wait_serial(r"Linux version", 60)
@@ -183,7 +186,7 @@ def debian():
     with tempfile.TemporaryDirectory() as place:
         disk = place + "/disk.img"
         subprocess.run(["cp", "--sparse=always", image, disk], check=True)
-        with boot("-m", "512", "-hda", disk) as g:
+        with boot("-m", "512", "-hda", disk, snapshot=False) as g:
             g.wait_text(r"GNU GRUB", 60)
             log_in(g)
             run(g, "cat /dev/vcs1", r"LOGGED-IN /dev/tty1") # the screen's text, also when the kernel draws it

@@ -64,7 +64,7 @@ def walk(g, console):
 def test():
     with tempfile.TemporaryDirectory(prefix="ring3-video") as folder:
         console = folder + "/console"
-        with Guest(program, "-m", "32", "-fda", floppy, "-debugcon", "file:" + console, *options) as g:
+        with Guest(program, "-m", "32", "-fda", floppy, "-snapshot", "-debugcon", "file:" + console, *options) as g:
             found, failed = walk(g, console)
             g.quit()
     lines = ["%s %s" % picture for picture in found]
