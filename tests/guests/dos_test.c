@@ -5,7 +5,7 @@
  *   l                 asks for the change line
  *   d                 counts rounds of a loop in a tick, 55 ms, and divides by 55 as Turbo Pascal's Crt does for its Delay:
  *                     on a fast processor the quotient does not fit into 16 bits (runtime error 200)
- *   c                 computes between polls of the keyboard for a second, and says how often it asked
+ *   c                 computes for four seconds, asking for a key in between in the last three, and says how fast it still was
  *
  * An answer is a line on the screen: what was done and the status of INT 13h. After an error the drive is reset.
  */
@@ -69,20 +69,27 @@ static void answer(const char *what, u8 status)
     say_byte(status);
 }
 
-static void compute(void)
+static u32 rounds_in(u32 ticks, bool polls)
 {
-    u32 polls = 0, end = far32(0x40, 0x6c) + 18;
+    u32 n = 0, end = BDA->ticks + ticks;
     u16 k;
-    while ((int32_t)(end - far32(0x40, 0x6c)) > 0 && !asked(&k)) {
-        polls++;
-        for (volatile u32 i = 0; i < 4096; i++) {
+    while ((int32_t)(end - BDA->ticks) > 0 && !(polls && asked(&k))) {
+        n++;
+        for (volatile u32 i = 0; i < 20000; i++) {
         }
     }
+    return n;
+}
+
+static void compute(void)
+{
+    u32 alone = rounds_in(18, false), polling = rounds_in(54, true);
+    u32 percent = alone ? polling * 100 / 3 / alone : 0;
     say("computed ");
-    for (u32 n = 10000000, digit; n; n /= 10) {
-        digit = polls / n % 10;
-        put((char)('0' + digit));
-    }
+    put((char)('0' + percent / 100 % 10));
+    put((char)('0' + percent / 10 % 10));
+    put((char)('0' + percent % 10));
+    say(" %");
 }
 
 /* The vector of a divide error: pass over DIV CX, with FFFF as the quotient. */
