@@ -556,7 +556,7 @@ static const char *contradiction(const Options *o)
 {
     if (!o->kernel && o->initrd) return "-initrd: only with -kernel";
     if (!o->kernel && o->append) return "-append: only with -kernel";
-    if (o->kernel && o->bios) return "-bios: not with -kernel, which needs no firmware";
+    if (o->kernel && o->bios) return "-bios: not with -kernel, which comes with what firmware it needs";
     if (readers_of_stdin(o) > 1)
         return "stdio: given more than once to -serial and -monitor, and there is only one standard input";
     return NULL;
