@@ -1,10 +1,11 @@
 /* boot.c - what starts: the screen at the end of POST, the boot menu, INT 19h and INT 18h.
  *
  * The order is CMOS 3Dh (low nibble first) and 38h: 1 floppy, 2 disk, 3 CD. A boot sector must end in 55 AA, but a
- * floppy's need not if bit 0 of CMOS 38h is set. A kernel that ring3 loads itself comes before all of them. The
- * menu is offered when the board asks for it (-boot menu=on) or when F12 or Escape lies in the keyboard buffer.
+ * floppy's need not if bit 0 of CMOS 38h is set. Of several disks or CDs the first that has a boot sector is taken. A
+ * kernel that ring3 loads itself comes before all of them. The menu is offered when the board asks for it (-boot menu=on)
+ * or when F12 or Escape lies in the keyboard buffer.
  *
- * Not implemented: booting from a network card or a second disk other than by the menu.
+ * Not implemented: booting from a network card.
  */
 #include "bios16.h"
 
@@ -34,7 +35,7 @@ static u32 choices(Choice *c, bool show)
 {
     u32 n = 0;
     for (u8 i = 0; i < disks; i++) {
-        if (show) print("  %u  Disk %u: %s\n", n + 1, i, drive[disk_of[i]].model);
+        if (show) print("  %u  Disk %u: %s\n", n + 1, i + 1, drive[disk_of[i]].model);
         c[n++] = (Choice){BOOT_DISK, i};
     }
     for (u8 i = 0; i < cds; i++) {
@@ -143,12 +144,13 @@ static void try_cd(u8 index)
 
 static void try_choice(Choice c)
 {
+    static const char disk_name[][8] = {"disk", "disk 2", "disk 3", "disk 4"};
     switch (c.kind) {
     case BOOT_FLOPPY:
         if (floppies) try_sector(0, "floppy");
         break;
     case BOOT_DISK:
-        if (c.index < disks) try_sector((u8)(0x80 + c.index), "disk");
+        for (u8 i = c.index; i < disks; i++) try_sector((u8)(0x80 + i), disk_name[i]);
         break;
     case BOOT_CD:
         for (u8 i = c.index; i < cds; i++) try_cd(i);

@@ -56,16 +56,38 @@ static u8 image_read(u32 sector, u16 n, u16 seg, u16 off)
 
 /* --- booting --------------------------------------------------------------------------------------------- */
 
+/* The partition's end, or its beginning, has the same sector number in CHS (chs[0..2] as in the table) and as LBA. */
+static bool fits(const u8 *chs, u32 lba, u16 heads, u16 sectors)
+{
+    u32 cylinder = chs[2] | (chs[1] & 0xc0u) << 2;
+    return chs[0] < heads && (cylinder * heads + chs[0]) * sectors + (chs[1] & 0x3fu) - 1 == lba;
+}
+
+/* A disk image's geometry is where its first partition ends, as the specification has it, if that agrees with the LBA
+ * numbers there; today's tools end a partition anywhere, with one of the common geometries in mind. */
+static void disk_geometry(const u8 *entry)
+{
+    static const u16 common[][2] = {{255, 63}, {16, 63}, {128, 63}, {64, 63}, {32, 63}, {64, 32}};
+    u32 first = get32(entry + 8), end = first + get32(entry + 12);
+    cd.heads = (u16)(entry[5] + 1);
+    cd.sectors = entry[6] & 0x3f;
+    cd.cylinders = (u16)((entry[7] | (entry[6] & 0xc0) << 2) + 1);
+    if (fits(entry + 1, first, cd.heads, cd.sectors)) return;
+    for (unsigned i = 0; i < sizeof common / sizeof *common; i++) {
+        u16 heads = common[i][0], sectors = common[i][1];
+        if (!fits(entry + 1, first, heads, sectors) || !fits(entry + 5, end - 1, heads, sectors)) continue;
+        cd.heads = heads, cd.sectors = sectors;
+        return;
+    }
+}
+
 static void set_geometry(const u8 *mbr_entry)
 {
     static const u8 sectors[] = {0, 15, 18, 36};
-    if (cd.media < MEDIA_DISK) {
+    if (cd.media == MEDIA_DISK)
+        disk_geometry(mbr_entry);
+    else
         cd.cylinders = 80, cd.heads = 2, cd.sectors = sectors[cd.media];
-        return;
-    }
-    cd.heads = (u16)(mbr_entry[5] + 1); /* where the first partition ends */
-    cd.sectors = mbr_entry[6] & 0x3f;
-    cd.cylinders = (u16)((mbr_entry[7] | (mbr_entry[6] & 0xc0) << 2) + 1);
 }
 
 static bool read_catalog(const Drive *d, u8 *entry)
@@ -131,14 +153,16 @@ static u8 emulated_read(Regs *r, bool copy)
 
 static u8 emulated_parameters(Regs *r)
 {
-    static const u8 type[] = {0, 2, 4, 5, 0};
+    static const u8 type[] = {0, 2, 4, 5};
     extern const u8 diskette_table[];
     u16 last = (u16)(cd.cylinders - 1);
-    r->al = 0, r->bl = type[cd.media], r->bh = 0;
+    r->al = 0;
     r->ch = (u8)last, r->cl = (u8)(cd.sectors | (last >> 2 & 0xc0));
     r->dh = (u8)(cd.heads - 1);
     r->dl = cd.media == MEDIA_DISK ? BDA->disk_count : (u8)(floppies + 1);
-    if (cd.media != MEDIA_DISK) r->es = 0xf000, r->di = (u16)(u32)diskette_table;
+    if (cd.media == MEDIA_DISK) return OK; /* BX, ES and DI stay */
+    r->bx = type[cd.media];
+    r->es = 0xf000, r->di = (u16)(u32)diskette_table;
     return OK;
 }
 

@@ -116,6 +116,94 @@ def syslinux_disk():
         g.quit()
 
 
+def said(g, command, pattern):
+    """What a program of SYSLINUX's tells."""
+    g.type(command + "\n")
+    return g.wait_text(r"boot: " + re.escape(command) + r".*" + pattern, 30)
+
+
+def syslinux_tools():
+    """What the BIOS says of memory, disks, the board and the screen, as SYSLINUX's programs understand it."""
+    with boot("-m", "64", "-snapshot", "-hda", medium("tools-hd.img")) as g:
+        g.wait_text(r"EDD.*\nboot:", 60)
+        said(g, "meminfo.c32", r"DOS RAM: 639K.*INT 15 88: 0xfb00.*E801: 0x3c00.*0000000000100000x \w+ 0000000003fc0000x 1 .-. usable.*\nboot:")
+        said(g, "disk.c32", r"DISK 0x80:.*16 heads, 81 cylinders.*EDD version: 30.*81920 sectors.*PCI ATA.*type: ATA.*\nboot:")
+        g.type("vesainfo.c32\n")
+        g.wait_text(r"VBE version 3.0.*0x0101 0x009f +640 +480 +8.*0x0116", 30)
+        g.keys("ret", "ret")
+        g.wait_text(r"0x017c 0x009f +1280 +800 +15.*\nboot:", 30)
+        said(g, "cpuidtest.c32", r"Family += 6.*cmov.*\nboot:")
+        g.type("dmitest.c32\n")
+        g.wait_text(r"DMI 2\.4 present\..*dmi:", 30)
+        g.type("exit\n")
+        g.wait_text(r"dmi: exit.*boot:", 30)
+        g.type("hdt.c32\n")
+        g.wait_text(r"Hardware Detection Tool.*PCI Devices\( ?\d\).*Disks +\( 1\)", 30)
+        for name in "down", "down", "ret":
+            g.keys(name)
+        g.wait_text(r"e820|Bank|Memory.*MiB", 30)
+        g.quit()
+    with boot("-m", "64", "-snapshot", "-hda", medium("tools-hd.img")) as g:
+        g.wait_text(r"boot:", 60)
+        g.type("vesamenu.c32\n")
+        g.wait_picture(lambda w, h, p: (w, h) == (640, 480) and len({p[n : n + 3] for n in range(0, len(p), 3 * 97)}) > 100, "the menu", 30)
+        g.keys("esc")
+        g.quit()
+    with boot("-m", "64", "-snapshot", "-hda", medium("tools-hd.img")) as g:
+        g.wait_text(r"boot:", 60)
+        g.type("poweroff.c32")
+        g.monitor.sendall(b"sendkey ret\n")
+        g.expect_exit(0, 30)
+
+
+# --- El Torito: CDs that pretend to be a floppy, a disk -------------------------------------------------------------------------
+
+def eltorito():
+    with boot("-m", "32", "-cdrom", medium("eltorito-fd.iso")) as g:
+        g.wait_text(r"floppy.*memtest.*reboot", 60)
+        g.keys("ret")
+        g.wait_text(r"Memtest86\+ v\d", 60)
+        g.quit()
+    with boot("-m", "32", "-cdrom", medium("eltorito-hd.iso")) as g:
+        g.wait_text(r"SYSLINUX.*\nboot:", 60)
+        said(g, "ls.c32", r"vesamenu\.c32.*\nboot:")
+        g.quit()
+    # The machine's own disk is the second one now.
+    with boot("-m", "32", "-cdrom", medium("eltorito-hd.iso"), "-snapshot", "-hda", medium("syslinux-hd.img"), "-boot", "d") as g:
+        g.wait_text(r"SYSLINUX.*\nboot:", 60)
+        said(g, "disk.c32", r"DISK 0x81:.*131072 sectors.*\nboot:")
+        g.type("chain.c32 hd1\n")
+        g.wait_text(r"disk.*memtest.*reboot.*debian", 30)
+        g.quit()
+
+
+def boot_order():
+    """Once a CD, then the disk; a menu of all; the second disk when there is nothing on the first."""
+    floppy, disk, cd = medium("syslinux.img"), medium("tools-hd.img"), medium("grub.iso")
+    every = ["-m", "32", "-snapshot", "-fda", floppy, "-hda", disk, "-cdrom", cd]
+    with boot(*every, "-boot", "order=c,once=d") as g:
+        g.wait_text(r"GNU GRUB", 60)
+        g.keys("ctrl-alt-delete")
+        g.wait_text(r"EDD.*\nboot:", 60)
+        g.quit()
+    for n, what in enumerate((r"EDD.*\nboot:", r"GNU GRUB", r"floppy.*memtest"), 1):
+        with boot(*every, "-boot", "menu=on") as g:
+            g.wait_text(r"Press F12", 60)
+            g.keys("f12")
+            g.wait_text(r"Boot from:", 60)
+            g.keys(str(n))
+            g.wait_text(what, 60)
+            g.quit()
+    with tempfile.TemporaryDirectory() as place:
+        blank = place + "/blank"
+        with open(blank, "wb") as f:
+            f.truncate(130 << 30) # and LBA48
+        with boot("-m", "32", "-snapshot", "-hda", blank, "-hdb", disk) as g:
+            g.wait_text(r"EDD.*\nboot:", 60)
+            said(g, "disk.c32", r"272629760 sectors.*81920 sectors.*\nboot:")
+            g.quit()
+
+
 # --- iPXE -------------------------------------------------------------------------------------------------------------------
 
 def ipxe_kernel():

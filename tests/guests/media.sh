@@ -3,6 +3,8 @@
 #   memtest.iso                memtest86+'s own CD
 #   syslinux.img               1.44 MB floppy: SYSLINUX with a menu; memtest86+, reboot
 #   syslinux-hd.img            FAT16 hard disk: SYSLINUX; the Debian kernel with busybox, memtest86+
+#   eltorito-fd.iso            CD that pretends to be syslinux.img      eltorito-hd.iso   ... to be tools-hd.img
+#   tools-hd.img               FAT16 hard disk: SYSLINUX at its prompt, with all its programs
 #   grub.iso, grub.img         GRUB rescue CD and floppy         gnumach.iso   GNU Mach under GRUB
 #   ipxe.iso, ipxe.lkrn        iPXE                              seabios.bin   SeaBIOS, for -bios
 #   di-text.iso, di-gtk.iso    the Debian installer, booted by ISOLINUX
@@ -66,6 +68,26 @@ disk_syslinux() {
     mcopy -i "$new/$1@@1M" "$dir/vmlinuz" "$dir/initramfs.gz" ::
     syslinux --install --offset $((2048 * 512)) "$new/$1"
     dd if="$new/syslinux-common/usr/lib/syslinux/mbr/mbr.bin" of="$new/$1" conv=notrunc status=none
+}
+
+disk_tools() {
+    tools mkfs.fat mcopy syslinux sfdisk
+    package syslinux-common
+    truncate -s 40M "$new/$1"
+    echo '2048,,6,*' | sfdisk -q "$new/$1"
+    mkfs.fat -F 16 --offset 2048 "$new/$1" $((39 * 1024)) >/dev/null
+    printf 'PROMPT 1\nTIMEOUT 0\nLABEL list\n COM32 ls.c32\n' >"$new/syslinux.cfg"
+    mcopy -i "$new/$1@@1M" "$new/syslinux-common/$modules"/*.c32 "$new/syslinux.cfg" ::
+    syslinux --install --offset $((2048 * 512)) "$new/$1"
+    dd if="$new/syslinux-common/usr/lib/syslinux/mbr/mbr.bin" of="$new/$1" conv=notrunc status=none
+}
+eltorito() { # eltorito OUT IMAGE [-hard-disk-boot]
+    tools xorriso
+    [ -s "$dir/$2" ] || { make_one "$2"; mv "$new/$2" "$dir/$2"; }
+    mkdir "$new/cd"
+    cp "$dir/$2" "$new/cd/boot.img"
+    xorriso -as mkisofs -quiet -o "$new/$1" -b boot.img ${3-} -c boot.cat "$new/cd" 2>/dev/null
+    rm -r "$new/cd"
 }
 
 installer() { # installer OUT text|gtk
@@ -161,6 +183,9 @@ make_one() {
     memtest.iso) from_package memtest86+ '*ia32.iso' "$1" ;;
     syslinux.img) floppy_syslinux "$1" ;;
     syslinux-hd.img) disk_syslinux "$1" ;;
+    tools-hd.img) disk_tools "$1" ;;
+    eltorito-fd.iso) eltorito "$1" syslinux.img ;;
+    eltorito-hd.iso) eltorito "$1" tools-hd.img -hard-disk-boot ;;
     grub.iso) from_package grub-rescue-pc '*.iso' "$1" ;;
     grub.img) from_package grub-rescue-pc '*floppy.img' "$1" ;;
     gnumach.iso) mach "$1" ;;
