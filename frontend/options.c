@@ -214,6 +214,28 @@ static OptionsResult set_layout(Options *o, const char *value)
     return words_refuse(&w, "-k", value);
 }
 
+/* What there is only one of: said as in QEMU, it changes nothing. */
+static OptionsResult only(const char *option, const char *value, const char *possible)
+{
+    Words w;
+    if (!strcmp(value, possible)) return OPTIONS_RUN;
+    words_begin(&w, value);
+    words_offer(&w, possible);
+    return words_refuse(&w, option, value);
+}
+
+static OptionsResult set_machine(Options *o, const char *value)
+{
+    (void)o;
+    return only("-M", value, "pc");
+}
+
+static OptionsResult set_nic(Options *o, const char *value)
+{
+    (void)o;
+    return only("-nic", value, "none");
+}
+
 static OptionsResult set_vga(Options *o, const char *value)
 {
     Words w;
@@ -456,6 +478,10 @@ static const Option options[] = {
     {"k", "LAYOUT", set_layout,
      "keyboard of the guest for text that is typed: en-us (default), en-gb, de, fr"},
     {"nographic", NULL, set_nographic, "no window; serial port and monitor on the terminal (mon:stdio)"},
+    {"M", "pc", set_machine, "the machine: an i440FX/PIIX3 PC, the only one (also -machine)"},
+    {"machine", "pc", set_machine, NULL},
+    {"nic", "none", set_nic, "no network card, which there is not yet (also -net none)"},
+    {"net", "none", set_nic, NULL},
     {"vga", "std|none", set_vga, "the graphics card: VGA with Bochs VBE (default), or none"},
     {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
     {"accel", "translate|interp", set_accel, "how guest code runs (default translate)"},

@@ -105,6 +105,8 @@ def options():
     bad(k + ["-cpu", "pentum2"], "-cpu", "pentum2", "pentium2")
     bad(k + ["-cpu", "z80"], "-cpu", "z80")
     bad(k + ["-accel", "interpr"], "-accel", "interpr", "interp")
+    bad(k + ["-M", "q35"], "-M", "q35", "pc")
+    bad(k + ["-nic", "user"], "-nic", "user", "none")
     bad(k + ["-accel", "kvm"], "-accel", "kvm")
     bad(k + ["-serial", "stdoi"], "-serial", "stdoi", "stdio")
     bad(k + ["-serial", "file:/none/there"], "-serial", "/none/there")
