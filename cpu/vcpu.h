@@ -111,8 +111,9 @@ struct Vcpu {
     u32 eip;             /* of the current instruction while it executes */
     u32 eflags;
     u8 *poll;            /* dereferenced at polls; aimed at an unmapped page to stop translated code */
-    u64 ctx;             /* r12: context id << 32 (translator/context.c) */
-    u8 *win_user;        /* r13: base of the current user window */
+    u64 ctx;             /* r13: context id << 32 (translator/context.c) */
+    u8 *window;          /* r12: base of the current window */
+    u8 *win_user;        /* base of the user window */
     u64 *jump_cache;     /* jump_table, or jump_trap while translated code shall leave */
     void *host_rsp;      /* C stack while translated code runs */
     void *ret_rsp;       /* host return stack while C code runs */

@@ -70,7 +70,7 @@ Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget)
         return NULL;
     }
     for (unsigned i = 0; i < s->windows_max; i++) {
-        s->windows[i].base = s->arena + i * WINDOW_STRIDE;
+        s->windows[i].base = s->arena + WINDOW_GUARD + i * WINDOW_STRIDE;
         s->windows[i].id = s->next_id++;
         s->windows[i].stamp = 1;
     }
@@ -93,7 +93,7 @@ void shadow_free(Shadow *s)
     if (!s) return;
     if (s->phys->on_written_ctx == s) s->phys->on_written = NULL;
     if (s->phys->on_remap_ctx == s) s->phys->on_remap = NULL;
-    table_free(s->arena, s->windows_max * WINDOW_STRIDE);
+    table_free(s->arena, ARENA_BYTES(s->windows_max));
     table_free(s->windows, WINDOWS_MAX * sizeof *s->windows);
     table_free(s->slots, SLOTS_MAX * sizeof *s->slots);
     table_free(s->free_slots, SLOTS_MAX * sizeof *s->free_slots);
@@ -244,12 +244,11 @@ ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va,
     u64 offset = 0;
     Window *w = window_at(s, host_addr, &offset);
     CHECK(w, "fault at %p, outside the windows", host_addr);
-    if (w == &s->windows[WINDOW_TRAP]) w = s->u;
-    CHECK(window_active(s, w), "access through window %u, which is not in use", window_number(s, w));
     *va = (u32)offset;
     *walk = (Walk){0};
-    if (offset >> 32) return SHADOW_MMIO; /* the guard: an operand across 4 GiB */
-
+    if (offset >> 32) return SHADOW_WRAP;
+    if (w == &s->windows[WINDOW_TRAP]) w = s->u;
+    CHECK(window_active(s, w), "access through window %u, which is not in use", window_number(s, w));
     *walk = mmu_walk(s->phys, &s->pg, *va, (write ? WALK_WRITE : 0) | (s->user_ring ? WALK_USER : 0));
     ShadowResult r = SHADOW_PF;
     if (walk->ok && s->pg.on && walk->user != (w == s->u))

@@ -1,7 +1,7 @@
 /* shadow.h - the shadow page tables: windows of host address space in which translated code reaches guest
  * linear memory, kept coherent with the guest's page tables.
  *
- * A window is 4 GiB of host addresses (plus a guard): guest linear address va is the byte window + va. Its pages
+ * A window is 4 GiB of host addresses between two guards of 2 GiB: guest linear address va is the byte window + va. Its pages
  * are mmap'ed from the memfd of guest RAM with the rights that the guest's tables grant, one shadow entry each.
  * What is not mapped raises SIGSEGV; the translator's handler calls shadow_fault().
  *
@@ -48,8 +48,8 @@ void shadow_free(Shadow *s);
 
 /* What translated code runs with. Any shadow_ call may change it; reload registers from it afterwards. */
 typedef struct ShadowView {
-    u8 *current; /* gs base: P, U (ring 3) or K (rings 0-2) */
-    u8 *user;    /* r13: U of the active address space (P when paging is off); may be a trap area while queued
+    u8 *current; /* P, U (ring 3) or K (rings 0-2) */
+    u8 *user;    /* U of the active address space (P when paging is off); may be a trap area while queued
                     downgrades wait: the first access faults, shadow_fault applies them */
     u32 space;  /* identity of (address space, its executable-mapping generation); never reused within 2^32 */
     u32 shared; /* the same for what all address spaces share (K, P) */
@@ -71,6 +71,7 @@ typedef enum ShadowResult {
     SHADOW_ROM,     /* allowed write to ROM */
     SHADOW_USER,    /* rings 0-2, window K: it is a user page; go through view.user */
     SHADOW_SUPER,   /* rings 0-2, via view.user: it is a supervisor page; go through view.current */
+    SHADOW_WRAP,    /* outside of the window: an operand across 4 GiB, or an address whose 64-bit sum is not its 32-bit one */
 } ShadowResult;
 /* shadow_fault - an access of translated code at `host_addr` (inside a window of this Shadow) trapped. Finds va
  * and window, walks, maps (a run of contiguous accessed pages where that is cheap) or says why not. */

@@ -45,7 +45,11 @@ enum {
     WINDOW_U, /* the first of them */
 };
 #define NO_PT         ~0u
-#define WINDOW_STRIDE ((1ull << 32) + (2u << 20)) /* 4 GiB and the guard */
+/* Before and behind each window lie 2 GiB of nothing, for displacements; neighbours share them. The rest is for operands
+ * that lie across the end. */
+#define WINDOW_GUARD  (2ull << 30)
+#define WINDOW_STRIDE ((1ull << 32) + WINDOW_GUARD + (2u << 20))
+#define ARENA_BYTES(windows) ((windows) * WINDOW_STRIDE + WINDOW_GUARD)
 
 typedef struct Slot {
     u32 entry[SLOT_PAGES];
@@ -117,6 +121,7 @@ bool windows_reserve(Shadow *s);
 void window_map(Shadow *s, Window *w, u32 page, u32 n, u32 entry, bool populate);
 void window_pend(Window *w, u32 first, u32 last);
 void window_flush(Shadow *s, Window *w);
+/* The window at host_addr, and *offset from its base (4 GiB or more: a guard); NULL: none. */
 Window *window_at(const Shadow *s, const void *host_addr, u64 *offset);
 
 /* slot.c */

@@ -1,7 +1,7 @@
 /* window.c - the host side of the shadow: mmap, mprotect, and what they cost in VMAs.
  *
  * All windows lie in one reservation, a stride of 4 GiB and a guard apart, so a faulting address gives its
- * window by division. An unmapped page is anonymous PROT_NONE memory: neighbours of that kind are one VMA.
+ * window by division (one in a guard does not say which of its neighbours was meant). An unmapped page is anonymous PROT_NONE memory: neighbours of that kind are one VMA.
  *
  * Downgrades are pending ranges first. The entries say what to take away (SE_DROP, SE_RO); the flush merges
  * them into the fewest system calls: dropped pages may be joined across pages that were never mapped. A window
@@ -23,7 +23,7 @@ bool windows_reserve(Shadow *s)
 {
     for (unsigned n = WINDOWS_MAX; n > WINDOW_U; n /= 2) {
         void *at =
-            mmap(NULL, n * WINDOW_STRIDE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            mmap(NULL, ARENA_BYTES(n), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at == MAP_FAILED) continue;
         s->arena = at;
         s->windows_max = n;
@@ -35,9 +35,10 @@ bool windows_reserve(Shadow *s)
 Window *window_at(const Shadow *s, const void *host_addr, u64 *offset)
 {
     u64 delta = (u64)((uintptr_t)host_addr - (uintptr_t)s->arena);
-    if (delta >= s->windows_max * WINDOW_STRIDE) return NULL;
-    *offset = delta % WINDOW_STRIDE;
-    return &s->windows[delta / WINDOW_STRIDE];
+    if (delta >= ARENA_BYTES(s->windows_max)) return NULL;
+    unsigned n = (unsigned)(delta / WINDOW_STRIDE);
+    *offset = delta % WINDOW_STRIDE - WINDOW_GUARD;
+    return &s->windows[n < s->windows_max ? n : n - 1];
 }
 
 /* --- VMA count ------------------------------------------------------------------------------------------- */

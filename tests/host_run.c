@@ -1,18 +1,16 @@
-/* host_run.c - see host_run.h. One world runs at a time; GS belongs to it. */
+/* host_run.c - see host_run.h. One world runs at a time. */
 #define _GNU_SOURCE /* REG_RIP */
 #include "tests/host_run.h"
 
-#include <asm/prctl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 enum { RAM_BYTES = 4 << 20, PD_PA = 0x1000, PT_PA = 0x2000, DATA_PA = 0x100000 };
-static const size_t window_bytes = ((size_t)4 << 30) + (2 << 20);
+static const size_t window_bytes = (size_t)4 << 30, guard_bytes = (size_t)2 << 30;
 
 bool world_page_missing(const World *w, unsigned page) { return w->holes && (page % 7 == 5 || page >= 36); }
 bool world_page_readonly(const World *w, unsigned page) { return w->holes && page % 11 == 3; }
@@ -38,12 +36,13 @@ World *world_new(bool holes)
     w->phys = phys_new(w->bus, RAM_BYTES);
     w->data = w->phys->ram + DATA_PA;
     store32(w->phys->ram + PD_PA, PT_PA | 0x63);
-    w->window = mmap(NULL, window_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    u8 *arena = mmap(NULL, window_bytes + 2 * guard_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    w->window = arena + guard_bytes;
     void *near =
         (void *)(((uintptr_t)world_new & ~(uintptr_t)0xfff) + (64 << 20)); /* as the cache: within 2 GiB */
     w->code =
         mmap(near, WORLD_CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(w->window != MAP_FAILED && w->code != MAP_FAILED, "no memory for a test world");
+    CHECK(arena != MAP_FAILED && w->code != MAP_FAILED, "no memory for a test world");
     for (unsigned n = 0; n < WORLD_LINEAR_PAGES; n++) map_page(w, n);
     w->code[0] = 0xc3; /* ret: where a fault continues */
     return w;
@@ -51,7 +50,7 @@ World *world_new(bool holes)
 
 void world_free(World *w)
 {
-    munmap(w->window, window_bytes);
+    munmap(w->window - guard_bytes, window_bytes + 2 * guard_bytes);
     munmap(w->code, WORLD_CODE_BYTES);
     phys_free(w->phys);
     bus_free(w->bus);
@@ -64,7 +63,7 @@ void world_attach(World *w, Vcpu *c)
     c->phys = w->phys;
     c->cr0 |= CR0_PG | CR0_WP;
     c->cr3 = PD_PA;
-    c->win_user = w->window;
+    c->window = c->win_user = w->window;
 }
 
 /* --- faults --- */
@@ -74,7 +73,10 @@ static HostResult *result;
 
 static HostOutcome outcome_of(int sig, u64 trap, u64 va)
 {
-    if (sig == SIGSEGV) return trap == EX_PF && va < window_bytes ? HOST_SEGV : HOST_GP;
+    bool memory = sig == SIGSEGV && trap == EX_PF;
+    if (memory && va < window_bytes) return HOST_SEGV;
+    if (memory && va + guard_bytes < window_bytes + 2 * guard_bytes) return HOST_WRAP;
+    if (sig == SIGSEGV) return HOST_GP;
     return sig == SIGFPE ? HOST_FPE : HOST_OTHER;
 }
 
@@ -115,9 +117,9 @@ __attribute__((used)) static void host_enter_asm(void)
         "host_enter:\n"
         "push %%rbx; push %%rbp; push %%r12; push %%r13; push %%r14; push %%r15; push %%rdx\n"
         "mov %%rdi, %%r15\n"
-        "mov %c[user](%%r15), %%r13\n"
+        "mov %c[window](%%r15), %%r12\n"
         "mov %%rsi, %c[bottom](%%r15)\n"
-        "mov $0x1234567800000000, %%r12\n"
+        "mov $0x1234567800000000, %%r13\n"
         "mov %c[flags](%%r15), %%eax\n"
         "and $0xcd5, %%eax; or $0x202, %%eax; push %%rax; popfq\n"
         "mov 0(%%r15), %%eax; mov 4(%%r15), %%ecx; mov 8(%%r15), %%edx; mov 12(%%r15), %%ebx\n"
@@ -133,7 +135,7 @@ __attribute__((used)) static void host_enter_asm(void)
         "ret\n"
         ".popsection\n"
         :
-        : [user] "i"(offsetof(Vcpu, win_user)), [bottom] "i"(offsetof(Vcpu, ret_bottom)),
+        : [window] "i"(offsetof(Vcpu, window)), [bottom] "i"(offsetof(Vcpu, ret_bottom)),
           [flags] "i"(offsetof(Vcpu, eflags)));
 }
 
@@ -149,7 +151,6 @@ void host_run(World *w, Vcpu *c, const u8 *code, bool fpu, HostResult *r)
 {
     u64 out[17];
     if (running != w) signals_install();
-    if (running != w) syscall(SYS_arch_prctl, ARCH_SET_GS, w->window);
     running = w;
     result = r;
     *r = (HostResult){.outcome = HOST_DONE};

@@ -22,6 +22,7 @@ enum {
 typedef enum HostOutcome {
     HOST_DONE,  /* came to the end */
     HOST_SEGV,  /* memory fault at fault_va (an address in the window), fault_write */
+    HOST_WRAP,  /* memory fault outside of the 4 GiB, in a guard of the window */
     HOST_GP,    /* misaligned 16-byte operand, bad MXCSR; or a trap outside of the window: limit check */
     HOST_FPE,   /* divide error or unmasked floating-point exception */
     HOST_OTHER, /* any other signal */

@@ -7,14 +7,7 @@
  * reused; those of dead address spaces just stop matching. Rings 0-2 run from what all address spaces share (Shadow
  * view.shared), so that a process switch keeps the kernel's context.
  */
-#define _GNU_SOURCE
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "translator/xlat.h"
-
-unsigned long getauxval(unsigned long type); /* <sys/auxv.h> brings ELF's PF_W, which is ours in walk.h */
-enum { AUX_HWCAP2 = 26 };
 
 static unsigned limit_form(const Segment *s)
 {
@@ -113,19 +106,6 @@ static u32 context_id(Xlat *x, u32 space, ModeKey mode, u32 cs_base)
     return e->id;
 }
 
-/* One instruction where the kernel announces it (Linux 5.9, FSGSBASE), else a system call. An unannounced wrgsbase would
- * be lost at the host's next context switch. */
-static inline void write_gs_base(u8 *p)
-{
-    enum { ARCH_SET_GS_ = 0x1001 };
-    static int announced = -1;
-    if (announced < 0) announced = getauxval(AUX_HWCAP2) >> 1 & 1;
-    if (announced)
-        __asm__ volatile("wrgsbase %0" : : "r"(p));
-    else
-        syscall(SYS_arch_prctl, ARCH_SET_GS_, p);
-}
-
 /* The return stack of the ring class, emptied if it was filled in another context. */
 static void select_returns(Xlat *x, u32 id)
 {
@@ -164,7 +144,7 @@ void context_set(Xlat *x, ModeKey mode)
     shadow_set_ring(x->shadow, user);
     const ShadowView *v = shadow_view(x->shadow);
     u32 space = user ? v->space : v->shared;
-    if (x->gs_now != v->current) write_gs_base(x->gs_now = v->current);
+    c->window = v->current;
     c->win_user = v->user;
     if (space == x->space && mode == x->mode && c->seg[CS].base == x->cs_base && c->ctx == x->ctx_now) return;
     x->ret[x->ret_now].ctx = (u32)(c->ctx >> 32);

@@ -1,8 +1,9 @@
 /* emit.c - host instruction writers: prefixes, REX, ModRM, SIB and displacements (SDM vol. 2, 2.1-2.2), jumps and
  * holes. Nothing here knows the guest, but for one rule: emit_op_guest is the only writer of instructions that
  * touch guest memory, and it CHECKs that they cannot leave the window:
- *   - gs: + address size 67: the 32-bit address wraps within the window;
- *   - [r13 + r64], r64 holding a zero-extended 32-bit address, no displacement;
+ *   - [r12 + r64 + disp]: one register that holds a zero-extended 32-bit number, and a displacement. Such an address is
+ *     at most 2 GiB before the window or behind it, which is where its guards are (mmu/window.c);
+ *   - [r9 + r64], r9 the user window's base, no displacement;
  *   - [r9 + r8] right after a look at the table of open bytes (operand.c).
  *
  * Not implemented: VEX but for rorx, shlx, sarx, shrx, mulx.
@@ -49,7 +50,7 @@ static u8 rex_of(HostOp op, int base_or_rm, int index)
     return (u8)((op.wide ? 8 : 0) | r << 2 | x << 1 | b);
 }
 
-bool host_op_needs_rex(HostOp op, HostMem m) { return rex_of(op, m.base, m.index) != 0; }
+bool host_op_needs_rex(HostOp op, HostMem m) { return m.window || rex_of(op, m.base, m.index) != 0; }
 
 static void put_opcode(Emit *e, HostOp op, u8 rex)
 {
@@ -101,17 +102,19 @@ void emit_op_mem(Emit *e, HostOp op, HostMem m)
     put_mem(e, op.reg, m);
 }
 
+/* The guest's linear address base + disp as a host operand. */
+static HostMem window_mem(HostMem m)
+{
+    CHECK(m.index == REG_NONE && !linear_wraps(m), "guest operand that is no window operand");
+    return (HostMem){.base = HOST_WINDOW, .index = m.base, .disp = m.disp};
+}
+
 void emit_op_guest(Emit *e, HostOp op, HostMem m)
 {
-    if (m.gs) {
-        emit_u8(e, 0x65);
-        emit_u8(e, 0x67);
-    } else {
-        bool open = m.base == R9 && m.index == R8 && e->open; /* by place_open, which looked */
-        CHECK((m.base == R13 || open) && m.disp == 0 && m.scale == 0 && m.index != REG_NONE,
-              "guest operand outside a window");
-    }
-    CHECK(m.base != RSP && m.base != R12 && m.base != R15 && (!m.gs || m.base != R13),
+    if (m.window) m = window_mem(m);
+    CHECK((m.base == HOST_WINDOW || (m.base == R9 && m.index != REG_NONE && m.disp == 0)) && m.scale == 0,
+          "guest operand outside a window");
+    CHECK(m.index == REG_NONE || (m.index != RSP && (m.index < R12 || m.index == HOST_ESP)),
           "guest address in a host register");
     emit_op_mem(e, op, m);
 }

@@ -3,16 +3,16 @@
  * Host registers in translated code:
  *   eax ecx edx ebx ebp esi edi   the guest's, zero-extended to 64 bits at every instruction boundary
  *   r14d                          guest ESP
- *   r15                           Vcpu           r12  context id << 32      r13  base of the user window
+ *   r15                           Vcpu
+ *   r12                           base of the current window
+ *   r13                           context id << 32
  *   r8-r11                        scratch within one guest instruction
- *   rsp                           host return stack (translator/chain.h); red zone not used
- *   gs base                       the current window
+ *   rsp                           host return stack (context.c); red zone not used
  *   EFLAGS OSZAPC, DF             the guest's, live: glue must not change flags (mov, lea, not, movzx, jrcxz,
  *                                 xchg, bswap; BMI2 rorx/shlx where the host has it)
  *
  * Emission is from decoded fields, through the functions here; no guest byte is copied blindly. Memory operands of
- * the guest take one of the MemForms; one function writes all gs: and r13 operands, and CHECKs prefix and address
- * size.
+ * the guest take one of the MemForms; one function writes them all, and CHECKs that they cannot leave the window.
  */
 #ifndef RING3_EMIT_H
 #define RING3_EMIT_H
@@ -37,6 +37,7 @@ enum { EMIT_MAX_INSN = 512 };
 enum { LOAD_TO_STORE = 0x3e };
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+enum { HOST_WINDOW = R12, HOST_CONTEXT = R13, HOST_ESP = R14, HOST_VCPU = R15 };
 
 /* What a block may assume of a segment register; part of its mode. */
 typedef enum SegForm {
@@ -49,8 +50,9 @@ typedef enum SegForm {
 
 /* Where the memory operand is reached. */
 typedef enum MemForm {
-    MEM_WINDOW, /* gs:[r32] */
-    MEM_USER,   /* [r13 + r64]: ring-0 access to a user page; r64 holds a zero-extended 32-bit address */
+    MEM_WINDOW, /* [r12 + r64 + disp]; r64 holds a zero-extended 32-bit number */
+    MEM_WRAP,   /* the same, its address first made 32 bits by lea: one that went around 4 GiB */
+    MEM_USER,   /* [r9 + r64], r9 = Vcpu.win_user: ring-0 access to a user page */
     MEM_OPEN,   /* unpaged: [r9 + r8], guest RAM itself, after a look whether all bytes are open */
 } MemForm;
 

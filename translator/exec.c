@@ -24,6 +24,7 @@ _Static_assert(offsetof(Vcpu, eip) == VCPU_EIP, "layout");
 _Static_assert(offsetof(Vcpu, eflags) == VCPU_EFLAGS, "layout");
 _Static_assert(offsetof(Vcpu, poll) == VCPU_POLL, "layout");
 _Static_assert(offsetof(Vcpu, ctx) == VCPU_CTX, "layout");
+_Static_assert(offsetof(Vcpu, window) == VCPU_WINDOW, "layout");
 _Static_assert(offsetof(Vcpu, win_user) == VCPU_WIN_USER, "layout");
 _Static_assert(offsetof(Vcpu, jump_cache) == VCPU_JUMP_CACHE, "layout");
 _Static_assert(offsetof(Vcpu, host_rsp) == VCPU_HOST_RSP, "layout");

@@ -3,7 +3,7 @@
  *
  * Links. A direct exit is a rel32 that points at its stub (which asks the dispatcher) until it is linked to the
  * target block. Within a page, same mode: the mapping cannot differ, so the link needs no check. Across pages in
- * ring 3: the link is valid in one context; the code before it compares r12 with a constant, which is written when
+ * ring 3: the link is valid in one context; the code before it compares r13 with a constant, which is written when
  * the link is made. Across pages in rings 0-2: links between shared pages are free and unlinked all at once when a
  * shared executable mapping ends.
  *
@@ -75,14 +75,14 @@ static Link *link_new(Tx *t, u8 *hole, u32 eip)
     return l;
 }
 
-/* mov r10,rcx; rcx = r12 + imm (0 if equal); jrcxz -> returned hole; mov rcx,r10. *imm: where the constant is. */
+/* mov r10,rcx; rcx = r13 + imm (0 if equal); jrcxz -> returned hole; mov rcx,r10. *imm: where the constant is. */
 static u8 *emit_ctx_compare(Tx *t, u8 **imm)
 {
     emit_mov_rr64(&t->e, R10, RCX);
     emit_mov_ri64(&t->e, RCX, 0x1122334455667788);
     *imm = t->e.at - 8;
     store64(*imm, 0);
-    emit_lea64_index(&t->e, RCX, RCX, R12, 0, 0);
+    emit_lea64_index(&t->e, RCX, RCX, HOST_CONTEXT, 0, 0);
     u8 *hit = emit_jrcxz_hole(&t->e);
     emit_mov_rr64(&t->e, RCX, R10);
     return hit;
@@ -122,7 +122,7 @@ static void emit_probe(Tx *t)
     emit_mov_rr64(&t->e, R10, RCX);
     emit_mov_rm64_index(&t->e, RCX, R11, R9, 3, 0);
     emit_lea64_index(&t->e, RCX, RCX, R8, 0, 0);
-    emit_lea64_index(&t->e, RCX, RCX, R12, 0, 0);
+    emit_lea64_index(&t->e, RCX, RCX, HOST_CONTEXT, 0, 0);
     u8 *hit = emit_jrcxz_hole(&t->e);
     emit_mov_rr64(&t->e, RCX, R10);
     emit_jmp(&t->e, xlat_exit_indirect);
@@ -246,7 +246,7 @@ static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
     if (!emit_load_target(t, i, form)) return false;
     if (needs_target_check(t, i)) emit_target_check(t, i);
     emit_mov_mr64(&t->e, R15, VCPU_SCRATCH, R8);
-    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, form == MEM_OPEN ? form : MEM_WINDOW)) return false;
+    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, form == MEM_USER ? MEM_WINDOW : form)) return false;
     emit_mov_rm32(&t->e, R8, R15, VCPU_SCRATCH);
     tail_new(t, emit_call_hole(&t->e), TAIL_PROBE);
     emit_landing(t, ret);

@@ -39,8 +39,8 @@
 
 /* The inverse; ends on the return stack. */
 .macro LOAD_GUEST
-        movq    VCPU_CTX(%r15), %r12
-        movq    VCPU_WIN_USER(%r15), %r13
+        movq    VCPU_WINDOW(%r15), %r12
+        movq    VCPU_CTX(%r15), %r13
         movl    VCPU_EFLAGS(%r15), %eax
         testl   $FLAG_D, %eax
         jz      9f
@@ -143,7 +143,7 @@ xlat_ret_miss:
 xlat_probe:
         movq    (%r11, %r9, 8), %rcx    /* traps when aimed at jump_trap */
         leaq    (%rcx, %r8), %rcx
-        leaq    (%rcx, %r12), %rcx      /* stored key is negated: 0 on a hit */
+        leaq    (%rcx, %r13), %rcx      /* stored key is negated: 0 on a hit */
         jrcxz   1f
         movq    %r10, %rcx
         jmp     xlat_exit_indirect
@@ -189,7 +189,7 @@ xlat_seg_load:
         seto    %al
         cmpl    SITE_SEL(%r9), %r8d
         jne     xlat_seg_miss
-        cmpq    SITE_CTX(%r9), %r12
+        cmpq    SITE_CTX(%r9), %r13
         jne     xlat_seg_miss
         movq    VCPU_GDTR(%r15), %r11
         cmpq    SITE_GDTR(%r9), %r11
@@ -197,7 +197,7 @@ xlat_seg_load:
         movl    SITE_VA(%r9), %r11d
         .globl  xlat_seg_peek
 xlat_seg_peek:
-        movq    %gs:(%r11d), %r11
+        movq    (%r12, %r11), %r11
         cmpq    SITE_DESC(%r9), %r11
         jne     xlat_seg_miss
         movl    SITE_REG(%r9), %r8d
@@ -207,13 +207,13 @@ xlat_seg_peek:
         movq    %r11, 8(%r15, %r8)
         addl    SITE_POP(%r9), %r14d
         movq    SITE_AFTER(%r9), %r11
-        cmpq    %r12, %r11
+        cmpq    %r13, %r11
         jne     1f
         FLAGS_BACK
         ret
         /* Another context: frames of this one must not be returned to. Vcpu.ctx says where we are; the rest of
          * the translator's notion of it follows in context_update(). */
-1:      movq    %r11, %r12
+1:      movq    %r11, %r13
         movq    %r11, VCPU_CTX(%r15)
         movq    VCPU_RET_BOTTOM(%r15), %rsp
         movl    SITE_NEXT(%r9), %r8d

@@ -9,15 +9,16 @@
 #define VCPU_EFLAGS     36
 #define VCPU_POLL       40
 #define VCPU_CTX        48
-#define VCPU_WIN_USER   56
-#define VCPU_JUMP_CACHE 64
-#define VCPU_HOST_RSP   72
-#define VCPU_RET_RSP    80
-#define VCPU_RET_BOTTOM 88
-#define VCPU_EXIT_ARG   96
-#define VCPU_SCRATCH    104
-#define VCPU_INSNS_XLAT 120
-#define VCPU_GDTR       276
+#define VCPU_WINDOW     56
+#define VCPU_WIN_USER   64
+#define VCPU_JUMP_CACHE 72
+#define VCPU_HOST_RSP   80
+#define VCPU_RET_RSP    88
+#define VCPU_RET_BOTTOM 96
+#define VCPU_EXIT_ARG   104
+#define VCPU_SCRATCH    112
+#define VCPU_INSNS_XLAT 128
+#define VCPU_GDTR       284
 
 /* SegSite (callout.h) */
 #define SITE_CTX        0

@@ -3,8 +3,9 @@
  * the access that follows finds the guest's registers and flags untouched.
  *
  * What an access costs on top of itself (instructions):
- *   flat, 32-bit address     0                     flat, 16-bit address      2 (lea, movzx)
- *   based                    1, or 2 with index    user page from ring 0     0 or 1
+ *   flat, one register       0                     flat, 16-bit address      2 (lea, movzx)
+ *   flat, index or scale     1 (lea)               user page from ring 0     1-2
+ *   based                    2, or 3 with index
  *   64 KiB, 16-bit address   3 and a check of 0 (bytes), 2 (wider); static displacements are checked here
  *   other limits             1-2 and a check of 7    next to code, unpaged      9
  *
@@ -17,6 +18,7 @@
 #include <sys/mman.h>
 
 #include "cpu/vcpu.h"
+#include "translator/layout.h"
 #include "translator/operand.h"
 
 const u16 operand_traits[O_COUNT] = {
@@ -94,6 +96,15 @@ static void put_lea(Emit *e, int dst, HostMem m)
         emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = (u8)dst}, m);
     else if (m.base != dst)
         emit_mov_rr32(e, dst, m.base);
+}
+
+/* Would base + disp, as 64 bits, probably lie outside of 4 GiB, though as 32 bits it does not? The windows' guards are wide
+ * enough for all that fits an operand; this is about how often they are hit. Kernels have their own addresses as
+ * displacements of small indices, stack frames have small negative ones. */
+bool linear_wraps(HostMem m)
+{
+    enum { FRAME = 64 << 10 };
+    return m.disp < (is_const(m) ? 0 : -FRAME);
 }
 
 /* As one register; a register that is the address already is used as it is. */
@@ -234,12 +245,15 @@ bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm 
     if (form == MEM_OPEN && !(m->unpaged && e->open)) return false;
     if (!place_linear(e, &ea, m, bytes)) return false;
     if (form == MEM_OPEN) return place_open(e, out, ea.at, bytes);
-    if (form == MEM_WINDOW) {
-        *out = ea.at;
-        out->gs = true;
-    } else {
-        *out = (HostMem){R13, in_reg(e, ea.at).base, 0, false, 0};
+    if (form == MEM_USER) {
+        ea.at = in_reg(e, ea.at);
+        emit_mov_rm64(e, R9, R15, VCPU_WIN_USER);
+        *out = (HostMem){.base = R9, .index = ea.at.base};
+        return true;
     }
+    bool plain = form == MEM_WINDOW && ea.at.index == REG_NONE && !linear_wraps(ea.at);
+    *out = plain ? ea.at : in_reg(e, ea.at);
+    out->window = true;
     return true;
 }
 

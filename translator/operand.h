@@ -9,11 +9,11 @@
 
 #include "translator/emit.h"
 
-/* A host memory operand. `gs`: guest memory through the window, 32-bit address; else 64-bit address. */
+/* A host memory operand. `window`: guest memory, base and disp are the guest's linear address (no index). */
 typedef struct HostMem {
     u8 base, index; /* host registers or REG_NONE */
     u8 scale;       /* index << scale */
-    bool gs;
+    bool window;
     s32 disp;
 } HostMem;
 
@@ -80,6 +80,7 @@ enum { LIMIT_PROBE_BYTES = 0x10000 };
  * scratch registers. false: no form. */
 bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes);
 bool operand_place(const Job *j, HostMem *out);
+bool linear_wraps(HostMem m);
 static inline HostMem mem_plus(HostMem m, s32 d)
 {
     m.disp = (s32)((u32)m.disp + (u32)d);

@@ -82,9 +82,8 @@ static bool emit_far_pointer(Tx *t, const Insn *i, int seg, MemForm form)
 
 bool real_seg_emit(Tx *t, const Insn *i)
 {
-    SiteForm site = site_form(t->x, t->pa);
-    MemForm form = site == SITE_USER ? MEM_USER : MEM_WINDOW;
-    if (site == SITE_CALLOUT) return false;
+    MemForm form;
+    if (!site_mem_form(t, &form) || form == MEM_OPEN) return false;
     switch (i->row->opcode) {
     case 0x8e: return emit_mov(t, i, form);
     case 0x07:

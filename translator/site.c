@@ -30,7 +30,8 @@ SiteForm site_form(Xlat *x, u32 pa)
 static SiteForm form_after(const struct Site *s, ShadowResult why)
 {
     if (s->form == SITE_PATCHED) return SITE_PATCHED;
-    if (why == SHADOW_USER && s->form == SITE_WINDOW) return SITE_USER;
+    if (why == SHADOW_WRAP && s->form == SITE_WINDOW) return SITE_WRAP;
+    if (why == SHADOW_USER && s->form <= SITE_WRAP) return SITE_USER;
     if (why == SHADOW_SUPER || why == SHADOW_USER) return SITE_CALLOUT; /* sees both kinds */
     return s->traps >= 2 ? SITE_CALLOUT : (SiteForm)s->form;
 }
@@ -42,7 +43,7 @@ bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why)
     if (s->pa != pa) *s = (struct Site){.pa = pa};
     if (s->form != SITE_WINDOW && b->sites < s->changed) return true;
     if (s->traps < 2) s->traps++;
-    if (why == SHADOW_SUPER || (why == SHADOW_USER && s->form != SITE_WINDOW)) s->mixed = true;
+    if (why == SHADOW_SUPER || (why == SHADOW_USER && s->form > SITE_WRAP)) s->mixed = true;
     SiteForm form = form_after(s, why);
     if (form == (SiteForm)s->form) return false;
     s->form = (u8)form;
@@ -70,7 +71,9 @@ bool site_mem_form(const Tx *t, MemForm *form)
 {
     SiteForm site = site_form(t->x, t->pa);
     if (unlikely(t->x->open_always) && t->m.unpaged && site == SITE_WINDOW) site = SITE_CALLOUT;
-    *form = site == SITE_USER ? MEM_USER : site == SITE_CALLOUT ? MEM_OPEN : MEM_WINDOW;
+    static const u8 forms[] = {
+        [SITE_WINDOW] = MEM_WINDOW, [SITE_WRAP] = MEM_WRAP, [SITE_USER] = MEM_USER, [SITE_CALLOUT] = MEM_OPEN};
+    *form = site < ARRAY_LEN(forms) ? (MemForm)forms[site] : MEM_WINDOW;
     return site != SITE_CALLOUT || (t->m.unpaged && t->e.open);
 }
 

@@ -90,7 +90,7 @@ static bool push_mem(const Job *j)
     if (!j->i->is_mem) return push_reg(j, j->i->rm);
     if (!operand_place_ea(j->e, &mem, operand_ea(j->i), j->m, j->form, bytes)) return false;
     emit_guest_load(j->e, R11, mem, bytes);
-    return emit_push_reg(j->e, R11, bytes, j->m, j->form == MEM_OPEN ? MEM_OPEN : MEM_WINDOW);
+    return emit_push_reg(j->e, R11, bytes, j->m, j->form == MEM_USER ? MEM_WINDOW : j->form);
 }
 
 /* POP SP and POP ESP: the value popped wins over the increment. */
@@ -163,10 +163,10 @@ static bool enter(const Job *j)
     return true;
 }
 
-/* The window form can take displacements; [r13 + r64] cannot. */
+/* The window form can take displacements. */
 static bool place_eight(const Job *j, HostMem *low, s32 delta)
 {
-    if (j->form != MEM_WINDOW) return false;
+    if (j->form > MEM_WRAP) return false;
     return emit_stack_place_at(j->e, low, R14, delta, 8u * j->i->opsize, j->m, j->form);
 }
 

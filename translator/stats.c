@@ -14,6 +14,7 @@ static const char *const shadow_words[] = {
     [SHADOW_ROM] = "writes to ROM",
     [SHADOW_USER] = "user pages from rings 0-2",
     [SHADOW_SUPER] = "supervisor pages by the user window",
+    [SHADOW_WRAP] = "addresses around 4 GiB",
 };
 static const char *const exit_words[] = {
     [EXIT_DISPATCH] = "callout ended the block", [EXIT_LINK] = "exit not linked",

@@ -54,12 +54,12 @@ static void emit_advance(const Str *s, int reg)
     emit_op_mem(&s->t->e, lea, (HostMem){.base = (u8)reg, .index = R10, .scale = s->log2});
 }
 
-static HostMem at(int reg) { return (HostMem){.base = (u8)reg, .index = REG_NONE, .gs = true}; }
+static HostMem at(int reg) { return (HostMem){.base = (u8)reg, .index = REG_NONE, .window = true}; }
 
 static bool place(const Str *s, HostMem *m, int reg)
 {
     Ea ea = {.at = at(reg), .ad16 = s->i->adsize == 2, .seg = reg == RDI ? ES : s->i->seg};
-    ea.at.gs = false;
+    ea.at.window = false;
     *m = at(reg);
     return s->plain || operand_place_ea(&s->t->e, m, ea, &s->t->m, s->form, s->bytes);
 }

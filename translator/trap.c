@@ -105,8 +105,10 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
     Walk w;
     bool write = r[REG_ERR] & 2 || *(const u8 *)r[REG_RIP] == LOAD_TO_STORE;
     ShadowResult res = shadow_fault(x->shadow, addr, write, &x->trap.va, &w);
-    x->c->win_user = shadow_view(x->shadow)->user;
-    r[REG_R13] = (greg_t)x->c->win_user;
+    const ShadowView *v = shadow_view(x->shadow);
+    if ((u8 *)r[REG_R9] == x->c->win_user) r[REG_R9] = (greg_t)v->user; /* MEM_USER */
+    x->c->window = v->current;
+    x->c->win_user = v->user;
     x->stats.traps[res]++;
     if (x->stats.trap_sites) count_trap(x, res, write);
     if (res == SHADOW_MAPPED && !goes_round(x, (const u8 *)r[REG_RIP])) return true;
@@ -135,9 +137,9 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
           sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (behind) {
-        greg_t r13 = r[REG_R13];
+        greg_t r9 = r[REG_R9]; /* C's */
         if (!memory_trap(x, r, si->si_addr)) r[REG_RIP] = (greg_t)behind;
-        r[REG_R13] = r13; /* C's */
+        r[REG_R9] = r9;
         return;
     }
     if (sig == SIGSEGV && memory_trap(x, r, si->si_addr)) return;

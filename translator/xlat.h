@@ -134,7 +134,7 @@ static inline u8 *cache_exec(const Cache *k, const u8 *rw) { return k->rx + (rw 
 static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx - k->rx); }
 
 /* ---- site.c: docs/TRANSLATOR.md, "Adaptive sites" ---- */
-typedef enum SiteForm { SITE_WINDOW = 0, SITE_USER, SITE_CALLOUT, SITE_PATCHED } SiteForm;
+typedef enum SiteForm { SITE_WINDOW = 0, SITE_WRAP, SITE_USER, SITE_CALLOUT, SITE_PATCHED } SiteForm;
 SiteForm site_form(Xlat *x, u32 pa);                         /* of the instruction at pa */
 /* An access of the instruction at pa, in block b, trapped with `why`; true: it wants another form than it has in b. */
 bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why);
@@ -269,7 +269,6 @@ struct Xlat {
     u32 space;            /* shadow space the context was made from */
     RetStack ret[2];      /* rings 0-2, ring 3 */
     int ret_now;
-    u8 *gs_now;
     Trap trap;
     const u8 *settled_hpc; /* where hidden faults came from last, and how many in a row */
     u32 settled;

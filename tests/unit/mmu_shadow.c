@@ -86,7 +86,7 @@ static void operand_across_4_gib_is_emulated(void **state)
     u32 v, image[1024] = {0};
     phys_add_rom(p, 0xfffff000, image, sizeof image);
     get(0xfffff000);
-    assert_int_equal(touch(false, 0xfffffffe, false, &v), SHADOW_MMIO);
+    assert_int_equal(touch(false, 0xfffffffe, false, &v), SHADOW_WRAP);
 }
 
 /* --- rights and A/D -------------------------------------------------------------------------------------- */
