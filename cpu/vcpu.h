@@ -113,7 +113,7 @@ struct Vcpu {
     u8 *poll;            /* dereferenced at polls; aimed at an unmapped page to stop translated code */
     u64 ctx;             /* r13: context id << 32 (translator/context.c) */
     u8 *window;          /* r12: base of the current window */
-    u8 *win_user;        /* base of the user window */
+    const void *table;   /* the table form of the current window (mmu/shadow.h) */
     u64 *jump_cache;     /* jump_table, or jump_trap while translated code shall leave */
     void *host_rsp;      /* C stack while translated code runs */
     void *ret_rsp;       /* host return stack while C code runs */
@@ -121,6 +121,12 @@ struct Vcpu {
     u64 exit_arg;        /* what an exit stub wants to tell the dispatcher */
     u64 scratch[2];      /* generated code's own spill slots, valid within one guest instruction */
     u64 insns_xlat;      /* retired in translated code; counted with -d stats only */
+    const void *user_table; /* the table form of user pages, for rings 0-2 */
+    u64 spill[2];        /* the table gates' own */
+    const u8 *code_map;  /* + host address of a byte of guest RAM: 1 if it may be written though code is near (translator/open.c) */
+    u64 table_uses;      /* counts down to the next sample of who uses the table form */
+    /* What the table does not know: the host address, or NULL if translated code is to be left (translator/form.c). */
+    u8 *(*table_slow)(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc);
     /* --- execution --- */
     u32 next_eip;        /* eip + length; branches overwrite it; becomes eip when the instruction ends */
     u8 cpl;              /* 0..3; 3 in V86, 0 in real mode */

@@ -247,19 +247,67 @@ static OptionsResult set_vga(Options *o, const char *value)
     return words_refuse(&w, "-vga", value);
 }
 
-static OptionsResult set_accel(Options *o, const char *value)
+/* form=FORM of -accel translate. */
+static OptionsResult set_form(Options *o, const char *value)
 {
-    static const char *const names[] = {[ACCEL_TRANSLATE] = "translate", [ACCEL_INTERP] = "interp"};
+    static const char *const names[] = {[FORM_AUTO] = "auto", [FORM_WINDOW] = "window", [FORM_TABLE] = "table"};
     Words w;
     words_begin(&w, value);
     for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
         if (!strcmp(value, names[n])) {
+            o->xlat.form = (FormPolicy)n;
+            return OPTIONS_RUN;
+        }
+        words_offer(&w, names[n]);
+    }
+    return words_refuse(&w, "-accel translate,form=", value);
+}
+
+/* cache=MIB, or QEMU's word for it. */
+static OptionsResult set_cache(Options *o, const char *value)
+{
+    const char *s = value;
+    u32 mib;
+    if (parse_number(&s, &mib) && !*s && mib >= XLAT_CACHE_MIN_MIB && mib <= XLAT_CACHE_MAX_MIB) {
+        o->xlat.cache_mib = mib;
+        return OPTIONS_RUN;
+    }
+    say("-accel translate,cache=%.80s: not a size; give %u to %u MiB", value, XLAT_CACHE_MIN_MIB, XLAT_CACHE_MAX_MIB);
+    return OPTIONS_BAD;
+}
+
+static OptionsResult set_accel_word(Options *o, const char *word)
+{
+    static const char *const names[] = {[ACCEL_TRANSLATE] = "translate", [ACCEL_INTERP] = "interp"};
+    Words w;
+    if (!strncmp(word, "form=", 5)) return set_form(o, word + 5);
+    if (!strncmp(word, "cache=", 6)) return set_cache(o, word + 6);
+    if (!strncmp(word, "tb-size=", 8)) return set_cache(o, word + 8);
+    words_begin(&w, word);
+    for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
+        if (!strcmp(word, names[n])) {
             o->accel = (Accel)n;
             return OPTIONS_RUN;
         }
         words_offer(&w, names[n]);
     }
-    return words_refuse(&w, "-accel", value);
+    words_offer(&w, "form=");
+    words_offer(&w, "cache=");
+    return words_refuse(&w, "-accel", word);
+}
+
+static OptionsResult set_accel(Options *o, const char *value)
+{
+    char word[80];
+    OptionsResult r = OPTIONS_RUN;
+    for (const char *at = value; r == OPTIONS_RUN; at++) {
+        size_t n = strcspn(at, ",");
+        snprintf(word, sizeof word, "%.*s", n < sizeof word ? (int)n : (int)sizeof word - 1, at);
+        r = set_accel_word(o, word);
+        at += n;
+        if (!*at) break;
+    }
+    return r;
 }
 
 static OptionsResult set_cpu(Options *o, const char *value)
@@ -484,7 +532,8 @@ static const Option options[] = {
     {"net", "none", set_nic, NULL},
     {"vga", "std|none", set_vga, "the graphics card: VGA with Bochs VBE (default), or none"},
     {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
-    {"accel", "translate|interp", set_accel, "how guest code runs (default translate)"},
+    {"accel", "translate|interp[,form=auto|window|table][,cache=MIB]", set_accel,
+     "how guest code runs (default translate), by which form it reaches memory, how large the code cache is"},
     {"cpu", "MODEL", set_cpu, "386, 486, pentium, ppro, pentium2, pentium3, max (default); help lists them"},
     {"speed", "MHZ|max", set_speed, "instructions in a microsecond, for old programs (default max)"},
     {"d", "WORD,...", set_d, "what to trace; help lists the words"},

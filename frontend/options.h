@@ -6,6 +6,7 @@
 #include "frontend/charspec.h"
 #include "frontend/display.h"
 #include "frontend/drive_options.h"
+#include "translator/xlat.h"
 
 typedef enum Accel { ACCEL_TRANSLATE, ACCEL_INTERP } Accel;
 
@@ -30,6 +31,7 @@ typedef struct Options {
     u32 speed_mhz; /* 0: max */
     bool nographic, no_reboot, no_vga;
     Accel accel;
+    XlatOptions xlat;
     const CpuModel *cpu;
     u32 trace_mask;
     const char *trace_path;

@@ -219,15 +219,15 @@ static void press_key(void *ctx, u8 key, bool down) { machine_key(((Pc *)ctx)->m
 
 /* --- life ------------------------------------------------------------------------------------------------ */
 
-static bool choose_engine(Pc *pc, Accel accel, Problem *p)
+static bool choose_engine(Pc *pc, const Options *o, Problem *p)
 {
     const char *why = "";
-    if (accel == ACCEL_INTERP) {
+    if (o->accel == ACCEL_INTERP) {
         pc->cpu.engine = &engine_interp;
         return true;
     }
     xlat_disasm = disasm_trace;
-    pc->engine = xlat_new(&pc->cpu, &why);
+    pc->engine = xlat_new(&pc->cpu, &o->xlat, &why);
     return pc->engine ? true : problem_set(p, "-accel translate: %s", why);
 }
 
@@ -265,7 +265,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     c->tsc_scale = &machine_clock(pc->machine)->scale;
     pc_set_speed(pc, o->speed_mhz);
     if (trace_mask & TRACE_STATS) c->row_hits = calloc(x86_row_count, sizeof *c->row_hits);
-    if (!choose_engine(pc, o->accel, p)) return false;
+    if (!choose_engine(pc, o, p)) return false;
     cpu_reset(c);
     return place(pc, p);
 }

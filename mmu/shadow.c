@@ -94,6 +94,7 @@ void shadow_free(Shadow *s)
     if (s->phys->on_written_ctx == s) s->phys->on_written = NULL;
     if (s->phys->on_remap_ctx == s) s->phys->on_remap = NULL;
     table_free(s->arena, ARENA_BYTES(s->windows_max));
+    tables_free(s, s->windows_max);
     table_free(s->windows, WINDOWS_MAX * sizeof *s->windows);
     table_free(s->slots, SLOTS_MAX * sizeof *s->slots);
     table_free(s->free_slots, SLOTS_MAX * sizeof *s->free_slots);
@@ -247,18 +248,72 @@ ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va,
     *va = (u32)offset;
     *walk = (Walk){0};
     if (offset >> 32) return SHADOW_WRAP;
-    if (w == &s->windows[WINDOW_TRAP]) w = s->u;
     CHECK(window_active(s, w), "access through window %u, which is not in use", window_number(s, w));
     *walk = mmu_walk(s->phys, &s->pg, *va, (write ? WALK_WRITE : 0) | (s->user_ring ? WALK_USER : 0));
     ShadowResult r = SHADOW_PF;
     if (walk->ok && s->pg.on && walk->user != (w == s->u))
-        r = walk->user ? SHADOW_USER : SHADOW_SUPER;
+        r = SHADOW_USER;
     else if (walk->ok)
         r = page_fill(s, w, *va, write, walk);
     if (w->pending_count) window_flush(s, w);
     space_settle(s);
     return r;
 }
+
+/* --- the table form -------------------------------------------------------------------------------------- */
+
+/* What entry i may have in the table, of what the access needs or more. */
+static u32 table_want(const Shadow *s, const Slot *sl, unsigned i, u32 want, bool write)
+{
+    u32 pfn = want >> PAGE_BITS;
+    if (want & SE_W) return SE_T | SE_TW;
+    bool code = write && s->phys->watch[pfn] == WATCH_CODE && s->phys->pages[pfn].kind == PAGE_RAM &&
+                s->hooks.code_opened && slot_guest_writes(s, sl, i) && s->hooks.code_opened(s->hooks.ctx, pfn);
+    return SE_T | (code ? SE_TC : 0);
+}
+
+/* An entry is of one physical page. Another one that is still mapped in the window, or hidden there, has to go first. */
+static void make_way(Shadow *s, Window *w, Slot *sl, unsigned i, u32 want)
+{
+    while (sl->entry[i] && (want ^ sl->entry[i]) >> PAGE_BITS) {
+        entry_unmap(s, sl, i);
+        window_flush(s, w);
+    }
+}
+
+static u8 *table_fill(Shadow *s, Window *w, u32 va, bool write, ShadowResult *why, const Walk *walk)
+{
+    u32 pfn = walk->pa >> PAGE_BITS;
+    unsigned i = va >> PAGE_BITS & (SLOT_PAGES - 1);
+    *why = SHADOW_MMIO;
+    if (s->phys->pages[pfn].kind == PAGE_NONE || (s->pg.on && !tables_in_ram(s, walk))) return NULL;
+    if (write && s->phys->watch[pfn]) trace_expire(s, pfn, w == s->u);
+    Slot *sl = slot_for(s, w, va, walk);
+    u32 want = slot_want(s, sl, i);
+    if (!want) return NULL; /* no A bit: its table is ROM */
+    make_way(s, w, sl, i, want);
+    u32 has = table_want(s, sl, i, want, write);
+    entry_set(s, sl, i, (sl->entry[i] & ~(u32)SE_TABLE) | (want & ~(u32)PAGE_MASK) | has);
+    table_follow(s, sl, i);
+    *why = s->phys->pages[pfn].kind == PAGE_ROM ? SHADOW_ROM : SHADOW_WATCHED; /* or CR0.WP = 0 through U */
+    return write && !(has & SE_TW) ? NULL : phys_hp(s->phys, walk->pa);
+}
+
+u8 *shadow_lookup(Shadow *s, u32 va, unsigned bytes, bool write, ShadowResult *why, Walk *walk)
+{
+    *walk = (Walk){0};
+    *why = SHADOW_STRADDLE;
+    if ((va & PAGE_MASK) + bytes > PAGE_BYTES) return NULL;
+    *walk = mmu_walk(s->phys, &s->pg, va, (write ? WALK_WRITE : 0) | (s->user_ring ? WALK_USER : 0));
+    *why = SHADOW_PF;
+    if (!walk->ok) return NULL;
+    u8 *hp = table_fill(s, walk->user ? s->u : s->k, va, write, why, walk);
+    s->stats.lookups++;
+    space_settle(s);
+    return hp;
+}
+
+/* --- ahead of their use ---------------------------------------------------------------------------------- */
 
 static bool stands_for_many(Shadow *s, u32 va, u32 pfn)
 {

@@ -5,6 +5,9 @@
  * are mmap'ed from the memfd of guest RAM with the rights that the guest's tables grant, one shadow entry each.
  * What is not mapped raises SIGSEGV; the translator's handler calls shadow_fault().
  *
+ * For pages that are not worth a mapping there is the table form: an array with an entry a page (TableEntry), filled by
+ * shadow_lookup() and kept coherent like the windows.
+ *
  *   P   paging off: va = pa; RAM in a few large mappings.
  *   U   one per address space: user pages (U=1 in PDE and PTE) with the rights of ring 3.
  *   K   supervisor pages for rings 0-2, shared by all address spaces as long as their directory slots agree; a
@@ -38,6 +41,8 @@ typedef struct ShadowHooks {
     /* Page pfn is watched for more than code now, or pages changed their kind or place (bytes ~0: A20): what was known
      * of them as plain RAM is not true any more. May be NULL. */
     void (*page_watched)(void *ctx, u32 pfn);
+    /* Is it known, byte by byte, where page pfn holds code? May be NULL: it is not. */
+    bool (*code_opened)(void *ctx, u32 pfn);
     void (*remapped)(void *ctx, u32 pa, u32 bytes);
 } ShadowHooks;
 
@@ -46,11 +51,19 @@ typedef struct ShadowHooks {
 Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget);
 void shadow_free(Shadow *s);
 
+/* The table form: for each page of a window, what translated code may do with it without asking (docs/MMU.md). An access
+ * of n bytes at va is allowed if `read` (`write`) + (va + n - 1 >> 12) + 1 is 0, modulo 2^32: the entry holds, and the last
+ * byte is in the same page. Its host address is va + add. */
+typedef struct TableEntry {
+    u64 add;
+    u32 read, write; /* ~page; 0: ask shadow_lookup(); write may be ~page + TABLE_CODE: where there is no code */
+} TableEntry;
+#define TABLE_CODE 0x80000000u
+
 /* What translated code runs with. Any shadow_ call may change it; reload registers from it afterwards. */
 typedef struct ShadowView {
     u8 *current; /* P, U (ring 3) or K (rings 0-2) */
-    u8 *user;    /* U of the active address space (P when paging is off); may be a trap area while queued
-                    downgrades wait: the first access faults, shadow_fault applies them */
+    TableEntry *table, *user_table; /* of that window; of U (P when paging is off) */
     u32 space;  /* identity of (address space, its executable-mapping generation); never reused within 2^32 */
     u32 shared; /* the same for what all address spaces share (K, P) */
 } ShadowView;
@@ -69,13 +82,18 @@ typedef enum ShadowResult {
     SHADOW_MMIO,    /* allowed, but no memory behind it */
     SHADOW_WATCHED, /* allowed write to a write-watched page (page table, code) */
     SHADOW_ROM,     /* allowed write to ROM */
-    SHADOW_USER,    /* rings 0-2, window K: it is a user page; go through view.user */
-    SHADOW_SUPER,   /* rings 0-2, via view.user: it is a supervisor page; go through view.current */
+    SHADOW_USER,    /* rings 0-2: it is a user page; go through view.user_table */
+    SHADOW_STRADDLE, /* the table form: an operand in two pages */
     SHADOW_WRAP,    /* outside of the window: an operand across 4 GiB, or an address whose 64-bit sum is not its 32-bit one */
+    SHADOW_RESULTS
 } ShadowResult;
 /* shadow_fault - an access of translated code at `host_addr` (inside a window of this Shadow) trapped. Finds va
  * and window, walks, maps (a run of contiguous accessed pages where that is cheap) or says why not. */
 ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va, Walk *walk);
+/* shadow_lookup - an access of `bytes` at va that a table does not know: its host address, entered in the table of the window
+ * that the page belongs to (U for user pages, also for rings 0-2); NULL: *why, walk->error. Pages with code only are
+ * entered for writing where there is none if hooks.code_opened says so; this access is refused all the same. */
+u8 *shadow_lookup(Shadow *s, u32 va, unsigned bytes, bool write, ShadowResult *why, Walk *walk);
 /* Is host_addr inside any window (guard included)? */
 bool shadow_owns(const Shadow *s, const void *host_addr);
 /* Map va ahead of its use (after a guest #PF was handled), if a walk allows it. user/write as the access to come.
@@ -94,7 +112,7 @@ void shadow_unwatch(Shadow *s, u32 pfn, u8 bits);
 
 typedef struct ShadowStats {
     u64 fills, filled_pages, drops, downgrades, pt_writes, pt_effective, cr3_loads, cr3_new, slots_dropped,
-        evictions, mmaps, mprotects;
+        evictions, mmaps, mprotects, lookups;
     u32 vmas, windows;
 } ShadowStats;
 const ShadowStats *shadow_stats(const Shadow *s);

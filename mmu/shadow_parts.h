@@ -3,13 +3,14 @@
  *   window.c  host side: reservation, mmap/mprotect, VMA count, pending downgrades and their flush
  *   slot.c    shadow entries: slots, the back map from physical pages, what the guest's tables want
  *   space.c   which windows are in use: address spaces, agreement of K with the directory, eviction
+ *   table.c   the arrays of the table form
  *   trace.c   watched pages: writes to page tables and directories, remaps
  *   shadow.c  the public side: life cycle, activation, faults, fetches
  *
  * Terms. A *slot* is the shadow of one directory entry in one window: 1024 shadow entries, 4 MiB of addresses.
  * A shadow *entry* is pfn << 12 | SE_ bits; 0 when there is none. An entry is in the back map (chain of its
  * pfn) exactly while it is not 0. SE_R, SE_W and SE_N say what the host has mapped *now*; SE_DROP and SE_RO say what
- * a flush of the window has yet to take away.
+ * a flush of the window has yet to take away. SE_T, SE_TW and SE_TC say what the table has (table.c), which never waits.
  */
 #ifndef RING3_SHADOW_PARTS_H
 #define RING3_SHADOW_PARTS_H
@@ -26,6 +27,10 @@ enum {
     SE_FETCH = SE_X | SE_XS,
     SE_N = 64,    /* hidden: mapped, but without rights; excludes SE_R */
     SE_ALL = 128, /* with SE_DROP: unmap, do not hide */
+    SE_T = 256,   /* in the table, for reading */
+    SE_TW = 512,  /* and for writing */
+    SE_TC = 1024, /* and for writing where there is no code */
+    SE_TABLE = SE_T | SE_TW | SE_TC,
     SE_MAPPED = SE_R | SE_N,
     SE_HOST = SE_MAPPED | SE_W | SE_DROP | SE_RO | SE_ALL,
 };
@@ -38,8 +43,7 @@ enum {
     MAP_PAGES = 1 << 20,
     PENDING_MAX = 64,
     WINDOWS_MAX = 256,
-    WINDOW_TRAP = 0, /* never mapped: view.user while downgrades wait */
-    WINDOW_P,
+    WINDOW_P = 0,
     WINDOW_K0, /* CR0.WP = 0 */
     WINDOW_K1,
     WINDOW_U, /* the first of them */
@@ -58,7 +62,7 @@ typedef struct Slot {
     u32 pt_pfn;                             /* its page table; NO_PT: 4 MiB page, or paging off */
     u32 pt_next, pt_prev;                   /* slots made from the same page table: ids */
     u16 window, index;
-    u16 mapped, fetched; /* entries with SE_MAPPED, with SE_FETCH */
+    u16 mapped, fetched, tabled; /* entries with SE_MAPPED, with SE_FETCH, with SE_T */
     u16 drops;           /* entries dropped since the last fill */
     u16 filled;          /* pages of the last fill */
     u8 run;              /* the most pages that the next fill may map */
@@ -96,6 +100,7 @@ struct Shadow {
     Window *u, *k;   /* what view shows: both P while paging is off */
     unsigned budget; /* VMAs */
     u8 *arena;       /* all windows, WINDOW_STRIDE apart */
+    TableEntry *tables; /* [windows_max][MAP_PAGES] */
     unsigned window_count, windows_max;
     Window *windows; /* [windows_max] */
     Slot *slots;     /* [SLOTS_MAX] */
@@ -124,8 +129,15 @@ void window_flush(Shadow *s, Window *w);
 /* The window at host_addr, and *offset from its base (4 GiB or more: a guard); NULL: none. */
 Window *window_at(const Shadow *s, const void *host_addr, u64 *offset);
 
+/* table.c */
+bool tables_reserve(Shadow *s, unsigned windows);
+void tables_free(Shadow *s, unsigned windows);
+TableEntry *window_table(const Shadow *s, const Window *w);
+void table_follow(Shadow *s, const Slot *sl, unsigned i);
+
 /* slot.c */
 u32 slot_want(const Shadow *s, const Slot *sl, unsigned i);
+bool slot_guest_writes(const Shadow *s, const Slot *sl, unsigned i);
 Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn);
 void slot_free(Shadow *s, Slot *sl);
 void slot_kill(Shadow *s, Slot *sl);

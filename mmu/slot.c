@@ -37,6 +37,14 @@ u32 slot_want(const Shadow *s, const Slot *sl, unsigned i)
     return page_want(s, pte, (pte & PTE_D) && ((both & PTE_W) || sl->window == WINDOW_K0));
 }
 
+/* May the guest write page i, whoever watches it? */
+bool slot_guest_writes(const Shadow *s, const Slot *sl, unsigned i)
+{
+    if (sl->window == WINDOW_P) return true;
+    u32 pte = sl->pt_pfn == NO_PT ? sl->pde : load32(phys_hp(s->phys, sl->pt_pfn << PAGE_BITS) + 4 * i);
+    return (pte & PTE_D) && ((pte & sl->pde & PTE_W) || sl->window == WINDOW_K0);
+}
+
 /* Would a slot made from `pde` have the same rights and the same source, with the A and D bits it relies on? */
 bool pde_agrees(const Shadow *s, const Slot *sl, u32 pde)
 {
@@ -76,6 +84,7 @@ void entry_set(Shadow *s, Slot *sl, unsigned i, u32 entry)
     if (entry && !stays) entry_link(s, sl, i);
     sl->mapped = (u16)(sl->mapped + !!(entry & SE_MAPPED) - !!(old & SE_MAPPED));
     sl->fetched = (u16)(sl->fetched + !!(entry & SE_FETCH) - !!(old & SE_FETCH));
+    sl->tabled = (u16)(sl->tabled + !!(entry & SE_T) - !!(old & SE_T));
 }
 
 /* --- taking away ----------------------------------------------------------------------------------------- */
@@ -97,7 +106,8 @@ static void entry_lose(Shadow *s, Slot *sl, unsigned i, u32 how)
     u32 old = sl->entry[i], page = slot_page(sl) + i;
     if (!old) return;
     if (!(old & SE_MAPPED)) how = 0;
-    entry_set(s, sl, i, old & SE_MAPPED ? (old & ~(u32)SE_FETCH) | how : 0);
+    entry_set(s, sl, i, old & SE_MAPPED ? (old & ~(u32)(SE_FETCH | SE_TABLE)) | how : 0);
+    if (old & SE_T) table_follow(s, sl, i);
     if (how && !(old & SE_DROP)) window_pend(&s->windows[sl->window], page, page);
     if ((old & SE_R) && !(old & SE_DROP)) {
         s->stats.drops++;
@@ -112,6 +122,16 @@ void entry_drop(Shadow *s, Slot *sl, unsigned i) { entry_lose(s, sl, i, sl->entr
 /* And no mapping. */
 void entry_unmap(Shadow *s, Slot *sl, unsigned i) { entry_lose(s, sl, i, SE_DROP | SE_ALL); }
 
+/* What the table has of an entry that stays. */
+static void table_recheck(Shadow *s, Slot *sl, unsigned i, u32 want)
+{
+    u32 e = sl->entry[i], gone = want & SE_W ? 0 : SE_TW;
+    if ((e & SE_TC) && !slot_guest_writes(s, sl, i)) gone |= SE_TC;
+    if (!(e & gone)) return;
+    sl->entry[i] = e & ~gone;
+    table_follow(s, sl, i);
+}
+
 void entry_recheck(Shadow *s, Slot *sl, unsigned i)
 {
     u32 e = sl->entry[i], page = slot_page(sl) + i;
@@ -119,7 +139,10 @@ void entry_recheck(Shadow *s, Slot *sl, unsigned i)
     u32 want = slot_want(s, sl, i);
     if (!want || (want ^ e) >> PAGE_BITS) {
         entry_drop(s, sl, i);
-    } else if ((e & SE_W) && !(want & SE_W) && !(e & (SE_RO | SE_DROP))) {
+        return;
+    }
+    if (e & SE_T) table_recheck(s, sl, i, want);
+    if ((e & SE_W) && !(want & SE_W) && !(e & (SE_RO | SE_DROP))) {
         sl->entry[i] |= SE_RO;
         window_pend(&s->windows[sl->window], page, page);
         s->stats.downgrades++;
@@ -193,7 +216,7 @@ Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn)
 void slot_kill(Shadow *s, Slot *sl)
 {
     if (sl->dead) return;
-    for (unsigned i = 0; i < SLOT_PAGES && (sl->mapped || sl->fetched); i++) entry_unmap(s, sl, i);
+    for (unsigned i = 0; i < SLOT_PAGES && (sl->mapped || sl->fetched || sl->tabled); i++) entry_unmap(s, sl, i);
     pt_detach(s, sl);
     sl->dead = true;
     s->windows[sl->window].dead++;
@@ -203,7 +226,7 @@ void slot_kill(Shadow *s, Slot *sl)
 void slot_free(Shadow *s, Slot *sl)
 {
     Window *w = &s->windows[sl->window];
-    CHECK(!sl->mapped && !sl->fetched, "freeing a slot with %u pages", sl->mapped);
+    CHECK(!sl->mapped && !sl->fetched && !sl->tabled, "freeing a slot with %u pages", sl->mapped);
     w->slot[sl->index] = 0;
     w->live[sl->index / 64] &= ~(1ull << sl->index % 64);
     w->slots--;

@@ -159,7 +159,8 @@ void space_settle(Shadow *s)
     if (current->pending_count) window_flush(s, current);
     make_room(s);
     s->view.current = current->base;
-    s->view.user = s->windows[s->u->pending_count ? WINDOW_TRAP : window_number(s, s->u)].base;
+    s->view.table = window_table(s, current);
+    s->view.user_table = window_table(s, s->u);
     s->view.space = s->u->id;
     s->view.shared = s->k->id;
 }

@@ -16,6 +16,10 @@ static void entry_protect(Shadow *s, u32 ref)
 {
     Slot *sl = slot_of(s, ref / SLOT_PAGES);
     u32 e = sl->entry[ref % SLOT_PAGES], page = slot_page(sl) + ref % SLOT_PAGES;
+    if (e & SE_TW) {
+        sl->entry[ref % SLOT_PAGES] = e &= ~(u32)SE_TW;
+        table_follow(s, sl, ref % SLOT_PAGES);
+    }
     if (!(e & SE_W) || (e & (SE_RO | SE_DROP))) return;
     sl->entry[ref % SLOT_PAGES] |= SE_RO;
     window_pend(&s->windows[sl->window], page, page);

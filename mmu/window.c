@@ -27,7 +27,9 @@ bool windows_reserve(Shadow *s)
         if (at == MAP_FAILED) continue;
         s->arena = at;
         s->windows_max = n;
-        return true;
+        if (tables_reserve(s, n)) return true;
+        munmap(at, ARENA_BYTES(n));
+        s->arena = NULL;
     }
     return false;
 }
@@ -107,7 +109,7 @@ void window_map(Shadow *s, Window *w, u32 page, u32 n, u32 entry, bool populate)
     Slot *sl = slot_of(s, w->slot[page / SLOT_PAGES]);
     for (u32 i = 0; i < n; i++) {
         u32 old = sl->entry[page % SLOT_PAGES + i], new = entry + (i << PAGE_BITS);
-        entry_set(s, sl, page % SLOT_PAGES + i, new | (old & SE_FETCH));
+        entry_set(s, sl, page % SLOT_PAGES + i, new | (old & (SE_FETCH | SE_TABLE)));
     }
     bounds_change(s, w, page, n, before);
 }
@@ -127,7 +129,7 @@ static void run_unmap(Shadow *s, Window *w, u32 page, u32 n)
         }
         Slot *sl = slot_of(s, w->slot[p / SLOT_PAGES]);
         u32 e = sl->entry[p % SLOT_PAGES];
-        if (e) entry_set(s, sl, p % SLOT_PAGES, e & SE_FETCH ? e & ~(u32)SE_HOST : 0);
+        if (e) entry_set(s, sl, p % SLOT_PAGES, e & (SE_FETCH | SE_T) ? e & ~(u32)SE_HOST : 0);
     }
     bounds_change(s, w, page, n, before);
 }

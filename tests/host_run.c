@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* REG_RIP */
 #include "tests/host_run.h"
 
+#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 enum { RAM_BYTES = 4 << 20, PD_PA = 0x1000, PT_PA = 0x2000, DATA_PA = 0x100000 };
 static const size_t window_bytes = (size_t)4 << 30, guard_bytes = (size_t)2 << 30;
+static const size_t table_bytes = sizeof(TableEntry) << 20;
 
 bool world_page_missing(const World *w, unsigned page) { return w->holes && (page % 7 == 5 || page >= 36); }
 bool world_page_readonly(const World *w, unsigned page) { return w->holes && page % 11 == 3; }
@@ -26,6 +28,19 @@ static void map_page(World *w, unsigned page)
     void *at = mmap(w->window + (size_t)page * PAGE_BYTES, PAGE_BYTES, prot, MAP_SHARED | MAP_FIXED,
                     w->phys->memfd, page_pa(page));
     CHECK(at != MAP_FAILED, "mmap of a window page failed");
+    w->table[page] = (TableEntry){.add = (u64)(uintptr_t)(w->phys->ram + page_pa(page)) - (u64)page * PAGE_BYTES,
+                                  .read = ~page,
+                                  .write = prot & PROT_WRITE ? ~page : 0};
+}
+
+/* As the cache: within 2 GiB of the gates. */
+static u8 *map_near_text(void)
+{
+    u8 *at = MAP_FAILED;
+    for (uintptr_t step = 1; at == MAP_FAILED && step < 16; step++)
+        at = mmap((void *)(((uintptr_t)world_new & ~(uintptr_t)0xfff) + step * (64 << 20)), WORLD_CODE_BYTES,
+                  PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    return at;
 }
 
 World *world_new(bool holes)
@@ -38,10 +53,9 @@ World *world_new(bool holes)
     store32(w->phys->ram + PD_PA, PT_PA | 0x63);
     u8 *arena = mmap(NULL, window_bytes + 2 * guard_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     w->window = arena + guard_bytes;
-    void *near =
-        (void *)(((uintptr_t)world_new & ~(uintptr_t)0xfff) + (64 << 20)); /* as the cache: within 2 GiB */
-    w->code =
-        mmap(near, WORLD_CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    w->code = map_near_text();
+    w->table = mmap(NULL, table_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(w->table != MAP_FAILED, "no memory for a test world");
     CHECK(arena != MAP_FAILED && w->code != MAP_FAILED, "no memory for a test world");
     for (unsigned n = 0; n < WORLD_LINEAR_PAGES; n++) map_page(w, n);
     w->code[0] = 0xc3; /* ret: where a fault continues */
@@ -51,11 +65,14 @@ World *world_new(bool holes)
 void world_free(World *w)
 {
     munmap(w->window - guard_bytes, window_bytes + 2 * guard_bytes);
+    munmap(w->table, table_bytes);
     munmap(w->code, WORLD_CODE_BYTES);
     phys_free(w->phys);
     bus_free(w->bus);
     free(w);
 }
+
+static u8 *on_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc);
 
 void world_attach(World *w, Vcpu *c)
 {
@@ -63,7 +80,10 @@ void world_attach(World *w, Vcpu *c)
     c->phys = w->phys;
     c->cr0 |= CR0_PG | CR0_WP;
     c->cr3 = PD_PA;
-    c->window = c->win_user = w->window;
+    c->window = w->window;
+    c->table = c->user_table = w->table;
+    c->table_slow = on_slow;
+    c->table_uses = UINT64_MAX;
 }
 
 /* --- faults --- */
@@ -95,6 +115,21 @@ static void on_signal(int sig, siginfo_t *info, void *uctx)
     g[REG_RIP] = (greg_t)running->code;
 }
 
+/* The gate has put the guest's registers into the Vcpu, and is on a stack of its own: leave it there. */
+static jmp_buf slow_out;
+static u8 *on_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
+{
+    (void)hpc;
+    result->outcome = HOST_SLOW;
+    result->fault_va = va;
+    result->fault_write = write;
+    result->straddles = va >> PAGE_BITS != last_page;
+    for (int n = 0; n < 8; n++) result->reg[n] = c->gpr[n];
+    result->reg[12] = (u64)(uintptr_t)running->window;
+    result->reg[13] = WORLD_CONTEXT;
+    longjmp(slow_out, 1);
+}
+
 static void signals_install(void)
 {
     static u8 stack[64 << 10];
@@ -119,7 +154,7 @@ __attribute__((used)) static void host_enter_asm(void)
         "mov %%rdi, %%r15\n"
         "mov %c[window](%%r15), %%r12\n"
         "mov %%rsi, %c[bottom](%%r15)\n"
-        "mov $0x1234567800000000, %%r13\n"
+        "mov %[context], %%r13\n"
         "mov %c[flags](%%r15), %%eax\n"
         "and $0xcd5, %%eax; or $0x202, %%eax; push %%rax; popfq\n"
         "mov 0(%%r15), %%eax; mov 4(%%r15), %%ecx; mov 8(%%r15), %%edx; mov 12(%%r15), %%ebx\n"
@@ -135,7 +170,7 @@ __attribute__((used)) static void host_enter_asm(void)
         "ret\n"
         ".popsection\n"
         :
-        : [window] "i"(offsetof(Vcpu, window)), [bottom] "i"(offsetof(Vcpu, ret_bottom)),
+        : [context] "i"(WORLD_CONTEXT), [window] "i"(offsetof(Vcpu, window)), [bottom] "i"(offsetof(Vcpu, ret_bottom)),
           [flags] "i"(offsetof(Vcpu, eflags)));
 }
 
@@ -149,12 +184,19 @@ static void fpu_store(Vcpu *c)
 
 void host_run(World *w, Vcpu *c, const u8 *code, bool fpu, HostResult *r)
 {
+    static u8 gate_stack[16 << 10] __attribute__((aligned(16)));
     u64 out[17];
     if (running != w) signals_install();
     running = w;
     result = r;
     *r = (HostResult){.outcome = HOST_DONE};
+    c->host_rsp = gate_stack + sizeof gate_stack;
     if (fpu) fpu_load(c);
+    if (setjmp(slow_out)) {
+        if (fpu) fpu_store(c);
+        r->flags = c->eflags;
+        return;
+    }
     host_enter(c, code, out);
     if (fpu) fpu_store(c);
     memcpy(r->reg, out, sizeof r->reg);

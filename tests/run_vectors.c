@@ -32,6 +32,7 @@
 #include "cpu/cpu.h"
 #include "mmu/bus.h"
 #include "mmu/phys.h"
+#include "tests/vm.h"
 #include "translator/xlat.h"
 
 enum { RAM_BYTES = 16 << 20, REACH = 0x110000 /* FFFF:FFFF, rounded up */, HLT = 0xf4, FLAGS_286 = 0x0fd5 };
@@ -166,7 +167,7 @@ static const Engine *engine_new(const char *name)
     if (!strcmp(name, "interp")) e = &engine_interp;
     if (!strcmp(name, "translate")) {
         trace_mask |= TRACE_STATS; /* count instructions */
-        e = xlat_new(&cpu, &why);
+        e = xlat_new(&cpu, vm_xlat_options(), &why);
     }
     if (e) return e;
     fprintf(stderr, "run_vectors: --accel %s: %s\n", name, why);

@@ -2,6 +2,9 @@
 #ifndef RING3_TESTS_VM_H
 #define RING3_TESTS_VM_H
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "cpu/cpu.h"
 #include "translator/xlat.h"
 
@@ -25,6 +28,15 @@ static inline void vm_flat32(Vcpu *c)
     c->gpr[ESP] = 0x80000;
 }
 
+/* RING3_FORM=window or table: all blocks in that form. */
+static inline const XlatOptions *vm_xlat_options(void)
+{
+    static XlatOptions o;
+    const char *form = getenv("RING3_FORM");
+    o.form = !form ? FORM_AUTO : !strcmp(form, "table") ? FORM_TABLE : FORM_WINDOW;
+    return &o;
+}
+
 /* With a bus and memory of its own, unless they are there already. */
 static inline void vm_start(Vm *v, bool translate)
 {
@@ -35,7 +47,7 @@ static inline void vm_start(Vm *v, bool translate)
     v->xlat = NULL;
     vm_flat32(&v->c);
     if (translate) {
-        v->xlat = xlat_new(&v->c, &why);
+        v->xlat = xlat_new(&v->c, vm_xlat_options(), &why);
         CHECK(v->xlat, "no translator: %s", why);
     } else {
         v->c.engine = &engine_interp;

@@ -30,8 +30,7 @@ u64 callout_next_block(Xlat *x, const Vcpu *c)
 /* True if the block may go on at `expected`. */
 static inline bool may_go_on(Xlat *x, Vcpu *c, u32 expected)
 {
-    c->window = shadow_view(x->shadow)->current;
-    c->win_user = shadow_view(x->shadow)->user;
+    context_view(x);
     if (unlikely(!c->fpu_live)) fpu_unpark(c);
     return c->next_eip == expected && !x->killed;
 }

@@ -134,6 +134,14 @@ static void prefill_after_fault(Xlat *x)
         x->pf.once = !shadow_prefill(x->shadow, x->pf.va, x->pf.write, x->pf.user);
 }
 
+void context_view(Xlat *x)
+{
+    const ShadowView *v = shadow_view(x->shadow);
+    x->c->window = v->current;
+    x->c->table = v->table;
+    x->c->user_table = v->user_table;
+}
+
 void context_update(Xlat *x) { context_set(x, mode_of(x->c)); }
 
 void context_set(Xlat *x, ModeKey mode)
@@ -144,8 +152,7 @@ void context_set(Xlat *x, ModeKey mode)
     shadow_set_ring(x->shadow, user);
     const ShadowView *v = shadow_view(x->shadow);
     u32 space = user ? v->space : v->shared;
-    c->window = v->current;
-    c->win_user = v->user;
+    context_view(x);
     if (space == x->space && mode == x->mode && c->seg[CS].base == x->cs_base && c->ctx == x->ctx_now) return;
     x->ret[x->ret_now].ctx = (u32)(c->ctx >> 32);
     x->space = space;

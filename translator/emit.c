@@ -3,7 +3,7 @@
  * touch guest memory, and it CHECKs that they cannot leave the window:
  *   - [r12 + r64 + disp]: one register that holds a zero-extended 32-bit number, and a displacement. Such an address is
  *     at most 2 GiB before the window or behind it, which is where its guards are (mmu/window.c);
- *   - [r9 + r64], r9 the user window's base, no displacement;
+ *   - [r8 + disp] right after a table's gate, which answers with the host address of the whole operand (glue.S);
  *   - [r9 + r8] right after a look at the table of open bytes (operand.c).
  *
  * Not implemented: VEX but for rorx, shlx, sarx, shrx, mulx.
@@ -50,7 +50,7 @@ static u8 rex_of(HostOp op, int base_or_rm, int index)
     return (u8)((op.wide ? 8 : 0) | r << 2 | x << 1 | b);
 }
 
-bool host_op_needs_rex(HostOp op, HostMem m) { return m.window || rex_of(op, m.base, m.index) != 0; }
+bool host_op_needs_rex(HostOp op, HostMem m) { return m.guest == GUEST_WINDOW || rex_of(op, m.base, m.index) != 0; }
 
 static void put_opcode(Emit *e, HostOp op, u8 rex)
 {
@@ -111,9 +111,10 @@ static HostMem window_mem(HostMem m)
 
 void emit_op_guest(Emit *e, HostOp op, HostMem m)
 {
-    if (m.window) m = window_mem(m);
-    CHECK((m.base == HOST_WINDOW || (m.base == R9 && m.index != REG_NONE && m.disp == 0)) && m.scale == 0,
-          "guest operand outside a window");
+    if (m.guest == GUEST_WINDOW) m = window_mem(m);
+    bool open = m.base == R9 && m.index == R8 && m.disp == 0 && e->open; /* by place_open, which looked */
+    bool looked_up = m.guest == GUEST_LOOKED_UP && m.base == R8 && m.index == REG_NONE;
+    CHECK((m.base == HOST_WINDOW || open || looked_up) && m.scale == 0, "guest operand outside a window");
     CHECK(m.index == REG_NONE || (m.index != RSP && (m.index < R12 || m.index == HOST_ESP)),
           "guest address in a host register");
     emit_op_mem(e, op, m);

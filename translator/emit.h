@@ -52,7 +52,8 @@ typedef enum SegForm {
 typedef enum MemForm {
     MEM_WINDOW, /* [r12 + r64 + disp]; r64 holds a zero-extended 32-bit number */
     MEM_WRAP,   /* the same, its address first made 32 bits by lea: one that went around 4 GiB */
-    MEM_USER,   /* [r9 + r64], r9 = Vcpu.win_user: ring-0 access to a user page */
+    MEM_TABLE,  /* [r8], after a look-up in the table of the current window (glue.S) */
+    MEM_USER,   /* the same in the user pages' table: ring-0 access to a user page */
     MEM_OPEN,   /* unpaged: [r9 + r8], guest RAM itself, after a look whether all bytes are open */
 } MemForm;
 

@@ -25,7 +25,14 @@ _Static_assert(offsetof(Vcpu, eflags) == VCPU_EFLAGS, "layout");
 _Static_assert(offsetof(Vcpu, poll) == VCPU_POLL, "layout");
 _Static_assert(offsetof(Vcpu, ctx) == VCPU_CTX, "layout");
 _Static_assert(offsetof(Vcpu, window) == VCPU_WINDOW, "layout");
-_Static_assert(offsetof(Vcpu, win_user) == VCPU_WIN_USER, "layout");
+_Static_assert(offsetof(Vcpu, table) == VCPU_TABLE, "layout");
+_Static_assert(offsetof(Vcpu, user_table) == VCPU_USER_TABLE, "layout");
+_Static_assert(offsetof(Vcpu, spill) == VCPU_SPILL, "layout");
+_Static_assert(offsetof(Vcpu, code_map) == VCPU_CODE_MAP, "layout");
+_Static_assert(offsetof(Vcpu, table_slow) == VCPU_TABLE_SLOW, "layout");
+_Static_assert(offsetof(Vcpu, table_uses) == VCPU_TABLE_USES, "layout");
+_Static_assert(offsetof(TableEntry, read) == ENTRY_READ && offsetof(TableEntry, write) == ENTRY_WRITE, "layout");
+_Static_assert(offsetof(TableEntry, add) == ENTRY_ADD, "layout");
 _Static_assert(offsetof(Vcpu, jump_cache) == VCPU_JUMP_CACHE, "layout");
 _Static_assert(offsetof(Vcpu, host_rsp) == VCPU_HOST_RSP, "layout");
 _Static_assert(offsetof(Vcpu, ret_rsp) == VCPU_RET_RSP, "layout");
@@ -91,18 +98,22 @@ static void link_exit(Xlat *x, Link *l)
 static void note_guest_fault(Xlat *x)
 {
     Vcpu *c = x->c;
+    x->stats.pf_injected++;
+    if (x->trap.looked_up) return; /* its page needs no window */
     x->pf.armed = true;
     x->pf.eip = c->eip;
     x->pf.va = x->trap.va;
     x->pf.write = x->trap.write;
     x->pf.user = c->cpl == 3;
-    x->stats.pf_injected++;
 }
 
 static void trap_exit(Xlat *x)
 {
     Vcpu *c = x->c;
+    Block *b = x->trap.hpc ? block_at_host(x, x->trap.hpc) : NULL;
+    u32 pa = b ? c->eip - b->eip + b->pa : 0;
     switch (x->trap.kind) {
+    case TRAP_FORM: form_turn(x, b, pa); return;
     case TRAP_POLL:
         if (c->speed_on && c->speed_left < 0) cpu_attention(c, ATT_SPEED);
         return;
@@ -111,10 +122,9 @@ static void trap_exit(Xlat *x)
     case TRAP_MEMORY:
         if (x->trap.result == SHADOW_PF) {
             note_guest_fault(x);
-        } else {
-            Block *b = block_at_host(x, x->trap.hpc);
-            u32 pa = c->eip - b->eip + b->pa;
-            if (site_trapped(x, b, pa, x->trap.result) && !b->dead) block_kill(x, b), x->stats.retranslated++;
+        } else if (site_trapped(x, b, pa) && !b->dead) {
+            block_kill(x, b);
+            x->stats.retranslated++;
         }
         break;
     default: break;
@@ -195,13 +205,15 @@ static void on_code_written(void *ctx, u32 pa, u32 bytes) { block_written(ctx, p
 
 static void on_page_watched(void *ctx, u32 pfn) { open_shut_page(ctx, pfn); }
 
+static bool on_code_opened(void *ctx, u32 pfn) { return open_page(ctx, pfn); }
+
 static void on_remapped(void *ctx, u32 pa, u32 bytes)
 {
     if (bytes == ~0u) {
         open_shut_all(ctx);
         return;
     }
-    for (u32 pfn = pa >> PAGE_BITS; pfn < OPEN_PAGES && pfn <= (pa + (bytes - 1)) >> PAGE_BITS; pfn++)
+    for (u32 pfn = pa >> PAGE_BITS; ((Xlat *)ctx)->opened && pfn <= (pa + (bytes - 1)) >> PAGE_BITS; pfn++)
         open_shut_page(ctx, pfn);
 }
 
@@ -232,22 +244,27 @@ static bool ret_stack_init(RetStack *s)
     return true;
 }
 
-static void *table(size_t n, size_t size)
+void *xlat_array(size_t n, size_t size)
 {
     void *p =
         mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
+void xlat_array_free(void *at, size_t n, size_t size)
+{
+    if (at) munmap(at, n * size);
+}
+
 static bool tables_init(Xlat *x)
 {
-    x->block_hash = table(BLOCK_HASH, sizeof *x->block_hash);
-    x->pages = table(1 << 20, sizeof *x->pages);
-    x->by_host = table(MAX_BLOCKS, sizeof *x->by_host);
-    x->far_next = table(256, sizeof *x->far_next);
-    x->sites = table(SITE_HASH, sizeof *x->sites);
-    x->ctxs = table(2 * CTX_HASH, sizeof *x->ctxs);
-    x->c->jump_table = table(JUMP_CACHE_SLOTS * 2, sizeof(u64));
+    x->block_hash = xlat_array(BLOCK_HASH, sizeof *x->block_hash);
+    x->pages = xlat_array(1 << 20, sizeof *x->pages);
+    x->by_host = xlat_array(MAX_BLOCKS, sizeof *x->by_host);
+    x->far_next = xlat_array(256, sizeof *x->far_next);
+    x->sites = xlat_array(SITE_HASH, sizeof *x->sites);
+    x->ctxs = xlat_array(2 * CTX_HASH, sizeof *x->ctxs);
+    x->c->jump_table = xlat_array(JUMP_CACHE_SLOTS * 2, sizeof(u64));
     x->c->jump_trap = mmap(NULL, JUMP_CACHE_SLOTS * 2 * sizeof(u64), PROT_NONE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (x->c->jump_trap == MAP_FAILED) return false;
@@ -256,12 +273,13 @@ static bool tables_init(Xlat *x)
            x->c->jump_table && ret_stack_init(&x->ret[0]) && ret_stack_init(&x->ret[1]);
 }
 
-const Engine *xlat_new(Vcpu *c, const char **why)
+const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
 {
     Xlat *x = calloc(1, sizeof *x);
     if (!x) return NULL;
     x->c = c;
     x->phys = c->phys;
+    if (o) x->form_policy = o->form;
     x->ret_guard_bytes = RET_GUARD;
     x->count_insns = trace_mask & TRACE_STATS;
     x->engine = (Engine){.name = "translate",
@@ -273,9 +291,11 @@ const Engine *xlat_new(Vcpu *c, const char **why)
                      .code_written = on_code_written,
                      .fetch_dropped = on_fetch_dropped,
                      .page_watched = on_page_watched,
+                     .code_opened = on_code_opened,
                      .remapped = on_remapped};
     x->shadow = shadow_new(c->phys, &h, 0);
-    if (!x->shadow || !cache_init(&x->cache, CODE_BYTES, META_BYTES) || !tables_init(x) || !open_init(x)) {
+    if (!x->shadow || !cache_init(&x->cache, CODE_BYTES, META_BYTES) || !tables_init(x) || !open_init(x) ||
+        !form_init(x)) {
         *why = "the host has no address space for the windows";
         return NULL;
     }
@@ -298,6 +318,7 @@ void xlat_free(const Engine *e)
     base_fpu_park = NULL;
     cache_fini(&x->cache);
     open_fini(x);
+    form_fini(x);
     shadow_free(x->shadow);
     for (int n = 0; n < 2; n++) munmap(x->ret[n].map, RET_BYTES);
     munmap(x->block_hash, BLOCK_HASH * sizeof *x->block_hash);

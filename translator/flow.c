@@ -246,7 +246,7 @@ static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
     if (!emit_load_target(t, i, form)) return false;
     if (needs_target_check(t, i)) emit_target_check(t, i);
     emit_mov_mr64(&t->e, R15, VCPU_SCRATCH, R8);
-    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, form == MEM_USER ? MEM_WINDOW : form)) return false;
+    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, stack_form(form))) return false;
     emit_mov_rm32(&t->e, R8, R15, VCPU_SCRATCH);
     tail_new(t, emit_call_hole(&t->e), TAIL_PROBE);
     emit_landing(t, ret);
@@ -258,7 +258,7 @@ static bool emit_near_ret(Tx *t, const Insn *i, MemForm form)
     u32 extra = i->opcode == 0xc2 ? (u16)i->imm : 0;
     HostMem top;
     if (needs_target_check(t, i)) {
-        if (!emit_stack_place(&t->e, &top, 0, 4, &t->m, form)) return false;
+        if (!emit_stack_place(&t->e, &top, 0, 4, &t->m, form, false)) return false;
         emit_guest_load(&t->e, R8, top, 4);
         emit_target_check(t, i);
         emit_stack_move(&t->e, (s32)(4 + extra), &t->m);

@@ -3,6 +3,7 @@
  * xlat_enter    C -> cache: guest registers and flags into the host's
  * xlat_exit_*   cache -> C: xlat_enter returns a reason (layout.h)
  * xlat_callout  cache -> C function -> cache: one guest instruction done in C
+ * xlat_table_*  guest address -> host address, by the table form
  * xlat_seg_load a segment register load as it went the last time, else the callout
  *
  * Two stacks: C's, and the host return stack on which translated CALLs and RETs pair. The gates switch RSP, so
@@ -174,6 +175,100 @@ xlat_callout:
         movq    %rax, %r10
         LOAD_GUEST
         jmp     *%r10
+
+/* The table form (mmu/shadow.h, TableEntry): r8 = linear address, r10d = address of the last byte. Leaves the host address in
+ * r8; r9 and r10 clobbered, flags kept. What the table does not know, and now and then a use that counts as a sample, goes
+ * to C (xlat_table_slow). `code`: a write of up to 4 bytes beside code looks at the map of code bytes. */
+.macro PAGE_NUMBERS_bmi2
+        movl    $12, %ecx
+        shrxl   %ecx, %r8d, %r9d
+        shrxl   %ecx, %r10d, %r10d
+.endm
+.macro PAGE_NUMBERS_plain
+        movq    %rax, VCPU_SPILL+8(%r15)
+        lahf
+        seto    %al
+        movl    %r8d, %r9d
+        shrl    $12, %r9d
+        shrl    $12, %r10d
+        addb    $0x7f, %al
+        sahf
+        movq    VCPU_SPILL+8(%r15), %rax
+.endm
+.macro TABLE_GATE name, shift, table, field, write, code
+        .globl  \name\()_\shift
+        .p2align 5
+\name\()_\shift:
+        movq    %rcx, VCPU_SPILL(%r15)
+        PAGE_NUMBERS_\shift
+        movq    VCPU_TABLE_USES(%r15), %rcx
+        leaq    -1(%rcx), %rcx
+        movq    %rcx, VCPU_TABLE_USES(%r15)
+        jrcxz   2f
+        movq    \table(%r15), %rcx
+        leaq    (%r9, %r9), %r9
+        leaq    (%rcx, %r9, 8), %r9
+        movl    \field(%r9), %ecx
+        leal    1(%rcx, %r10), %ecx
+        jrcxz   1f
+.if \code
+        leal    -TABLE_CODE(%rcx), %ecx
+        jrcxz   3f
+.endif
+2:      movl    $\write, %r9d
+        jmp     xlat_table_miss
+1:      movq    ENTRY_ADD(%r9), %r9
+        movq    VCPU_SPILL(%r15), %rcx
+        leaq    (%r8, %r9), %r8
+        ret
+.if \code
+3:      movq    ENTRY_ADD(%r9), %r9
+        leaq    (%r8, %r9), %r9
+        movq    VCPU_CODE_MAP(%r15), %rcx
+        movl    (%rcx, %r9), %ecx
+        leal    -0x01010101(%rcx), %ecx
+        jrcxz   4f
+        jmp     2b
+4:      movq    VCPU_SPILL(%r15), %rcx
+        movq    %r9, %r8
+        ret
+.endif
+.endm
+.macro TABLE_GATES shift
+        TABLE_GATE xlat_table_read, \shift, VCPU_TABLE, ENTRY_READ, 0, 0
+        TABLE_GATE xlat_table_write, \shift, VCPU_TABLE, ENTRY_WRITE, 1, 1
+        TABLE_GATE xlat_table_write_wide, \shift, VCPU_TABLE, ENTRY_WRITE, 1, 0
+        TABLE_GATE xlat_table_user_read, \shift, VCPU_USER_TABLE, ENTRY_READ, 0, 0
+        TABLE_GATE xlat_table_user_write, \shift, VCPU_USER_TABLE, ENTRY_WRITE, 1, 0
+.endm
+        TABLE_GATES bmi2
+        TABLE_GATES plain
+
+/* r9d: is it a write; r10d: the last byte's page. C answers with the host address, or 0: the reason is in Xlat.trap. */
+xlat_table_miss:
+        movq    VCPU_SPILL(%r15), %rcx
+        movq    %r11, VCPU_SPILL+8(%r15)
+        popq    %r11
+        SAVE_GUEST
+        pushq   %r11
+        subq    $8, %rsp
+        movq    %r15, %rdi
+        movl    %r8d, %esi
+        movl    %r10d, %edx
+        movl    %r9d, %ecx
+        movq    %r11, %r8
+        call    *VCPU_TABLE_SLOW(%r15)
+        addq    $8, %rsp
+        popq    %r11
+        testq   %rax, %rax
+        jz      1f
+        movq    %rax, %r8
+        LOAD_GUEST
+        pushq   %r11
+        movq    VCPU_SPILL+8(%r15), %r11
+        ret
+1:      movl    $EXIT_TRAP, %eax
+        jmp     xlat_leave
 
 /* A segment register load that does what it did last time: r8d = selector, r9 = SegSite (callout.h). Flags wait in AH
  * and AL, EAX in r10. Anything unexpected: the callout. */

@@ -75,6 +75,11 @@ static bool store_allowed(const Job *j)
     return j->i->seg != CS || job_may_store_cs(j) || !writes_memory(j->i);
 }
 
+static bool place_operand(const Job *j, HostMem *out)
+{
+    return operand_place_ea(j->e, out, operand_ea(j->i), j->m, j->form, operand_mem_bytes(j->i), writes_memory(j->i));
+}
+
 /* --- shapes with ModRM --- */
 
 /* MOVZX and MOVSX ESP, AH: the high byte goes through r10. */
@@ -97,7 +102,7 @@ static bool put_mem_form(const Job *j, HostOp op)
 {
     HostMem mem;
     int high = 0;
-    if (!store_allowed(j) || !operand_place(j, &mem)) return false;
+    if (!store_allowed(j) || !place_operand(j, &mem)) return false;
     op.high = operand_all_traits(j->i) & OT_REG_BYTE && is_high(op.reg);
     if (op.high && host_op_needs_rex(op, mem)) {
         high = op.reg;
@@ -179,7 +184,7 @@ static bool shape_bit_index(const Job *j)
     if (!j->i->is_mem) return shape_modrm(j);
     if (!host_features_get()->bmi2 || !store_allowed(j)) return false;
     put_bit_element(j, &ea, op.reg);
-    if (!operand_place_ea(e, &mem, ea, j->m, j->form, j->i->opsize)) return false;
+    if (!operand_place_ea(e, &mem, ea, j->m, j->form, j->i->opsize, writes_memory(j->i))) return false;
     emit_mov_ri32(e, R11, j->i->opsize == 2 ? 28 : 27);
     emit_shift_x(e, SHIFT_SHLX, R10, op.reg, R11);
     emit_shift_x(e, SHIFT_SHRX, R10, R10, R11);
@@ -208,7 +213,7 @@ static bool shape_xchg(const Job *j)
     unsigned bytes = j->i->row->opcode == 0x86 ? 1 : j->i->opsize;
     int reg = bytes == 1 ? j->i->reg : host_gpr(j->i->reg), src = reg;
     if (!j->i->is_mem) return shape_modrm(j);
-    if (!store_allowed(j) || !operand_place_ea(e, &mem, operand_ea(j->i), j->m, j->form, bytes)) return false;
+    if (!store_allowed(j) || !operand_place_ea(e, &mem, operand_ea(j->i), j->m, j->form, bytes, true)) return false;
     bool high = bytes == 1 && is_high(reg);
     if (high) emit_high_get(e, src = R10, reg, R11);
     emit_u8(e, LOAD_TO_STORE);
@@ -316,7 +321,7 @@ static bool shape_moffs(const Job *j)
     static const u8 opcode[] = {0x8a, 0x8b, 0x88, 0x89};
     HostOp op = {.opcode = opcode[j->i->row->opcode & 3], .pfx = prefix_of(j->i)};
     HostMem mem;
-    if (!store_allowed(j) || !operand_place(j, &mem)) return false;
+    if (!store_allowed(j) || !place_operand(j, &mem)) return false;
     emit_op_guest(j->e, op, mem);
     return true;
 }
@@ -326,7 +331,7 @@ static bool shape_xlat(const Job *j)
     HostMem mem;
     Ea ea = {.at = {RBX, R8, 0, false, 0}, .ad16 = j->i->adsize == 2, .seg = j->i->seg};
     emit_op_reg(j->e, (HostOp){.opcode = 0x0fb6, .reg = R8}, RAX);
-    if (!operand_place_ea(j->e, &mem, ea, j->m, j->form, 1)) return false;
+    if (!operand_place_ea(j->e, &mem, ea, j->m, j->form, 1, false)) return false;
     emit_op_guest(j->e, (HostOp){.opcode = 0x8a}, mem);
     return true;
 }

@@ -10,7 +10,7 @@
 #define VCPU_POLL       40
 #define VCPU_CTX        48
 #define VCPU_WINDOW     56
-#define VCPU_WIN_USER   64
+#define VCPU_TABLE      64
 #define VCPU_JUMP_CACHE 72
 #define VCPU_HOST_RSP   80
 #define VCPU_RET_RSP    88
@@ -18,7 +18,20 @@
 #define VCPU_EXIT_ARG   104
 #define VCPU_SCRATCH    112
 #define VCPU_INSNS_XLAT 128
-#define VCPU_GDTR       284
+#define VCPU_USER_TABLE 136
+#define VCPU_SPILL      144
+#define VCPU_CODE_MAP   160
+#define VCPU_TABLE_USES 168
+#define VCPU_TABLE_SLOW 176
+#define VCPU_GDTR       332
+
+/* TableEntry (mmu/shadow.h) */
+#define ENTRY_ADD       0
+#define ENTRY_READ      8
+#define ENTRY_WRITE     12
+#ifndef TABLE_CODE
+#define TABLE_CODE      0x80000000
+#endif
 
 /* SegSite (callout.h) */
 #define SITE_CTX        0

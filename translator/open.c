@@ -1,4 +1,4 @@
-/* open.c - programs that keep code and variables together, in real mode and in protected mode without paging.
+/* open.c - programs that keep code and variables together.
  *
  * Pages with blocks are watched, so a store beside the code traps. Without paging the instruction that trapped is given
  * another form (MEM_OPEN): it looks its bytes up in a table, and if all of them are *open* it stores straight into guest
@@ -6,12 +6,12 @@
  * of it. So the watch stays as exact as it was, to the byte, while what lies beside code costs two nanoseconds.
  *
  *   open[pa] = 1   RAM at its own place, watched for nothing but code, and no block depends on this byte
- *           = 0    anything else, and all above 16 MiB; the table covers 4 GiB, of which only what is open takes memory
+ *           = 0    anything else; the table covers 4 GiB, of which only what is open takes memory: at most OPENED_MAX pages
  *
  * Pages are opened by the first store that finds them shut, and shut again when they stop being plain RAM: kinds change
  * (shadowing, VGA), A20 moves, the page becomes a page table.
  *
- * Not implemented: paging (V86 mode included), where these stores are callouts (20-40 ns).
+ * Under paging the gates of the table form look at the same bytes (glue.S, TABLE_CODE), by physical address as well.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -26,6 +26,7 @@ bool open_init(Xlat *x)
         mmap(NULL, open_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (x->open == MAP_FAILED) return false;
     madvise(x->open, open_bytes, MADV_NOHUGEPAGE);
+    x->c->code_map = (const u8 *)((uintptr_t)x->open - (uintptr_t)x->phys->ram);
     return true;
 }
 
@@ -33,7 +34,7 @@ void open_fini(Xlat *x) { munmap(x->open, open_bytes); }
 
 static bool is_open(const Xlat *x, u32 pfn)
 {
-    return pfn < OPEN_PAGES && x->open_pages[pfn / 32] >> pfn % 32 & 1;
+    return x->open_pages[pfn / 32] >> pfn % 32 & 1;
 }
 
 /* --- code ------------------------------------------------------------------------------------------------ */
@@ -88,27 +89,33 @@ void open_code(Xlat *x, const Block *b, bool live)
 
 /* --- pages ----------------------------------------------------------------------------------------------- */
 
-static void open_page(Xlat *x, u32 pfn)
+bool open_page(Xlat *x, u32 pfn)
 {
     const Phys *p = x->phys;
-    if (pfn >= OPEN_PAGES || is_open(x, pfn) || p->pages[pfn].kind != PAGE_RAM) return;
-    if (p->pages[pfn].offset_page != pfn || p->watch[pfn] & ~WATCH_CODE) return;
-    if ((pfn << PAGE_BITS & p->a20_mask) != pfn << PAGE_BITS) return;
+    if (is_open(x, pfn)) return true;
+    if (p->pages[pfn].kind != PAGE_RAM || p->pages[pfn].offset_page != pfn || p->watch[pfn] & ~WATCH_CODE) return false;
+    if ((pfn << PAGE_BITS & p->a20_mask) != pfn << PAGE_BITS) return false;
+    if (x->opened == OPENED_MAX) open_shut_all(x);
     x->open_pages[pfn / 32] |= BIT(pfn % 32);
+    x->opened++;
     set_range(x, pfn, pfn << PAGE_BITS, PAGE_BYTES, 1);
     shut_all_code(x, pfn, pfn << PAGE_BITS, PAGE_BYTES);
+    return true;
 }
 
 void open_shut_page(Xlat *x, u32 pfn)
 {
     if (!is_open(x, pfn)) return;
     x->open_pages[pfn / 32] &= ~BIT(pfn % 32);
+    x->opened--;
     set_range(x, pfn, pfn << PAGE_BITS, PAGE_BYTES, 0);
 }
 
 void open_shut_all(Xlat *x)
 {
-    for (u32 pfn = 0; pfn < OPEN_PAGES; pfn++) open_shut_page(x, pfn);
+    for (u32 word = 0; x->opened && word < ARRAY_LEN(x->open_pages); word++)
+        for (u32 bits = x->open_pages[word]; bits; bits &= bits - 1)
+            open_shut_page(x, word * 32 + (u32)__builtin_ctz(bits));
 }
 
 /* --- the slow way ---------------------------------------------------------------------------------------- */

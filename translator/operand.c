@@ -4,7 +4,7 @@
  *
  * What an access costs on top of itself (instructions):
  *   flat, one register       0                     flat, 16-bit address      2 (lea, movzx)
- *   flat, index or scale     1 (lea)               user page from ring 0     1-2
+ *   flat, index or scale     1 (lea)               by a table               3, and 15 in its gate
  *   based                    2, or 3 with index
  *   64 KiB, 16-bit address   3 and a check of 0 (bytes), 2 (wider); static displacements are checked here
  *   other limits             1-2 and a check of 7    next to code, unpaged      9
@@ -240,26 +240,37 @@ static bool place_open(Emit *e, HostMem *out, HostMem at, unsigned bytes)
     return true;
 }
 
-bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes)
+/* The host address goes to r8. */
+static bool place_table(Emit *e, HostMem *out, HostMem at, MemForm form, unsigned bytes, bool write)
+{
+    enum { CODE_MAP_BYTES = 4 };
+    static const u8 *const gates[2][5] = {
+        {xlat_table_read_plain, xlat_table_write_plain, xlat_table_write_wide_plain, xlat_table_user_read_plain,
+         xlat_table_user_write_plain},
+        {xlat_table_read_bmi2, xlat_table_write_bmi2, xlat_table_write_wide_bmi2, xlat_table_user_read_bmi2,
+         xlat_table_user_write_bmi2}};
+    if (bytes == 0) return false;
+    put_lea(e, R8, at);
+    if (bytes == 1)
+        emit_mov_rr32(e, R10, R8);
+    else
+        emit_lea32(e, R10, R8, (s32)bytes - 1);
+    unsigned gate = form == MEM_USER ? 3 + write : !write ? 0 : bytes <= CODE_MAP_BYTES ? 1 : 2;
+    emit_call(e, gates[host_features_get()->bmi2][gate]);
+    *out = (HostMem){.base = R8, .index = REG_NONE, .guest = GUEST_LOOKED_UP};
+    return true;
+}
+
+bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes, bool write)
 {
     if (form == MEM_OPEN && !(m->unpaged && e->open)) return false;
     if (!place_linear(e, &ea, m, bytes)) return false;
     if (form == MEM_OPEN) return place_open(e, out, ea.at, bytes);
-    if (form == MEM_USER) {
-        ea.at = in_reg(e, ea.at);
-        emit_mov_rm64(e, R9, R15, VCPU_WIN_USER);
-        *out = (HostMem){.base = R9, .index = ea.at.base};
-        return true;
-    }
+    if (form == MEM_TABLE || form == MEM_USER) return place_table(e, out, ea.at, form, bytes, write);
     bool plain = form == MEM_WINDOW && ea.at.index == REG_NONE && !linear_wraps(ea.at);
     *out = plain ? ea.at : in_reg(e, ea.at);
-    out->window = true;
+    out->guest = GUEST_WINDOW;
     return true;
-}
-
-bool operand_place(const Job *j, HostMem *out)
-{
-    return operand_place_ea(j->e, out, operand_ea(j->i), j->m, j->form, operand_mem_bytes(j->i));
 }
 
 /* --- moves to and from guest memory --- */
@@ -309,7 +320,7 @@ bool emit_load_operand(Emit *e, int dst, const Insn *i, const BlockMode *m, MemF
 {
     u8 *at = e->at;
     HostMem mem;
-    if (!operand_place_ea(e, &mem, operand_ea(i), m, form, bytes)) return undo(e, at);
+    if (!operand_place_ea(e, &mem, operand_ea(i), m, form, bytes, false)) return undo(e, at);
     emit_guest_load(e, dst, mem, bytes);
     return true;
 }

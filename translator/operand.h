@@ -9,11 +9,13 @@
 
 #include "translator/emit.h"
 
-/* A host memory operand. `window`: guest memory, base and disp are the guest's linear address (no index). */
+/* A host memory operand. GUEST_WINDOW: base and disp are the guest's linear address (no index). GUEST_LOOKED_UP: r8 is the host
+ * address that a table gave, and disp stays within the operand. */
+enum { GUEST_NONE = 0, GUEST_WINDOW, GUEST_LOOKED_UP };
 typedef struct HostMem {
     u8 base, index; /* host registers or REG_NONE */
     u8 scale;       /* index << scale */
-    bool window;
+    u8 guest;
     s32 disp;
 } HostMem;
 
@@ -77,10 +79,13 @@ typedef struct Ea {
 Ea operand_ea(const Insn *i);
 enum { LIMIT_PROBE_BYTES = 0x10000 };
 /* Make `ea` a usable guest memory operand of `bytes`: truncation, limit check, segment base, form. Writes only
- * scratch registers. false: no form. */
-bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes);
-bool operand_place(const Job *j, HostMem *out);
+ * scratch registers. `write`: it is stored to, too. false: no form. */
+bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes, bool write);
 bool linear_wraps(HostMem m);
+/* The table's gates (glue.S), with and without BMI2. */
+extern const u8 xlat_table_read_bmi2[], xlat_table_write_bmi2[], xlat_table_write_wide_bmi2[], xlat_table_user_read_bmi2[],
+    xlat_table_user_write_bmi2[], xlat_table_read_plain[], xlat_table_write_plain[], xlat_table_write_wide_plain[],
+    xlat_table_user_read_plain[], xlat_table_user_write_plain[];
 static inline HostMem mem_plus(HostMem m, s32 d)
 {
     m.disp = (s32)((u32)m.disp + (u32)d);
@@ -97,12 +102,14 @@ void emit_mov_part(Emit *e, int dst, int src, unsigned bytes);
 /* r14 += delta, of which a 16-bit stack takes the low word. SS:[reg + delta] as an operand of `bytes`; uses r8-r10 unless
  * the stack is 32-bit and flat. */
 void emit_stack_move(Emit *e, s32 delta, const BlockMode *m);
+/* The stack's form beside an operand of `form`: rings 0-2 have theirs in supervisor pages. */
+static inline MemForm stack_form(MemForm form) { return form == MEM_USER ? MEM_WINDOW : form; }
 bool emit_stack_place_at(Emit *e, HostMem *out, int reg, s32 delta, unsigned bytes, const BlockMode *m,
-                         MemForm form);
+                         MemForm form, bool write);
 static inline bool emit_stack_place(Emit *e, HostMem *out, s32 delta, unsigned bytes, const BlockMode *m,
-                                    MemForm form)
+                                    MemForm form, bool write)
 {
-    return emit_stack_place_at(e, out, R14, delta, bytes, m, form);
+    return emit_stack_place_at(e, out, R14, delta, bytes, m, form, write);
 }
 
 void emit_u16(Emit *e, u16 v);

@@ -70,10 +70,10 @@ static bool emit_far_pointer(Tx *t, const Insn *i, int seg, MemForm form)
 {
     HostMem m;
     Ea ea = operand_ea(i);
-    if (!keeps_form(t, seg) || !operand_place_ea(&t->e, &m, ea, &t->m, form, i->opsize)) return false;
+    if (!keeps_form(t, seg) || !operand_place_ea(&t->e, &m, ea, &t->m, form, i->opsize, false)) return false;
     emit_guest_load(&t->e, R11, m, i->opsize);
     ea.at = mem_plus(ea.at, i->opsize);
-    if (!operand_place_ea(&t->e, &m, ea, &t->m, form, 2)) return false;
+    if (!operand_place_ea(&t->e, &m, ea, &t->m, form, 2, false)) return false;
     emit_guest_load(&t->e, R8, m, 2);
     emit_set(&t->e, seg);
     emit_mov_part(&t->e, host_gpr(i->reg), R11, i->opsize);

@@ -118,7 +118,7 @@ static bool put_target(Tx *t, const Insn *i, MemForm form)
         emit_mov_ri32(&t->e, R8, (u32)i->imm2 << 16 | (u16)i->imm);
         return true;
     }
-    if (!operand_place_ea(&t->e, &m, operand_ea(i), &t->m, form, 4)) return false;
+    if (!operand_place_ea(&t->e, &m, operand_ea(i), &t->m, form, 4, false)) return false;
     emit_guest_load(&t->e, R8, m, 4);
     return true;
 }
@@ -137,7 +137,7 @@ static bool emit_call_far(Tx *t, const Insn *i, MemForm form)
     if (!put_target(t, i, form == MEM_OPEN ? MEM_WINDOW : form)) return false;
     put_look_up(t, i);
     put_return_address(&t->e, t->eip + i->len);
-    if (!emit_stack_place(&t->e, &top, -4, 4, &t->m, form)) return false;
+    if (!emit_stack_place(&t->e, &top, -4, 4, &t->m, form, true)) return false;
     emit_guest_store(&t->e, top, R11, 4);
     emit_stack_move(&t->e, -4, &t->m);
     put_go(t, t->eip + i->len);
@@ -148,7 +148,7 @@ static bool emit_ret_far(Tx *t, const Insn *i)
 {
     HostMem top;
     s32 extra = i->opcode == 0xca ? (u16)i->imm : 0;
-    if (!emit_stack_place(&t->e, &top, 0, 4, &t->m, MEM_WINDOW)) return false;
+    if (!emit_stack_place(&t->e, &top, 0, 4, &t->m, MEM_WINDOW, false)) return false;
     emit_guest_load(&t->e, R8, top, 4);
     put_look_up(t, i);
     emit_stack_move(&t->e, 4 + extra, &t->m);
@@ -183,14 +183,14 @@ static bool emit_int_real(Tx *t, const Insn *i, MemForm form)
     emit_patch8(same, e->at);
     emit_mov_rr64(e, RCX, R10);
     emit_mov_ri32(e, R8, (u32)idtr + 4 * n);
-    emit_guest_load(e, R8, (HostMem){.base = R8, .index = REG_NONE, .window = true}, 4);
+    emit_guest_load(e, R8, (HostMem){.base = R8, .index = REG_NONE, .guest = GUEST_WINDOW}, 4);
     put_look_up(t, i);
     put_return_address(e, t->eip + i->len);
-    if (!emit_stack_place(e, &top, -6, form == MEM_OPEN ? 4 : 6, &t->m, form)) return false;
+    if (!emit_stack_place(e, &top, -6, form == MEM_OPEN ? 4 : 6, &t->m, form, true)) return false;
     emit_guest_store(e, top, R11, 4);
     sens_flags_image(e);
     emit_mov_rr32(e, R11, R8);
-    if (!emit_stack_place(e, &top, -2, 2, &t->m, form)) return false;
+    if (!emit_stack_place(e, &top, -2, 2, &t->m, form, true)) return false;
     emit_guest_store(e, top, R11, 2);
     emit_stack_move(e, -6, &t->m);
     put_flags_off(e);
@@ -202,7 +202,7 @@ static bool emit_iret_real(Tx *t, const Insn *i)
 {
     HostMem top;
     Emit *e = &t->e;
-    if (!emit_stack_place(e, &top, 4, 2, &t->m, MEM_WINDOW)) return false;
+    if (!emit_stack_place(e, &top, 4, 2, &t->m, MEM_WINDOW, false)) return false;
     emit_guest_load(e, R8, top, 2);
     emit_mov_mr64(e, R15, PACKED, R8);
     u8 *plain = sens_flags_check(t, 2);
@@ -210,7 +210,7 @@ static bool emit_iret_real(Tx *t, const Insn *i)
     t->ended = false;
     emit_patch8(plain, e->at);
     emit_mov_rr64(e, RCX, R10);
-    if (!emit_stack_place(e, &top, 0, 6, &t->m, MEM_WINDOW)) return false;
+    if (!emit_stack_place(e, &top, 0, 6, &t->m, MEM_WINDOW, false)) return false;
     emit_guest_load(e, R11, top, 4);
     emit_mov_rm64(e, R8, R15, PACKED);
     put_shift(e, SHIFT_SHLX, R8, R8, 32, R9);

@@ -98,7 +98,7 @@ static bool emit_pop(Tx *t, const Insn *i)
     if (!is_data(seg) || !t->m.stack32 || t->m.seg[SS] != SEGF_FLAT) return false;
     SegSite *s = site_new(t, i, seg);
     s->pop = i->opsize;
-    emit_guest_load(&t->e, R8, (HostMem){.base = R14, .index = REG_NONE, .window = true}, i->opsize);
+    emit_guest_load(&t->e, R8, (HostMem){.base = R14, .index = REG_NONE, .guest = GUEST_WINDOW}, i->opsize);
     emit_movzx16(&t->e, R8, R8);
     emit_load(t, s);
     return true;

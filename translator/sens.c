@@ -170,8 +170,9 @@ static bool emit_popf(Tx *t, const Insn *i)
     Emit *e = &t->e;
     HostMem top;
     bool flat = flat_stack(t, i) && !(t->x->mode & MODE_SYSFLAGS) && t->x->mode & (MODE_RING0 | MODE_USER);
-    if ((!flat && !flags_16(t, i)) || site_form(t->x, t->pa) != SITE_WINDOW) return false;
-    if (!emit_stack_place(e, &top, 0, i->opsize, &t->m, MEM_WINDOW)) return false;
+    MemForm form;
+    if ((!flat && !flags_16(t, i)) || !site_mem_form(t, &form) || form >= MEM_USER) return false;
+    if (!emit_stack_place(e, &top, 0, i->opsize, &t->m, form, false)) return false;
     emit_guest_load(e, R8, top, i->opsize);
     u8 *fast = sens_flags_check(t, i->opsize);
     callout_emit(t, i);
@@ -197,7 +198,7 @@ static bool emit_mov_from_sreg(Tx *t, const Insn *i)
     if (i->reg >= SEG_COUNT) return false;
     if (i->is_mem) {
         if (i->seg == CS && !t->m.real && !t->m.v86) return false;
-        if (!site_mem_form(t, &form) || !operand_place_ea(&t->e, &m, operand_ea(i), &t->m, form, 2))
+        if (!site_mem_form(t, &form) || !operand_place_ea(&t->e, &m, operand_ea(i), &t->m, form, 2, true))
             return false;
         emit_op_mem(&t->e, (HostOp){.opcode = 0x0fb7, .reg = R11}, selector_of(i->reg));
         emit_guest_store(&t->e, m, R11, 2);

@@ -27,24 +27,24 @@ SiteForm site_form(Xlat *x, u32 pa)
     return s->pa == pa ? (SiteForm)s->form : SITE_WINDOW;
 }
 
-static SiteForm form_after(const struct Site *s, ShadowResult why)
+static SiteForm form_after(const struct Site *s, const Trap *t)
 {
     if (s->form == SITE_PATCHED) return SITE_PATCHED;
-    if (why == SHADOW_WRAP && s->form == SITE_WINDOW) return SITE_WRAP;
-    if (why == SHADOW_USER && s->form <= SITE_WRAP) return SITE_USER;
-    if (why == SHADOW_SUPER || why == SHADOW_USER) return SITE_CALLOUT; /* sees both kinds */
+    if (t->result == SHADOW_WRAP && s->form == SITE_WINDOW) return SITE_WRAP;
+    if (t->result == SHADOW_USER) return SITE_USER;
+    if (t->code && s->form <= SITE_WRAP) return SITE_TABLE;
     return s->traps >= 2 ? SITE_CALLOUT : (SiteForm)s->form;
 }
 
 /* Several blocks may hold the instruction, translated before it changed its form: each learns it when it traps. */
-bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why)
+bool site_trapped(Xlat *x, const Block *b, u32 pa)
 {
     struct Site *s = site_slot(x, pa);
+    if (x->trap.result == SHADOW_STRADDLE) return false;
     if (s->pa != pa) *s = (struct Site){.pa = pa};
     if (s->form != SITE_WINDOW && b->sites < s->changed) return true;
     if (s->traps < 2) s->traps++;
-    if (why == SHADOW_SUPER || (why == SHADOW_USER && s->form > SITE_WRAP)) s->mixed = true;
-    SiteForm form = form_after(s, why);
+    SiteForm form = form_after(s, &x->trap);
     if (form == (SiteForm)s->form) return false;
     s->form = (u8)form;
     s->changed = ++x->site_changes;
@@ -54,7 +54,7 @@ bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why)
 u32 site_patience(Xlat *x, u32 pa)
 {
     const struct Site *s = site_slot(x, pa);
-    return s->pa == pa && !s->mixed ? FORGIVE_FIRST << s->forgiven : UINT32_MAX;
+    return s->pa == pa ? FORGIVE_FIRST << s->forgiven : UINT32_MAX;
 }
 
 void site_patched(Xlat *x, u32 pa)
@@ -69,12 +69,17 @@ void site_patched(Xlat *x, u32 pa)
 /* Without paging, what trapped looks first whether its bytes are open (open.c). */
 bool site_mem_form(const Tx *t, MemForm *form)
 {
+    bool table = t->b->table;
     SiteForm site = site_form(t->x, t->pa);
     if (unlikely(t->x->open_always) && t->m.unpaged && site == SITE_WINDOW) site = SITE_CALLOUT;
-    static const u8 forms[] = {
-        [SITE_WINDOW] = MEM_WINDOW, [SITE_WRAP] = MEM_WRAP, [SITE_USER] = MEM_USER, [SITE_CALLOUT] = MEM_OPEN};
-    *form = site < ARRAY_LEN(forms) ? (MemForm)forms[site] : MEM_WINDOW;
-    return site != SITE_CALLOUT || (t->m.unpaged && t->e.open);
+    switch (site) {
+    case SITE_WRAP: *form = table ? MEM_TABLE : MEM_WRAP; break;
+    case SITE_TABLE: *form = t->m.unpaged ? MEM_OPEN : MEM_TABLE; break;
+    case SITE_USER: *form = t->m.user ? MEM_TABLE : MEM_USER; break;
+    case SITE_CALLOUT: *form = MEM_OPEN; return t->m.unpaged && t->e.open;
+    default: *form = table ? MEM_TABLE : MEM_WINDOW; break;
+    }
+    return true;
 }
 
 void site_forgive(Xlat *x, u32 pa)

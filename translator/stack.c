@@ -22,10 +22,10 @@ void emit_stack_move(Emit *e, s32 delta, const BlockMode *m)
 
 /* SS:[reg + delta] as an operand of `bytes`. Uses r8-r10 unless the stack is 32-bit and flat. */
 bool emit_stack_place_at(Emit *e, HostMem *out, int reg, s32 delta, unsigned bytes, const BlockMode *m,
-                         MemForm form)
+                         MemForm form, bool write)
 {
     Ea ea = {.at = {(u8)reg, REG_NONE, 0, false, delta}, .ad16 = !m->stack32, .seg = SS};
-    return operand_place_ea(e, out, ea, m, form, bytes);
+    return operand_place_ea(e, out, ea, m, form, bytes, write);
 }
 
 static bool stack_plain(const BlockMode *m, MemForm form)
@@ -45,7 +45,7 @@ bool emit_push_imm(Emit *e, u32 v, unsigned bytes, const BlockMode *m, MemForm f
 {
     u8 *at = e->at;
     HostMem top;
-    if (!emit_stack_place_at(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at);
+    if (!emit_stack_place_at(e, &top, R14, -(s32)bytes, bytes, m, form, true)) return undo(e, at);
     emit_guest_store_imm(e, top, v, bytes);
     emit_stack_move(e, -(s32)bytes, m);
     return true;
@@ -59,7 +59,7 @@ bool emit_push_reg(Emit *e, int reg, unsigned bytes, const BlockMode *m, MemForm
         emit_mov_rr32(e, R11, reg);
         reg = R11;
     }
-    if (!emit_stack_place_at(e, &top, R14, -(s32)bytes, bytes, m, form)) return undo(e, at);
+    if (!emit_stack_place_at(e, &top, R14, -(s32)bytes, bytes, m, form, true)) return undo(e, at);
     emit_guest_store(e, top, reg, bytes);
     emit_stack_move(e, -(s32)bytes, m);
     return true;
@@ -70,7 +70,7 @@ bool emit_pop_reg(Emit *e, int dst, unsigned bytes, u32 extra, const BlockMode *
     u8 *at = e->at;
     HostMem top;
     CHECK(dst != R14, "pop into the stack pointer");
-    if (!emit_stack_place_at(e, &top, R14, 0, bytes, m, form)) return undo(e, at);
+    if (!emit_stack_place_at(e, &top, R14, 0, bytes, m, form, false)) return undo(e, at);
     emit_guest_load(e, dst, top, bytes);
     emit_stack_move(e, (s32)(bytes + extra), m);
     return true;
@@ -88,9 +88,9 @@ static bool push_mem(const Job *j)
     HostMem mem;
     unsigned bytes = j->i->opsize;
     if (!j->i->is_mem) return push_reg(j, j->i->rm);
-    if (!operand_place_ea(j->e, &mem, operand_ea(j->i), j->m, j->form, bytes)) return false;
+    if (!operand_place_ea(j->e, &mem, operand_ea(j->i), j->m, j->form, bytes, false)) return false;
     emit_guest_load(j->e, R11, mem, bytes);
-    return emit_push_reg(j->e, R11, bytes, j->m, j->form == MEM_USER ? MEM_WINDOW : j->form);
+    return emit_push_reg(j->e, R11, bytes, j->m, stack_form(j->form));
 }
 
 /* POP SP and POP ESP: the value popped wins over the increment. */
@@ -99,7 +99,7 @@ static bool pop_reg(const Job *j, int guest)
     HostMem top;
     unsigned bytes = j->i->opsize;
     int dst = host_gpr(guest);
-    if (!emit_stack_place_at(j->e, &top, R14, 0, bytes, j->m, j->form)) return false;
+    if (!emit_stack_place_at(j->e, &top, R14, 0, bytes, j->m, j->form, false)) return false;
     if (dst != R14) {
         emit_op_guest(j->e, (HostOp){.opcode = 0x8b, .reg = (u8)dst, .pfx = bytes == 2 ? 0x66 : 0}, top);
         emit_stack_move(j->e, (s32)bytes, j->m);
@@ -123,9 +123,9 @@ static bool pop_mem(const Job *j)
         if (!j->m->stack32) return false;
         ea.at = mem_plus(ea.at, (s32)bytes);
     }
-    if (!emit_stack_place_at(j->e, &top, R14, 0, bytes, j->m, MEM_WINDOW)) return false;
+    if (!emit_stack_place_at(j->e, &top, R14, 0, bytes, j->m, stack_form(j->form), false)) return false;
     emit_guest_load(j->e, R11, top, bytes);
-    if (!operand_place_ea(j->e, &mem, ea, j->m, j->form, bytes)) return false;
+    if (!operand_place_ea(j->e, &mem, ea, j->m, j->form, bytes, true)) return false;
     emit_guest_store(j->e, mem, R11, bytes);
     emit_stack_move(j->e, (s32)bytes, j->m);
     return true;
@@ -136,7 +136,7 @@ static bool leave(const Job *j)
     HostMem top;
     unsigned bytes = j->i->opsize;
     HostMem above = {RBP, REG_NONE, 0, false, (s32)bytes};
-    if (!emit_stack_place_at(j->e, &top, RBP, 0, bytes, j->m, j->form)) return false;
+    if (!emit_stack_place_at(j->e, &top, RBP, 0, bytes, j->m, j->form, false)) return false;
     emit_guest_load(j->e, R11, top, bytes);
     emit_op_mem(j->e, (HostOp){.opcode = 0x8d, .reg = R14, .pfx = j->m->stack32 ? 0 : 0x66}, above);
     emit_mov_part(j->e, RBP, R11, bytes);
@@ -151,9 +151,10 @@ static bool enter(const Job *j)
     Emit *e = j->e;
     unsigned n = j->i->opsize;
     s32 size = (u16)j->i->imm;
-    if (j->i->imm2 & 31 || !emit_stack_place_at(e, &slot, R14, -(s32)n, n, j->m, j->form)) return false;
+    if (j->i->imm2 & 31 || !emit_stack_place_at(e, &slot, R14, -(s32)n, n, j->m, j->form, true))
+        return false;
     emit_guest_store(e, slot, RBP, n);
-    if (!emit_stack_place_at(e, &top, R14, -(s32)n - size, n, j->m, j->form)) return false;
+    if (!emit_stack_place_at(e, &top, R14, -(s32)n - size, n, j->m, j->form, true)) return false;
     HostOp not_op = {.opcode = 0xf7, .reg = 2, .pfx = n == 2 ? 0x66 : 0};
     emit_op_guest(e, not_op, top);
     emit_op_guest(e, not_op, top);
@@ -163,18 +164,18 @@ static bool enter(const Job *j)
     return true;
 }
 
-/* The window form can take displacements. */
-static bool place_eight(const Job *j, HostMem *low, s32 delta)
+/* All forms but MEM_OPEN can take displacements. */
+static bool place_eight(const Job *j, HostMem *low, s32 delta, bool write)
 {
-    if (j->form > MEM_WRAP) return false;
-    return emit_stack_place_at(j->e, low, R14, delta, 8u * j->i->opsize, j->m, j->form);
+    if (j->form == MEM_OPEN) return false;
+    return emit_stack_place_at(j->e, low, R14, delta, 8u * j->i->opsize, j->m, j->form, write);
 }
 
 static bool pusha(const Job *j)
 {
     HostMem low;
     int n = j->i->opsize;
-    if (!place_eight(j, &low, -8 * n)) return false;
+    if (!place_eight(j, &low, -8 * n, true)) return false;
     emit_guest_store(j->e, low, RDI, (unsigned)n);
     for (int r = EAX; r < EDI; r++)
         emit_guest_store(j->e, mem_plus(low, (7 - r) * n), host_gpr(r), (unsigned)n);
@@ -186,7 +187,7 @@ static bool popa(const Job *j)
 {
     HostMem low;
     int n = j->i->opsize;
-    if (!place_eight(j, &low, 0)) return false;
+    if (!place_eight(j, &low, 0, false)) return false;
     emit_guest_load(j->e, R11, mem_plus(low, 7 * n), (unsigned)n);
     for (int r = EDI; r >= EAX; r--)
         if (r != ESP)

@@ -13,7 +13,7 @@ static const char *const shadow_words[] = {
     [SHADOW_WATCHED] = "writes to watched pages",
     [SHADOW_ROM] = "writes to ROM",
     [SHADOW_USER] = "user pages from rings 0-2",
-    [SHADOW_SUPER] = "supervisor pages by the user window",
+    [SHADOW_STRADDLE] = "operands over two pages, by the table",
     [SHADOW_WRAP] = "addresses around 4 GiB",
 };
 static const char *const exit_words[] = {

@@ -54,14 +54,14 @@ static void emit_advance(const Str *s, int reg)
     emit_op_mem(&s->t->e, lea, (HostMem){.base = (u8)reg, .index = R10, .scale = s->log2});
 }
 
-static HostMem at(int reg) { return (HostMem){.base = (u8)reg, .index = REG_NONE, .window = true}; }
+static HostMem at(int reg) { return (HostMem){.base = (u8)reg, .index = REG_NONE, .guest = GUEST_WINDOW}; }
 
-static bool place(const Str *s, HostMem *m, int reg)
+static bool place(const Str *s, HostMem *m, int reg, bool write)
 {
     Ea ea = {.at = at(reg), .ad16 = s->i->adsize == 2, .seg = reg == RDI ? ES : s->i->seg};
-    ea.at.window = false;
+    ea.at.guest = GUEST_NONE;
     *m = at(reg);
-    return s->plain || operand_place_ea(&s->t->e, m, ea, &s->t->m, s->form, s->bytes);
+    return s->plain || operand_place_ea(&s->t->e, m, ea, &s->t->m, s->form, s->bytes, write);
 }
 
 /* op al/ax/eax (or r8, r11), [edi] with the element's width: CMP sets the guest's flags. */
@@ -83,9 +83,9 @@ static bool emit_one(const Str *s)
     Emit *e = &s->t->e;
     HostMem src, dst;
     bool two = s->op == OP_MOVS || s->op == OP_CMPS;
-    if ((two || s->op == OP_LODS) && !place(s, &src, RSI)) return false;
+    if ((two || s->op == OP_LODS) && !place(s, &src, RSI, false)) return false;
     if (two) emit_guest_load(e, R11, src, s->bytes);
-    if (s->op != OP_LODS && !place(s, &dst, RDI)) return false;
+    if (s->op != OP_LODS && !place(s, &dst, RDI, s->op == OP_MOVS || s->op == OP_STOS)) return false;
     switch (s->op) {
     case OP_MOVS: emit_guest_store(e, dst, R11, s->bytes); break;
     case OP_STOS: emit_guest_store(e, dst, RAX, s->bytes); break;

@@ -68,7 +68,7 @@ static bool emit_by_class(Tx *t, const Insn *i)
     case XC_FLOW: return flow_emit(t, i);
     case XC_STRING:
         if (string_emit(t, i)) return true;
-        if (site_form(t->x, t->pa) != SITE_CALLOUT) return false;
+        if (!site_forgiving(t->x, t->pa)) return false;
         t->e.at = start;
         t->e.shuts = 0;
         callout_emit_site(t, i);
@@ -79,7 +79,7 @@ static bool emit_by_class(Tx *t, const Insn *i)
     case XC_STACK:
     case XC_INTERP:
         if (direct && emit_identity(&t->e, i, &t->m, form, t->eip + i->len)) return true;
-        if (site_form(t->x, t->pa) != SITE_CALLOUT) return false;
+        if (!site_forgiving(t->x, t->pa)) return false;
         t->e.shuts = 0;
         callout_emit_site(t, i);
         return true;
@@ -212,7 +212,8 @@ Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
                     .pa2 = pa2,
                     .mode = x->mode,
                     .hpc = cache_exec(k, t->e.at),
-                    .sites = x->site_changes};
+                    .sites = x->site_changes,
+                    .table = form_is_table(x, pa)};
     unsigned n = emit_insns(t, hp, avail, map, &straddles);
     if (!t->ended) flow_exit_to(t, t->eip, straddles);
     flow_emit_tails(t);

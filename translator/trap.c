@@ -105,17 +105,20 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
     Walk w;
     bool write = r[REG_ERR] & 2 || *(const u8 *)r[REG_RIP] == LOAD_TO_STORE;
     ShadowResult res = shadow_fault(x->shadow, addr, write, &x->trap.va, &w);
-    const ShadowView *v = shadow_view(x->shadow);
-    if ((u8 *)r[REG_R9] == x->c->win_user) r[REG_R9] = (greg_t)v->user; /* MEM_USER */
-    x->c->window = v->current;
-    x->c->win_user = v->user;
+    context_view(x);
     x->stats.traps[res]++;
     if (x->stats.trap_sites) count_trap(x, res, write);
+    Block *b = block_at_host(x, (const u8 *)r[REG_RIP]);
+    if (res == SHADOW_MAPPED && b && form_faulted(x, b)) {
+        x->trap.kind = TRAP_FORM;
+        return false;
+    }
     if (res == SHADOW_MAPPED && !goes_round(x, (const u8 *)r[REG_RIP])) return true;
     if (res == SHADOW_MAPPED) {
         x->trap.kind = TRAP_INTERP;
         return false;
     }
+    x->trap.code = res == SHADOW_WATCHED && x->mode & MODE_PAGED && x->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
     x->trap.kind = TRAP_MEMORY;
     x->trap.result = res;
     x->trap.write = write;
@@ -137,9 +140,7 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
           sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (behind) {
-        greg_t r9 = r[REG_R9]; /* C's */
         if (!memory_trap(x, r, si->si_addr)) r[REG_RIP] = (greg_t)behind;
-        r[REG_R9] = r9;
         return;
     }
     if (sig == SIGSEGV && memory_trap(x, r, si->si_addr)) return;

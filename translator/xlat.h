@@ -12,6 +12,7 @@
  *   context.c    what a block may assume: mode, context id, windows
  *   exec.c       the engine: dispatch loop, entering and leaving translated code
  *   trap.c       SIGSEGV, SIGBUS, SIGFPE: hidden faults, polls, and exits with a reason
+ *   form.c       by the window or by the table: what each block uses, and the table's slow path
  *   site.c       instructions that trapped, or are patched, and how they are to be translated now
  *   open.c       without paging: stores next to code, straight into guest RAM
  *   listing.c    -d in_asm, out_asm
@@ -60,6 +61,7 @@ void context_update(Xlat *x);
 /* The same if the mode is known already. */
 void context_set(Xlat *x, ModeKey mode);
 void context_resync(Xlat *x);
+void context_view(Xlat *x); /* Vcpu's window and tables are those of the shadow's view */
 /* Return addresses on the host stack may be stale (a block died): forget all. */
 void context_drop_returns(Xlat *x);
 
@@ -80,6 +82,9 @@ struct Block {
     u8 *hpc;         /* executable address */
     u32 hbytes;
     u32 sites;       /* Xlat.site_changes when it was translated */
+    u64 uses;        /* table form: look-ups, by samples */
+    u16 faults;      /* window form: hidden faults; table form: pages that were not in the table */
+    bool table;      /* its form */
     PcMap *map;      /* insns entries, ascending */
     Block *hash_next, *page_next, *tail_next;
     Link *links_in;  /* linked exits of other blocks */
@@ -134,23 +139,40 @@ static inline u8 *cache_exec(const Cache *k, const u8 *rw) { return k->rx + (rw 
 static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx - k->rx); }
 
 /* ---- site.c: docs/TRANSLATOR.md, "Adaptive sites" ---- */
-typedef enum SiteForm { SITE_WINDOW = 0, SITE_WRAP, SITE_USER, SITE_CALLOUT, SITE_PATCHED } SiteForm;
+typedef enum SiteForm { SITE_WINDOW = 0 /* as the block */, SITE_WRAP, SITE_TABLE, SITE_USER, SITE_CALLOUT, SITE_PATCHED } SiteForm;
 SiteForm site_form(Xlat *x, u32 pa);                         /* of the instruction at pa */
-/* An access of the instruction at pa, in block b, trapped with `why`; true: it wants another form than it has in b. */
-bool site_trapped(Xlat *x, const Block *b, u32 pa, ShadowResult why);
+static inline bool site_forgiving(Xlat *x, u32 pa) /* its callout watches whether it is needed */
+{
+    SiteForm f = site_form(x, pa);
+    return f == SITE_CALLOUT || f == SITE_TABLE;
+}
+/* An access of the instruction at pa, in block b, trapped (x->trap); true: it wants another form than it has in b. */
+bool site_trapped(Xlat *x, const Block *b, u32 pa);
 /* Accesses to plain memory in a row after which the site is forgiven; and to forgive it. */
 u32 site_patience(Xlat *x, u32 pa);
 void site_forgive(Xlat *x, u32 pa);
 void site_patched(Xlat *x, u32 pa); /* a small store changed the instruction at pa */
 
+/* ---- form.c ---- */
+typedef enum FormPolicy { FORM_AUTO, FORM_WINDOW, FORM_TABLE } FormPolicy;
+enum { FORM_FAULT_NS = 35000 };
+bool form_init(Xlat *x);
+void form_fini(Xlat *x);
+bool form_is_table(const Xlat *x, u32 pa);        /* of a block to be translated at pa */
+bool form_faulted(const Xlat *x, Block *b);
+void form_turn(Xlat *x, Block *b, u32 pa);        /* ... which was left at pa; kills b */
+u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc); /* Vcpu.table_slow */
+
 /* ---- trap.c ---- */
 typedef struct Trap { /* filled by the signal handler before EXIT_TRAP */
-    enum { TRAP_NONE, TRAP_POLL, TRAP_PROBE, TRAP_CALL, TRAP_MEMORY, TRAP_INTERP } kind;
+    enum { TRAP_NONE, TRAP_POLL, TRAP_PROBE, TRAP_CALL, TRAP_MEMORY, TRAP_INTERP, TRAP_FORM } kind;
     const u8 *hpc;
     ShadowResult result;
     u32 va, error;
     bool write;
-    u32 call_eip; /* TRAP_CALL */
+    bool code;      /* SHADOW_WATCHED: the page is watched for code only */
+    bool looked_up; /* not a signal: a table's gate */
+    u32 call_eip;   /* TRAP_CALL */
 } Trap;
 void trap_init(Xlat *x);
 void trap_fini(Xlat *x);
@@ -207,6 +229,7 @@ void flow_shut_tail(Tx *t, struct OpenCallout *call);
 bool open_init(Xlat *x);
 void open_fini(Xlat *x);
 void open_shut_all(Xlat *x);
+bool open_page(Xlat *x, u32 pfn);                   /* true: its bytes in the map are true */
 void open_shut_page(Xlat *x, u32 pfn);              /* it is no plain RAM any more */
 void open_code(Xlat *x, const Block *b, bool live); /* the bytes of b became code, or are code no more */
 void open_emit_after(Tx *t, const Insn *i);         /* behind an instruction with shut jumps */
@@ -228,6 +251,9 @@ static inline const u8 *jump_cache_get(const Vcpu *c)
     return (const u8 *)(uintptr_t)c->jump_table[slot + JUMP_CACHE_SLOTS];
 }
 
+/* Sparse, zeroed host memory; NULL: none. */
+void *xlat_array(size_t n, size_t size);
+void xlat_array_free(void *at, size_t n, size_t size);
 int xlat_enter(Vcpu *c, const u8 *hpc);
 _Noreturn void xlat_leave_handler(void *host_rsp, const void *fpu_image); /* from a signal handler: EXIT_TRAP */
 extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_indirect[], xlat_exit_interp[], xlat_ret_bottom[],
@@ -235,14 +261,14 @@ extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_indirect[], xlat_exit_
 
 typedef struct XlatStats {
     u64 enters, exits[8], translated_blocks, translated_insns, invalidated, links, flushes;
-    u64 traps[16], pf_injected, retranslated, interp_exits;
+    u64 traps[SHADOW_RESULTS], pf_injected, retranslated, interp_exits;
     struct TrapSite { u32 eip; u8 result; bool write; u64 count; } *trap_sites; /* [TRAP_SITES]; NULL: not counted */
-    u64 translate_ns;
+    u64 translate_ns, form_turns[2]; /* to the window, to the table */
 } XlatStats;
 
 typedef struct RetStack { u8 *map; u8 *bottom; void *rsp; u32 ctx; } RetStack;
 
-enum { OPEN_PAGES = 0x1000, TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
+enum { OPEN_PAGES = 1 << 20, OPENED_MAX = 1 << 12, TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
 
 struct Xlat {
     Engine engine;
@@ -255,11 +281,15 @@ struct Xlat {
     Block **by_host;      /* live and dead blocks of this generation in host order */
     u32 blocks;
     Link *shared_links;
-    struct Site { u32 pa, changed; u8 form, traps, patches, forgiven; bool mixed; } *sites;
+    struct Site { u32 pa, changed; u8 form, traps, patches, forgiven; } *sites;
     struct FarNext { u64 key, after; } *far_next; /* [256]: negated (ctx | selector), the ctx behind (realfar.c) */
-    u8 *open;             /* 1: a byte of the first 16 MiB that a store may change unseen (open.c) */
+    u8 *open;             /* by physical address: 1 if a store may change the byte unseen (open.c) */
     u32 open_pages[OPEN_PAGES / 32]; /* bit: the page's bytes in `open` are true */
+    u32 opened;           /* how many are */
     u32 site_changes;
+    struct BlockForm *forms;
+    FormPolicy form_policy;
+    u32 fault_uses;       /* look-ups in a table that cost as much as a hidden fault */
     struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs; /* rings 0-2, ring 3 */
     u32 ctx_next;
     /* the present context */
@@ -282,9 +312,14 @@ struct Xlat {
     XlatStats stats;
 };
 
-/* The translator as an engine. One per process (it owns the signal handlers). NULL: the host lacks something, and
- * *why says what. */
-const Engine *xlat_new(Vcpu *c, const char **why);
+/* The translator as an engine. One per process (it owns the signal handlers). `o` may be NULL. NULL: the host lacks
+ * something, and *why says what. */
+enum { XLAT_CACHE_MIN_MIB = 4, XLAT_CACHE_MAX_MIB = 1024 };
+typedef struct XlatOptions {
+    FormPolicy form;
+    u32 cache_mib; /* host code; 0: by the host's memory */
+} XlatOptions;
+const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why);
 void xlat_free(const Engine *e);
 void xlat_print_stats(const Engine *e, void (*line)(const char *fmt, ...));
 

@@ -96,7 +96,7 @@ static inline void guest_real_handler(Guest *g, u8 vector)
 static inline void guest_engine_init(Vcpu *c)
 {
     const char *why = "";
-    if (!c->engine && !xlat_new(c, &why)) skip();
+    if (!c->engine && !xlat_new(c, NULL, &why)) skip();
 }
 static inline void guest_engine_fini(Vcpu *c)
 {

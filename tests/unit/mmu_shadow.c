@@ -17,7 +17,7 @@ static void real_mode_memory_is_a_few_mappings(void **state)
     assert_int_equal(segvs, before);
     assert_int_equal(try_read(0xa0000), SHADOW_MMIO);
     assert_int_equal(try_write(0xe0000000, 1), SHADOW_MMIO);
-    assert_ptr_equal(shadow_view(s)->user, shadow_view(s)->current);
+    assert_ptr_equal(shadow_view(s)->user_table, shadow_view(s)->table);
     for (u32 pa = 0; pa < RAM; pa += 1 << 20) try_read(pa);
     assert_in_range(host_vmas(), 1, 8);
     assert_int_equal(host_vmas(), shadow_stats(s)->vmas);
@@ -86,7 +86,7 @@ static void operand_across_4_gib_is_emulated(void **state)
     u32 v, image[1024] = {0};
     phys_add_rom(p, 0xfffff000, image, sizeof image);
     get(0xfffff000);
-    assert_int_equal(touch(false, 0xfffffffe, false, &v), SHADOW_WRAP);
+    assert_int_equal(touch(0xfffffffe, false, &v), SHADOW_WRAP);
 }
 
 /* --- rights and A/D -------------------------------------------------------------------------------------- */
@@ -130,7 +130,7 @@ static void user_faults_have_the_guests_error_codes(void **state)
     assert_int_equal(fault_walk.error, PF_U | PF_W | PF_P);
 }
 
-static void ring0_goes_through_two_windows(void **state)
+static void ring0_has_user_pages_by_a_table(void **state)
 {
     (void)state;
     two_spaces();
@@ -138,9 +138,13 @@ static void ring0_goes_through_two_windows(void **state)
     u32 v = 0;
     assert_int_equal(get(KERNEL + DATA), DATA);
     assert_int_equal(try_read(0x400000), SHADOW_USER);
-    assert_int_equal(touch(true, 0x400000, false, &v), SHADOW_MAPPED);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_MAPPED);
     assert_int_equal(v, DATA + 0x100000);
-    assert_int_equal(touch(true, KERNEL, false, &v), SHADOW_SUPER);
+    assert_int_equal(touch_table(false, KERNEL + DATA, false, &v), SHADOW_MAPPED);
+    assert_int_equal(v, DATA);
+    assert_null(table_at(shadow_view(s)->user_table, KERNEL + DATA, false));
+    assert_non_null(table_at(shadow_view(s)->table, KERNEL + DATA, false));
+    assert_null(table_at(shadow_view(s)->table, 0x400000, false));
     assert_int_equal(try_read(0x800000), SHADOW_PF);
     assert_int_equal(fault_walk.error, 0);
 }
@@ -154,13 +158,13 @@ static void write_protect_of_ring0(void **state)
     run_as(PD0, false);
     u32 v = 9, kva = KERNEL + 0x400000;
     assert_int_equal(try_write(kva, 1), SHADOW_PF);
-    assert_int_equal(touch(true, 0x400000, true, &v), SHADOW_PF);
+    assert_int_equal(touch_table(true, 0x400000, true, &v), SHADOW_PF);
     assert_int_equal(fault_walk.error, PF_W | PF_P);
     pg.wp = false;
     run_as(PD0, false);
     assert_int_equal(try_write(kva, 5), SHADOW_MAPPED);
     assert_int_equal(get(kva), 5);
-    assert_int_equal(touch(true, 0x400000, true, &v), SHADOW_WATCHED); /* U has ring 3's rights: emulate */
+    assert_int_equal(touch_table(true, 0x400000, true, &v), SHADOW_WATCHED); /* U has ring 3's rights: emulate */
     run_as(PD0, true);
     assert_int_equal(try_write(0x400000, 1), SHADOW_PF);
     pg.wp = true;
@@ -236,10 +240,10 @@ static void page_table_stores_are_trapped(void **state)
     assert_int_equal(try_write(KERNEL + pt_of(0), 0), SHADOW_MAPPED); /* an ordinary page so far */
     pte_set(pt_of(0), 0x400000, (DATA + 0x100000) | URW);
     u32 v;
-    assert_int_equal(touch(true, 0x400000, false, &v), SHADOW_MAPPED);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_MAPPED);
     assert_int_equal(try_write(KERNEL + pt_of(0), 0), SHADOW_WATCHED);
     phys_write(p, fault_walk.pa, 0, 4); /* what the translator does then */
-    assert_int_equal(touch(true, 0x400000, false, &v), SHADOW_PF);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_PF);
     assert_int_equal(try_write(KERNEL + PD0 + 4, 0), SHADOW_WATCHED);
     assert_int_equal(get(KERNEL + DATA), DATA); /* reading them is free */
     assert_int_equal(get(KERNEL + pt_of(0)), 0);
@@ -281,11 +285,11 @@ static void self_map_follows(void **state)
     run_as(PD0, false);
     u32 window_pte = 0xffc00000 + (0x400000 >> 10), v = 0;
     assert_int_equal(get(window_pte), pte_get(pt_of(0), 0x400000));
-    assert_int_equal(touch(true, 0x400000, false, &v), SHADOW_MAPPED);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_MAPPED);
     assert_int_equal(get(window_pte), pte_get(pt_of(0), 0x400000));
     assert_int_equal(try_write(window_pte, 0), SHADOW_WATCHED);
     phys_write(p, fault_walk.pa, 0, 4);
-    assert_int_equal(touch(true, 0x400000, false, &v), SHADOW_PF);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_PF);
     assert_int_equal(try_write(0xfffff004, 0), SHADOW_WATCHED); /* the directory through itself */
     phys_write(p, fault_walk.pa, 0, 4);
     assert_int_equal(try_read(window_pte), SHADOW_PF);
@@ -303,29 +307,63 @@ static void dma_into_a_page_table(void **state)
     assert_int_equal(try_read(0x401000), SHADOW_PF);
 }
 
-static void user_downgrades_wait_behind_the_trap_area(void **state)
+static void downgrades_of_a_user_window_wait_those_of_its_table_do_not(void **state)
 {
     (void)state;
     two_spaces();
     run_as(PD0, true);
+    u32 v = 1;
     for (u32 i = 0; i < 16; i++)
         if (i != 5) try_write(0x400000 + i * PAGE_BYTES, i);
+    assert_int_equal(touch_table(true, 0x401000, true, &v), SHADOW_MAPPED);
+    assert_non_null(table_at(shadow_view(s)->user_table, 0x401000, true));
     shadow_set_ring(s, false);
-    const u8 *user = shadow_view(s)->user;
     u64 calls = shadow_stats(s)->mprotects;
     for (u32 i = 0; i < 16; i++) /* fork: copy on write */
         pte_set(pt_of(0), 0x400000 + i * PAGE_BYTES,
                 pte_get(pt_of(0), 0x400000 + i * PAGE_BYTES) & ~(u32)PTE_W);
     assert_int_equal(shadow_stats(s)->mprotects, calls); /* nothing yet */
-    assert_ptr_not_equal(shadow_view(s)->user, user);
-    u32 v = 1;
-    assert_int_equal(touch(true, 0x400000, true, &v), SHADOW_PF);
-    assert_int_equal(shadow_stats(s)->mprotects, calls + 2); /* two runs */
-    assert_ptr_equal(shadow_view(s)->user, user);
+    assert_null(table_at(shadow_view(s)->user_table, 0x401000, true));
+    assert_non_null(table_at(shadow_view(s)->user_table, 0x401000, false));
+    assert_int_equal(touch_table(true, 0x400000, true, &v), SHADOW_PF);
+    assert_int_equal(shadow_stats(s)->mprotects, calls);
     shadow_set_ring(s, true);
+    assert_int_equal(shadow_stats(s)->mprotects, calls + 2); /* two runs */
     assert_int_equal(try_write(0x40f000, 1), SHADOW_PF);
     assert_int_equal(get(0x40f000), 15);
     assert_int_equal(get(0x405000), DATA + 0x100000 + 10 * PAGE_BYTES); /* the hole between them */
+}
+
+static void a_table_knows_no_operand_over_two_pages(void **state)
+{
+    (void)state;
+    u32 v = 0;
+    two_spaces();
+    run_as(PD0, true);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_MAPPED);
+    assert_int_equal(touch_table(true, 0x401000, false, &v), SHADOW_MAPPED);
+    assert_int_equal(touch_table(true, 0x400ffe, false, &v), SHADOW_STRADDLE);
+    assert_int_equal(touch_table(true, 0xfffffffe, false, &v), SHADOW_STRADDLE);
+}
+
+static void pages_with_code_are_written_where_there_is_none(void **state)
+{
+    (void)state;
+    u32 v = 1;
+    two_spaces();
+    run_as(PD0, true);
+    assert_int_equal(touch_table(true, 0x400000, true, &v), SHADOW_MAPPED);
+    const TableEntry *e = &shadow_view(s)->user_table[0x400];
+    shadow_watch(s, fault_walk.pa >> PAGE_BITS, WATCH_CODE);
+    assert_int_equal(e->write, 0);
+    assert_int_equal(touch_table(true, 0x400000, true, &v), SHADOW_WATCHED);
+    assert_int_equal(e->write, 0);
+    code_is_open = true;
+    assert_int_equal(touch_table(true, 0x400000, true, &v), SHADOW_WATCHED);
+    assert_int_equal(e->write, ~0x400u + TABLE_CODE);
+    pte_set(pt_of(0), 0x400000, pte_get(pt_of(0), 0x400000) & ~(u32)PTE_W);
+    assert_int_equal(e->write, 0);
+    assert_int_equal(e->read, ~0x400u);
 }
 
 int main(void)
@@ -338,7 +376,7 @@ int main(void)
         TEST(operand_across_4_gib_is_emulated),
         TEST(first_read_sets_accessed_first_write_dirty),
         TEST(user_faults_have_the_guests_error_codes),
-        TEST(ring0_goes_through_two_windows),
+        TEST(ring0_has_user_pages_by_a_table),
         TEST(write_protect_of_ring0),
         TEST(large_pages_map_whole),
         TEST(pse_off_makes_large_entries_tables),
@@ -348,7 +386,9 @@ int main(void)
         TEST(freed_page_table_is_an_ordinary_page_again),
         TEST(self_map_follows),
         TEST(dma_into_a_page_table),
-        TEST(user_downgrades_wait_behind_the_trap_area),
+        TEST(downgrades_of_a_user_window_wait_those_of_its_table_do_not),
+        TEST(a_table_knows_no_operand_over_two_pages),
+        TEST(pages_with_code_are_written_where_there_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,7 +103,7 @@ static void random_access(void)
     shadow_set_ring(s, user);
     Walk want = mmu_walk(p, &pg, va, flags | WALK_NO_AD);
     u32 old = want.ok ? phys_read(p, want.pa, 4) : 0;
-    ShadowResult r = access_guest(va, write, write ? &value : &read);
+    ShadowResult r = access_guest(rnd(2), va, write, write ? &value : &read);
     if (!want.ok) {
         assert_int_equal(r, SHADOW_PF);
         assert_int_equal(fault_va, va);
@@ -155,6 +155,7 @@ static void random_accesses_agree_with_the_walk(void **state)
         start(i % 2 ? 0 : 70);
         random_guest(1000 + i * 77777, 4000);
     }
+    assert_true(table_hits > 100 * rounds);
 }
 
 /* --- costs ----------------------------------------------------------------------------------------------- */
@@ -175,6 +176,10 @@ static void bench_fills(void)
     t = host_now_ns();
     for (u32 i = 0; i < 1024; i++) try_write(0x400000 + i * PAGE_BYTES, 1);
     report("hidden fault, first write (D bit, upgrade)", t, 1024);
+    u32 v = 1;
+    t = host_now_ns();
+    for (u32 i = 0; i < 1024; i++) touch_table(true, 0x400000 + i * PAGE_BYTES, true, &v);
+    report("the same by the table", t, 1024);
     t = host_now_ns();
     for (u32 i = 0; i < 1024; i += 2)
         pte_set(pt_of(0), 0x400000 + i * PAGE_BYTES,

@@ -73,13 +73,13 @@ static inline void handler_install(void)
 }
 
 /* One access through a window, retried while shadow_fault maps. SHADOW_MAPPED: done; *value read or written. */
-static __attribute__((noinline, unused)) ShadowResult touch(bool via_user, u32 va, bool write, u32 *value)
+static __attribute__((noinline, unused)) ShadowResult touch(u32 va, bool write, u32 *value)
 {
     volatile int tries = 0;
     if (!handler_set) handler_install();
     if (sigsetjmp(out, 0) && result != SHADOW_MAPPED) return result;
     assert_true(tries++ < 5);
-    volatile u32 *at = (volatile u32 *)((via_user ? shadow_view(s)->user : shadow_view(s)->current) + va);
+    volatile u32 *at = (volatile u32 *)(shadow_view(s)->current + va);
     if (write)
         *at = *value;
     else
@@ -87,12 +87,39 @@ static __attribute__((noinline, unused)) ShadowResult touch(bool via_user, u32 v
     return SHADOW_MAPPED;
 }
 
-/* The access as the translator does it in the end: the other window for the other kind of page, emulation for
- * what no window can do. */
-static inline ShadowResult access_guest(u32 va, bool write, u32 *value)
+/* What a gate of the table form does: the host address of 4 bytes, or NULL. */
+static inline u8 *table_at(const TableEntry *table, u32 va, bool write)
 {
-    ShadowResult r = touch(false, va, write, value);
-    if (r == SHADOW_USER) r = touch(true, va, write, value);
+    const TableEntry *e = &table[va >> PAGE_BITS];
+    u32 match = (write ? e->write : e->read) + ((va + 3) >> PAGE_BITS) + 1;
+    return match ? NULL : (u8 *)(uintptr_t)(va + e->add);
+}
+
+static u64 table_hits;
+static inline ShadowResult touch_table(bool user, u32 va, bool write, u32 *value)
+{
+    u8 *hp = table_at(user ? shadow_view(s)->user_table : shadow_view(s)->table, va, write);
+    ShadowResult why = SHADOW_MAPPED;
+    if (hp)
+        table_hits++;
+    else
+        hp = shadow_lookup(s, va, 4, write, &why, &fault_walk);
+    fault_va = va;
+    fault_watch = p->watch[fault_walk.pa >> PAGE_BITS];
+    if (!hp) return why;
+    if (write)
+        store32(hp, *value);
+    else
+        *value = load32(hp);
+    return SHADOW_MAPPED;
+}
+
+/* The access as the translator does it in the end, by a window or by a table: user pages of ring 0 by theirs; emulation for
+ * what neither can do. */
+static inline ShadowResult access_guest(bool table, u32 va, bool write, u32 *value)
+{
+    ShadowResult r = table ? touch_table(false, va, write, value) : touch(va, write, value);
+    if (r == SHADOW_USER) r = touch_table(true, va, write, value);
     if (r == SHADOW_WATCHED || r == SHADOW_ROM || r == SHADOW_MMIO) {
         if (write)
             phys_write(p, fault_walk.pa, *value, 4);
@@ -105,15 +132,15 @@ static inline ShadowResult access_guest(u32 va, bool write, u32 *value)
 static inline u32 get(u32 va)
 {
     u32 v = 0;
-    assert_int_equal(touch(false, va, false, &v), SHADOW_MAPPED);
+    assert_int_equal(touch(va, false, &v), SHADOW_MAPPED);
     return v;
 }
 static inline ShadowResult try_read(u32 va)
 {
     u32 v;
-    return touch(false, va, false, &v);
+    return touch(va, false, &v);
 }
-static inline ShadowResult try_write(u32 va, u32 v) { return touch(false, va, true, &v); }
+static inline ShadowResult try_write(u32 va, u32 v) { return touch(va, true, &v); }
 
 /* --- guest ----------------------------------------------------------------------------------------------- */
 
@@ -125,9 +152,17 @@ static inline void on_drop(void *ctx, u32 va, bool user, bool shared)
     last_drop_va = va, last_drop_user = user, last_drop_shared = shared;
 }
 
+static bool code_is_open;
+static inline bool on_code_opened(void *ctx, u32 pfn)
+{
+    (void)ctx, (void)pfn;
+    return code_is_open;
+}
+
 static inline void start(unsigned budget)
 {
-    const ShadowHooks hooks = {.code_written = on_code, .fetch_dropped = on_drop};
+    const ShadowHooks hooks = {
+        .code_written = on_code, .fetch_dropped = on_drop, .code_opened = on_code_opened};
     p = phys_new(bus_new(), RAM);
     s = shadow_new(p, &hooks, budget);
     assert_non_null(s);

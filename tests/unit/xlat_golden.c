@@ -69,6 +69,10 @@ static void set_mode(Listing *l, const char *line)
             l->mode.real = 1;
         else if (!strcmp(w, "user"))
             l->form = MEM_USER;
+        else if (!strcmp(w, "table"))
+            l->form = MEM_TABLE;
+        else if (!strcmp(w, "wrap"))
+            l->form = MEM_WRAP;
         else if (!strcmp(w, "open"))
             l->form = MEM_OPEN, l->mode.unpaged = 1;
         else if (!strcmp(w, "nobmi2"))
@@ -100,12 +104,32 @@ static const char *segment_field(unsigned offset)
     return name;
 }
 
+static const char *gate_name(const u8 *at)
+{
+    static const struct {
+        const u8 *bmi2, *plain;
+        const char *name;
+    } gates[] = {{xlat_table_read_bmi2, xlat_table_read_plain, "table_read"},
+                 {xlat_table_write_bmi2, xlat_table_write_plain, "table_write"},
+                 {xlat_table_write_wide_bmi2, xlat_table_write_wide_plain, "table_write_wide"},
+                 {xlat_table_user_read_bmi2, xlat_table_user_read_plain, "table_user_read"},
+                 {xlat_table_user_write_bmi2, xlat_table_user_write_plain, "table_user_write"}};
+    for (unsigned n = 0; n < ARRAY_LEN(gates); n++)
+        if (at == gates[n].bmi2 || at == gates[n].plain) return gates[n].name;
+    fail_msg("a call of no gate");
+    return NULL;
+}
+
 static void put_host_insn(Listing *l, const cs_insn *i)
 {
     const char *vcpu = strstr(i->op_str, "dword ptr [r15 + ");
     int first = (int)strcspn(i->op_str, ",");
     if (!strcmp(i->mnemonic, "movabs"))
         put(l, "        lea %.*s, [limit_probe]\n", first, i->op_str);
+    else if (!strcmp(i->mnemonic, "lea") && strstr(i->op_str, "[rip"))
+        put(l, "        lea %.*s, [limit_probe]\n", first, i->op_str);
+    else if (!strcmp(i->mnemonic, "call"))
+        put(l, "        call %s\n", gate_name((const u8 *)strtoull(i->op_str, NULL, 0)));
     else if (strstr(i->op_str, "qword ptr [r15 + "))
         put(l, "        mov %.*s, tsc_offset\n", first, i->op_str);
     else if (vcpu)
@@ -115,12 +139,12 @@ static void put_host_insn(Listing *l, const cs_insn *i)
         put(l, "        %s%s%s\n", i->mnemonic, i->op_str[0] ? " " : "", i->op_str);
 }
 
-static void put_host(Listing *l, const u8 *code, size_t bytes)
+static void put_host(Listing *l, const u8 *code, size_t bytes, s64 to_exec)
 {
     csh cs;
     cs_insn *i;
     cs_open(CS_ARCH_X86, CS_MODE_64, &cs);
-    size_t n = bytes ? cs_disasm(cs, code, bytes, 0, 0, &i) : 0;
+    size_t n = bytes ? cs_disasm(cs, code, bytes, (u64)(uintptr_t)code + (u64)to_exec, 0, &i) : 0;
     put(l, "  ; %zu\n", n);
     for (size_t k = 0; k < n; k++) put_host_insn(l, &i[k]);
     l->host += (unsigned)n;
@@ -145,6 +169,7 @@ static void put_insn(Listing *l, const char *line)
     u8 bytes[16], code[EMIT_MAX_INSN];
     unsigned len = hex_bytes(line, bytes);
     Emit e = {.at = code, .end = code + sizeof code, .open = OPEN_TABLE, .ram = GUEST_RAM};
+    e.to_exec = xlat_table_read_bmi2 - code; /* within reach of the gates */
     DecodeMode mode = {.code32 = l->mode.code32, .protected_mode = !l->mode.real, .features = FEATURES};
     Insn i;
     put_guest_text(l, bytes, len);
@@ -156,7 +181,7 @@ static void put_insn(Listing *l, const char *line)
     if (!tsc && !emit_identity(&e, &i, &l->mode, l->form, 0x1000))
         put(l, "  ; interpreter\n");
     else
-        put_host(l, code, (size_t)(e.at - code));
+        put_host(l, code, (size_t)(e.at - code), e.to_exec);
 }
 
 static void put_line(Listing *l, const char *line)

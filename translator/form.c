@@ -1,0 +1,122 @@
+/* form.c - in which form a block reaches guest memory: by the window, or by the table.
+ *
+ * A window's access costs nothing but, at the first touch of a page, a signal and an mmap: 8 us on a good host, 35 us on a
+ * dear one. A table's access costs about three nanoseconds more each time, and a first touch a walk (mmu/shadow.h). So what
+ * decides is how often a block uses memory for each page that it meets first:
+ *
+ *   - Under paging, ring 3's blocks start with the table, since processes come and go; those of rings 0-2 with the window.
+ *   - A block that used the table as often as one hidden fault would have cost, once for each page that it missed, goes to
+ *     the window. (Uses are sampled: every FORM_SAMPLE_USES look-ups the block at hand is credited with them all.)
+ *   - A block in window form that met FORM_FAULTS_MAX hidden faults goes back, and has to show twice as many uses the next
+ *     time.
+ *
+ * Either mistake costs about as much as the other form would have. The decision is remembered by physical address, also
+ * after the block is gone; a collision forgets one.
+ */
+#include "translator/xlat.h"
+
+enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, FORM_FAULTS_MAX = 8, FORM_FLIPS_MAX = 6, USE_PICOSECONDS = 3000 };
+
+struct BlockForm {
+    u32 pa;
+    u8 table, flips;
+};
+
+bool form_init(Xlat *x)
+{
+    x->forms = xlat_array(FORM_HASH, sizeof *x->forms);
+    x->c->table_slow = form_table_slow;
+    x->c->table_uses = FORM_SAMPLE_USES;
+    x->fault_uses = (u32)(FORM_FAULT_NS * 1000ull / USE_PICOSECONDS);
+    return x->forms;
+}
+
+void form_fini(Xlat *x) { xlat_array_free(x->forms, FORM_HASH, sizeof *x->forms); }
+
+static struct BlockForm *form_slot(const Xlat *x, u32 pa)
+{
+    return &x->forms[(pa * 0x9e3779b1u) >> 17 & (FORM_HASH - 1)];
+}
+
+static bool starts_with_table(ModeKey mode) { return mode & MODE_USER && mode & MODE_PAGED; }
+
+bool form_is_table(const Xlat *x, u32 pa)
+{
+    const struct BlockForm *f = form_slot(x, pa);
+    if (x->form_policy != FORM_AUTO) return x->form_policy == FORM_TABLE;
+    return f->pa == pa ? f->table : starts_with_table(x->mode);
+}
+
+static struct BlockForm *form_get(Xlat *x, u32 pa)
+{
+    struct BlockForm *f = form_slot(x, pa);
+    if (f->pa != pa) *f = (struct BlockForm){.pa = pa};
+    return f;
+}
+
+/* The block is to be translated in the other form: at its start, and where it was left. */
+void form_turn(Xlat *x, Block *b, u32 pa)
+{
+    bool table = !b->table;
+    struct BlockForm *f = form_get(x, b->pa);
+    if (table && f->flips < FORM_FLIPS_MAX) f->flips++;
+    f->table = table;
+    if (pa != b->pa) {
+        u8 flips = f->flips;
+        f = form_get(x, pa);
+        f->table = table;
+        f->flips = flips;
+    }
+    x->stats.form_turns[table]++;
+    block_kill(x, b);
+}
+
+/* A hidden fault in b was settled. True: it was one too many. */
+bool form_faulted(const Xlat *x, Block *b)
+{
+    if (b->table || x->form_policy != FORM_AUTO) return false;
+    return ++b->faults >= FORM_FAULTS_MAX;
+}
+
+/* The block was met in a sample. True: it deserves the window. */
+static bool used_enough(const Xlat *x, Block *b)
+{
+    const struct BlockForm *f = form_slot(x, b->pa);
+    unsigned flips = f->pa == b->pa ? f->flips : 0;
+    b->uses += FORM_SAMPLE_USES;
+    if (!b->table || x->form_policy != FORM_AUTO) return false;
+    return b->uses > ((u64)x->fault_uses << flips) * (1u + b->faults);
+}
+
+static u8 *leave(Xlat *x, const Block *b, const u8 *hpc)
+{
+    x->trap.hpc = hpc;
+    x->c->eip = block_guest_eip(b, hpc);
+    return NULL;
+}
+
+/* Called by the gates: guest registers are in the Vcpu. */
+u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
+{
+    Xlat *x = c->engine->ctx;
+    bool sample = !c->table_uses;
+    const u8 *in = hpc - 1; /* the call of the gate */
+    Block *b = block_at_host(x, in);
+    CHECK(b, "the table's gate was called from %p, in no block", (const void *)hpc);
+    if (sample) c->table_uses = FORM_SAMPLE_USES;
+    if (sample && used_enough(x, b)) {
+        x->trap = (Trap){.kind = TRAP_FORM};
+        return leave(x, b, in);
+    }
+    Walk w;
+    ShadowResult why;
+    unsigned bytes = va >> PAGE_BITS == last_page ? 1 : PAGE_BYTES;
+    u8 *hp = shadow_lookup(x->shadow, va, bytes, write, &why, &w);
+    if (!sample) b->faults += b->table && b->faults < UINT16_MAX;
+    context_view(x);
+    x->stats.traps[hp ? SHADOW_MAPPED : why] += !hp;
+    if (hp) return hp;
+    x->trap = (Trap){.kind = TRAP_MEMORY, .result = why, .va = va, .write = write, .error = w.error, .looked_up = true};
+    x->trap.code = why == SHADOW_WATCHED && x->mode & MODE_PAGED && c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
+    return leave(x, b, in);
+}
