@@ -111,9 +111,10 @@ struct Vcpu {
     u32 eip;             /* of the current instruction while it executes */
     u32 eflags;
     u8 *poll;            /* dereferenced at polls; aimed at an unmapped page to stop translated code */
-    u64 ctx;             /* r13: context id << 32 (translator/context.c) */
+    u64 ctx;             /* context id << 32 (translator/context.c) */
     u8 *window;          /* r12: base of the current window */
     const void *table;   /* the table form of the current window (mmu/shadow.h) */
+    u64 here;            /* r13: ctx, and the EIP of the start of the code page where blocks do not know theirs */
     u64 *jump_cache;     /* jump_table, or jump_trap while translated code shall leave */
     void *host_rsp;      /* C stack while translated code runs */
     void *ret_rsp;       /* host return stack while C code runs */
@@ -166,7 +167,7 @@ struct Vcpu {
     void (*ferr)(void *ctx, bool level); /* FERR# for CR0.NE = 0: IRQ13 */
     void *ferr_ctx;
     const struct CpuModel *model;
-    u64 *jump_table;     /* jump cache: keys, then host addresses (translator/layout.h); NULL: no translator */
+    u64 *jump_table;     /* jump cache (translator/layout.h); NULL: no translator */
     u64 *jump_trap;      /* as large, unmapped */
     /* --- statistics --- */
     s64 speed_left;      /* instructions until ATT_SPEED; counted while speed_on (frontend/pc.c) */

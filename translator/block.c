@@ -1,10 +1,11 @@
 /* block.c - translated blocks: found by identity, by physical page and by host address; linked and killed.
  *
- * A block lies within one guest page, or is a single instruction over two. Its identity is (physical address, EIP,
- * mode): translations are shared by all address spaces that map the page at the same place. Pages with blocks carry
- * WATCH_CODE, so that every write to them is heard of; only blocks that overlap the written bytes die. A dead block's
- * host code stays until the next flush, but nothing enters it: links into it go back to their stubs and its jump-cache
- * entry is cleared; host return addresses into it are dropped with the whole return stack.
+ * A block lies within one guest page, or is a single instruction over two. Its identity is (physical address, mode), and
+ * the EIP where that is a constant in it (mode_floats() says where not): a library's translations are shared by all address
+ * spaces, wherever they map it. Pages with blocks carry WATCH_CODE, so that every write to them is heard of; only blocks that
+ * overlap the written bytes die. A dead block's host code stays until its region is emptied, but nothing runs it: links into
+ * it go back to their stubs, its start leads to the dispatcher, which is what jump-cache entries then find; host return
+ * addresses into it are dropped with the whole return stack.
  */
 #include "translator/xlat.h"
 
@@ -38,8 +39,7 @@ static u32 head_bytes(const Block *b)
 
 static CodePage *page_get(Xlat *x, u32 pfn)
 {
-    CodePage *p = x->pages[pfn];
-    if (!p) p = x->pages[pfn] = cache_meta(&x->cache, sizeof *p);
+    CodePage *p = &x->pages[pfn];
     if (!p->blocks && !p->tails) shadow_watch(x->shadow, pfn, WATCH_CODE);
     return p;
 }
@@ -53,7 +53,6 @@ void block_insert(Xlat *x, Block *b)
     b->page_next = p->blocks;
     p->blocks = b;
     p->granules |= granule_bits(b->pa & PAGE_MASK, head_bytes(b));
-    x->by_host[x->blocks++] = b;
     open_code(x, b, true);
     if (!b->pa2) return;
     p = page_get(x, b->pa2 >> PAGE_BITS);
@@ -64,35 +63,38 @@ void block_insert(Xlat *x, Block *b)
 
 Block *block_at_host(Xlat *x, const u8 *hpc)
 {
-    u32 lo = 0, hi = x->blocks;
+    const Cache *k = &x->cache;
+    if (hpc < k->rx || hpc >= k->rx + k->bytes) return NULL;
+    const Region *r = &k->region[(u64)(hpc - k->rx) / k->region_bytes];
+    u32 lo = 0, hi = r->blocks;
     while (lo < hi) {
         u32 mid = (lo + hi) / 2;
-        if (x->by_host[mid]->hpc <= hpc)
+        if (r->by_host[mid]->hpc <= hpc)
             lo = mid + 1;
         else
             hi = mid;
     }
     if (!lo) return NULL;
-    Block *b = x->by_host[lo - 1];
+    Block *b = r->by_host[lo - 1];
     return hpc < b->hpc + b->hbytes ? b : NULL;
 }
 
-u32 block_guest_eip(const Block *b, const u8 *hpc)
+u32 block_guest_offset(const Block *b, const u8 *hpc)
 {
     u32 off = (u32)(hpc - b->hpc), n = 0;
     while (n + 1 < b->insns && b->map[n + 1].host <= off) n++;
-    return b->eip + b->map[n].guest;
+    return b->map[n].guest;
 }
 
-void block_link(Xlat *x, Link *l, Block *to, u32 ctx)
+void block_link(Xlat *x, Link *l, Block *to, u64 here)
 {
-    if (l->to == to && l->ctx_hole) { /* the same code in another address space */
-        store64(l->ctx_hole, 0 - ((u64)ctx << 32));
+    if (l->to == to && l->here_hole) { /* the same code in another address space */
+        store64(l->here_hole, 0 - here);
         return;
     }
     if (l->to) block_unlink(x, l);
-    if (l->ctx_hole) {
-        store64(l->ctx_hole, 0 - ((u64)ctx << 32));
+    if (l->here_hole) {
+        store64(l->here_hole, 0 - here);
     } else if (l->cross_page) {
         l->next_shared = x->shared_links;
         if (l->next_shared) l->next_shared->prev_shared = &l->next_shared;
@@ -119,7 +121,7 @@ void block_unlink(Xlat *x, Link *l)
         l->next_shared = NULL;
     }
     l->to = NULL;
-    if (l->ctx_hole) store64(l->ctx_hole, 0);
+    if (l->here_hole) store64(l->here_hole, 0);
     emit_patch32(l->hole, l->stub);
 }
 
@@ -128,16 +130,9 @@ void block_unlink_shared(Xlat *x)
     while (x->shared_links) block_unlink(x, x->shared_links);
 }
 
-static void jump_cache_forget(Xlat *x, const Block *b)
-{
-    u64 *keys = x->c->jump_table, *hpcs = keys + JUMP_CACHE_SLOTS;
-    u32 slot = b->eip & (JUMP_CACHE_SLOTS - 1);
-    if (hpcs[slot] == (u64)(uintptr_t)b->hpc) keys[slot] = 1;
-}
-
 void block_kill(Xlat *x, Block *b)
 {
-    CodePage *p = x->pages[b->pa >> PAGE_BITS];
+    CodePage *p = &x->pages[b->pa >> PAGE_BITS];
     Block **at = &x->block_hash[block_hash_of(b->pa, b->eip, b->mode)];
     while (*at != b) at = &(*at)->hash_next;
     *at = b->hash_next;
@@ -145,14 +140,14 @@ void block_kill(Xlat *x, Block *b)
     }
     *at = b->page_next;
     if (b->pa2) {
-        for (at = &x->pages[b->pa2 >> PAGE_BITS]->tails; *at != b; at = &(*at)->tail_next) {
+        for (at = &x->pages[b->pa2 >> PAGE_BITS].tails; *at != b; at = &(*at)->tail_next) {
         }
         *at = b->tail_next;
     }
     while (b->links_in) block_unlink(x, b->links_in);
     for (Link *l = b->links; l; l = l->next_own)
         if (l->to) block_unlink(x, l);
-    jump_cache_forget(x, b);
+    flow_emit_grave(x, b);
     open_code(x, b, false);
     context_drop_returns(x);
     b->dead = true;
@@ -204,12 +199,21 @@ static bool kill_overlapping(Xlat *x, CodePage *p, u32 pa, u32 bytes)
     return any;
 }
 
+/* A page without blocks is watched no more. */
+static void page_settle(Xlat *x, u32 pfn)
+{
+    CodePage *p = &x->pages[pfn];
+    if (p->blocks || p->tails) return;
+    p->granules = 0;
+    shadow_unwatch(x->shadow, pfn, WATCH_CODE);
+}
+
 static void page_written(Xlat *x, u32 pa, u32 bytes)
 {
-    CodePage *p = x->pages[pa >> PAGE_BITS];
-    if (!p || !(p->granules & granule_bits(pa & PAGE_MASK, bytes))) return;
+    CodePage *p = &x->pages[pa >> PAGE_BITS];
+    if (!(p->granules & granule_bits(pa & PAGE_MASK, bytes))) return;
     if (kill_overlapping(x, p, pa, bytes)) granules_recount(p);
-    if (!p->blocks && !p->tails) shadow_unwatch(x->shadow, pa >> PAGE_BITS, WATCH_CODE);
+    page_settle(x, pa >> PAGE_BITS);
 }
 
 void block_written(Xlat *x, u32 pa, u32 bytes)
@@ -223,26 +227,34 @@ void block_written(Xlat *x, u32 pa, u32 bytes)
     }
 }
 
-static void page_forget(Xlat *x, u32 pfn)
+/* What the jump cache knows of a region that is emptied, or (from NULL) at all. */
+static void jump_cache_forget(Xlat *x, const u8 *from, u32 bytes)
 {
-    CodePage *p = x->pages[pfn];
-    if (p && (p->blocks || p->tails)) shadow_unwatch(x->shadow, pfn, WATCH_CODE);
-    x->pages[pfn] = NULL;
+    u64 *slot = x->c->jump_table;
+    for (u32 n = 0; n < JUMP_CACHE_SLOTS; n++, slot += JUMP_CACHE_WORDS)
+        if (!from || slot[JUMP_HPC / 8] - (u64)(uintptr_t)from < bytes) slot[JUMP_KEY / 8] = 1;
+}
+
+void block_evict(Xlat *x, Region *r)
+{
+    Cache *k = &x->cache;
+    for (u32 n = 0; n < r->blocks; n++) {
+        Block *b = r->by_host[n];
+        if (b->dead) continue;
+        block_kill(x, b);
+        page_settle(x, b->pa >> PAGE_BITS);
+        if (b->pa2) page_settle(x, b->pa2 >> PAGE_BITS);
+    }
+    jump_cache_forget(x, k->rx + (u64)(r - k->region) * k->region_bytes, k->region_bytes);
+    r->used = r->meta_used = r->blocks = 0;
+    x->killed = true;
+    context_drop_returns(x);
+    x->stats.flushes++;
 }
 
 void block_flush_all(Xlat *x)
 {
-    for (u32 i = 0; i < x->blocks; i++) {
-        page_forget(x, x->by_host[i]->pa >> PAGE_BITS);
-        if (x->by_host[i]->pa2) page_forget(x, x->by_host[i]->pa2 >> PAGE_BITS);
-    }
-    memset(x->block_hash, 0, BLOCK_HASH * sizeof *x->block_hash);
-    for (u32 i = 0; i < JUMP_CACHE_SLOTS; i++) x->c->jump_table[i] = 1;
-    open_shut_all(x);
-    x->blocks = 0;
-    x->shared_links = NULL;
-    x->cache.used = x->cache.meta_used = 0;
-    x->killed = true;
-    context_drop_returns(x);
-    x->stats.flushes++;
+    for (unsigned n = 0; n < CACHE_REGIONS; n++)
+        if (x->cache.region[n].blocks) block_evict(x, &x->cache.region[n]);
+    x->cache.now = 0;
 }

@@ -2,14 +2,21 @@
  *
  * Host code lies in a memfd mapped twice: a writable view for the emitter and an executable one for the CPU, so
  * that no page is ever writable and executable at once. The executable view is placed within 2 GiB of ring3's own
- * text, since the gates in glue.S are reached by rel32. Block descriptions come from an arena beside it. Both are
- * emptied together (block_flush_all) when either is nearly full.
+ * text, since the gates in glue.S are reached by rel32. Block descriptions come from arenas beside it.
+ *
+ * The cache is CACHE_REGIONS regions, filled one after the other, each with its arena. When all are full, the oldest is
+ * emptied for what comes (block_evict): of code that runs on, a sixteenth is translated again, never all at once.
+ *
+ * A first touch of a page costs up to 50 us on some hosts, so memory is populated in steps ahead of its use, where the
+ * kernel can do that (Linux 5.14); in the second round all of it is there.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "translator/xlat.h"
+
+enum { BLOCK_MAX_HOST = 24 * 1024, META_ROOM = 64 * 1024, BLOCK_ALIGN = 16, POPULATE_STEP = 256 * 1024 };
 
 static bool near_text(const u8 *p, u32 bytes)
 {
@@ -32,32 +39,92 @@ static u8 *map_near_text(int fd, u32 bytes)
     return NULL;
 }
 
-bool cache_init(Cache *k, u32 code_bytes, u32 meta_bytes)
+static u32 by_host_bytes(const Cache *k) { return k->region_bytes / BLOCK_ALIGN * (u32)sizeof(Block *); }
+
+static bool region_init(Cache *k, Region *r)
 {
-    *k = (Cache){
-        .memfd = memfd_create("ring3-code", MFD_CLOEXEC), .bytes = code_bytes, .meta_bytes = meta_bytes};
+    r->meta = xlat_array(k->meta_bytes, 1);
+    r->by_host = xlat_array(by_host_bytes(k), 1);
+    return r->meta && r->by_host;
+}
+
+bool cache_init(Cache *k, u32 code_bytes)
+{
+    *k = (Cache){.memfd = memfd_create("ring3-code", MFD_CLOEXEC), .bytes = code_bytes};
+    k->region_bytes = code_bytes / CACHE_REGIONS;
+    k->meta_bytes = 2 * k->region_bytes;
     if (k->memfd < 0 || ftruncate(k->memfd, code_bytes) < 0) return false;
     k->rw = mmap(NULL, code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, k->memfd, 0);
     k->rx = map_near_text(k->memfd, code_bytes);
-    k->meta =
-        mmap(NULL, meta_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return k->rw != MAP_FAILED && k->rx && k->meta != MAP_FAILED;
+    for (unsigned n = 0; n < CACHE_REGIONS; n++)
+        if (!region_init(k, &k->region[n])) return false;
+    return k->rw != MAP_FAILED && k->rx;
 }
 
 void cache_fini(Cache *k)
 {
     if (k->rw && k->rw != MAP_FAILED) munmap(k->rw, k->bytes);
     if (k->rx) munmap(k->rx, k->bytes);
-    if (k->meta && k->meta != MAP_FAILED) munmap(k->meta, k->meta_bytes);
+    for (unsigned n = 0; n < CACHE_REGIONS; n++) {
+        xlat_array_free(k->region[n].meta, k->meta_bytes, 1);
+        xlat_array_free(k->region[n].by_host, by_host_bytes(k), 1);
+    }
     if (k->memfd >= 0) close(k->memfd);
+}
+
+bool cache_room(const Cache *k)
+{
+    const Region *r = &k->region[k->now];
+    return r->used + BLOCK_MAX_HOST <= k->region_bytes && r->meta_used + META_ROOM <= k->meta_bytes;
+}
+
+enum { POPULATE_READ = 22, POPULATE_WRITE = 23 }; /* MADV_: not in every libc's headers */
+
+/* Of `bytes` from `at` on, make the next step's pages. An older kernel refuses: then it is page by page. */
+static void populate(u8 *at, u32 bytes, u32 *populated, int advice)
+{
+    u32 step = bytes - *populated < POPULATE_STEP ? bytes - *populated : POPULATE_STEP;
+    madvise(at + *populated, step, advice);
+    *populated += step;
+}
+
+u8 *cache_begin(Cache *k)
+{
+    Region *r = &k->region[k->now];
+    u32 at = k->now * k->region_bytes + r->used;
+    if (k->populated < k->bytes && at + BLOCK_MAX_HOST > k->populated) {
+        u32 same = k->populated;
+        populate(k->rw, k->bytes, &same, POPULATE_WRITE);
+        populate(k->rx, k->bytes, &k->populated, POPULATE_READ);
+    }
+    if (r->meta_populated < k->meta_bytes && r->meta_used + META_ROOM > r->meta_populated)
+        populate(r->meta, k->meta_bytes, &r->meta_populated, POPULATE_WRITE);
+    return k->rw + at;
+}
+
+void cache_end(Cache *k, Block *b, const u8 *end)
+{
+    Region *r = &k->region[k->now];
+    u32 used = (u32)(end - (k->rw + k->now * k->region_bytes));
+    r->used = (used + BLOCK_ALIGN - 1) & ~(u32)(BLOCK_ALIGN - 1);
+    CHECK(r->used <= k->region_bytes, "a block beyond its region");
+    r->by_host[r->blocks++] = b;
+}
+
+void cache_next_region(Cache *k)
+{
+    k->now = (k->now + 1) % CACHE_REGIONS;
+    Region *r = &k->region[k->now];
+    r->used = r->meta_used = r->blocks = 0;
 }
 
 void *cache_meta(Cache *k, u32 bytes)
 {
+    Region *r = &k->region[k->now];
     bytes = (bytes + 7) & ~7u;
-    CHECK(k->meta_used + bytes <= k->meta_bytes, "block arena overrun");
-    void *p = k->meta + k->meta_used;
-    k->meta_used += bytes;
+    CHECK(r->meta_used + bytes <= k->meta_bytes, "block arena overrun");
+    void *p = r->meta + r->meta_used;
+    r->meta_used += bytes;
     memset(p, 0, bytes);
     return p;
 }

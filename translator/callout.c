@@ -18,7 +18,7 @@ static inline void exec(Vcpu *c, const Insn *i)
     x86_exec[r->id](c, i);
 }
 
-u64 callout_next_block(Xlat *x, const Vcpu *c)
+u64 callout_next_block(Xlat *x, Vcpu *c)
 {
     if (unlikely(x->pf.once || trace_mask & TRACE_EXEC)) return EXIT_DISPATCH;
     const u8 *hpc = jump_cache_get(c);
@@ -68,9 +68,20 @@ static u64 callout_ends(Vcpu *c, void *arg) { return callout_execute(c, arg); }
 /* Hardly ever goes on behind itself: INT comes back by IRET, which looks its target up. */
 static bool leaves_block(const Insn *i) { return i->row->cls == XC_FAR && i->opcode != 0xce /* INTO */; }
 
+/* Vcpu.eip of this instruction; r10 clobbered. */
+static void emit_set_eip(Tx *t)
+{
+    if (t->floats) {
+        flow_emit_eip(t, R10, t->eip);
+        emit_mov_mr32(&t->e, R15, VCPU_EIP, R10);
+    } else {
+        emit_mov_mi32(&t->e, R15, VCPU_EIP, t->eip);
+    }
+}
+
 void callout_emit_call(Tx *t, CalloutFn *f, const void *arg)
 {
-    emit_mov_mi32(&t->e, R15, VCPU_EIP, t->eip);
+    emit_set_eip(t);
     emit_mov_ri64(&t->e, R9, (u64)(uintptr_t)arg);
     emit_mov_ri64(&t->e, R11, (u64)(uintptr_t)f);
     emit_call(&t->e, xlat_callout);

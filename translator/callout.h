@@ -25,7 +25,7 @@ u64 callout_execute(Vcpu *c, const Callout *a);
 /* The CalloutFn, with a Callout as its argument, that executes an instruction like i. */
 CalloutFn *callout_for(const Insn *i);
 /* The answer that enters the block at CS:EIP of the present context. */
-u64 callout_next_block(Xlat *x, const Vcpu *c);
+u64 callout_next_block(Xlat *x, Vcpu *c);
 /* At t->eip: call f(c, arg). */
 void callout_emit_call(Tx *t, CalloutFn *f, const void *arg);
 /* 8 bytes at va as the processor reads its tables, but setting no accessed bit; false: not there. */

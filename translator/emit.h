@@ -5,7 +5,8 @@
  *   r14d                          guest ESP
  *   r15                           Vcpu
  *   r12                           base of the current window
- *   r13                           context id << 32
+ *   r13                           Vcpu.here: context id << 32, and where blocks are at home at any address, the EIP of their
+ *                                 page's start
  *   r8-r11                        scratch within one guest instruction
  *   rsp                           host return stack (context.c); red zone not used
  *   EFLAGS OSZAPC, DF             the guest's, live: glue must not change flags (mov, lea, not, movzx, jrcxz,
@@ -37,7 +38,7 @@ enum { EMIT_MAX_INSN = 512 };
 enum { LOAD_TO_STORE = 0x3e };
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
-enum { HOST_WINDOW = R12, HOST_CONTEXT = R13, HOST_ESP = R14, HOST_VCPU = R15 };
+enum { HOST_WINDOW = R12, HOST_HERE = R13, HOST_ESP = R14, HOST_VCPU = R15 };
 
 /* What a block may assume of a segment register; part of its mode. */
 typedef enum SegForm {

@@ -7,14 +7,12 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "cpu/fpu.h"
 #include "translator/xlat.h"
 
 enum {
-    CODE_BYTES = 64 << 20,
-    META_BYTES = 128 << 20,
-    MAX_BLOCKS = 1 << 20,
     RET_BYTES = 64 << 10,
     RET_GUARD = 16 << 10
 };
@@ -49,12 +47,18 @@ typedef struct Found {
     bool shared; /* fetched from K or P: the mapping is the same in every address space */
 } Found;
 
-static void jump_cache_fill(Xlat *x, const Block *b)
+/* b is at CS:EIP: enter there. */
+static void place_here(Vcpu *c, const Block *b)
 {
-    u64 *keys = x->c->jump_table, *hpcs = keys + JUMP_CACHE_SLOTS;
-    u32 slot = b->eip & (JUMP_CACHE_SLOTS - 1);
-    keys[slot] = 0 - (x->c->ctx | b->eip);
-    hpcs[slot] = (u64)(uintptr_t)b->hpc;
+    c->here = c->ctx | (mode_floats(b->mode) ? c->eip - b->eip : 0);
+}
+
+static void jump_cache_fill(Vcpu *c, const Block *b)
+{
+    u64 *slot = jump_cache_slot(c, c->eip);
+    slot[JUMP_KEY / 8] = 0 - (c->ctx | c->eip);
+    slot[JUMP_HPC / 8] = (u64)(uintptr_t)b->hpc;
+    slot[JUMP_HERE / 8] = c->here;
 }
 
 /* The block at CS:EIP in the present context; b NULL: interpret one instruction there. */
@@ -66,7 +70,7 @@ static Found block_get(Xlat *x)
     if (mode_seg(x->mode, CS) == SEGF_OTHER || x->mode & MODE_ALIGN) return f;
     if (eip > c->seg[CS].limit || c->seg[CS].limit - eip < MODE_CS_ROOM) return f;
     if (shadow_fetch(x->shadow, c->seg[CS].base + eip, &pa, &f.shared, &error) != SHADOW_MAPPED) return f;
-    f.b = block_find(x, pa, eip, x->mode);
+    f.b = block_find(x, pa, mode_floats(x->mode) ? pa & PAGE_MASK : eip, x->mode);
     u32 pa2 = 0;
     if (f.b ? f.b->pa2 != 0 : translate_straddles(x, pa)) {
         bool shared;
@@ -79,7 +83,8 @@ static Found block_get(Xlat *x)
     }
     if (!f.b) f.b = translate(x, eip, pa, pa2);
     /* Rings 0-2 run in the shared context: what is private to this address space stays out of its jump cache. */
-    if (f.b && (f.shared || x->mode & MODE_USER)) jump_cache_fill(x, f.b);
+    if (f.b) place_here(c, f.b);
+    if (f.b && (f.shared || x->mode & MODE_USER)) jump_cache_fill(c, f.b);
     return f;
 }
 
@@ -87,12 +92,14 @@ static Found block_get(Xlat *x)
 
 static void link_exit(Xlat *x, Link *l)
 {
-    u64 flushes = x->stats.flushes;
-    x->c->eip = l->eip;
+    u64 flushes = x->stats.flushes, here = x->c->here;
+    bool floats = mode_floats(l->from->mode);
+    x->c->eip = l->eip + (floats ? (u32)here : 0);
+    bool around = floats && here + (u64)(s64)(s32)l->eip != ((here & ~0xffffffffull) | x->c->eip); /* 4 GiB */
     Found f = block_get(x);
-    if (!f.b || x->stats.flushes != flushes || l->from->dead) return;
+    if (!f.b || x->stats.flushes != flushes || l->from->dead || around) return;
     if (f.b->pa2 && !l->cross_page) return; /* depends on a mapping that this link does not guard */
-    if (!l->cross_page || l->ctx_hole || f.shared) block_link(x, l, f.b, (u32)(x->c->ctx >> 32));
+    if (!l->cross_page || l->here_hole || f.shared) block_link(x, l, f.b, here);
 }
 
 static void note_guest_fault(Xlat *x)
@@ -110,8 +117,8 @@ static void note_guest_fault(Xlat *x)
 static void trap_exit(Xlat *x)
 {
     Vcpu *c = x->c;
-    Block *b = x->trap.hpc ? block_at_host(x, x->trap.hpc) : NULL;
-    u32 pa = b ? c->eip - b->eip + b->pa : 0;
+    Block *b = block_at_host(x, x->trap.hpc);
+    u32 pa = x->trap.pa;
     switch (x->trap.kind) {
     case TRAP_FORM: form_turn(x, b, pa); return;
     case TRAP_POLL:
@@ -137,6 +144,7 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
 {
     Xlat *x = ctx;
     (void)budget;
+    trap_own(x);
     if (unlikely(x->count_speed != c->speed_on)) {
         x->count_speed = c->speed_on;
         block_flush_all(x);
@@ -166,6 +174,7 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
         if (unlikely(c->ctx != x->ctx_now)) why == EXIT_INDIRECT ? context_resync(x) : context_update(x);
         switch (why) {
         case EXIT_LINK: link_exit(x, (Link *)(uintptr_t)c->exit_arg); break;
+        case EXIT_INDIRECT: jump_cache_slot(c, c->eip)[JUMP_KEY / 8] = 1; break; /* it may have led to a dead block */
         case EXIT_TRAP: trap_exit(x); break;
         case EXIT_INTERP:
             x->stats.interp_exits++;
@@ -228,10 +237,6 @@ static void on_fetch_dropped(void *ctx, u32 va, bool user, bool shared)
     x->space = 0;
 }
 
-static void park_for_trace(void);
-static Xlat *tracing;
-static void park_for_trace(void) { fpu_park(tracing->c); }
-
 /* ---- life ---- */
 
 static bool ret_stack_init(RetStack *s)
@@ -256,21 +261,32 @@ void xlat_array_free(void *at, size_t n, size_t size)
     if (at) munmap(at, n * size);
 }
 
+enum { JUMP_TABLE_WORDS = JUMP_CACHE_SLOTS * JUMP_CACHE_WORDS };
+
 static bool tables_init(Xlat *x)
 {
     x->block_hash = xlat_array(BLOCK_HASH, sizeof *x->block_hash);
     x->pages = xlat_array(1 << 20, sizeof *x->pages);
-    x->by_host = xlat_array(MAX_BLOCKS, sizeof *x->by_host);
     x->far_next = xlat_array(256, sizeof *x->far_next);
     x->sites = xlat_array(SITE_HASH, sizeof *x->sites);
     x->ctxs = xlat_array(2 * CTX_HASH, sizeof *x->ctxs);
-    x->c->jump_table = xlat_array(JUMP_CACHE_SLOTS * 2, sizeof(u64));
-    x->c->jump_trap = mmap(NULL, JUMP_CACHE_SLOTS * 2 * sizeof(u64), PROT_NONE,
+    x->tx = xlat_array(1, sizeof *x->tx);
+    x->c->jump_table = xlat_array(JUMP_TABLE_WORDS, sizeof(u64));
+    x->c->jump_trap = mmap(NULL, JUMP_TABLE_WORDS * sizeof(u64), PROT_NONE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (x->c->jump_trap == MAP_FAILED) return false;
     x->c->jump_cache = x->c->jump_table;
-    return x->block_hash && x->pages && x->by_host && x->sites && x->far_next && x->ctxs &&
-           x->c->jump_table && ret_stack_init(&x->ret[0]) && ret_stack_init(&x->ret[1]);
+    return x->block_hash && x->pages && x->sites && x->far_next && x->ctxs && x->tx && x->c->jump_table &&
+           ret_stack_init(&x->ret[0]) && ret_stack_init(&x->ret[1]);
+}
+
+/* A 256th of the host's memory, within reason. */
+static u32 cache_bytes(const XlatOptions *o)
+{
+    enum { MIN_MIB = 32, MAX_MIB = 128 };
+    u64 mib = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE) >> 28;
+    if (o && o->cache_mib) return o->cache_mib << 20;
+    return (mib < MIN_MIB ? MIN_MIB : mib > MAX_MIB ? MAX_MIB : (u32)mib) << 20;
 }
 
 const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
@@ -294,8 +310,8 @@ const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
                      .code_opened = on_code_opened,
                      .remapped = on_remapped};
     x->shadow = shadow_new(c->phys, &h, 0);
-    if (!x->shadow || !cache_init(&x->cache, CODE_BYTES, META_BYTES) || !tables_init(x) || !open_init(x) ||
-        !form_init(x)) {
+    if (!x->shadow || !cache_init(&x->cache, cache_bytes(o)) || !tables_init(x) || !open_init(x) ||
+        !form_init(x) || !trap_init(x)) {
         *why = "the host has no address space for the windows";
         return NULL;
     }
@@ -305,9 +321,6 @@ const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
     c->ret_rsp = x->ret[0].bottom;
     c->ret_bottom = x->ret[0].bottom;
     c->engine = &x->engine;
-    tracing = x;
-    base_fpu_park = park_for_trace;
-    trap_init(x);
     return &x->engine;
 }
 
@@ -315,20 +328,19 @@ void xlat_free(const Engine *e)
 {
     Xlat *x = e->ctx;
     trap_fini(x);
-    base_fpu_park = NULL;
     cache_fini(&x->cache);
     open_fini(x);
     form_fini(x);
     shadow_free(x->shadow);
     for (int n = 0; n < 2; n++) munmap(x->ret[n].map, RET_BYTES);
-    munmap(x->block_hash, BLOCK_HASH * sizeof *x->block_hash);
-    munmap(x->pages, (1 << 20) * sizeof *x->pages);
-    munmap(x->by_host, MAX_BLOCKS * sizeof *x->by_host);
-    munmap(x->far_next, 256 * sizeof *x->far_next);
-    munmap(x->sites, SITE_HASH * sizeof *x->sites);
-    munmap(x->ctxs, 2 * CTX_HASH * sizeof *x->ctxs);
-    munmap(x->c->jump_table, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
-    munmap(x->c->jump_trap, JUMP_CACHE_SLOTS * 2 * sizeof(u64));
+    xlat_array_free(x->block_hash, BLOCK_HASH, sizeof *x->block_hash);
+    xlat_array_free(x->pages, 1 << 20, sizeof *x->pages);
+    xlat_array_free(x->far_next, 256, sizeof *x->far_next);
+    xlat_array_free(x->sites, SITE_HASH, sizeof *x->sites);
+    xlat_array_free(x->ctxs, 2 * CTX_HASH, sizeof *x->ctxs);
+    xlat_array_free(x->tx, 1, sizeof *x->tx);
+    xlat_array_free(x->c->jump_table, JUMP_TABLE_WORDS, sizeof(u64));
+    munmap(x->c->jump_trap, JUMP_TABLE_WORDS * sizeof(u64));
     x->c->jump_table = NULL;
     free(x->stats.trap_sites);
     x->c->engine = NULL;

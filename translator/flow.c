@@ -4,8 +4,12 @@
  * Links. A direct exit is a rel32 that points at its stub (which asks the dispatcher) until it is linked to the
  * target block. Within a page, same mode: the mapping cannot differ, so the link needs no check. Across pages in
  * ring 3: the link is valid in one context; the code before it compares r13 with a constant, which is written when
- * the link is made. Across pages in rings 0-2: links between shared pages are free and unlinked all at once when a
- * shared executable mapping ends.
+ * the link is made. In another one the stub asks the jump cache first. Across pages in rings 0-2: links between shared pages
+ * are free and unlinked all at once when a shared executable mapping ends.
+ *
+ * Where blocks float (mode_floats), the low half of r13 is the EIP of the start of the page that runs, and all EIPs in a block
+ * are offsets from it. A link to another page adds the distance, the jump cache gives what r13 is at the target, and a call
+ * keeps r13 on the host return stack for its landing.
  *
  * Returns. CALL pushes the guest's return address, then makes a host call; behind the host call the block goes on
  * with a landing. RET pops the guest's EIP into r8d and makes a host ret. The landing compares r8d with the return
@@ -26,6 +30,30 @@
 #include "translator/xlat.h"
 
 enum { TAIL_LINK, TAIL_PROBE, TAIL_SHUT };
+
+static void emit_eip(Emit *e, bool floats, int reg, u32 eip)
+{
+    if (floats)
+        emit_lea32(e, reg, HOST_HERE, (s32)eip);
+    else
+        emit_mov_ri32(e, reg, eip);
+}
+
+void flow_emit_eip(Tx *t, int reg, u32 eip) { emit_eip(&t->e, t->floats, reg, eip); }
+
+void flow_emit_grave(Xlat *x, const Block *b)
+{
+    const Cache *k = &x->cache;
+    Emit e = {.at = cache_write(k, b->hpc), .to_exec = k->rx - k->rw};
+    emit_eip(&e, mode_floats(b->mode), R8, b->eip);
+    emit_jmp(&e, xlat_exit_indirect);
+}
+
+/* Does a jump from here to `eip` go backwards, or to itself? */
+static bool is_backward(const Tx *t, u32 eip)
+{
+    return t->floats ? (s32)(eip - t->eip) <= 0 : eip <= t->eip;
+}
 
 static void emit_poll(Tx *t)
 {
@@ -76,13 +104,13 @@ static Link *link_new(Tx *t, u8 *hole, u32 eip)
 }
 
 /* mov r10,rcx; rcx = r13 + imm (0 if equal); jrcxz -> returned hole; mov rcx,r10. *imm: where the constant is. */
-static u8 *emit_ctx_compare(Tx *t, u8 **imm)
+static u8 *emit_here_compare(Tx *t, u8 **imm)
 {
     emit_mov_rr64(&t->e, R10, RCX);
     emit_mov_ri64(&t->e, RCX, 0x1122334455667788);
     *imm = t->e.at - 8;
     store64(*imm, 0);
-    emit_lea64_index(&t->e, RCX, RCX, HOST_CONTEXT, 0, 0);
+    emit_lea64_index(&t->e, RCX, RCX, HOST_HERE, 0, 0);
     u8 *hit = emit_jrcxz_hole(&t->e);
     emit_mov_rr64(&t->e, RCX, R10);
     return hit;
@@ -98,37 +126,47 @@ static void emit_ask_dispatcher(Tx *t, Link *l)
  * jump. */
 static void emit_link_tail(Tx *t, Link *l)
 {
+    Emit *e = &t->e;
     if (!l->cross_page || !t->m.user) {
-        l->stub = t->e.at;
+        l->stub = e->at;
         emit_patch32(l->hole, l->stub);
         emit_ask_dispatcher(t, l);
         return;
     }
-    emit_patch32(l->hole, t->e.at);
-    u8 *hit = emit_ctx_compare(t, &l->ctx_hole);
-    l->stub = t->e.at;
-    emit_ask_dispatcher(t, l);
-    emit_patch8(hit, t->e.at);
-    emit_mov_rr64(&t->e, RCX, R10);
-    l->hole = emit_jmp_hole(&t->e);
+    emit_patch32(l->hole, e->at);
+    u8 *hit = emit_here_compare(t, &l->here_hole);
+    l->stub = e->at;
+    flow_emit_eip(t, R8, l->eip);
+    emit_mov_ri64(e, R9, (u64)(uintptr_t)l);
+    emit_jmp(e, xlat_exit_link_probe);
+    emit_patch8(hit, e->at);
+    emit_mov_rr64(e, RCX, R10);
+    s32 pages = (s32)(l->eip & ~(u32)PAGE_MASK);
+    if (t->floats && pages) emit_lea64(e, HOST_HERE, HOST_HERE, pages);
+    l->hole = emit_jmp_hole(e);
     emit_patch32(l->hole, l->stub);
 }
 
-/* r8d = target EIP: jump there by the jump cache. */
+/* r8d = target EIP: jump there by the jump cache (glue.S, JUMP_PROBE). */
 static void emit_probe(Tx *t)
 {
-    emit_movzx16(&t->e, R9, R8);
-    emit_mov_rm64(&t->e, R11, R15, VCPU_JUMP_CACHE);
-    emit_mov_rr64(&t->e, R10, RCX);
-    emit_mov_rm64_index(&t->e, RCX, R11, R9, 3, 0);
-    emit_lea64_index(&t->e, RCX, RCX, R8, 0, 0);
-    emit_lea64_index(&t->e, RCX, RCX, HOST_CONTEXT, 0, 0);
-    u8 *hit = emit_jrcxz_hole(&t->e);
-    emit_mov_rr64(&t->e, RCX, R10);
-    emit_jmp(&t->e, xlat_exit_indirect);
-    emit_patch8(hit, t->e.at);
-    emit_mov_rr64(&t->e, RCX, R10);
-    emit_jmp_mem_index(&t->e, R11, R9, 3, JUMP_CACHE_HPC);
+    Emit *e = &t->e;
+    emit_movzx16(e, R9, R8);
+    emit_mov_rm64(e, R11, R15, VCPU_JUMP_CACHE);
+    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R9, .wide = true}, (HostMem){.base = REG_NONE, .index = R9, .scale = 2});
+    emit_lea64_index(e, R11, R11, R9, 3, 0);
+    emit_mov_rr64(e, R10, RCX);
+    emit_mov_rm64(e, RCX, R11, JUMP_KEY);
+    emit_lea64_index(e, RCX, RCX, R8, 0, 0);
+    if (t->floats) emit_mov_rm64(e, R9, R15, VCPU_CTX);
+    emit_lea64_index(e, RCX, RCX, t->floats ? R9 : HOST_HERE, 0, 0);
+    u8 *hit = emit_jrcxz_hole(e);
+    emit_mov_rr64(e, RCX, R10);
+    emit_jmp(e, xlat_exit_indirect);
+    emit_patch8(hit, e->at);
+    emit_mov_rr64(e, RCX, R10);
+    if (t->floats) emit_mov_rm64(e, HOST_HERE, R11, JUMP_HERE);
+    emit_op_mem(e, (HostOp){.opcode = 0xff, .reg = 4}, (HostMem){.base = R11, .index = REG_NONE, .disp = JUMP_HPC});
 }
 
 void flow_emit_tails(Tx *t)
@@ -165,7 +203,7 @@ static u32 next_of(const Tx *t, const Insn *i) { return t->eip + i->len; }
 static bool emit_jump(Tx *t, const Insn *i)
 {
     u32 to = target_of(t, i);
-    if (to <= t->eip) emit_poll(t);
+    if (is_backward(t, to)) emit_poll(t);
     flow_exit_to(t, to, false);
     return true;
 }
@@ -173,28 +211,52 @@ static bool emit_jump(Tx *t, const Insn *i)
 static bool emit_jcc(Tx *t, const Insn *i)
 {
     u32 to = target_of(t, i);
-    if (to <= t->eip) emit_poll(t);
+    if (is_backward(t, to)) emit_poll(t);
     link_new(t, emit_jcc_hole(&t->e, i->opcode & 15), to);
     return true;
+}
+
+/* push r13, so that the landing knows where it is */
+static void emit_keep_here(Tx *t)
+{
+    static const u8 push_r13[] = {0x41, 0x55};
+    if (t->floats) emit_bytes(&t->e, push_r13, sizeof push_r13);
 }
 
 /* Behind a host call: r8d is where the guest's RET goes. */
 static void emit_landing(Tx *t, u32 ret)
 {
-    emit_mov_rr64(&t->e, R10, RCX);
-    emit_lea32(&t->e, RCX, R8, (s32)(0 - ret));
-    u8 *hit = emit_jrcxz_hole(&t->e);
-    emit_mov_rr64(&t->e, RCX, R10);
-    emit_jmp(&t->e, xlat_ret_miss);
-    emit_patch8(hit, t->e.at);
-    emit_mov_rr64(&t->e, RCX, R10);
+    static const u8 pop_r13[] = {0x41, 0x5d};
+    Emit *e = &t->e;
+    emit_mov_rr64(e, R10, RCX);
+    if (t->floats) { /* ecx = r8d - r13d - ret */
+        emit_bytes(e, pop_r13, sizeof pop_r13);
+        emit_mov_rr64(e, RCX, HOST_HERE);
+        emit_not64(e, RCX);
+        emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = RCX}, (HostMem){.base = RCX, .index = R8, .disp = (s32)(1 - ret)});
+    } else {
+        emit_lea32(e, RCX, R8, (s32)(0 - ret));
+    }
+    u8 *hit = emit_jrcxz_hole(e);
+    emit_mov_rr64(e, RCX, R10);
+    emit_jmp(e, xlat_ret_miss);
+    emit_patch8(hit, e->at);
+    emit_mov_rr64(e, RCX, R10);
+}
+
+static bool emit_push_return(Tx *t, u32 ret, unsigned bytes, MemForm form)
+{
+    if (!t->floats) return emit_push_imm(&t->e, ret, bytes, &t->m, form);
+    flow_emit_eip(t, R8, ret);
+    return emit_push_reg(&t->e, R8, bytes, &t->m, form);
 }
 
 static bool emit_near_call(Tx *t, const Insn *i, MemForm form)
 {
     u32 to = target_of(t, i), ret = next_of(t, i);
-    if (to <= t->eip && t->m.user && !same_page(t, to)) emit_poll(t);
-    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, form)) return false;
+    if (is_backward(t, to) && t->m.user && !same_page(t, to)) emit_poll(t);
+    if (!emit_push_return(t, ret, i->opsize, form)) return false;
+    emit_keep_here(t);
     link_new(t, emit_call_hole(&t->e), to);
     emit_landing(t, ret);
     return true;
@@ -246,8 +308,9 @@ static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
     if (!emit_load_target(t, i, form)) return false;
     if (needs_target_check(t, i)) emit_target_check(t, i);
     emit_mov_mr64(&t->e, R15, VCPU_SCRATCH, R8);
-    if (!emit_push_imm(&t->e, ret, i->opsize, &t->m, stack_form(form))) return false;
+    if (!emit_push_return(t, ret, i->opsize, stack_form(form))) return false;
     emit_mov_rm32(&t->e, R8, R15, VCPU_SCRATCH);
+    emit_keep_here(t);
     tail_new(t, emit_call_hole(&t->e), TAIL_PROBE);
     emit_landing(t, ret);
     return true;
@@ -274,7 +337,7 @@ static bool emit_loop16(Tx *t, const Insn *i)
 {
     Emit *e = &t->e;
     u32 to = target_of(t, i);
-    if (to <= t->eip) emit_poll(t);
+    if (is_backward(t, to)) emit_poll(t);
     if (i->opcode != 0xe3) emit_lea16(e, RCX, -1);
     emit_mov_rr64(e, R10, RCX);
     emit_movzx16(e, RCX, RCX);
@@ -302,7 +365,7 @@ static bool emit_loop(Tx *t, const Insn *i)
 {
     u32 to = target_of(t, i);
     if (i->adsize == 2) return emit_loop16(t, i);
-    if (to <= t->eip) emit_poll(t);
+    if (is_backward(t, to)) emit_poll(t);
     if (i->opcode != 0xe3) emit_lea32(&t->e, RCX, RCX, -1);
     u8 *zero = emit_jrcxz_hole(&t->e);
     if (i->opcode == 0xe3) { /* JECXZ: taken when zero */
@@ -327,7 +390,7 @@ static bool target_within(const Tx *t, const Insn *i)
     if (indirect)
         return t->cs_limit == 0xffffffff ||
                (t->cs_limit == 0xffff && (i->opsize == 2 || host_features_get()->bmi2));
-    return target_of(t, i) <= t->cs_limit;
+    return t->floats ? i->opsize == 4 : target_of(t, i) <= t->cs_limit;
 }
 
 bool flow_emit(Tx *t, const Insn *i)

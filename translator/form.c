@@ -90,8 +90,7 @@ static bool used_enough(const Xlat *x, Block *b)
 
 static u8 *leave(Xlat *x, const Block *b, const u8 *hpc)
 {
-    x->trap.hpc = hpc;
-    x->c->eip = block_guest_eip(b, hpc);
+    trap_place(x, b, hpc);
     return NULL;
 }
 

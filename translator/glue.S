@@ -23,6 +23,7 @@
         movl    %ebp, VCPU_GPR(5)(%r15)
         movl    %esi, VCPU_GPR(6)(%r15)
         movl    %edi, VCPU_GPR(7)(%r15)
+        movq    %r13, VCPU_HERE(%r15)
         movq    %rsp, VCPU_RET_RSP(%r15)
         movq    VCPU_HOST_RSP(%r15), %rsp
         pushfq
@@ -41,7 +42,7 @@
 /* The inverse; ends on the return stack. */
 .macro LOAD_GUEST
         movq    VCPU_WINDOW(%r15), %r12
-        movq    VCPU_CTX(%r15), %r13
+        movq    VCPU_HERE(%r15), %r13
         movl    VCPU_EFLAGS(%r15), %eax
         testl   $FLAG_D, %eax
         jz      9f
@@ -104,6 +105,38 @@ xlat_leave_handler:
         jmp     xlat_leave
         .size   xlat_leave_handler, . - xlat_leave_handler
 
+/* Entry of the jump cache for EIP r8d -> r11; rcx waits in r10; r9 clobbered. rcx = 0: it is the one. */
+.macro JUMP_PROBE load
+        movzwl  %r8w, %r9d
+        movq    VCPU_JUMP_CACHE(%r15), %r11
+        leaq    (, %r9, 4), %r9
+        leaq    (%r11, %r9, 8), %r11
+        movq    %rcx, %r10
+\load:
+        movq    JUMP_KEY(%r11), %rcx    /* traps when aimed at jump_trap */
+        leaq    (%rcx, %r8), %rcx
+        movq    VCPU_CTX(%r15), %r9
+        leaq    (%rcx, %r9), %rcx
+.endm
+.macro JUMP_TAKE
+        movq    %r10, %rcx
+        movq    JUMP_HERE(%r11), %r13
+        jmp     *JUMP_HPC(%r11)
+.endm
+
+/* A link of ring 3 to another page whose context is not the present one, r9 = Link, r8d = target EIP: perhaps the jump cache
+ * knows it. */
+        .globl  xlat_exit_link_probe
+xlat_exit_link_probe:
+        movq    %r9, VCPU_EXIT_ARG(%r15)
+        .globl  xlat_probe_link
+        JUMP_PROBE xlat_probe_link
+        jrcxz   1f
+        movq    %r10, %rcx
+        movq    VCPU_EXIT_ARG(%r15), %r9
+        jmp     xlat_exit_link
+1:      JUMP_TAKE
+
 /* A direct exit that is not linked: r9 = Link. */
         .globl  xlat_exit_link
 xlat_exit_link:
@@ -137,19 +170,12 @@ xlat_ret_bottom:
 /* A RET whose prediction failed, r8d = target EIP: probe the jump cache. */
         .globl  xlat_ret_miss
 xlat_ret_miss:
-        movzwl  %r8w, %r9d
-        movq    VCPU_JUMP_CACHE(%r15), %r11
-        movq    %rcx, %r10
         .globl  xlat_probe
-xlat_probe:
-        movq    (%r11, %r9, 8), %rcx    /* traps when aimed at jump_trap */
-        leaq    (%rcx, %r8), %rcx
-        leaq    (%rcx, %r13), %rcx      /* stored key is negated: 0 on a hit */
+        JUMP_PROBE xlat_probe
         jrcxz   1f
         movq    %r10, %rcx
         jmp     xlat_exit_indirect
-1:      movq    %r10, %rcx
-        jmp     *JUMP_CACHE_HPC(%r11, %r9, 8)
+1:      JUMP_TAKE
 
 /* A C function for one guest instruction: r9 = argument, r11 = CalloutFn; its answer: callout.h. The way back waits on
  * C's stack: what is left on the return stack when C does not come back (a fault, another context) would be taken
@@ -308,8 +334,7 @@ xlat_seg_peek:
         ret
         /* Another context: frames of this one must not be returned to. Vcpu.ctx says where we are; the rest of
          * the translator's notion of it follows in context_update(). */
-1:      movq    %r11, %r13
-        movq    %r11, VCPU_CTX(%r15)
+1:      movq    %r11, VCPU_CTX(%r15)
         movq    VCPU_RET_BOTTOM(%r15), %rsp
         movl    SITE_NEXT(%r9), %r8d
         FLAGS_BACK

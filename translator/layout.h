@@ -11,19 +11,20 @@
 #define VCPU_CTX        48
 #define VCPU_WINDOW     56
 #define VCPU_TABLE      64
-#define VCPU_JUMP_CACHE 72
-#define VCPU_HOST_RSP   80
-#define VCPU_RET_RSP    88
-#define VCPU_RET_BOTTOM 96
-#define VCPU_EXIT_ARG   104
-#define VCPU_SCRATCH    112
-#define VCPU_INSNS_XLAT 128
-#define VCPU_USER_TABLE 136
-#define VCPU_SPILL      144
-#define VCPU_CODE_MAP   160
-#define VCPU_TABLE_USES 168
-#define VCPU_TABLE_SLOW 176
-#define VCPU_GDTR       332
+#define VCPU_HERE       72
+#define VCPU_JUMP_CACHE 80
+#define VCPU_HOST_RSP   88
+#define VCPU_RET_RSP    96
+#define VCPU_RET_BOTTOM 104
+#define VCPU_EXIT_ARG   112
+#define VCPU_SCRATCH    120
+#define VCPU_INSNS_XLAT 136
+#define VCPU_USER_TABLE 144
+#define VCPU_SPILL      152
+#define VCPU_CODE_MAP   168
+#define VCPU_TABLE_USES 176
+#define VCPU_TABLE_SLOW 184
+#define VCPU_GDTR       340
 
 /* TableEntry (mmu/shadow.h) */
 #define ENTRY_ADD       0
@@ -46,9 +47,12 @@
 #define SITE_NEXT       64
 #define SITE_SLOW       72
 
-/* The jump cache: JUMP_CACHE_SLOTS negated keys, then as many host addresses. Slot = low 16 bits of EIP. */
+/* The jump cache: JUMP_CACHE_SLOTS entries of four words. Slot = low 16 bits of EIP. */
 #define JUMP_CACHE_SLOTS 65536
-#define JUMP_CACHE_HPC   (JUMP_CACHE_SLOTS * 8)
+#define JUMP_CACHE_WORDS 4
+#define JUMP_KEY         0  /* negated (Vcpu.ctx | EIP); 1: empty */
+#define JUMP_HPC         8  /* host code */
+#define JUMP_HERE        16 /* Vcpu.here there */
 
 /* EFLAGS bits that live in the host's flags: OSZAPC and DF. */
 #define HOST_FLAGS 0xcd5

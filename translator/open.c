@@ -62,8 +62,7 @@ static void shut_code(Xlat *x, u32 pfn, const Block *b)
 
 static void shut_all_code(Xlat *x, u32 pfn, u32 pa, u32 bytes)
 {
-    const CodePage *p = x->pages[pfn];
-    if (!p) return;
+    const CodePage *p = &x->pages[pfn];
     for (const Block *b = p->blocks; b; b = b->page_next)
         if (b->pa < pa + bytes && pa < b->pa + b->bytes) shut_code(x, pfn, b);
     for (const Block *b = p->tails; b; b = b->tail_next) shut_code(x, pfn, b);

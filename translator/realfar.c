@@ -57,7 +57,7 @@ static void put_look_up(Tx *t, const Insn *i)
     emit_mov_rr64(e, R10, RCX);
     put_shift(e, SHIFT_SHRX, R9, R8, 16, R9);
     emit_movzx16(e, R9, R9);
-    put_shift(e, SHIFT_SHRX, R11, HOST_CONTEXT, 32, R11); /* the slot: sel + 5 * id, modulo 256 */
+    put_shift(e, SHIFT_SHRX, R11, HOST_HERE, 32, R11); /* the slot: sel + 5 * id, modulo 256 */
     emit_lea64_index(e, R11, R11, R11, 2, 0);
     emit_lea64_index(e, R11, R11, R9, 0, 0);
     emit_op_reg(e, (HostOp){.opcode = 0x0fb6, .reg = R11}, R11);
@@ -66,7 +66,7 @@ static void put_look_up(Tx *t, const Insn *i)
     emit_lea64_index(e, R11, RCX, R11, 3, 0);
     emit_mov_rm64(e, RCX, R11, offsetof(struct FarNext, key));
     emit_lea64_index(e, RCX, RCX, R9, 0, 0);
-    emit_lea64_index(e, RCX, RCX, HOST_CONTEXT, 0, 0);
+    emit_lea64_index(e, RCX, RCX, HOST_HERE, 0, 0);
     u8 *hit = emit_jrcxz_hole(e);
     emit_mov_rr64(e, RCX, R10);
     callout_emit_call(t, callout_learn, a);
@@ -87,12 +87,12 @@ static void put_go(Tx *t, u32 next_eip)
     emit_mov_rm32(e, R8, R15, PACKED);
     put_shift(e, SHIFT_SHRX, R9, R8, 16, R9);
     emit_movzx16(e, R8, R8);
-    emit_mov_rm64(e, HOST_CONTEXT, R15, AFTER);
+    emit_mov_rm64(e, R10, R15, AFTER);
     emit_op_mem(e, store16_, vcpu_at(cs_field(offsetof(Segment, sel))));
     emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R9}, (HostMem){.base = REG_NONE, .index = R9, .scale = 3});
     emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R9}, (HostMem){.base = R9, .index = R9});
     emit_op_mem(e, store, vcpu_at(cs_field(offsetof(Segment, base))));
-    emit_mov_mr64(e, R15, VCPU_CTX, HOST_CONTEXT);
+    emit_mov_mr64(e, R15, VCPU_CTX, R10);
     emit_mov_rm64(e, RSP, R15, VCPU_RET_BOTTOM);
     emit_jmp(e, xlat_ret_miss);
     emit_patch32(t->far_next, e->at);

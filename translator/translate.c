@@ -11,12 +11,7 @@
 #include "translator/operand.h"
 #include "translator/xlat.h"
 
-enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_HOST = 24 * 1024, META_ROOM = 64 * 1024 };
-
-static bool cache_room(const Cache *k)
-{
-    return k->used + BLOCK_MAX_HOST <= k->bytes && k->meta_used + META_ROOM <= k->meta_bytes;
-}
+enum { BLOCK_MAX_INSNS = 64, BLOCK_HOST_GOAL = 16 * 1024, GRAVE_BYTES = 16 };
 
 /* Vcpu field += n, by r8. */
 static void emit_add(Emit *e, size_t field, s32 n)
@@ -54,7 +49,7 @@ static bool may_leave(const Insn *i)
 /* Leave to the interpreter for this one instruction: what cannot be decoded raises there. */
 static void emit_leave_to_interp(Tx *t)
 {
-    emit_mov_ri32(&t->e, R8, t->eip);
+    flow_emit_eip(t, R8, t->eip);
     emit_jmp(&t->e, xlat_exit_interp);
     t->ended = true;
 }
@@ -117,7 +112,7 @@ static unsigned emit_insns(Tx *t, const u8 *hp, unsigned avail, PcMap *map, bool
 {
     DecodeMode dm = decode_mode(t->x);
     unsigned n = 0, at = 0, counted = 0;
-    u8 *code_end = t->e.at + BLOCK_MAX_HOST - 8192;
+    u8 *code_end = t->e.at + BLOCK_HOST_GOAL;
     while (!t->ended && n < BLOCK_MAX_INSNS && t->e.at < code_end && t->tails < (int)ARRAY_LEN(t->tail) - 8) {
         Insn i;
         DecodeStatus st = insn_decode(&i, hp + at, avail - at, dm);
@@ -176,14 +171,51 @@ static void block_finish(Tx *t, const PcMap *map, unsigned n)
 {
     Cache *k = &t->x->cache;
     Block *b = t->b;
+    while (t->e.at < cache_write(k, b->hpc) + GRAVE_BYTES) emit_u8(&t->e, 0xcc);
     b->insns = (u16)n;
     b->map = cache_meta(k, n * (u32)sizeof *map);
     memcpy(b->map, map, n * sizeof *map);
     b->hbytes = (u32)(t->e.at - cache_write(k, b->hpc));
-    k->used = ((u32)(t->e.at - k->rw) + 15) & ~15u;
+    cache_end(k, b, t->e.at);
     block_insert(t->x, b);
     t->x->stats.translated_blocks++;
     t->x->stats.translated_insns += n;
+}
+
+static void make_cache_room(Xlat *x)
+{
+    Cache *k = &x->cache;
+    if (likely(cache_room(k))) return;
+    Region *next = &k->region[(k->now + 1) % CACHE_REGIONS];
+    if (next->blocks) block_evict(x, next);
+    cache_next_region(k);
+}
+
+/* Blocks that are at home anywhere know offsets in their page. */
+static void tx_begin(Tx *t, Xlat *x, u32 eip, u32 pa, u32 pa2)
+{
+    Cache *k = &x->cache;
+    t->x = x;
+    t->m = mode_unpack(x->mode);
+    t->floats = mode_floats(x->mode);
+    t->cs_limit = mode_cs_limit(x->mode);
+    t->eip = t->floats ? pa & PAGE_MASK : eip;
+    t->pa = pa;
+    t->ended = false;
+    t->tails = 0;
+    t->e = (Emit){.at = cache_begin(k),
+                  .end = k->rw + k->bytes,
+                  .to_exec = k->rx - k->rw,
+                  .open = x->open,
+                  .ram = x->phys->ram};
+    t->b = cache_meta(k, sizeof *t->b);
+    *t->b = (Block){.eip = t->eip,
+                    .pa = pa,
+                    .pa2 = pa2,
+                    .mode = x->mode,
+                    .hpc = cache_exec(k, t->e.at),
+                    .sites = x->site_changes,
+                    .table = form_is_table(x, pa)};
 }
 
 Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
@@ -193,32 +225,16 @@ Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2)
     unsigned avail;
     const u8 *hp = source_bytes(x, pa, pa2, buf, &avail);
     if (!hp) return NULL;
-    if (!cache_room(&x->cache)) block_flush_all(x);
-
+    make_cache_room(x);
     u64 t0 = x->count_insns ? host_now_ns() : 0;
-    Cache *k = &x->cache;
-    static Tx tx;
-    Tx *t = &tx;
+    Tx *t = x->tx;
     bool straddles = false;
-    *t = (Tx){.x = x, .m = mode_unpack(x->mode), .eip = eip, .pa = pa, .cs_limit = mode_cs_limit(x->mode)};
-    t->e = (Emit){.at = k->rw + k->used,
-                  .end = k->rw + k->bytes,
-                  .to_exec = k->rx - k->rw,
-                  .open = x->open,
-                  .ram = x->phys->ram};
-    t->b = cache_meta(k, sizeof *t->b);
-    *t->b = (Block){.eip = eip,
-                    .pa = pa,
-                    .pa2 = pa2,
-                    .mode = x->mode,
-                    .hpc = cache_exec(k, t->e.at),
-                    .sites = x->site_changes,
-                    .table = form_is_table(x, pa)};
+    tx_begin(t, x, eip, pa, pa2);
     unsigned n = emit_insns(t, hp, avail, map, &straddles);
     if (!t->ended) flow_exit_to(t, t->eip, straddles);
     flow_emit_tails(t);
     block_finish(t, map, n);
     if (t0) x->stats.translate_ns += host_now_ns() - t0;
-    if (unlikely(trace_mask & (TRACE_IN_ASM | TRACE_OUT_ASM))) listing_block(x, t->b);
+    if (unlikely(trace_mask & (TRACE_IN_ASM | TRACE_OUT_ASM))) listing_block(x, t->b, eip);
     return t->b;
 }

@@ -15,10 +15,12 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "cpu/fpu.h"
 #include "translator/callout.h"
 #include "translator/guard.h"
 
-static Xlat *trap_xlat; /* the handlers' only way to find the machine: one translator a process */
+static _Thread_local Xlat *trap_xlat; /* whose code this thread runs: the handlers' only way to find it */
+static unsigned users;                /* translators in this process */
 static struct sigaction old_segv, old_fpe, old_bus;
 enum { ALTSTACK_BYTES = 128 * 1024 };
 
@@ -30,12 +32,19 @@ static void save_guest(Vcpu *c, const greg_t *r)
     c->ret_rsp = (void *)r[REG_RSP];
 }
 
-static _Noreturn void leave(Xlat *x, const mcontext_t *m, u32 eip)
+void trap_place(Xlat *x, const Block *b, const u8 *hpc)
 {
-    Vcpu *c = x->c;
-    save_guest(c, m->gregs);
-    c->eip = eip;
-    xlat_leave_handler(c->host_rsp, m->fpregs);
+    u32 offset = block_guest_offset(b, hpc);
+    x->trap.hpc = hpc;
+    x->trap.pa = b->pa + offset;
+    x->c->eip = b->eip + offset + (mode_floats(b->mode) ? (u32)x->c->here : 0);
+}
+
+/* c->eip is right. */
+static _Noreturn void leave(Xlat *x, const mcontext_t *m)
+{
+    save_guest(x->c, m->gregs);
+    xlat_leave_handler(x->c->host_rsp, m->fpregs);
 }
 
 static bool in_ret_guard(const Xlat *x, const u8 *addr)
@@ -45,10 +54,9 @@ static bool in_ret_guard(const Xlat *x, const u8 *addr)
 }
 
 /* For -d stats: which instructions trap, and why. (Those that find no slot are left out.) */
-static void count_trap(Xlat *x, ShadowResult res, bool write)
+static void count_trap(Xlat *x, const Block *b, ShadowResult res, bool write)
 {
-    const Block *b = block_at_host(x, x->trap.hpc);
-    u32 eip = b ? block_guest_eip(b, x->trap.hpc) : 0;
+    u32 eip = b ? x->c->eip : 0;
     for (u32 n = 0, h = (eip ^ (u32)res << 8 ^ (u32)write << 7) * 0x9e3779b1u >> 20; n < 8; n++) {
         struct TrapSite *t = &x->stats.trap_sites[(h + n) % TRAP_SITES];
         if (t->count && (t->eip != eip || t->result != res || t->write != write)) continue;
@@ -59,15 +67,16 @@ static void count_trap(Xlat *x, ShadowResult res, bool write)
 }
 
 /* The return stack is full, and something waits: if the instruction at hpc is the host call of a guest's CALL (which has
- * pushed already) to a block, leave in front of that block. */
+ * pushed already), or the PUSH R13 before it, to a block in the same page, leave in front of that block. */
 static bool poll_at_overflow(Xlat *x, const u8 *hpc)
 {
+    if (hpc[0] == 0x41 && hpc[1] == 0x55) hpc += 2;
     if (!cpu_polled(x->c) || *hpc != 0xe8) return false;
     const u8 *to = hpc + 5 + (s32)load32(hpc + 1);
     const Block *b = block_at_host(x, to);
     if (!b || b->hpc != to) return false;
     x->trap.kind = TRAP_CALL;
-    x->trap.call_eip = b->eip;
+    x->c->eip = b->eip + (mode_floats(b->mode) ? (u32)x->c->here : 0);
     return true;
 }
 
@@ -90,7 +99,7 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
         x->trap.kind = TRAP_POLL;
         return false;
     }
-    if (addr >= (u8 *)x->c->jump_trap && addr < (u8 *)(x->c->jump_trap + 2 * JUMP_CACHE_SLOTS)) {
+    if (addr >= (u8 *)x->c->jump_trap && addr < (u8 *)(x->c->jump_trap + JUMP_CACHE_WORDS * JUMP_CACHE_SLOTS)) {
         x->trap.kind = TRAP_PROBE;
         return false;
     }
@@ -107,8 +116,9 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
     ShadowResult res = shadow_fault(x->shadow, addr, write, &x->trap.va, &w);
     context_view(x);
     x->stats.traps[res]++;
-    if (x->stats.trap_sites) count_trap(x, res, write);
     Block *b = block_at_host(x, (const u8 *)r[REG_RIP]);
+    if (b) trap_place(x, b, (const u8 *)r[REG_RIP]);
+    if (x->stats.trap_sites) count_trap(x, b, res, write);
     if (res == SHADOW_MAPPED && b && form_faulted(x, b)) {
         x->trap.kind = TRAP_FORM;
         return false;
@@ -133,12 +143,13 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
     greg_t *r = ((ucontext_t *)uc)->uc_mcontext.gregs;
     const u8 *hpc = (const u8 *)r[REG_RIP];
     bool in_cache = x && hpc >= x->cache.rx && hpc < x->cache.rx + x->cache.bytes;
-    bool probe = x && hpc == xlat_probe;
+    bool probe = x && (hpc == xlat_probe || hpc == xlat_probe_link);
     bool seg_peek = x && hpc == xlat_seg_peek;
     const u8 *behind = x ? guard_behind(hpc) : NULL;
     CHECK(in_cache || probe || seg_peek || behind, "signal %d at %p, address %p, outside translated code",
           sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
+    if (!behind) x->c->here = (u64)r[REG_R13];
     if (behind) {
         if (!memory_trap(x, r, si->si_addr)) r[REG_RIP] = (greg_t)behind;
         return;
@@ -149,30 +160,52 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
         r[REG_RIP] = (greg_t)xlat_seg_miss;
         return;
     }
-    if (x->trap.kind == TRAP_CALL) leave(x, m, x->trap.call_eip);
-    if (x->trap.kind == TRAP_PROBE) leave(x, m, (u32)r[REG_R8]); /* an indirect transfer, done but for EIP */
+    if (x->trap.kind == TRAP_CALL) leave(x, m);
+    if (x->trap.kind == TRAP_PROBE) { /* an indirect transfer, done but for EIP */
+        x->c->eip = (u32)r[REG_R8];
+        leave(x, m);
+    }
     const Block *b = block_at_host(x, hpc);
     CHECK(b, "signal %d at %p in no block", sig, (const void *)hpc);
-    leave(x, m, block_guest_eip(b, hpc));
+    trap_place(x, b, hpc);
+    leave(x, m);
 }
 
-void trap_init(Xlat *x)
+void trap_own(Xlat *x)
+{
+    if (trap_xlat == x) return;
+    trap_xlat = x;
+    sigaltstack(&(stack_t){.ss_sp = x->trap_stack, .ss_size = ALTSTACK_BYTES}, NULL);
+}
+
+/* The FPU may hold the state of the guest that this thread runs. */
+static void park_for_trace(void)
+{
+    if (trap_xlat) fpu_park(trap_xlat->c);
+}
+
+bool trap_init(Xlat *x)
 {
     struct sigaction a = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    stack_t st = {.ss_size = ALTSTACK_BYTES};
-    st.ss_sp = mmap(NULL, ALTSTACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(st.ss_sp != MAP_FAILED, "no memory for the signal stack");
-    sigaltstack(&st, NULL);
-    trap_xlat = x;
+    x->trap_stack = xlat_array(ALTSTACK_BYTES, 1);
+    if (!x->trap_stack) return false;
+    base_fpu_park = park_for_trace;
+    if (users++) return true;
     sigaction(SIGSEGV, &a, &old_segv);
     sigaction(SIGBUS, &a, &old_bus);
     sigaction(SIGFPE, &a, &old_fpe);
+    return true;
 }
 
 void trap_fini(Xlat *x)
 {
-    if (trap_xlat != x) return;
-    trap_xlat = NULL;
+    if (trap_xlat == x) {
+        trap_xlat = NULL;
+        sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    }
+    xlat_array_free(x->trap_stack, ALTSTACK_BYTES, 1);
+    if (--users) return;
+    base_fpu_park = NULL;
     sigaction(SIGSEGV, &old_segv, NULL);
     sigaction(SIGBUS, &old_bus, NULL);
     sigaction(SIGFPE, &old_fpe, NULL);

@@ -32,6 +32,8 @@
 typedef struct Xlat Xlat;
 typedef struct Block Block;
 typedef struct Link Link;
+typedef struct Region Region;
+typedef struct Tx Tx;
 
 /* ---- context.c: everything that a block's translation depends on besides its bytes ---- */
 
@@ -49,6 +51,13 @@ static inline u32 mode_cs_limit(ModeKey k)
 {
     unsigned f = mode_seg(k, CS);
     return f == SEGF_64K ? 0xffff : f == SEGF_LIMITED ? (u32)(k >> MODE_LIMIT_SHIFT) : 0xffffffff;
+}
+/* Ring 3 in flat 32-bit segments: programs and libraries, which lie at another address in each process. Their blocks know only
+ * offsets in their page; Vcpu.here has the rest. (Everybody else's EIPs are constants.) */
+static inline bool mode_floats(ModeKey k)
+{
+    const ModeKey want = MODE_USER | MODE_CODE32 | MODE_PAGED | MODE_PROT;
+    return (k & (want | MODE_V86 | MODE_CS_BASED)) == want && mode_seg(k, CS) == 0 /* SEGF_FLAT */;
 }
 /* Modes folded for a hash. */
 static inline u32 mode_mix(ModeKey k) { return (u32)k ^ (u32)(k >> 32) * 0x27d4eb2fu; }
@@ -70,12 +79,13 @@ void context_drop_returns(Xlat *x);
 /* One guest instruction of a block: where its host code starts, where it is in the guest. */
 typedef struct PcMap {
     u16 host;    /* offset from Block.hpc */
-    u16 guest : 15; /* offset from Block.eip */
+    u16 guest : 15; /* offset from Block.pa */
     u16 patched : 1; /* fetched anew each time: the block does not depend on its bytes */
 } PcMap;
 
 struct Block {
-    u32 eip, pa;     /* of the first instruction; eip - pa is part of the identity (return addresses are baked in) */
+    u32 eip, pa;     /* of the first instruction. Where mode_floats(), eip is its offset in the page: add the low half of
+                      * Vcpu.here. Else it is part of the identity. */
     u32 pa2;         /* a single instruction over two pages: where the second page begins; else 0 */
     ModeKey mode;
     u16 bytes, insns;/* guest length, instruction count */
@@ -95,10 +105,10 @@ struct Block {
 /* A direct exit: a jmp/call rel32 in host code, aimed at its stub until linked. */
 struct Link {
     Block *from, *to;     /* to: NULL while not linked */
-    u32 eip;              /* target */
+    u32 eip;              /* target; like Block.eip */
     u8 *hole;             /* rel32, writable view */
     u8 *stub;             /* writable view: where the hole points while unlinked */
-    u8 *ctx_hole;         /* imm64 of the context check (negated), writable view; NULL: same page or shared code */
+    u8 *here_hole;        /* imm64 of the check of Vcpu.here (negated), writable view; NULL: same page or shared code */
     Link *next_own, *next_in;
     Link *next_shared, **prev_shared; /* chain of links between shared pages (unlinked when their mapping changes) */
     bool cross_page;
@@ -115,25 +125,41 @@ void block_insert(Xlat *x, Block *b);
 void block_kill(Xlat *x, Block *b);
 /* The block whose host code holds hpc (executable view), or NULL. */
 Block *block_at_host(Xlat *x, const u8 *hpc);
-/* Guest EIP of the instruction whose host code holds hpc. */
-u32 block_guest_eip(const Block *b, const u8 *hpc);
-void block_link(Xlat *x, Link *l, Block *to, u32 ctx);
+/* Offset in the block of the guest instruction whose host code holds hpc. */
+u32 block_guest_offset(const Block *b, const u8 *hpc);
+/* Link l, which is left while Vcpu.here is `here`. */
+void block_link(Xlat *x, Link *l, Block *to, u64 here);
 void block_unlink(Xlat *x, Link *l);
 void block_unlink_shared(Xlat *x);
 /* Guest bytes [pa, pa + bytes) changed: kill the blocks that overlap. */
 void block_written(Xlat *x, u32 pa, u32 bytes);
+void block_evict(Xlat *x, Region *r); /* the blocks of a region */
 void block_flush_all(Xlat *x);
 
 /* ---- cache.c ---- */
+enum { CACHE_REGIONS = 16 };
+struct Region { /* a part of the cache, filled and emptied as a whole */
+    u32 used;             /* bytes of host code */
+    u8 *meta;             /* arena for Block, Link, PcMap, Insn */
+    u32 meta_used, meta_populated;
+    Block **by_host;      /* its blocks, live and dead, in host order */
+    u32 blocks;
+};
 typedef struct Cache {
     int memfd;
     u8 *rw, *rx;          /* two views of the same pages: never writable and executable at once */
-    u32 bytes, used;
-    u8 *meta;             /* arena for Block, Link, PcMap, Insn */
-    u32 meta_bytes, meta_used;
+    u32 bytes, region_bytes, meta_bytes /* of a region */, populated /* from its start, of the first round */;
+    Region region[CACHE_REGIONS];
+    unsigned now;         /* the region being filled */
 } Cache;
-bool cache_init(Cache *k, u32 code_bytes, u32 meta_bytes);
+bool cache_init(Cache *k, u32 code_bytes);
 void cache_fini(Cache *k);
+/* Room for one more block in the present region? */
+bool cache_room(const Cache *k);
+/* The place for it, in the writable view; and what it used. */
+u8 *cache_begin(Cache *k);
+void cache_end(Cache *k, Block *b, const u8 *end);
+void cache_next_region(Cache *k); /* which is empty */
 void *cache_meta(Cache *k, u32 bytes); /* zeroed, 8-byte aligned; CHECKs space: callers ask cache_room first */
 static inline u8 *cache_exec(const Cache *k, const u8 *rw) { return k->rx + (rw - k->rw); }
 static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx - k->rx); }
@@ -168,22 +194,25 @@ typedef struct Trap { /* filled by the signal handler before EXIT_TRAP */
     enum { TRAP_NONE, TRAP_POLL, TRAP_PROBE, TRAP_CALL, TRAP_MEMORY, TRAP_INTERP, TRAP_FORM } kind;
     const u8 *hpc;
     ShadowResult result;
+    u32 pa;         /* of the instruction, where a block's was left */
     u32 va, error;
     bool write;
     bool code;      /* SHADOW_WATCHED: the page is watched for code only */
     bool looked_up; /* not a signal: a table's gate */
-    u32 call_eip;   /* TRAP_CALL */
 } Trap;
-void trap_init(Xlat *x);
+bool trap_init(Xlat *x);
 void trap_fini(Xlat *x);
+void trap_place(Xlat *x, const Block *b, const u8 *hpc); /* b was left at hpc: Vcpu.eip, trap.pa; Vcpu.here is right */
+void trap_own(Xlat *x); /* this thread's signals are x's from now on */
 
 /* ---- translate.c, flow.c, callout.c ---- */
-typedef struct Tx { /* a translation in progress */
+struct Tx { /* a translation in progress */
     Xlat *x;
     Emit e;
     Block *b;
     BlockMode m;
-    u32 eip;          /* of the current instruction */
+    bool floats;      /* see mode_floats() */
+    u32 eip;          /* of the current instruction, like Block.eip */
     u32 pa;
     u32 cs_limit;
     u8 *far_next;     /* realfar.c: the jump of a callout that went on behind its instruction */
@@ -197,12 +226,14 @@ typedef struct Tx { /* a translation in progress */
         u32 eip;
     } tail[96]; /* out-of-line code */
     int tails;
-} Tx;
+};
 Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2); /* pa2: physical address of the next page's start, or 0 */
 bool translate_straddles(Xlat *x, u32 pa);            /* the instruction at pa goes on in the next page */
 bool flow_emit(Tx *t, const Insn *i);           /* false: no form */
 void flow_exit_to(Tx *t, u32 eip, bool straddles); /* end the block by a jump to eip, maybe a straddling instruction */
 void flow_emit_tails(Tx *t);
+void flow_emit_eip(Tx *t, int reg, u32 eip);       /* reg = the EIP that Block.eip's kind of number stands for */
+void flow_emit_grave(Xlat *x, const Block *b);      /* over the start of a dead block: to the dispatcher */
 bool string_emit(Tx *t, const Insn *i);         /* likewise */
 bool seg_emit(Tx *t, const Insn *i);            /* likewise */
 bool real_seg_emit(Tx *t, const Insn *i);       /* likewise, in real and V86 mode */
@@ -241,14 +272,20 @@ bool site_mem_form(const Tx *t, MemForm *form);
 /* Disassemble n bytes at `addr` (16, 32 or 64 bits) to the trace, each line with the prefix. */
 typedef void XlatDisasm(const char *prefix, const u8 *bytes, u32 n, u64 addr, unsigned bits);
 extern XlatDisasm *xlat_disasm; /* registered by the frontend; NULL: no listings */
-void listing_block(Xlat *x, const Block *b);
+void listing_block(Xlat *x, const Block *b, u32 eip); /* which begins at eip */
 
-/* Host code for CS:EIP if the jump cache knows it, else NULL. */
-static inline const u8 *jump_cache_get(const Vcpu *c)
+static inline u64 *jump_cache_slot(const Vcpu *c, u32 eip)
 {
-    u32 slot = c->eip & (JUMP_CACHE_SLOTS - 1);
-    if (c->jump_table[slot] + (c->ctx | c->eip) != 0) return NULL;
-    return (const u8 *)(uintptr_t)c->jump_table[slot + JUMP_CACHE_SLOTS];
+    return c->jump_table + (size_t)(eip & (JUMP_CACHE_SLOTS - 1)) * JUMP_CACHE_WORDS;
+}
+
+/* Host code for CS:EIP if the jump cache knows it, else NULL. Vcpu.here becomes what it is there. */
+static inline const u8 *jump_cache_get(Vcpu *c)
+{
+    const u64 *slot = jump_cache_slot(c, c->eip);
+    if (slot[JUMP_KEY / 8] + (c->ctx | c->eip) != 0) return NULL;
+    c->here = slot[JUMP_HERE / 8];
+    return (const u8 *)(uintptr_t)slot[JUMP_HPC / 8];
 }
 
 /* Sparse, zeroed host memory; NULL: none. */
@@ -256,11 +293,11 @@ void *xlat_array(size_t n, size_t size);
 void xlat_array_free(void *at, size_t n, size_t size);
 int xlat_enter(Vcpu *c, const u8 *hpc);
 _Noreturn void xlat_leave_handler(void *host_rsp, const void *fpu_image); /* from a signal handler: EXIT_TRAP */
-extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_indirect[], xlat_exit_interp[], xlat_ret_bottom[],
+extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_link_probe[], xlat_probe_link[], xlat_exit_indirect[], xlat_exit_interp[], xlat_ret_bottom[],
     xlat_ret_miss[], xlat_probe[], xlat_callout[];
 
 typedef struct XlatStats {
-    u64 enters, exits[8], translated_blocks, translated_insns, invalidated, links, flushes;
+    u64 enters, exits[8], translated_blocks, translated_insns, invalidated, links, flushes /* of a region or all */;
     u64 traps[SHADOW_RESULTS], pf_injected, retranslated, interp_exits;
     struct TrapSite { u32 eip; u8 result; bool write; u64 count; } *trap_sites; /* [TRAP_SITES]; NULL: not counted */
     u64 translate_ns, form_turns[2]; /* to the window, to the table */
@@ -268,7 +305,7 @@ typedef struct XlatStats {
 
 typedef struct RetStack { u8 *map; u8 *bottom; void *rsp; u32 ctx; } RetStack;
 
-enum { OPEN_PAGES = 1 << 20, OPENED_MAX = 1 << 12, TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 16, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
+enum { OPEN_PAGES = 1 << 20, OPENED_MAX = 1 << 12, TRAP_SITES = 1 << 12, BLOCK_HASH = 1 << 18, SITE_HASH = 1 << 14, CTX_HASH = 1 << 10 };
 
 struct Xlat {
     Engine engine;
@@ -277,9 +314,9 @@ struct Xlat {
     Shadow *shadow;
     Cache cache;
     Block **block_hash;
-    CodePage **pages;     /* [1 << 20] by pfn */
-    Block **by_host;      /* live and dead blocks of this generation in host order */
-    u32 blocks;
+    CodePage *pages;      /* [1 << 20] by pfn */
+    Tx *tx;
+    u8 *trap_stack;       /* the signal handlers' */
     Link *shared_links;
     struct Site { u32 pa, changed; u8 form, traps, patches, forgiven; } *sites;
     struct FarNext { u64 key, after; } *far_next; /* [256]: negated (ctx | selector), the ctx behind (realfar.c) */
@@ -312,7 +349,7 @@ struct Xlat {
     XlatStats stats;
 };
 
-/* The translator as an engine. One per process (it owns the signal handlers). `o` may be NULL. NULL: the host lacks
+/* The translator as an engine; one a thread runs at a time. `o` may be NULL. NULL: the host lacks
  * something, and *why says what. */
 enum { XLAT_CACHE_MIN_MIB = 4, XLAT_CACHE_MAX_MIB = 1024 };
 typedef struct XlatOptions {

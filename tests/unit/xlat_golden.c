@@ -26,6 +26,7 @@ typedef struct Listing {
     BlockMode mode;
     MemForm form;
     unsigned guest, host;
+    u64 base; /* where the instruction's host code would lie */
     char text[TEXT_BYTES];
     size_t used;
 } Listing;
@@ -128,6 +129,8 @@ static void put_host_insn(Listing *l, const cs_insn *i)
         put(l, "        lea %.*s, [limit_probe]\n", first, i->op_str);
     else if (!strcmp(i->mnemonic, "lea") && strstr(i->op_str, "[rip"))
         put(l, "        lea %.*s, [limit_probe]\n", first, i->op_str);
+    else if (i->mnemonic[0] == 'j') /* from the instruction's start */
+        put(l, "        %s %#llx\n", i->mnemonic, strtoull(i->op_str, NULL, 0) - l->base);
     else if (!strcmp(i->mnemonic, "call"))
         put(l, "        call %s\n", gate_name((const u8 *)strtoull(i->op_str, NULL, 0)));
     else if (strstr(i->op_str, "qword ptr [r15 + "))
@@ -144,7 +147,8 @@ static void put_host(Listing *l, const u8 *code, size_t bytes, s64 to_exec)
     csh cs;
     cs_insn *i;
     cs_open(CS_ARCH_X86, CS_MODE_64, &cs);
-    size_t n = bytes ? cs_disasm(cs, code, bytes, (u64)(uintptr_t)code + (u64)to_exec, 0, &i) : 0;
+    l->base = (u64)(uintptr_t)code + (u64)to_exec;
+    size_t n = bytes ? cs_disasm(cs, code, bytes, l->base, 0, &i) : 0;
     put(l, "  ; %zu\n", n);
     for (size_t k = 0; k < n; k++) put_host_insn(l, &i[k]);
     l->host += (unsigned)n;
