@@ -113,9 +113,11 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
     u8 *hp = shadow_lookup(x->shadow, va, bytes, write, &why, &w);
     if (!sample) b->faults += b->table && b->faults < UINT16_MAX;
     context_view(x);
+    bool code = why == SHADOW_WATCHED && !hp && x->mode & MODE_PAGED && c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
+    if (code && write == 1 && open_words(x, w.pa)) hp = phys_hp(c->phys, w.pa);
     x->stats.traps[hp ? SHADOW_MAPPED : why] += !hp;
     if (hp) return hp;
     x->trap = (Trap){.kind = TRAP_MEMORY, .result = why, .va = va, .write = write, .error = w.error, .looked_up = true};
-    x->trap.code = why == SHADOW_WATCHED && x->mode & MODE_PAGED && c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
+    x->trap.code = code;
     return leave(x, b, in);
 }

@@ -263,14 +263,14 @@ xlat_callout:
 .macro TABLE_GATES shift
         TABLE_GATE xlat_table_read, \shift, VCPU_TABLE, ENTRY_READ, 0, 0
         TABLE_GATE xlat_table_write, \shift, VCPU_TABLE, ENTRY_WRITE, 1, 1
-        TABLE_GATE xlat_table_write_wide, \shift, VCPU_TABLE, ENTRY_WRITE, 1, 0
+        TABLE_GATE xlat_table_write_wide, \shift, VCPU_TABLE, ENTRY_WRITE, 2, 0
         TABLE_GATE xlat_table_user_read, \shift, VCPU_USER_TABLE, ENTRY_READ, 0, 0
-        TABLE_GATE xlat_table_user_write, \shift, VCPU_USER_TABLE, ENTRY_WRITE, 1, 0
+        TABLE_GATE xlat_table_user_write, \shift, VCPU_USER_TABLE, ENTRY_WRITE, 2, 0
 .endm
         TABLE_GATES bmi2
         TABLE_GATES plain
 
-/* r9d: is it a write; r10d: the last byte's page. C answers with the host address, or 0: the reason is in Xlat.trap. */
+/* r9d: is it a write (1: of up to 4 bytes by the current table); r10d: the last byte's page. C answers with the host address, or 0: the reason is in Xlat.trap. */
 xlat_table_miss:
         movq    VCPU_SPILL(%r15), %rcx
         movq    %r11, VCPU_SPILL+8(%r15)

@@ -88,6 +88,11 @@ void open_code(Xlat *x, const Block *b, bool live)
 
 /* --- pages ----------------------------------------------------------------------------------------------- */
 
+bool open_words(const Xlat *x, u32 pa)
+{
+    return (pa & PAGE_MASK) + 4 <= PAGE_BYTES && load32(x->open + pa) == 0x01010101;
+}
+
 bool open_page(Xlat *x, u32 pfn)
 {
     const Phys *p = x->phys;

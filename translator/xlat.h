@@ -260,6 +260,7 @@ void flow_shut_tail(Tx *t, struct OpenCallout *call);
 bool open_init(Xlat *x);
 void open_fini(Xlat *x);
 void open_shut_all(Xlat *x);
+bool open_words(const Xlat *x, u32 pa);             /* 4 bytes from pa on are open, as the gates look at them */
 bool open_page(Xlat *x, u32 pfn);                   /* true: its bytes in the map are true */
 void open_shut_page(Xlat *x, u32 pfn);              /* it is no plain RAM any more */
 void open_code(Xlat *x, const Block *b, bool live); /* the bytes of b became code, or are code no more */
