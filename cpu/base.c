@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 void (*base_on_panic)(void);
@@ -47,21 +48,33 @@ u64 host_now_ns(void)
     return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
 }
 
-/* CPUID 80000007 EDX bit 8 promises one rate in all states; that all CPUs agree is what the kernel has found out. */
+static void cpuid(u32 leaf, u32 r[4])
+{
+    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(0));
+}
+
+static bool file_has(const char *path, const char *word)
+{
+    char line[8192];
+    bool found = false;
+    FILE *f = fopen(path, "r");
+    if (!f) return false;
+    while (!found && fgets(line, sizeof line, f)) found = strstr(line, word);
+    fclose(f);
+    return found;
+}
+
+/* CPUID 80000007 EDX bit 8 promises one rate in all states; that all CPUs agree is what the kernel has found out. Under a
+ * hypervisor its clock may be kvm-clock, which is the same counter, scaled: tsc_reliable says that it stays so. */
 bool host_tsc_is_clock(void)
 {
-    u32 a = 0x80000000u, b, c, d;
-    char word[8] = "";
-    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-    if (a < 0x80000007u) return false;
-    a = 0x80000007u;
-    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-    if (!(d & 1 << 8)) return false;
-    FILE *f = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "r");
-    if (!f) return false;
-    bool read = fgets(word, sizeof word, f) != NULL;
-    fclose(f);
-    return read && !memcmp(word, "tsc\n", 5);
+    static const char source[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    u32 r[4];
+    cpuid(0x80000000u, r);
+    if (r[0] < 0x80000007u) return false;
+    cpuid(0x80000007u, r);
+    if (!(r[3] & 1 << 8)) return false;
+    return file_has(source, "tsc\n") || (file_has(source, "kvm-clock\n") && file_has("/proc/cpuinfo", " tsc_reliable"));
 }
 
 /* gcc emits calls to these even in freestanding code, and glibc's use vector registers, which would destroy
