@@ -69,6 +69,12 @@ static void emit_lea16(Emit *e, int reg, s32 delta)
                 (HostMem){.base = (u8)reg, .index = REG_NONE, .disp = delta});
 }
 
+static void emit_backward(Tx *t, const Insn *i, u32 to)
+{
+    emit_poll(t);
+    delay_emit(t, i, to);
+}
+
 static struct Tail *tail_new(Tx *t, u8 *hole, u8 kind)
 {
     CHECK(t->tails < (int)ARRAY_LEN(t->tail), "too many exits in one block");
@@ -203,7 +209,7 @@ static u32 next_of(const Tx *t, const Insn *i) { return t->eip + i->len; }
 static bool emit_jump(Tx *t, const Insn *i)
 {
     u32 to = target_of(t, i);
-    if (is_backward(t, to)) emit_poll(t);
+    if (is_backward(t, to)) emit_backward(t, i, to);
     flow_exit_to(t, to, false);
     return true;
 }
@@ -211,7 +217,7 @@ static bool emit_jump(Tx *t, const Insn *i)
 static bool emit_jcc(Tx *t, const Insn *i)
 {
     u32 to = target_of(t, i);
-    if (is_backward(t, to)) emit_poll(t);
+    if (is_backward(t, to)) emit_backward(t, i, to);
     link_new(t, emit_jcc_hole(&t->e, i->opcode & 15), to);
     return true;
 }
@@ -337,7 +343,7 @@ static bool emit_loop16(Tx *t, const Insn *i)
 {
     Emit *e = &t->e;
     u32 to = target_of(t, i);
-    if (is_backward(t, to)) emit_poll(t);
+    if (is_backward(t, to)) emit_backward(t, i, to);
     if (i->opcode != 0xe3) emit_lea16(e, RCX, -1);
     emit_mov_rr64(e, R10, RCX);
     emit_movzx16(e, RCX, RCX);
@@ -365,7 +371,7 @@ static bool emit_loop(Tx *t, const Insn *i)
 {
     u32 to = target_of(t, i);
     if (i->adsize == 2) return emit_loop16(t, i);
-    if (is_backward(t, to)) emit_poll(t);
+    if (is_backward(t, to)) emit_backward(t, i, to);
     if (i->opcode != 0xe3) emit_lea32(&t->e, RCX, RCX, -1);
     u8 *zero = emit_jrcxz_hole(&t->e);
     if (i->opcode == 0xe3) { /* JECXZ: taken when zero */

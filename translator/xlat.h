@@ -2,6 +2,7 @@
  *
  *   translate.c  guest code -> block: discovery, one emission per instruction, by class
  *   flow.c       near jumps, calls, returns: links, polls, return prediction
+ *   delay.c      loops that only pass time
  *   string.c     string instructions as loads and stores
  *   sens.c       CLI, STI, PUSHF, POPF, RDTSC inline
  *   callout.c    guest instructions done by a C function between two translated ones (callout.h)
@@ -232,6 +233,7 @@ bool translate_straddles(Xlat *x, u32 pa);            /* the instruction at pa g
 bool flow_emit(Tx *t, const Insn *i);           /* false: no form */
 void flow_exit_to(Tx *t, u32 eip, bool straddles); /* end the block by a jump to eip, maybe a straddling instruction */
 void flow_emit_tails(Tx *t);
+void delay_emit(Tx *t, const Insn *i, u32 to);     /* before a jump backwards: wait, if that is all its loop does */
 void flow_emit_eip(Tx *t, int reg, u32 eip);       /* reg = the EIP that Block.eip's kind of number stands for */
 void flow_emit_grave(Xlat *x, const Block *b);      /* over the start of a dead block: to the dispatcher */
 bool string_emit(Tx *t, const Insn *i);         /* likewise */

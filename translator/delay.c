@@ -1,0 +1,99 @@
+/* delay.c - loops that only pass time, and that old systems divide by.
+ *
+ * Windows 9x measures how long 1,048,576 LOOPs take, in milliseconds, and divides by it; Turbo Pascal's Crt counts how often
+ * it can look at the tick count of the BIOS in 55 ms, divides by 55 and wants 16 bits ("Runtime error 200"). Here such a
+ * round takes a third of a nanosecond, and both die. So at full speed a jump that closes a loop of this kind waits:
+ *
+ *   a jump or LOOP behind nothing but counting of registers           2-4 ns a round
+ *   16-bit code that also compares with memory whose address stays   17-34 ns a round: it waits for an interrupt
+ *
+ * A loop that does anything else, by a single instruction, is not touched. With -speed nothing waits: time is rationed.
+ */
+#include "translator/operand.h"
+#include "translator/xlat.h"
+
+enum { LOOP_BYTES_MAX = 24, LOOP_INSNS_MAX = 6, COUNT_ROUNDS = 12, WATCH_ROUNDS = 96 };
+
+typedef struct Loop {
+    u8 written;   /* registers that count: bits */
+    u8 addresses; /* that compares use */
+    bool watches;
+} Loop;
+
+static u8 reg_bit(u8 reg) { return reg == REG_NONE ? 0 : (u8)(1 << reg); }
+
+static u8 byte_reg(u8 reg) { return reg & 3; }
+
+/* INC, DEC; ADD, ADC, SUB, SBB of a constant. */
+static bool counts(Loop *l, const Insn *i)
+{
+    u16 op = i->row->opcode;
+    bool inc = (op & 0xf0) == 0x40, group = !i->is_mem && i->has_modrm;
+    if (inc)
+        l->written |= reg_bit(i->opcode & 7);
+    else if (group && (op == 0xff || op == 0x81 || op == 0x83) && (op == 0xff ? i->reg <= 1 : i->reg <= 5 && i->reg != 1 && i->reg != 4))
+        l->written |= reg_bit(i->rm);
+    else if (group && (op == 0xfe || op == 0x80) && (op == 0xfe ? i->reg <= 1 : i->reg <= 5 && i->reg != 1 && i->reg != 4))
+        l->written |= reg_bit(byte_reg(i->rm));
+    else if (op == 0x04 || op == 0x05 || op == 0x14 || op == 0x15 || op == 0x1c || op == 0x1d || op == 0x2c || op == 0x2d)
+        l->written |= reg_bit(EAX);
+    else
+        return op == 0x90 && i->opcode == 0x90;
+    return true;
+}
+
+/* CMP of a register or a constant with memory. */
+static bool watches(Loop *l, const Insn *i)
+{
+    u16 op = i->row->opcode;
+    bool cmp = (op >= 0x38 && op <= 0x3b) || ((op == 0x80 || op == 0x81 || op == 0x83) && i->reg == 7);
+    if (!cmp || !i->is_mem) return false;
+    l->addresses |= reg_bit(i->base) | reg_bit(i->index);
+    l->watches = true;
+    return true;
+}
+
+static bool leaves(const Tx *t, const Insn *i, u32 eip)
+{
+    bool jcc = (i->row->opcode & 0xf0) == 0x70 || (i->row->opcode & 0xff0) == 0xf80;
+    return jcc && (s32)(eip + i->len + i->imm - t->eip) > 0;
+}
+
+/* Rounds to wait before the jump of t to `to`; 0: it is no loop of that kind. */
+static unsigned rounds_of(const Tx *t, u32 to)
+{
+    u32 bytes = t->eip - to, pa = t->pa - bytes;
+    Loop l = {0};
+    DecodeMode dm = {.code32 = t->m.code32, .protected_mode = !t->m.real && !t->m.v86, .features = t->x->c->features};
+    const u8 *hp = phys_hp(t->x->phys, pa);
+    unsigned n = 0;
+    if (bytes > LOOP_BYTES_MAX || (pa ^ t->pa) >> PAGE_BITS || !hp || t->b->pa2) return 0;
+    for (u32 at = 0; at < bytes; n++) {
+        Insn i;
+        if (n == LOOP_INSNS_MAX || insn_decode(&i, hp + at, bytes - at, dm) != DECODE_OK) return 0;
+        if (!counts(&l, &i) && !watches(&l, &i) && !leaves(t, &i, to + at)) return 0;
+        at += i.len;
+    }
+    if (l.watches) return t->m.code32 || l.addresses & l.written ? 0 : WATCH_ROUNDS;
+    return COUNT_ROUNDS;
+}
+
+/* mov r10, rcx; mov ecx, n; 1: lea ecx, [rcx - 1]; jrcxz 2; jmp 1; 2: mov rcx, r10 */
+void delay_emit(Tx *t, const Insn *i, u32 to)
+{
+    Emit *e = &t->e;
+    bool alone = i->opcode == 0xe2 && to == t->eip; /* LOOP to itself */
+    if (t->x->count_speed || t->eip - to > LOOP_BYTES_MAX || (to == t->eip && !alone)) return;
+    unsigned rounds = alone ? COUNT_ROUNDS : rounds_of(t, to);
+    if (!rounds) return;
+    emit_mov_rr64(e, R10, RCX);
+    emit_mov_ri32(e, RCX, rounds);
+    u8 *top = e->at;
+    emit_lea32(e, RCX, RCX, -1);
+    u8 *out = emit_jrcxz_hole(e);
+    emit_u8(e, 0xeb);
+    emit_u8(e, 0);
+    emit_patch8(e->at - 1, top);
+    emit_patch8(out, e->at);
+    emit_mov_rr64(e, RCX, R10);
+}
