@@ -2,12 +2,16 @@
  *
  * A case is mode, bytes and the expected text: status if not OK, else mnemonic, length, then what the bytes hold:
  * "o16"/"a16" sizes that differ from the mode's, the memory operand seg:[base+index<<scale+disp], "i" immediate,
- * "j" second immediate, "r" the reg field of rows with ModRM. */
+ * "j" second immediate, "r" the reg field of rows with ModRM.
+ *
+ * RING3_DECODE_BENCH=FILE prints what an instruction costs instead; FILE is an i386 ELF program (Debian's static
+ * busybox, a kernel), whose code is decoded from beginning to end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -363,8 +367,72 @@ static void short_reads_agree(void **state)
     }
 }
 
+/* --- what an instruction costs: RING3_DECODE_BENCH=FILE ---------------------------------------------------- */
+
+static u8 *file_read(const char *path, size_t *bytes)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) fail_msg("%s cannot be opened", path);
+    fseek(f, 0, SEEK_END);
+    *bytes = (size_t)ftell(f);
+    rewind(f);
+    u8 *image = calloc(1, *bytes + 64);
+    assert_non_null(image);
+    assert_int_equal(fread(image, 1, *bytes, f), *bytes);
+    fclose(f);
+    return image;
+}
+
+/* The first executable segment of an i386 ELF file. */
+static const u8 *code_find(const u8 *image, size_t image_bytes, u32 *bytes)
+{
+    const Elf32_Ehdr *head = (const void *)image;
+    const Elf32_Phdr *segment = (const void *)(image + head->e_phoff), *end = segment + head->e_phnum;
+    if (memcmp(head->e_ident, ELFMAG, SELFMAG) || (const u8 *)end > image + image_bytes) return NULL;
+    while (segment < end && !(segment->p_type == PT_LOAD && segment->p_flags & PF_X)) segment++;
+    if (segment == end || (u64)segment->p_offset + segment->p_filesz > image_bytes) return NULL;
+    *bytes = segment->p_filesz;
+    return image + segment->p_offset;
+}
+
+/* Every instruction of the code, as a translator meets them: what is none is stepped over. */
+static unsigned long decode_all(const u8 *code, u32 bytes, unsigned long *status_sum)
+{
+    unsigned long count = 0;
+    for (u32 at = 0; at < bytes; count++) {
+        Insn i;
+        DecodeStatus status = insn_decode(&i, code + at, bytes - at, mode32);
+        *status_sum += status;
+        at += status == DECODE_OK ? i.len : 1;
+    }
+    return count;
+}
+
+static void bench(const char *path)
+{
+    size_t image_bytes;
+    u32 bytes = 0;
+    u8 *image = file_read(path, &image_bytes);
+    const u8 *code = code_find(image, image_bytes, &bytes);
+    if (!code) fail_msg("%s is no i386 ELF program", path);
+    for (int round = 0; round < 5; round++) {
+        unsigned long bad = 0;
+        u64 start = host_now_ns();
+        unsigned long count = decode_all(code, bytes, &bad);
+        double ns = (double)(host_now_ns() - start);
+        printf("%lu instructions in %u bytes (%lu not decoded): %.1f ns an instruction\n", count, bytes, bad,
+               ns / (double)count);
+    }
+    free(image);
+}
+
 int main(void)
 {
+    const char *program = getenv("RING3_DECODE_BENCH");
+    if (program) {
+        bench(program);
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_32_bits), cmocka_unit_test(addresses_of_16_bits),
         cmocka_unit_test(immediates),           cmocka_unit_test(prefixes_in_any_order),
