@@ -85,9 +85,37 @@ OURS void *memmove(void *d, const void *s, size_t n);
 OURS void *memset(void *d, int c, size_t n);
 OURS int memcmp(const void *a, const void *b, size_t n);
 
+/* A few words are moved faster than the processor starts a string instruction (10 to 20 ns). Without the empty asm gcc
+ * would make calls of memcpy and memset from these loops. */
+enum { SMALL_MIN = 8, SMALL_MAX = 192 };
+
+static void copy_small(u8 *d, const u8 *s, size_t n)
+{
+    u64 last = load64(s + n - 8);
+    for (size_t at = 0; at + 8 < n; at += 8) {
+        store64(d + at, load64(s + at));
+        __asm__ volatile("");
+    }
+    store64(d + n - 8, last);
+}
+
+static void fill_small(u8 *d, u8 byte, size_t n)
+{
+    u64 v = byte * 0x0101010101010101u;
+    for (size_t at = 0; at + 8 < n; at += 8) {
+        store64(d + at, v);
+        __asm__ volatile("");
+    }
+    store64(d + n - 8, v);
+}
+
 void *memcpy(void *restrict d, const void *restrict s, size_t n)
 {
     void *r = d;
+    if (n >= SMALL_MIN && n <= SMALL_MAX) {
+        copy_small(d, s, n);
+        return r;
+    }
     __asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
     return r;
 }
@@ -102,6 +130,10 @@ void *memmove(void *d, const void *s, size_t n)
 void *memset(void *d, int c, size_t n)
 {
     void *r = d;
+    if (n >= SMALL_MIN && n <= SMALL_MAX) {
+        fill_small(d, (u8)c, n);
+        return r;
+    }
     __asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
     return r;
 }

@@ -128,22 +128,27 @@ enum { PREFIX_LOCK = 1, PREFIX_REP = 2, PREFIX_REPNE = 4, PREFIX_66 = 8, PREFIX_
 
 struct Insn {
     const Row *row;
+    union {
+        struct {             /* what the ModRM byte says: decode.c copies these eight bytes from a table */
+            u8 has_modrm, modrm;
+            u8 mod, reg, rm; /* fields of modrm; for rows without ModRM, reg = opcode & 7 (Zb, Zv) */
+            u8 is_mem;       /* operand is memory: ModRM with mod != 3, or moffs (base and index REG_NONE) */
+            u8 base, index;  /* GPR numbers or REG_NONE */
+        };
+        u64 modrm_says;
+    };
+    u8 scale;        /* 0..3: index << scale */
     u8 len;          /* bytes, prefixes included; 1..15 */
     u8 opcode;       /* last opcode byte (after 0F) */
     u8 prefix;       /* PREFIX_ bits; PREFIX_REP/REPNE: last of F3/F2 wins */
     u8 opsize;       /* 2 or 4 */
     u8 adsize;       /* 2 or 4 */
-    u8 has_modrm, modrm;
-    u8 mod, reg, rm; /* fields of modrm; for rows without ModRM, reg = opcode & 7 (Zb, Zv) */
-    u8 is_mem;       /* operand is memory: ModRM with mod != 3, or moffs (base and index REG_NONE) */
-    u8 base, index;  /* GPR numbers or REG_NONE */
-    u8 scale;        /* 0..3: index << scale */
     u8 seg;          /* effective segment of the memory operand, of moffs and of the string source */
     u8 seg_override; /* the prefix itself (ES..GS) or REG_NONE */
-    u8 op_at;        /* offset of the opcode byte (of 0F, in the two-byte map) in the instruction */
     u32 disp;        /* sign-extended; moffs; 16-bit forms sign-extended too (truncate EA to 16 bits) */
     u32 imm;         /* Iv, Iw, Ib (zero-extended), Ibs and J (sign-extended), Ap's and CALLF's offset */
     u16 imm2;        /* Ap: selector; ENTER: nesting level */
+    u8 op_at;        /* offset of the opcode byte (of 0F, in the two-byte map) in the instruction */
 };
 
 /* Decoder result when there is no instruction. */
@@ -161,8 +166,8 @@ typedef struct DecodeMode {
     u32 features; /* BIT(Need), see Vcpu.features */
 } DecodeMode;
 
-/* insn_decode - decode one instruction from `bytes`, of which `avail` are readable (more than 15 are not
- * looked at). Fills *i except on DECODE_MORE. Pure: no memory but its arguments. */
+/* insn_decode - decode one instruction from `bytes`, of which `avail` are readable (more than 15 never belong to
+ * it). Fills *i except on DECODE_MORE. Pure: no memory but its arguments. */
 DecodeStatus insn_decode(Insn *i, const u8 *bytes, unsigned avail, DecodeMode mode);
 
 /* Bytes accessed by operand `n` when it is memory; 0 if not fixed by the row (exec decides). */

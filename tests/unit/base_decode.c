@@ -2,12 +2,16 @@
  *
  * A case is mode, bytes and the expected text: status if not OK, else mnemonic, length, then what the bytes hold:
  * "o16"/"a16" sizes that differ from the mode's, the memory operand seg:[base+index<<scale+disp], "i" immediate,
- * "j" second immediate, "r" the reg field of rows with ModRM. */
+ * "j" second immediate, "r" the reg field of rows with ModRM.
+ *
+ * RING3_DECODE_BENCH=FILE prints what an instruction costs instead; FILE is an i386 ELF program (Debian's static
+ * busybox, a kernel), whose code is decoded from beginning to end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -363,8 +367,78 @@ static void short_reads_agree(void **state)
     }
 }
 
+/* --- what an instruction costs: RING3_DECODE_BENCH=FILE ---------------------------------------------------- */
+
+static u8 *file_read(const char *path, size_t *bytes)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) fail_msg("%s cannot be opened", path);
+    fseek(f, 0, SEEK_END);
+    *bytes = (size_t)ftell(f);
+    rewind(f);
+    u8 *image = calloc(1, *bytes + 64);
+    assert_non_null(image);
+    assert_int_equal(fread(image, 1, *bytes, f), *bytes);
+    fclose(f);
+    return image;
+}
+
+/* The first executable segment of an i386 ELF file. */
+static const u8 *code_find(const u8 *image, size_t image_bytes, u32 *bytes)
+{
+    const Elf32_Ehdr *head = (const void *)image;
+    const Elf32_Phdr *segment = (const void *)(image + head->e_phoff), *end = segment + head->e_phnum;
+    if (memcmp(head->e_ident, ELFMAG, SELFMAG) || (const u8 *)end > image + image_bytes) return NULL;
+    while (segment < end && !(segment->p_type == PT_LOAD && segment->p_flags & PF_X)) segment++;
+    if (segment == end || (u64)segment->p_offset + segment->p_filesz > image_bytes) return NULL;
+    *bytes = segment->p_filesz;
+    return image + segment->p_offset;
+}
+
+/* Every instruction from `from` on that begins before `to`, as a translator meets them: what is none is stepped over. */
+static unsigned decode_piece(const u8 *from, const u8 *to, const u8 *end)
+{
+    unsigned count = 0;
+    for (; from < to; count++) {
+        Insn i;
+        DecodeStatus status = insn_decode(&i, from, (unsigned)(end - from), mode32);
+        from += status == DECODE_OK ? i.len : 1;
+    }
+    return count;
+}
+
+/* Each piece's best of some rounds, so that the host's other work does not count. */
+static void bench(const char *path)
+{
+    enum { PIECE_BYTES = 64 << 10, ROUNDS = 20 };
+    size_t image_bytes;
+    u32 bytes = 0;
+    u8 *image = file_read(path, &image_bytes);
+    const u8 *code = code_find(image, image_bytes, &bytes), *end = code + bytes;
+    if (!code) fail_msg("%s is no i386 ELF program", path);
+    u64 total_ns = 0, count = 0;
+    for (const u8 *piece = code; end - piece > PIECE_BYTES; piece += PIECE_BYTES) {
+        u64 best_ns = UINT64_MAX;
+        for (int round = 0; round < ROUNDS; round++) {
+            u64 start = host_now_ns();
+            unsigned n = decode_piece(piece, piece + PIECE_BYTES, end);
+            u64 ns = host_now_ns() - start;
+            if (ns < best_ns) best_ns = ns;
+            if (round == 0) count += n;
+        }
+        total_ns += best_ns;
+    }
+    printf("%llu instructions: %.1f ns each\n", (unsigned long long)count, (double)total_ns / (double)count);
+    free(image);
+}
+
 int main(void)
 {
+    const char *program = getenv("RING3_DECODE_BENCH");
+    if (program) {
+        bench(program);
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_32_bits), cmocka_unit_test(addresses_of_16_bits),
         cmocka_unit_test(immediates),           cmocka_unit_test(prefixes_in_any_order),
