@@ -43,7 +43,7 @@ static u32 by_host_bytes(const Cache *k) { return k->region_bytes / BLOCK_ALIGN 
 
 static bool region_init(Cache *k, Region *r)
 {
-    r->meta = xlat_array(k->meta_bytes, 1);
+    r->meta = xlat_array_huge(k->meta_bytes, 1);
     r->by_host = xlat_array(by_host_bytes(k), 1);
     return r->meta && r->by_host;
 }
@@ -125,6 +125,5 @@ void *cache_meta(Cache *k, u32 bytes)
     CHECK(r->meta_used + bytes <= k->meta_bytes, "block arena overrun");
     void *p = r->meta + r->meta_used;
     r->meta_used += bytes;
-    memset(p, 0, bytes);
     return p;
 }

@@ -52,54 +52,58 @@ static u8 rex_of(HostOp op, int base_or_rm, int index)
 
 bool host_op_needs_rex(HostOp op, HostMem m) { return m.guest == GUEST_WINDOW || rex_of(op, m.base, m.index) != 0; }
 
-static void put_opcode(Emit *e, HostOp op, u8 rex)
+/* The pieces of an instruction are put together at a local pointer: e->at, which any byte written might change as far as
+ * the compiler knows, moves once. */
+static inline u8 *put_opcode(u8 *at, HostOp op, u8 rex)
 {
     CHECK(!(op.high && rex), "opcode %x: a high byte register cannot be used with REX", op.opcode);
-    if (op.pfx) emit_u8(e, op.pfx);
-    if (rex) emit_u8(e, 0x40 | rex);
-    if (op.opcode >> 8) emit_u8(e, 0x0f);
-    emit_u8(e, (u8)op.opcode);
+    if (op.pfx) *at++ = op.pfx;
+    if (rex) *at++ = 0x40 | rex;
+    if (op.opcode >> 8) *at++ = 0x0f;
+    *at++ = (u8)op.opcode;
+    return at;
 }
 
-static void put_modrm(Emit *e, int mod, int reg, int rm)
+static inline u8 *put_modrm(u8 *at, int mod, int reg, int rm)
 {
-    emit_u8(e, (u8)(mod << 6 | (reg & 7) << 3 | (rm & 7)));
+    *at++ = (u8)(mod << 6 | (reg & 7) << 3 | (rm & 7));
+    return at;
 }
 
-static void put_sib(Emit *e, HostMem m, int base)
+static inline u8 *put_sib(u8 *at, HostMem m, int base)
 {
     CHECK(m.index != RSP && m.scale <= 3, "rsp cannot be an index");
     int index = m.index == REG_NONE ? 4 : m.index;
-    emit_u8(e, (u8)(m.scale << 6 | (index & 7) << 3 | (base & 7)));
+    *at++ = (u8)(m.scale << 6 | (index & 7) << 3 | (base & 7));
+    return at;
+}
+
+static inline u8 *put_disp32(u8 *at, s32 disp)
+{
+    store32(at, (u32)disp);
+    return at + 4;
 }
 
 /* No base is coded through SIB: mod 0 rm 5 would be RIP-relative. */
-static void put_mem(Emit *e, int reg, HostMem m)
+static inline u8 *put_mem(u8 *at, int reg, HostMem m)
 {
-    if (m.base == REG_NONE) {
-        put_modrm(e, 0, reg, 4);
-        put_sib(e, m, 5);
-        emit_u32(e, (u32)m.disp);
-        return;
-    }
+    if (m.base == REG_NONE) return put_disp32(put_sib(put_modrm(at, 0, reg, 4), m, 5), m.disp);
     int mod = m.disp == 0 && (m.base & 7) != RBP ? 0 : m.disp == (s8)m.disp ? 1 : 2;
     bool sib = m.index != REG_NONE || (m.base & 7) == RSP;
-    put_modrm(e, mod, reg, sib ? 4 : m.base);
-    if (sib) put_sib(e, m, m.base);
-    if (mod == 1) emit_u8(e, (u8)m.disp);
-    if (mod == 2) emit_u32(e, (u32)m.disp);
+    at = put_modrm(at, mod, reg, sib ? 4 : m.base);
+    if (sib) at = put_sib(at, m, m.base);
+    if (mod == 1) *at++ = (u8)m.disp;
+    return mod == 2 ? put_disp32(at, m.disp) : at;
 }
 
 void emit_op_reg(Emit *e, HostOp op, int rm)
 {
-    put_opcode(e, op, rex_of(op, rm, REG_NONE));
-    put_modrm(e, 3, op.reg, rm);
+    e->at = put_modrm(put_opcode(e->at, op, rex_of(op, rm, REG_NONE)), 3, op.reg, rm);
 }
 
 void emit_op_mem(Emit *e, HostOp op, HostMem m)
 {
-    put_opcode(e, op, rex_of(op, m.base, m.index));
-    put_mem(e, op.reg, m);
+    e->at = put_mem(put_opcode(e->at, op, rex_of(op, m.base, m.index)), op.reg, m);
 }
 
 /* The guest's linear address base + disp as a host operand. */
@@ -135,8 +139,7 @@ static HostOp op64(int opcode, int reg)
 
 static void put_op_plus(Emit *e, int opcode, int reg, bool wide)
 {
-    put_opcode(e, (HostOp){.opcode = (u16)(opcode + (reg & 7)), .wide = wide},
-               (u8)((wide ? 8 : 0) | reg >> 3));
+    e->at = put_opcode(e->at, (HostOp){.opcode = (u16)(opcode + (reg & 7)), .wide = wide}, (u8)((wide ? 8 : 0) | reg >> 3));
 }
 
 /* --- moves --- */
@@ -216,8 +219,8 @@ void emit_lea_host(Emit *e, int dst, const void *hp)
         emit_mov_ri64(e, dst, (u64)(uintptr_t)hp);
         return;
     }
-    put_opcode(e, op64(0x8d, dst), rex_of(op64(0x8d, dst), REG_NONE, REG_NONE));
-    put_modrm(e, 0, dst, RBP); /* RIP-relative */
+    e->at = put_opcode(e->at, op64(0x8d, dst), rex_of(op64(0x8d, dst), REG_NONE, REG_NONE));
+    e->at = put_modrm(e->at, 0, dst, RBP); /* RIP-relative */
     emit_u32(e, (u32)rel);
 }
 
@@ -334,7 +337,7 @@ static void put_rorx32(Emit *e, int dst, int src, u8 count)
     emit_u8(e, (u8)((dst & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 3));
     emit_u8(e, 0x7b);
     emit_u8(e, 0xf0);
-    put_modrm(e, 3, dst, src);
+    e->at = put_modrm(e->at, 3, dst, src);
     emit_u8(e, count);
 }
 
@@ -345,7 +348,7 @@ static void put_shift_x(Emit *e, unsigned w, ShiftX kind, int dst, int src, int 
     emit_u8(e, (u8)((dst & 8 ? 0 : 0x80) | 0x40 | (src & 8 ? 0 : 0x20) | 2));
     emit_u8(e, (u8)(w << 7 | (~count & 15) << 3 | kind));
     emit_u8(e, 0xf7);
-    put_modrm(e, 3, dst, src);
+    e->at = put_modrm(e->at, 3, dst, src);
 }
 
 void emit_shift_x(Emit *e, ShiftX kind, int dst, int src, int count)

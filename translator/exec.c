@@ -13,6 +13,7 @@
 #include "translator/xlat.h"
 
 enum {
+    INSN_BYTES_MAX = 15,
     RET_BYTES = 64 << 10,
     RET_GUARD = 16 << 10
 };
@@ -72,7 +73,7 @@ static Found block_get(Xlat *x)
     if (shadow_fetch(x->shadow, c->seg[CS].base + eip, &pa, &f.shared, &error) != SHADOW_MAPPED) return f;
     f.b = block_find(x, pa, mode_floats(x->mode) ? pa & PAGE_MASK : eip, x->mode);
     u32 pa2 = 0;
-    if (f.b ? f.b->pa2 != 0 : translate_straddles(x, pa)) {
+    if (f.b ? f.b->pa2 != 0 : (pa & PAGE_MASK) > PAGE_BYTES - INSN_BYTES_MAX && translate_straddles(x, pa)) {
         bool shared;
         if (shadow_fetch(x->shadow, (c->seg[CS].base + eip + PAGE_BYTES) & ~(u32)PAGE_MASK, &pa2, &shared,
                          &error) != SHADOW_MAPPED ||
@@ -256,6 +257,13 @@ void *xlat_array(size_t n, size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
+void *xlat_array_huge(size_t n, size_t size)
+{
+    void *p = xlat_array(n, size);
+    if (p) madvise(p, n * size, MADV_HUGEPAGE);
+    return p;
+}
+
 void xlat_array_free(void *at, size_t n, size_t size)
 {
     if (at) munmap(at, n * size);
@@ -265,8 +273,8 @@ enum { JUMP_TABLE_WORDS = JUMP_CACHE_SLOTS * JUMP_CACHE_WORDS };
 
 static bool tables_init(Xlat *x)
 {
-    x->block_hash = xlat_array(BLOCK_HASH, sizeof *x->block_hash);
-    x->pages = xlat_array(1 << 20, sizeof *x->pages);
+    x->block_hash = xlat_array_huge(BLOCK_HASH, sizeof *x->block_hash);
+    x->pages = xlat_array_huge(1 << 20, sizeof *x->pages);
     x->far_next = xlat_array(256, sizeof *x->far_next);
     x->sites = xlat_array(SITE_HASH, sizeof *x->sites);
     x->ctxs = xlat_array(2 * CTX_HASH, sizeof *x->ctxs);

@@ -59,8 +59,14 @@ const u16 operand_traits[O_COUNT] = {
 
 u16 operand_all_traits(const Insn *i)
 {
-    const u8 *o = i->row->o;
-    return operand_traits[o[0]] | operand_traits[o[1]] | operand_traits[o[2]];
+    enum { KNOWN = 1 << 15, ROWS_MAX = 1024 };
+    static u16 by_row[ROWS_MAX]; /* found at the first use; the same for everybody */
+    const Row *row = i->row;
+    CHECK(row->id < ROWS_MAX, "row %u", row->id);
+    if (likely(by_row[row->id])) return by_row[row->id] & ~KNOWN;
+    u16 all = operand_traits[row->o[0]] | operand_traits[row->o[1]] | operand_traits[row->o[2]];
+    by_row[row->id] = all | KNOWN;
+    return all;
 }
 
 unsigned operand_mem_bytes(const Insn *i)

@@ -18,11 +18,21 @@ enum { FORGIVE_SHIFT_MAX = 10 };
 
 static struct Site *site_slot(Xlat *x, u32 pa) { return &x->sites[(pa ^ pa >> 14) & (SITE_HASH - 1)]; }
 
+/* The entry of pa, made if need be. */
+static struct Site *site_get(Xlat *x, u32 pa)
+{
+    struct Site *s = site_slot(x, pa);
+    if (s->pa != pa) *s = (struct Site){.pa = pa};
+    x->pages[pa >> PAGE_BITS].has_sites = true;
+    return s;
+}
+
 /* Code that keeps changing: after this many stores of up to 4 bytes the instruction is fetched each time. */
 enum { PATCHES_MAX = 4 };
 
 SiteForm site_form(Xlat *x, u32 pa)
 {
+    if (likely(!x->pages[pa >> PAGE_BITS].has_sites)) return SITE_WINDOW;
     const struct Site *s = site_slot(x, pa);
     return s->pa == pa ? (SiteForm)s->form : SITE_WINDOW;
 }
@@ -39,9 +49,8 @@ static SiteForm form_after(const struct Site *s, const Trap *t)
 /* Several blocks may hold the instruction, translated before it changed its form: each learns it when it traps. */
 bool site_trapped(Xlat *x, const Block *b, u32 pa)
 {
-    struct Site *s = site_slot(x, pa);
     if (x->trap.result == SHADOW_STRADDLE) return false;
-    if (s->pa != pa) *s = (struct Site){.pa = pa};
+    struct Site *s = site_get(x, pa);
     if (s->form != SITE_WINDOW && b->sites < s->changed) return true;
     if (s->traps < 2) s->traps++;
     SiteForm form = form_after(s, &x->trap);
@@ -59,8 +68,7 @@ u32 site_patience(Xlat *x, u32 pa)
 
 void site_patched(Xlat *x, u32 pa)
 {
-    struct Site *s = site_slot(x, pa);
-    if (s->pa != pa) *s = (struct Site){.pa = pa};
+    struct Site *s = site_get(x, pa);
     if (++s->patches < PATCHES_MAX) return;
     s->form = SITE_PATCHED;
     s->changed = ++x->site_changes;

@@ -119,6 +119,7 @@ typedef struct CodePage { /* blocks of one physical page */
     Block *blocks;        /* that begin here */
     Block *tails;         /* whose last bytes are the first of this page */
     u64 granules;         /* 64-byte granules that blocks overlap */
+    bool has_sites;       /* some instruction in it has an entry in Xlat.sites, or had */
 } CodePage;
 
 Block *block_find(Xlat *x, u32 pa, u32 eip, ModeKey mode);
@@ -161,7 +162,7 @@ bool cache_room(const Cache *k);
 u8 *cache_begin(Cache *k);
 void cache_end(Cache *k, Block *b, const u8 *end);
 void cache_next_region(Cache *k); /* which is empty */
-void *cache_meta(Cache *k, u32 bytes); /* zeroed, 8-byte aligned; CHECKs space: callers ask cache_room first */
+void *cache_meta(Cache *k, u32 bytes); /* not zeroed, 8-byte aligned; CHECKs space: callers ask cache_room first */
 static inline u8 *cache_exec(const Cache *k, const u8 *rw) { return k->rx + (rw - k->rw); }
 static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx - k->rx); }
 
@@ -293,6 +294,7 @@ static inline const u8 *jump_cache_get(Vcpu *c)
 
 /* Sparse, zeroed host memory; NULL: none. */
 void *xlat_array(size_t n, size_t size);
+void *xlat_array_huge(size_t n, size_t size); /* by huge pages, where the host has them to give */
 void xlat_array_free(void *at, size_t n, size_t size);
 int xlat_enter(Vcpu *c, const u8 *hpc);
 _Noreturn void xlat_leave_handler(void *host_rsp, const void *fpu_image); /* from a signal handler: EXIT_TRAP */
