@@ -1,0 +1,143 @@
+/* host_cost.c - what this host takes for a system call, a signal, a mapping: measured, since it differs twelvefold.
+ *
+ * Each cost is the median of up to seven rounds of a few operations, so that a round in which another process had the
+ * processor does not count; after 4 ms three rounds must do. The signal is taken as the engine takes it: an access to a page
+ * that is not there, and a handler that makes it resume elsewhere. The pages mapped are isolated (two VMAs each) and their
+ * memory is there, as in a guest that has been running for a while.
+ */
+#define _GNU_SOURCE
+#include "cpu/host.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum {
+    ROUNDS = 7,
+    ROUNDS_MIN = 3,
+    OPS = 6,
+    MEMORY_PAGES = 4,
+    ARENA_PAGES = 2 * ROUNDS * OPS + 2,
+    PATIENCE_NS = 4000000,
+};
+
+/* Where nothing can be measured: a kernel without mitigations on hardware of its own. */
+static const Host usual = {.syscall_ns = 100, .signal_ns = 2500, .mmap_ns = 4000, .mprotect_ns = 1000};
+
+typedef struct Bench {
+    u8 *arena; /* PROT_NONE; every other page is mapped in its turn */
+    int memory;
+    unsigned mapped;
+    u64 until_ns;
+} Bench;
+
+static u64 round_syscall(Bench *b)
+{
+    (void)b;
+    u64 from = host_now_ns();
+    for (int n = 0; n < OPS; n++) syscall(SYS_getppid);
+    return host_now_ns() - from;
+}
+
+/* The access says in rdx where to resume. */
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+    greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+    (void)sig, (void)info;
+    r[REG_RIP] = r[REG_RDX];
+}
+
+static u64 round_signal(Bench *b)
+{
+    u64 from = host_now_ns();
+    for (int n = 0; n < OPS; n++)
+        __asm__ volatile("lea 1f(%%rip), %%rdx\n\tmovb (%0), %%al\n1:"
+                         :
+                         : "r"(b->arena)
+                         : "rax", "rdx", "memory");
+    return host_now_ns() - from;
+}
+
+static u8 *page_at(const Bench *b, unsigned n) { return b->arena + (2 * n + 1) * (size_t)PAGE_BYTES; }
+
+static u64 round_mmap(Bench *b)
+{
+    u64 from = host_now_ns();
+    for (int n = 0; n < OPS; n++, b->mapped++)
+        mmap(page_at(b, b->mapped), PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+             b->memory, (off_t)(b->mapped % MEMORY_PAGES) * PAGE_BYTES);
+    return host_now_ns() - from;
+}
+
+/* Away and back: half of them flush the TLB. */
+static u64 round_mprotect(Bench *b)
+{
+    u64 from = host_now_ns();
+    for (unsigned n = 0; n < OPS; n++)
+        mprotect(page_at(b, n / 2), PAGE_BYTES, n % 2 ? PROT_READ | PROT_WRITE : PROT_NONE);
+    return host_now_ns() - from;
+}
+
+static u64 median(Bench *b, u64 (*round)(Bench *))
+{
+    u64 t[ROUNDS];
+    unsigned count = 0;
+    while (count < ROUNDS && (count < ROUNDS_MIN || host_now_ns() < b->until_ns)) {
+        u64 ns = round(b) / OPS;
+        unsigned at = count++;
+        for (; at && t[at - 1] > ns; at--) t[at] = t[at - 1];
+        t[at] = ns;
+    }
+    return t[count / 2] ? t[count / 2] : 1;
+}
+
+static u64 measure_signal(Bench *b)
+{
+    struct sigaction ours = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER},
+                     theirs;
+    sigset_t segv, before;
+    sigemptyset(&segv);
+    sigaddset(&segv, SIGSEGV);
+    if (sigaction(SIGSEGV, &ours, &theirs) < 0) return usual.signal_ns;
+    sigprocmask(SIG_UNBLOCK, &segv, &before);
+    u64 ns = median(b, round_signal);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigaction(SIGSEGV, &theirs, NULL);
+    return ns;
+}
+
+static bool bench_open(Bench *b)
+{
+    static const u8 zeros[MEMORY_PAGES * PAGE_BYTES];
+    b->arena = mmap(NULL, ARENA_PAGES * (size_t)PAGE_BYTES, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    b->memory = host_memory_open("ring3-host", sizeof zeros, HOST_MEMORY_DATA);
+    return b->arena != MAP_FAILED && b->memory >= 0 &&
+           pwrite(b->memory, zeros, sizeof zeros, 0) == sizeof zeros;
+}
+
+static void bench_close(Bench *b)
+{
+    if (b->arena != MAP_FAILED) munmap(b->arena, ARENA_PAGES * (size_t)PAGE_BYTES);
+    if (b->memory >= 0) close(b->memory);
+}
+
+void host_measure(Host *h)
+{
+    u64 from = host_now_ns();
+    Bench b = {.until_ns = from + PATIENCE_NS};
+    h->syscall_ns = usual.syscall_ns;
+    h->signal_ns = usual.signal_ns;
+    h->mmap_ns = usual.mmap_ns;
+    h->mprotect_ns = usual.mprotect_ns;
+    if (bench_open(&b)) {
+        h->syscall_ns = median(&b, round_syscall);
+        h->signal_ns = measure_signal(&b);
+        h->mmap_ns = median(&b, round_mmap);
+        h->mprotect_ns = median(&b, round_mprotect);
+    }
+    bench_close(&b);
+    h->measuring_ns = (u32)(host_now_ns() - from);
+}
