@@ -54,12 +54,8 @@ _Static_assert(ARRAY_LEN(numbers) <= ARRAY_LEN(((HostMask *)0)->value), "a mask 
 
 const char *host_feature_word(HostFeature f) { return feature_words[f]; }
 const char *host_feature_help(HostFeature f) { return feature_helps[f]; }
-const char *host_number_help(size_t offset)
-{
-    for (unsigned n = 0; n < ARRAY_LEN(numbers); n++)
-        if (numbers[n].offset == offset) return numbers[n].help;
-    return "";
-}
+
+static u64 *number_place(Host *h, unsigned n) { return (u64 *)(void *)((u8 *)h + numbers[n].offset); }
 
 /* --- masks: no call of the C library, since the emitter may be the first to ask ---------------------------- */
 
@@ -373,7 +369,7 @@ static bool host_known;
 static void apply_numbers(Host *h, const HostMask *m)
 {
     for (unsigned n = 0; n < ARRAY_LEN(numbers); n++)
-        if (m->set >> n & 1) memcpy((u8 *)h + numbers[n].offset, &m->value[n], sizeof(u64));
+        if (m->set >> n & 1) *number_place(h, n) = m->value[n];
 }
 
 const Host *host_get(void)
@@ -398,6 +394,16 @@ bool host_has(HostFeature f)
 {
     const Host *h = host_get();
     return (h->found & ~h->masked) >> f & 1;
+}
+
+bool host_number_at(unsigned n, const char **name, const char **help, u64 *value)
+{
+    host_get();
+    if (n >= ARRAY_LEN(numbers)) return false;
+    *name = numbers[n].name;
+    *help = numbers[n].help;
+    *value = *number_place(&host, n);
+    return true;
 }
 
 /* --- choices --------------------------------------------------------------------------------------------- */

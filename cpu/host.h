@@ -48,8 +48,9 @@ typedef enum HostFeature {
     N(cgroup_bytes, "memory that the control group may use")                                                 \
     N(syscall_ns, "a system call")                                                                           \
     N(signal_ns, "a SIGSEGV whose handler returns elsewhere")                                                \
-    N(mmap_ns, "a populated page of shared memory mapped over a reservation")                                \
-    N(mprotect_ns, "mprotect of a page")                                                                     \
+    N(mmap_ns, "a populated page of shared memory mapped over a reservation, and its first access")          \
+    N(table_ns, "the same where it is the first in 2 MiB, so that a page table is made")                     \
+    N(mprotect_ns, "rights taken from a page that was accessed")                                             \
     N(fault_ns, "a hidden fault: signal and mmap")
 
 typedef struct Host {
@@ -72,7 +73,8 @@ bool host_has(HostFeature f);
 bool host_masked(HostFeature f);
 const char *host_feature_word(HostFeature f);
 const char *host_feature_help(HostFeature f);
-const char *host_number_help(size_t offset_in_host);
+/* The n-th number of the list; false: there are no more. */
+bool host_number_at(unsigned n, const char **name, const char **help, u64 *value);
 
 /* Whether 32-bit code runs: in a child, which may die of it. Nothing in ring3 needs it. */
 bool host_runs_code32(void);

@@ -228,7 +228,7 @@ static bool choose_engine(Pc *pc, Accel accel, Problem *p)
     }
     xlat_disasm = disasm_trace;
     pc->engine = xlat_new(&pc->cpu, &why);
-    return pc->engine ? true : problem_set(p, "-accel translate: %s", why);
+    return pc->engine ? true : problem_set(p, "-accel translate: %s; -accel interp does without, slowly", why);
 }
 
 bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *boot, Problem *p)

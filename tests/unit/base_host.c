@@ -170,12 +170,17 @@ static void costs_are_plausible(void **state)
 static void limits_are_plausible(void **state)
 {
     const Host *h = host_get();
+    const char *name, *help;
+    u64 value;
     (void)state;
     assert_true(h->max_map_count > 100 && h->memory_bytes > 1 << 20 && h->overcommit <= 2);
     assert_true(h->cgroup_bytes > 1 << 20);
     assert_true(h->release[0] >= '1' && h->release[0] <= '9');
     assert_true(host_has(HOST_BMI2) == !!__builtin_cpu_supports("bmi2"));
-    assert_string_equal(host_number_help(offsetof(Host, address_bytes)), "RLIMIT_AS");
+    assert_true(host_number_at(0, &name, &help, &value));
+    assert_string_equal(name, "max_map_count");
+    assert_int_equal(value, h->max_map_count);
+    assert_false(host_number_at(64, &name, &help, &value));
     assert_string_equal(host_feature_word(HOST_GUARD), "guard");
     host_runs_code32(); /* whatever it says, we are still there */
 }
@@ -247,13 +252,10 @@ static void choices_are_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mask_words),
-        cmocka_unit_test(mask_mistakes),
+        cmocka_unit_test(mask_words),          cmocka_unit_test(mask_mistakes),
         cmocka_unit_test(masks_hold), /* in children, as memory_without: nobody has asked yet */
-        cmocka_unit_test(memory_without),
-        cmocka_unit_test(nothing_left_behind),
-        cmocka_unit_test(costs_are_plausible),
-        cmocka_unit_test(limits_are_plausible),
+        cmocka_unit_test(memory_without),      cmocka_unit_test(nothing_left_behind),
+        cmocka_unit_test(costs_are_plausible), cmocka_unit_test(limits_are_plausible),
         cmocka_unit_test(choices_are_listed),
     };
     unsetenv("RING3_HOST");
