@@ -30,6 +30,16 @@ bool host_start(Problem *p)
     return true;
 }
 
+void host_warn_of_memory(u32 ram_bytes)
+{
+    const Host *h = host_get();
+    bool group = h->cgroup_bytes < h->memory_bytes;
+    u64 most = group ? h->cgroup_bytes : h->memory_bytes;
+    if (ram_bytes <= most) return;
+    say("-m %u: %s %u MiB; should the guest use more, the kernel ends ring3", ram_bytes >> 20,
+        group ? "this control group may use" : "this host has", (u32)(most >> 20));
+}
+
 /* --- showing --------------------------------------------------------------------------------------------- */
 
 typedef struct Report {

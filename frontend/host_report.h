@@ -9,6 +9,9 @@
  * says what nobody understands. */
 bool host_start(Problem *p);
 
+/* Warn of memory that the guest may come to use and the host will not give: the kernel would end ring3 then. */
+void host_warn_of_memory(u32 ram_bytes);
+
 typedef void HostLine(void *ctx, const char *text);
 /* All of it, a line at a time. try_code32: also whether the host runs 32-bit code, which takes a fork. */
 void host_report(HostLine *line, void *ctx, bool try_code32);

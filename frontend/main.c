@@ -131,6 +131,7 @@ static int run(const Options *o)
         say("%s", p.text);
         return 1;
     }
+    host_warn_of_memory(o->ram_bytes);
     int code = pc_run(&pc);
     hostio_stop();
     if (trace_mask & TRACE_STATS) pc_print_stats(&pc);
