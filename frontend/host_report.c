@@ -82,13 +82,13 @@ static bool ends_with(const char *name, const char *end)
 
 static void show_number(char *to, size_t size, const char *name, u64 v)
 {
-    unsigned long long whole = v >> 30, tenths = (v >> 20 & 1023) * 10 / 1024;
+    bool mib = v >> 30 < 10;
     if (v == HOST_NO_LIMIT)
         snprintf(to, size, "no limit");
     else if (ends_with(name, "_ns"))
         snprintf(to, size, "%llu ns", (unsigned long long)v);
     else if (ends_with(name, "_bytes"))
-        snprintf(to, size, "%llu.%llu GiB", whole, tenths);
+        snprintf(to, size, "%llu %s", (unsigned long long)(mib ? v >> 20 : v >> 30), mib ? "MiB" : "GiB");
     else
         snprintf(to, size, "%llu", (unsigned long long)v);
 }
