@@ -1,13 +1,14 @@
 /* host.h - what this host has, what it costs, and how to do without.
  *
  * host_get() looks once, at start, before the engine takes its signals: at the processor, at the kernel's interfaces,
- * at limits, and it measures what the engine's thresholds depend on (2 ms on a host where a signal takes 15 us). From then on
+ * at limits, and it measures what the engine's thresholds depend on (2.5 ms on a host where a signal takes 12 us). From then on
  * everybody asks host_has() and reads the numbers; nobody probes by himself.
  *
  * RING3_HOST in the environment makes a host poorer, for tests: "-bmi2,-guard" turns features off, "none" all of them, and
  * "signal_ns=15000" sets a number. host_mask_parse() has the grammar. What is masked is not used, wherever ring3 asks.
  *
- * Every feature here has a way without it. What a host must have (docs/HOSTS.md) is not in the list.
+ * Every feature here has a way without it, but for LAHF: there the way is the interpreter. What a host must have
+ * (docs/HOSTS.md) is not in the list.
  */
 #ifndef RING3_HOST_H
 #define RING3_HOST_H
@@ -19,7 +20,7 @@
 /* The one list of features: H(ID, word, help). `ring3 -host` prints it, RING3_HOST takes its words. */
 #define HOST_FEATURE_LIST(H)                                                                                 \
     H(BMI2, "bmi2", "shifts that leave the flags alone")                                                     \
-    H(LAHF, "lahf", "flags saved in one instruction")                                                        \
+    H(LAHF, "lahf", "LAHF in 64-bit code, which translation needs; masked, only guest code does without")    \
     H(FSGSBASE, "fsgsbase", "segment bases without a system call, announced by the kernel (5.9)")            \
     H(MEMFD, "memfd", "memfd_create; without it guest memory is a file without a name")                      \
     H(MEMFD_SEALS, "memfd_seals", "shared memory keeps its size")                                            \
