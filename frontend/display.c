@@ -66,7 +66,7 @@ static struct {
 typedef enum Sealing {
     SEALED,      /* it keeps its size, and only the mapping that we have now can be written */
     SEALED_SIZE, /* before Linux 5.1: its size; the window gets a descriptor for reading */
-    UNSEALED,    /* the descriptor for reading alone, and the window knows by -unsealed that it may lose the memory */
+    UNSEALED, /* the descriptor for reading alone, and the window knows by -unsealed that it may lose the memory */
 } Sealing;
 
 static Sealing sealing(void)
@@ -77,7 +77,8 @@ static Sealing sealing(void)
 
 void display_choose_seals(void)
 {
-    static const char *const ways[] = {[SEALED] = "sealed: its size, and against writing by the window's process",
+    static const char *const ways[] = {[SEALED] =
+                                           "sealed: its size, and against writing by the window's process",
                                        [SEALED_SIZE] = "its size sealed; the window's process reads it",
                                        [UNSEALED] = "not sealed; the window's process reads it"};
     host_choice("shared screen", "%s", ways[sealing()]);

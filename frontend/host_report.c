@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "frontend/display.h"
+#include "frontend/pc.h"
 
 /* --- choosing -------------------------------------------------------------------------------------------- */
 
@@ -18,7 +19,7 @@ static void choose_memory(void)
 
 /* Who chooses something because of the host: called once, with the host known and no machine yet. What depends on the machine is
  * said later, with host_choice(), and then shown by `info host` only. */
-static void (*const choosers[])(void) = {choose_memory, display_choose_seals};
+static void (*const choosers[])(void) = {choose_memory, display_choose_seals, pc_choose_engine};
 
 bool host_start(Problem *p)
 {

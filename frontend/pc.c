@@ -226,11 +226,21 @@ static const char *translation_lacks(void)
     return host_get()->found & BIT(HOST_LAHF) ? NULL : "this processor has no LAHF in 64-bit code";
 }
 
+void pc_choose_engine(void)
+{
+    const char *lack = translation_lacks();
+    if (lack)
+        host_choice("engine", "-accel interp is needed: %s", lack);
+    else
+        host_choice("engine", "translate");
+}
+
 static bool choose_engine(Pc *pc, Accel accel, Problem *p)
 {
     const char *why = translation_lacks();
     if (accel == ACCEL_INTERP) {
         pc->cpu.engine = &engine_interp;
+        host_choice("engine", "interp, as -accel says");
         return true;
     }
     xlat_disasm = disasm_trace;
