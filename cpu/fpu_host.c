@@ -18,6 +18,7 @@
  */
 #define _GNU_SOURCE
 #include "cpu/fpu.h"
+#include "cpu/host.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -70,8 +71,8 @@ static _Thread_local struct Arena {
 
 static void arena_map(void)
 {
-    int fd = memfd_create("ring3-fpu", MFD_CLOEXEC);
-    CHECK(fd >= 0 && ftruncate(fd, ARENA_BYTES) == 0, "no memory for FPU instructions");
+    int fd = host_memory_open("ring3-fpu", ARENA_BYTES, HOST_MEMORY_CODE);
+    CHECK(fd >= 0, "no memory for FPU instructions");
     void *w = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     void *x = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     CHECK(w != MAP_FAILED && x != MAP_FAILED, "the host allows no executable memory");

@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cpu/host.h"
 #include "frontend/hostio.h"
 #include "frontend/ring.h"
 #include "frontend/window_protocol.h"
@@ -58,6 +59,73 @@ static struct {
     Timer keys_timer; /* looks whether the guest has taken them */
     u64 keys_wait_ns; /* until it looks again */
 } d = {.socket = -1, .shared_fd = -1};
+
+/* --- shared memory --------------------------------------------------------------------------------------- */
+
+/* What can be promised to the window, and kept from it, by the kernel. */
+typedef enum Sealing {
+    SEALED,      /* it keeps its size, and only the mapping that we have now can be written */
+    SEALED_SIZE, /* before Linux 5.1: its size; the window gets a descriptor for reading */
+    UNSEALED, /* the descriptor for reading alone, and the window knows by -unsealed that it may lose the memory */
+} Sealing;
+
+static Sealing sealing(void)
+{
+    if (!host_has(HOST_MEMFD_SEALS)) return UNSEALED;
+    return host_has(HOST_SEAL_FUTURE_WRITE) ? SEALED : SEALED_SIZE;
+}
+
+void display_choose_seals(void)
+{
+    static const char *const ways[] = {[SEALED] =
+                                           "sealed: its size, and against writing by the window's process",
+                                       [SEALED_SIZE] = "its size sealed; the window's process reads it",
+                                       [UNSEALED] = "not sealed; the window's process reads it"};
+    host_choice("shared screen", "%s", ways[sealing()]);
+}
+
+static int shared_open(void)
+{
+    if (sealing() == UNSEALED) return host_memory_open("ring3-window", sizeof *d.shared, HOST_MEMORY_DATA);
+    int fd = memfd_create("ring3-window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || ftruncate(fd, sizeof *d.shared) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+/* The same memory by a descriptor that can only be read, where the host can make one. */
+static int read_only(int fd)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int copy = open(path, O_RDONLY | O_CLOEXEC);
+    return copy >= 0 ? copy : dup(fd);
+}
+
+/* After our own mapping, and before anybody else sees it. */
+static bool seal_shared(void)
+{
+    static const int seals[] = {[SEALED] = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL,
+                                [SEALED_SIZE] = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL};
+    Sealing s = sealing();
+    if (s != UNSEALED && fcntl(d.shared_fd, F_ADD_SEALS, seals[s]) < 0) return false;
+    if (s == SEALED) return true;
+    int copy = read_only(d.shared_fd);
+    close(d.shared_fd);
+    d.shared_fd = copy;
+    return copy >= 0;
+}
+
+static bool make_shared(Problem *p)
+{
+    d.shared_fd = shared_open();
+    if (d.shared_fd >= 0) {
+        d.shared = mmap(NULL, sizeof *d.shared, PROT_READ | PROT_WRITE, MAP_SHARED, d.shared_fd, 0);
+        if (d.shared != MAP_FAILED && seal_shared()) return true;
+        d.shared = NULL;
+    }
+    return problem_set(p, "no memory: %s", strerror(errno));
+}
 
 /* --- the program ----------------------------------------------------------------------------------------- */
 
@@ -108,6 +176,7 @@ static bool start_program(const DisplayOptions *o, bool terminal_used, Problem *
     const char *argv[12] = {"ring3-window", "-display", kinds[d.kind]};
     unsigned n = 3;
     if (terminal_used) argv[n++] = "-no-terminal";
+    if (sealing() == UNSEALED) argv[n++] = "-unsealed";
     if (o->full_screen) argv[n++] = "-full-screen";
     if (o->layout) argv[n++] = "-k", argv[n++] = o->layout;
     if (o->name) argv[n++] = "-name", argv[n++] = o->name;
@@ -119,23 +188,6 @@ static bool start_program(const DisplayOptions *o, bool terminal_used, Problem *
     int error = spawn(path, (char *const *)argv, pair[1], d.has_terminal);
     close(pair[1]);
     return error ? problem_set(p, "ring3-window: %s", strerror(error)) : true;
-}
-
-/* --- shared memory --------------------------------------------------------------------------------------- */
-
-/* Sealed before anybody else sees it: it keeps its size, and only the mapping that we have now can be written. */
-static bool make_shared(Problem *p)
-{
-    d.shared_fd = memfd_create("ring3-window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (d.shared_fd >= 0 && ftruncate(d.shared_fd, sizeof *d.shared) == 0) {
-        d.shared = mmap(NULL, sizeof *d.shared, PROT_READ | PROT_WRITE, MAP_SHARED, d.shared_fd, 0);
-        if (d.shared != MAP_FAILED &&
-            fcntl(d.shared_fd, F_ADD_SEALS,
-                  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0)
-            return true;
-        d.shared = NULL;
-    }
-    return problem_set(p, "no memory: %s", strerror(errno));
 }
 
 ScreenState *display_screen(void) { return d.shared ? (ScreenState *)(void *)d.shared->screen : NULL; }
@@ -197,15 +249,6 @@ static void send_message(WindowMessageKind kind)
     WindowMessage m = {.kind = (u16)kind};
     if (d.socket >= 0 && !atomic_load(&d.dead))
         (void)!send(d.socket, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* The descriptor of the guest's memory that can only be read, where the host can make one. */
-static int read_only(int fd)
-{
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int copy = open(path, O_RDONLY | O_CLOEXEC);
-    return copy >= 0 ? copy : dup(fd);
 }
 
 static bool send_hello(const Phys *phys, int memory)

@@ -24,6 +24,8 @@ typedef struct DisplayOptions {
 bool display_start(const DisplayOptions *o, bool terminal_used, Problem *p);
 /* Where the machine keeps what its picture depends on (MachineConfig.screen); NULL: nowhere in particular. */
 ScreenState *display_screen(void);
+/* What the host lets us do about the memory shared with the window, as a line of `ring3 -host`. */
+void display_choose_seals(void);
 /* display_attach - the machine is built: show the window the video memory. */
 bool display_attach(const Phys *phys, Problem *p);
 void display_stop(

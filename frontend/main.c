@@ -12,6 +12,7 @@
 
 #include "frontend/channel.h"
 #include "frontend/display.h"
+#include "frontend/host_report.h"
 #include "frontend/hostio.h"
 #include "frontend/monitor.h"
 #include "frontend/pc.h"
@@ -125,11 +126,12 @@ static int run(const Options *o)
     Problem p;
     hostio_block_signals();
     tty_guard();
-    if (!start(&pc, o, &boot, &p)) {
+    if (!host_start(&p) || !start(&pc, o, &boot, &p)) {
         display_stop();
         say("%s", p.text);
         return 1;
     }
+    host_warn_of_memory(o->ram_bytes);
     int code = pc_run(&pc);
     hostio_stop();
     if (trace_mask & TRACE_STATS) pc_print_stats(&pc);

@@ -1,5 +1,6 @@
 /* monitor_info.c - `info ...`: the machine's state as text, in QEMU's form. */
 #include "cpu/fpu.h"
+#include "frontend/host_report.h"
 #include "frontend/monitor.h"
 #include "hw/pci.h"
 #include "hw/pic.h"
@@ -264,6 +265,13 @@ static void info_name(Command *c)
     if (command_take_end(c) && c->pc->name) command_say(c, "%s\n", c->pc->name);
 }
 
+static void say_line(void *ctx, const char *text) { command_say(ctx, "%s\n", text); }
+
+static void info_host(Command *c)
+{
+    if (command_take_end(c)) host_report(say_line, c, false);
+}
+
 static void info_version(Command *c)
 {
     if (command_take_end(c)) command_say(c, "ring3 " RING3_VERSION "\n");
@@ -277,6 +285,7 @@ static void info_help(Command *c)
 const Word info_words[] = {
     {"block", NULL, "", "drives and what is in them", info_block},
     {"help", NULL, "", "this list", info_help},
+    {"host", NULL, "", "what the host has, and what ring3 uses of it", info_host},
     {"mtree", NULL, "", "who answers at which address, in memory and ports", info_mtree},
     {"name", NULL, "", "the machine's name", info_name},
     {"pci", NULL, "", "the functions on the PCI bus", info_pci},

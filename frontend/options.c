@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "frontend/host_report.h"
 #include "frontend/say.h"
 #include "frontend/suggest.h"
 #include "frontend/typing.h"
@@ -492,6 +493,7 @@ static OptionsResult set_snapshot(Options *o, const char *value)
 }
 
 static OptionsResult show_help(Options *o, const char *value);
+static OptionsResult show_host(Options *o, const char *value);
 static OptionsResult show_version(Options *o, const char *value);
 
 /* --- the table ------------------------------------------------------------------------------------------- */
@@ -544,6 +546,7 @@ static const Option options[] = {
     {"", NULL, NULL, "VGA,romfile=FILE: a video BIOS other than ring3's own (empty: none)"},
     {"h", NULL, show_help, "this text (also -help)"},
     {"help", NULL, show_help, NULL},
+    {"host", NULL, show_host, "what the host has, what it costs, and what ring3 uses of it"},
     {"version", NULL, show_version, "the version"},
 };
 
@@ -573,6 +576,21 @@ static OptionsResult show_version(Options *o, const char *value)
 {
     (void)o, (void)value;
     printf("ring3 " RING3_VERSION "\n");
+    return OPTIONS_DONE;
+}
+
+static void print_line(void *ctx, const char *text)
+{
+    (void)ctx;
+    puts(text);
+}
+
+static OptionsResult show_host(Options *o, const char *value)
+{
+    Problem p;
+    (void)o, (void)value;
+    if (!host_start(&p)) return said(false, &p);
+    host_report(print_line, NULL, true);
     return OPTIONS_DONE;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "frontend/pc.h"
 
+#include "cpu/host.h"
 #include "frontend/disasm.h"
 #include "frontend/display.h"
 #include "frontend/fwfiles.h"
@@ -219,16 +220,35 @@ static void press_key(void *ctx, u8 key, bool down) { machine_key(((Pc *)ctx)->m
 
 /* --- life ------------------------------------------------------------------------------------------------ */
 
+/* Why translated code cannot run here at all; NULL: it can. (A mask does not take LAHF from the translator's gates.) */
+static const char *translation_lacks(void)
+{
+    return host_get()->found & BIT(HOST_LAHF) ? NULL : "this processor has no LAHF in 64-bit code";
+}
+
+void pc_choose_engine(void)
+{
+    const char *lack = translation_lacks();
+    if (lack)
+        host_choice("engine", "-accel interp is needed: %s", lack);
+    else
+        host_choice("engine", "translate");
+    xlat_choose();
+}
+
 static bool choose_engine(Pc *pc, const Options *o, Problem *p)
 {
-    const char *why = "";
+    const char *why = translation_lacks();
     if (o->accel == ACCEL_INTERP) {
         pc->cpu.engine = &engine_interp;
+        host_choice("engine", "interp, as -accel says");
         return true;
     }
     xlat_disasm = disasm_trace;
-    pc->engine = xlat_new(&pc->cpu, &o->xlat, &why);
-    return pc->engine ? true : problem_set(p, "-accel translate: %s", why);
+    if (!why) pc->engine = xlat_new(&pc->cpu, &o->xlat, &why);
+    return pc->engine ? true
+                      : problem_set(p, "-accel translate: %s; -accel interp does without, slowly",
+                                    why ? why : "the host has no memory");
 }
 
 bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *boot, Problem *p)

@@ -5,7 +5,8 @@
  *   - a socket (SOCK_SEQPACKET, so that a message is a message) carries WindowMessages of fixed size. Anything of
  *     another size or of an unknown kind is ignored, values are cut down to what they may be;
  *   - WindowShared is written by the machine only. It is sealed before it is passed on: the window cannot write it, and
- *     the machine cannot shrink it under the window. What stands in it may change at any moment;
+ *     the machine cannot shrink it under the window (where the host has seals; else the window can only read it, and a
+ *     machine that takes it away ends the window). What stands in it may change at any moment;
  *   - the guest's memory is passed as a descriptor for reading; the window maps the video memory in it, nothing else.
  * The window has opened its display by then: from the hello on it cannot start programs or touch other processes (confine.c).
  * The machine makes the first message (WINDOW_HELLO) when it has memory; with it go the two descriptors. The end of the

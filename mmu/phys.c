@@ -7,6 +7,8 @@
 #define _GNU_SOURCE
 #include "mmu/phys.h"
 
+#include "cpu/host.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,9 +18,8 @@ enum { SPARE_BYTES = 40 << 20, MAP_PAGES = 1 << 20, VGA_FIRST = 0xa0, VGA_LAST =
 
 static bool memory_open(Phys *p)
 {
-    p->memfd = memfd_create("ring3-ram", MFD_CLOEXEC);
+    p->memfd = host_memory_open("ring3-ram", p->memfd_bytes, HOST_MEMORY_DATA);
     if (p->memfd < 0) return false;
-    if (ftruncate(p->memfd, p->memfd_bytes) < 0) return false;
     p->ram = mmap(NULL, p->memfd_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, p->memfd, 0);
     return p->ram != MAP_FAILED;
 }

@@ -8,35 +8,21 @@
  * Page tables outside RAM (ROM, device memory) are walked at every access: the fault says SHADOW_MMIO.
  */
 #define _GNU_SOURCE
+#include "cpu/host.h"
 #include "mmu/shadow_parts.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-enum { DEFAULT_MAP_COUNT = 65530, BUDGET_MIN = 64 };
+enum { BUDGET_MIN = 64, BUDGET_HOST_MAX = 100000000 };
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
-
-static unsigned host_map_count(void)
-{
-    char text[16] = "";
-    unsigned n = 0;
-    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return DEFAULT_MAP_COUNT;
-    ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    for (const char *c = text; got > 0 && *c >= '0' && *c <= '9' && n < 100000000; c++)
-        n = 10 * n + (unsigned)(*c - '0');
-    return n ? n : DEFAULT_MAP_COUNT;
-}
 
 /* Zeroed, sparse; huge pages would make it dense. */
 static void *table_new(u64 bytes)
 {
-    void *t = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (t == MAP_FAILED) return NULL;
+    void *t = host_table_map(bytes);
+    if (!t) return NULL;
     madvise(t, bytes, MADV_NOHUGEPAGE);
     return t;
 }
@@ -54,13 +40,20 @@ static bool tables_new(Shadow *s)
            s->dir_windows;
 }
 
+/* 70 % of what the host allows; the rest is for everything else in the process. */
+static unsigned budget_of_host(void)
+{
+    u64 n = host_get()->max_map_count;
+    return (unsigned)((n < BUDGET_HOST_MAX ? n : BUDGET_HOST_MAX) * 7 / 10);
+}
+
 Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget)
 {
     Shadow *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->phys = p;
     if (h) s->hooks = *h;
-    s->budget = vma_budget ? vma_budget : (unsigned)(host_map_count() * 7ull / 10);
+    s->budget = vma_budget ? vma_budget : budget_of_host();
     if (s->budget < BUDGET_MIN) s->budget = BUDGET_MIN;
     s->slot_count = 1;
     s->next_id = 1;

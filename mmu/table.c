@@ -8,6 +8,7 @@
  * another address space keeps its array's memory.
  */
 #define _GNU_SOURCE
+#include "cpu/host.h"
 #include "mmu/shadow_parts.h"
 
 #include <sys/mman.h>
@@ -18,9 +19,8 @@ static const u64 array_bytes = (u64)MAP_PAGES * sizeof(TableEntry);
 
 bool tables_reserve(Shadow *s, unsigned windows)
 {
-    void *at = mmap(NULL, windows * array_bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED) return false;
+    void *at = host_table_map(windows * array_bytes);
+    if (!at) return false;
     madvise(at, windows * array_bytes, MADV_NOHUGEPAGE);
     s->tables = at;
     return true;

@@ -13,15 +13,25 @@
  * (tests/unit/mmu_shadow_spaces.c compares the count with /proc/self/maps).
  */
 #define _GNU_SOURCE
+#include "cpu/host.h"
 #include "mmu/shadow_parts.h"
 
 #include <sys/mman.h>
 
 enum { PENDING_GAP = 16 /* pages: nearer ranges are kept as one */ };
 
+/* A limit on address space has to leave room for the rest of ring3. */
+static bool fits(unsigned windows)
+{
+    const u64 rest = 8ull << 30, limit = host_get()->address_bytes;
+    return limit == HOST_NO_LIMIT || (limit > rest && ARENA_BYTES(windows) <= limit - rest);
+}
+
 bool windows_reserve(Shadow *s)
 {
-    for (unsigned n = WINDOWS_MAX; n > WINDOW_U; n /= 2) {
+    enum { MANY = 16 };
+    for (unsigned n = WINDOWS_MAX; n > WINDOW_U; n = n > MANY ? n / 2 : n - 1) {
+        if (!fits(n)) continue;
         void *at =
             mmap(NULL, ARENA_BYTES(n), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at == MAP_FAILED) continue;

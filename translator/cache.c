@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cpu/host.h"
 #include "translator/xlat.h"
 
 enum { BLOCK_MAX_HOST = 24 * 1024, META_ROOM = 64 * 1024, BLOCK_ALIGN = 16, POPULATE_STEP = 256 * 1024 };
@@ -31,7 +32,8 @@ static u8 *map_near_text(int fd, u32 bytes)
     for (unsigned step = 1; step < 24; step++)
         for (int side = -1; side <= 1; side += 2) {
             u8 *hint = (u8 *)(text + (intptr_t)side * (intptr_t)step * (64 << 20));
-            u8 *p = mmap(hint, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+            int fixed = host_has(HOST_NOREPLACE) ? MAP_FIXED_NOREPLACE : 0; /* else a hint, which the kernel takes if it can */
+            u8 *p = mmap(hint, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | fixed, fd, 0);
             if (p == MAP_FAILED) continue;
             if (near_text(p, bytes)) return p;
             munmap(p, bytes);
@@ -50,10 +52,10 @@ static bool region_init(Cache *k, Region *r)
 
 bool cache_init(Cache *k, u32 code_bytes)
 {
-    *k = (Cache){.memfd = memfd_create("ring3-code", MFD_CLOEXEC), .bytes = code_bytes};
+    *k = (Cache){.memfd = host_memory_open("ring3-code", code_bytes, HOST_MEMORY_CODE), .bytes = code_bytes};
     k->region_bytes = code_bytes / CACHE_REGIONS;
     k->meta_bytes = 2 * k->region_bytes;
-    if (k->memfd < 0 || ftruncate(k->memfd, code_bytes) < 0) return false;
+    if (k->memfd < 0) return false;
     k->rw = mmap(NULL, code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, k->memfd, 0);
     k->rx = map_near_text(k->memfd, code_bytes);
     for (unsigned n = 0; n < CACHE_REGIONS; n++)
@@ -92,6 +94,7 @@ u8 *cache_begin(Cache *k)
 {
     Region *r = &k->region[k->now];
     u32 at = k->now * k->region_bytes + r->used;
+    if (!host_has(HOST_POPULATE)) return k->rw + at;
     if (k->populated < k->bytes && at + BLOCK_MAX_HOST > k->populated) {
         u32 same = k->populated;
         populate(k->rw, k->bytes, &same, POPULATE_WRITE);

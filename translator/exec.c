@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cpu/fpu.h"
+#include "cpu/host.h"
 #include "translator/xlat.h"
 
 enum {
@@ -252,9 +253,7 @@ static bool ret_stack_init(RetStack *s)
 
 void *xlat_array(size_t n, size_t size)
 {
-    void *p =
-        mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    return host_table_map(n * size);
 }
 
 void *xlat_array_huge(size_t n, size_t size)
@@ -288,13 +287,20 @@ static bool tables_init(Xlat *x)
            ret_stack_init(&x->ret[0]) && ret_stack_init(&x->ret[1]);
 }
 
-/* A 256th of the host's memory, within reason. */
-static u32 cache_bytes(const XlatOptions *o)
+/* A 128th of the memory that the host has for us, within reason. */
+static u32 cache_mib(const XlatOptions *o)
 {
-    enum { MIN_MIB = 32, MAX_MIB = 128 };
-    u64 mib = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE) >> 28;
-    if (o && o->cache_mib) return o->cache_mib << 20;
-    return (mib < MIN_MIB ? MIN_MIB : mib > MAX_MIB ? MAX_MIB : (u32)mib) << 20;
+    enum { MIN_MIB = 16, MAX_MIB = 128 };
+    const Host *h = host_get();
+    u64 memory = h->memory_bytes < h->cgroup_bytes ? h->memory_bytes : h->cgroup_bytes, mib = memory >> 27;
+    if (o && o->cache_mib) return o->cache_mib;
+    return mib < MIN_MIB ? MIN_MIB : mib > MAX_MIB ? MAX_MIB : (u32)mib;
+}
+
+void xlat_choose(void)
+{
+    host_choice("code cache", "%u MiB", cache_mib(NULL));
+    form_choose();
 }
 
 const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
@@ -318,7 +324,7 @@ const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
                      .code_opened = on_code_opened,
                      .remapped = on_remapped};
     x->shadow = shadow_new(c->phys, &h, 0);
-    if (!x->shadow || !cache_init(&x->cache, cache_bytes(o)) || !tables_init(x) || !open_init(x) ||
+    if (!x->shadow || !cache_init(&x->cache, cache_mib(o) << 20) || !tables_init(x) || !open_init(x) ||
         !form_init(x) || !trap_init(x)) {
         *why = "the host has no address space for the windows";
         return NULL;

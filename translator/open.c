@@ -16,15 +16,15 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
+#include "cpu/host.h"
 #include "translator/callout.h"
 
 static const u64 open_bytes = (1ull << 32) + PAGE_BYTES;
 
 bool open_init(Xlat *x)
 {
-    x->open =
-        mmap(NULL, open_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (x->open == MAP_FAILED) return false;
+    x->open = host_table_map(open_bytes);
+    if (!x->open) return false;
     madvise(x->open, open_bytes, MADV_NOHUGEPAGE);
     x->c->code_map = (const u8 *)((uintptr_t)x->open - (uintptr_t)x->phys->ram);
     return true;

@@ -7,6 +7,7 @@
 #ifndef RING3_OPERAND_H
 #define RING3_OPERAND_H
 
+#include "cpu/host.h"
 #include "translator/emit.h"
 
 /* A host memory operand. GUEST_WINDOW: base and disp are the guest's linear address (no index). GUEST_LOOKED_UP: r8 is the host
@@ -32,13 +33,6 @@ void emit_op_reg(Emit *e, HostOp op, int rm);
 void emit_op_mem(Emit *e, HostOp op, HostMem m);   /* host memory and lea */
 void emit_op_guest(Emit *e, HostOp op, HostMem m); /* guest memory: CHECKs the form */
 bool host_op_needs_rex(HostOp op, HostMem m);
-
-/* What the host offers; found at the first use, overwritten by tests. */
-typedef struct HostFeatures {
-    bool known, bmi2, lahf;
-} HostFeatures;
-extern HostFeatures host_features;
-const HostFeatures *host_features_get(void);
 
 /* The task at hand. */
 typedef struct Job {

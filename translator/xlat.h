@@ -183,7 +183,7 @@ void site_patched(Xlat *x, u32 pa); /* a small store changed the instruction at 
 
 /* ---- form.c ---- */
 typedef enum FormPolicy { FORM_AUTO, FORM_WINDOW, FORM_TABLE } FormPolicy;
-enum { FORM_FAULT_NS = 35000 };
+void form_choose(void);
 bool form_init(Xlat *x);
 void form_fini(Xlat *x);
 bool form_is_table(const Xlat *x, u32 pa);        /* of a block to be translated at pa */
@@ -363,6 +363,7 @@ typedef struct XlatOptions {
 } XlatOptions;
 const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why);
 void xlat_free(const Engine *e);
+void xlat_choose(void); /* says by host_choice() what xlat_new would take for its options' 0 */
 void xlat_print_stats(const Engine *e, void (*line)(const char *fmt, ...));
 
 /* clang-format on */

@@ -1,7 +1,7 @@
 /* main.c - ring3-window: the part of ring3 that shows the guest's screen, in a process of its own.
  *
  * ring3 starts it with a socket as descriptor 3 and the words of its own command line that concern it:
- *     ring3-window -display auto|sdl|curses [-no-terminal] [-full-screen] [-k LAYOUT] [-name NAME]
+ *     ring3-window -display auto|sdl|curses [-no-terminal] [-unsealed] [-full-screen] [-k LAYOUT] [-name NAME]
  * `auto` is the window, and where there is none the terminal, unless -no-terminal says that it is in use.
  * Exit code: 0 the machine has gone, 3 (WINDOW_NO_DISPLAY) nothing could be opened, 1 anything else.
  */
@@ -24,6 +24,7 @@ static void parse(Session *s, Wish *w, int argc, char **argv)
     for (int n = 1; n < argc; n++) {
         const char *value = n + 1 < argc ? argv[n + 1] : "";
         if (!strcmp(argv[n], "-full-screen")) s->full_screen = true;
+        if (!strcmp(argv[n], "-unsealed")) s->unsealed = true;
         if (!strcmp(argv[n], "-no-terminal")) w->no_terminal = true;
         if (!strcmp(argv[n], "-display")) w->display = value, n++;
         if (!strcmp(argv[n], "-name")) s->name = value, n++;

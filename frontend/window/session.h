@@ -13,6 +13,7 @@ typedef struct Session {
     const char *name; /* of the machine */
     const Layout *layout;
     bool full_screen;
+    bool unsealed;              /* the host has no seals: the machine's memory may vanish (SIGBUS ends us) */
     bool gone, said_bye;        /* the machine's end is closed; it was meant to be */
     const WindowShared *shared; /* NULL until the machine's hello */
     Scanout *scanout;

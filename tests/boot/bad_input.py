@@ -243,7 +243,7 @@ def images(folder):
 
 
 def good():
-    for args, word in (["-h"], "-kernel"), (["--help"], "-append"), (["-version"], "ring3 "), (["-d", "help"], "guest_errors"), (["-cpu", "help"], "pentium2"):
+    for args, word in (["-h"], "-kernel"), (["--help"], "-append"), (["-version"], "ring3 "), (["-d", "help"], "guest_errors"), (["-cpu", "help"], "pentium2"), (["-host"], "bmi2"):
         p = subprocess.run([ring3, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
         check(p.returncode == 0 and word in p.stdout.decode() and not p.stderr, "%s: %s" % (args, p))
 
