@@ -70,7 +70,7 @@ def test():
     vm.expect(PROMPT, 20 * slow)
     command(vm, "dmesg -n 1", "\n") # the kernel's messages stay out of the commands' output
     flags = command(vm, "cat /proc/cpuinfo", r"flags\s*:([^\r\n]*)\r").group(1).split()
-    check("fpu" in flags and ("sse2" in flags) == (cpu == "max"), "CPU flags %s" % flags)
+    check("fpu" in flags and ("sse2" in flags) == (cpu == "max"), "CPU flags with fpu and %s sse2: %s" % ("with" if cpu == "max" else "without", flags))
     command(vm, "ls -l /", r"\n-rwxr-xr-x +1 root +root +\d+ [^\r\n]* (\x1b\S*)?init")
     command(vm, "seq 1 1000 | grep 7 | sort -rn | head -2 | tr 7 x", "99x\r+\n98x")
     command(vm, "echo $((6 * 7)) > /tmp/a; wc -c < /tmp/a", r"\n3\r")

@@ -120,10 +120,12 @@ def test_full_output():
 def test_debugcon():
     with tempfile.NamedTemporaryFile() as f:
         run("debug off", "-debugcon", "file:" + f.name).expect_exit(0)
-        check(f.read() == b"hi\n", "the debug console's file")
+        said = f.read()
+        check(said == b"hi\n", "the debug console's file has %r, not hi" % said)
     with tempfile.NamedTemporaryFile() as f:
         Vm([ring3, "-kernel", probe, "-append", "off", "-serial", "file:" + f.name, "-accel", accel]).expect_exit(0)
-        check(f.read() == b"probe\r\n", "the serial port's file")
+        said = f.read()
+        check(said == b"probe\r\n", "the serial port's file has %r, not probe" % said)
 
 
 def loops(mhz):
