@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "tests/native.h"
+#include "cpu/fpu.h"
 
 #include <asm/ldt.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -93,12 +95,39 @@ static bool map_at(u32 address, size_t bytes, int prot)
     return mmap(at, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at;
 }
 
+static bool runs(void)
+{
+    Native n = {.eip = 0x200, .gpr = {[EAX] = 41}};
+    Segment code = {.base = NATIVE_BASE, .limit = 0xffff, .attr = SEG_P | SEG_S | SEG_CODE | SEG_WRITABLE | SEG_DB};
+    Segment data = {.base = NATIVE_DATA, .limit = 0xffff, .attr = SEG_P | SEG_S | SEG_WRITABLE | SEG_DB};
+    u8 *insn = (u8 *)(uintptr_t)(NATIVE_BASE + n.eip);
+    native_segment(CS, &code);
+    native_segment(DS, &data), native_segment(ES, &data), native_segment(SS, &data);
+    n.fpu = (FpuImage){.fcw = 0x37f, .mxcsr = MXCSR_MASKS};
+    insn[0] = 0x40; /* INC EAX; a prefix in 64-bit code */
+    insn[1] = 0xcc;
+    native_run(&n);
+    return n.vector == NATIVE_NONE && n.gpr[EAX] == 42 && n.eip == 0x201;
+}
+
+/* Some kernels accept the segments and kill the process that enters them. */
+static bool runs_in_child(void)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(10);
+        _exit(runs() ? 0 : 1);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 bool native_init(void)
 {
     struct user_desc probe = {.limit = 0xffff, .contents = 2};
     if (syscall(SYS_modify_ldt, 1, &probe, sizeof probe)) return false;
     return map_at(LOW_PAGE, PAGE_BYTES, PROT_READ | PROT_WRITE) &&
-           map_at(NATIVE_BASE, NATIVE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC) && signals_take();
+           map_at(NATIVE_BASE, NATIVE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC) && signals_take() && runs_in_child();
 }
 
 void native_segment(int seg, Segment *s)

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -147,15 +148,20 @@ static void on_idle(void *ctx)
 static void on_service(void *ctx) { (void)ctx; }
 static bool on_reset(void *ctx) { return ctx != NULL; }
 
-/* A case that does not reach its HLT within two seconds is stopped, and fails. */
+/* A case that does not reach its HLT within two seconds and one of CPU time is stopped, and fails. */
 static void *watchdog(void *ctx)
 {
-    for (u64 seen = 0, now;; seen = now) {
+    u64 seen = 0;
+    for (clock_t since = 0;;) {
         sleep(2);
-        now = cases_run;
-        if (now != seen) continue;
-        cpu.stop_reason = STOP_QUIT;
-        cpu_attention(&cpu, ATT_STOP);
+        u64 now = cases_run;
+        if (now != seen) {
+            seen = now;
+            since = clock();
+        } else if (clock() - since > CLOCKS_PER_SEC) {
+            cpu.stop_reason = STOP_QUIT;
+            cpu_attention(&cpu, ATT_STOP);
+        }
     }
     return ctx;
 }

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from vm import Vm, check, main
+from vm import Vm, check, main, tries
 
 ring3, probe = sys.argv[1:3]
 
@@ -33,15 +33,19 @@ def linux_image(code_bytes, syssize):
 
 
 def bad(args, *words):
-    began = time.monotonic()
-    p = subprocess.run([ring3, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
-    seconds = time.monotonic() - began
+    runs = []
+
+    def seconds():
+        began = time.monotonic()
+        runs.append(subprocess.run([ring3, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60))
+        return time.monotonic() - began
+    tries(seconds, lambda s: s < 1, "%s ends within a second" % " ".join(args)[:300])
+    p = runs[-1]
     text = p.stderr.decode("latin1")
     said = "%s\n%s" % (" ".join(args)[:300], text)
     check(p.returncode == 1, "exit code %s: %s" % (p.returncode, said))
     check(1 <= text.count("\n") <= 3, "not 1 to 3 lines: %s" % said)
     check(not p.stdout, "output on stdout: %s" % said)
-    check(seconds < 1, "took %.1f s: %s" % (seconds, said))
     for w in words:
         check(w in text, "%r is missing: %s" % (w, said))
 

@@ -25,7 +25,7 @@ def bios_services():
         p, text = run(said, "-fda", floppy, "-hda", disk, "-snapshot")
         failed = [line for line in text.splitlines() if line.startswith("FAIL")]
         check(not failed, "\n".join(failed))
-        check("ALL PASSED" in text and p.returncode == 33, "it ended with %s and said\n%s%s" % (p.returncode, text[-1500:], p.stdout.decode()))
+        check("ALL PASSED" in text and p.returncode == 33, "it ended with %s, not 33 after ALL PASSED, and said\n%s%s" % (p.returncode, text[-1500:], p.stdout.decode()))
 
 
 FULL = """

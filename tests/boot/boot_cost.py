@@ -30,7 +30,7 @@ def boot(program):
     return cost
 
 
-subprocess.run([media_sh, folder, "debian.img"], check=True)
+subprocess.run([media_sh, folder, "debian.img"], env=dict(os.environ, RING3=ring3), check=True)
 costs = {ring3: [], other: []}
 for _ in range(rounds):
     for program in costs:

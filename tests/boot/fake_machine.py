@@ -69,7 +69,7 @@ class FakeMachine:
 
     def take(self):
         """One message; the guest does not read its keys yet."""
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         kind, d, a, b, c = struct.unpack("<HHiii", self.socket.recv(64))
         self.keys += kind == KEY
         return kind, a, b, c, d

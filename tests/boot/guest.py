@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from vm import Failed
+from vm import PATIENCE, Failed, deadline
 
 KEYS = {" ": "spc", "\n": "ret", "/": "slash", ".": "dot", "-": "minus", ",": "comma", ";": "semicolon", "=": "equal",
         "'": "apostrophe", "\\": "backslash", ":": "shift-semicolon", "_": "shift-minus", "*": "shift-8", ">": "shift-dot",
@@ -43,11 +43,11 @@ class Guest:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def connect(self, path):
-        for _ in range(200):
+        for _ in range(int(200 * PATIENCE)):
             try:
                 s = socket.socket(socket.AF_UNIX)
                 s.connect(path)
-                s.settimeout(10)
+                s.settimeout(10 * PATIENCE)
                 return s
             except OSError:
                 time.sleep(0.05)
@@ -91,9 +91,9 @@ class Guest:
 
     def expect_exit(self, code, timeout=20):
         try:
-            got = self.process.wait(timeout)
+            got = self.process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
-            self.fail("still runs after %g s" % timeout)
+            self.fail("still runs after %g s" % (timeout * PATIENCE))
         if got != code:
             self.fail("exit code %s, not %s" % (got, code))
 
@@ -108,19 +108,19 @@ class Guest:
 
     def wait_serial(self, pattern, timeout=60, since=0):
         """The match in what came over the serial line from character `since` on."""
-        end = time.monotonic() + timeout
+        end = deadline(timeout)
         while True:
             self.read_serial()
             found = re.search(pattern, self.serial_text[since:], re.S)
             if found:
                 return found
             if time.monotonic() > end:
-                self.fail("%r did not come over the serial line within %g s" % (pattern, timeout))
+                self.fail("%r did not come over the serial line within %g s" % (pattern, timeout * PATIENCE))
             if self.process.poll() is not None:
                 self.fail("ended with %s before %r came" % (self.process.returncode, pattern))
 
     def send_serial(self, text):
-        self.serial.settimeout(10)
+        self.serial.settimeout(10 * PATIENCE)
         self.serial.sendall(text.encode("latin1"))
 
     # --- screen ---
@@ -137,14 +137,14 @@ class Guest:
         return [data[n : n + 160 : 2].decode("cp437").rstrip("\0 ") for n in range(0, len(data) - 159, 160)]
 
     def wait_text(self, pattern, timeout=60):
-        end = time.monotonic() + timeout
+        end = deadline(timeout)
         while True:
             text = "\n".join(self.lines())
             found = re.search(pattern, text, re.S)
             if found:
                 return found
             if time.monotonic() > end:
-                self.fail("%r did not appear on the screen within %g s" % (pattern, timeout))
+                self.fail("%r did not appear on the screen within %g s" % (pattern, timeout * PATIENCE))
             if self.process.poll() is not None:
                 self.fail("ended with %s before %r appeared" % (self.process.returncode, pattern))
             time.sleep(0.2)
@@ -170,13 +170,13 @@ class Guest:
 
     def wait_picture(self, condition, what, timeout=60):
         """Wait until condition(width, height, pixels) is true."""
-        end = time.monotonic() + timeout
+        end = deadline(timeout)
         while True:
             p = self.picture()
             if condition(*p):
                 return p
             if time.monotonic() > end:
-                self.fail("no picture with %s within %g s; the last was %d x %d" % (what, timeout, p[0], p[1]))
+                self.fail("no picture with %s within %g s; the last was %d x %d" % (what, timeout * PATIENCE, p[0], p[1]))
             time.sleep(0.3)
 
     # --- keyboard ---

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from vm import Vm, check, main, skip
+from vm import Vm, check, main, skip, tries
 
 ring3, script, folder, accel, cpu = sys.argv[1:6]
 slow = float(sys.argv[6]) if len(sys.argv) > 6 else 1
@@ -31,14 +31,19 @@ def command(vm, text, pattern, timeout=20):
     return found
 
 
-def timed_sleep(vm):
+def sleep_seconds(vm):
     vm.send("echo be''gin; sleep 2; echo en''d\r")
     vm.expect("begin", 20 * slow)
     began = time.monotonic()
     vm.expect("end", 20)
     seconds = time.monotonic() - began
-    check(1.9 < seconds < 2.5 + 0.1 * slow, "sleep 2 took %.2f s" % seconds)
     vm.expect(PROMPT, 20 * slow)
+    return seconds
+
+
+def timed_sleep(vm):
+    most = 2.5 + 0.1 * slow
+    tries(lambda: sleep_seconds(vm), lambda s: 1.9 < s < most, "sleep 2 takes 1.9 to %g s" % most)
 
 
 def interrupt(vm):
@@ -51,10 +56,9 @@ def interrupt(vm):
 
 def idle(vm):
     time.sleep(3)
-    share = vm.idle_share(9)
-    print("idle: %.2f %% of a core" % (share * 100))
     # The goal of 3 % is a benchmark (docs/PERFORMANCE.md); here, on a machine that others share, a guest that spins fails.
-    check(share < 0.10, "a guest idle at the prompt does not sleep: %.1f %% of a core" % (share * 100))
+    share = vm.idle_share(3, 0.10, "a guest idle at the prompt")
+    print("idle: %.2f %% of a core" % (share * 100))
 
 
 def test():
@@ -66,7 +70,7 @@ def test():
     vm.expect(PROMPT, 20 * slow)
     command(vm, "dmesg -n 1", "\n") # the kernel's messages stay out of the commands' output
     flags = command(vm, "cat /proc/cpuinfo", r"flags\s*:([^\r\n]*)\r").group(1).split()
-    check("fpu" in flags and ("sse2" in flags) == (cpu == "max"), "CPU flags %s" % flags)
+    check("fpu" in flags and ("sse2" in flags) == (cpu == "max"), "CPU flags with fpu and %s sse2: %s" % ("with" if cpu == "max" else "without", flags))
     command(vm, "ls -l /", r"\n-rwxr-xr-x +1 root +root +\d+ [^\r\n]* (\x1b\S*)?init")
     command(vm, "seq 1 1000 | grep 7 | sort -rn | head -2 | tr 7 x", "99x\r+\n98x")
     command(vm, "echo $((6 * 7)) > /tmp/a; wc -c < /tmp/a", r"\n3\r")

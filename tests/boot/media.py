@@ -18,7 +18,7 @@ ring3, media_sh, folder, name, *firmware = sys.argv[1:]
 
 def medium(file):
     """The medium's path; made or downloaded once."""
-    p = subprocess.run([media_sh, folder, file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    p = subprocess.run([media_sh, folder, file], env=dict(os.environ, RING3=ring3), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if p.returncode == 77:
         skip(p.stdout.decode().strip().split("\n")[-1])
     check(p.returncode == 0, "%s: %s" % (file, p.stdout.decode()))

@@ -7,7 +7,7 @@ import tempfile
 import termios
 import time
 
-from vm import Vm, check, main
+from vm import Vm, check, deadline, main, tries
 
 ring3, probe, accel = sys.argv[1:4]
 
@@ -81,8 +81,7 @@ def test_stdin():
 def test_end_of_stdin():
     vm = run("halt", stdin=False)
     vm.expect("probe")
-    share = vm.idle_share(1.5)
-    check(share < 0.03, "idle with stdin at its end takes %.1f %% of a core" % (share * 100))
+    vm.idle_share(0.5, 0.03, "idle with stdin at its end")
     vm.signal(signal.SIGTERM)
     vm.expect_exit(143)
 
@@ -112,37 +111,43 @@ def test_full_output():
     except BlockingIOError:
         pass
     vm.signal(signal.SIGTERM)
-    began = time.monotonic()
-    while vm.process.poll() is None and time.monotonic() < began + 5:
+    end = deadline(5)
+    while vm.process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
-    check(vm.process.returncode == 143, "blocked output: exit code %s" % vm.process.returncode)
+    check(vm.process.returncode == 143, "blocked output: exit code %s, not 143" % vm.process.returncode)
 
 
 def test_debugcon():
     with tempfile.NamedTemporaryFile() as f:
         run("debug off", "-debugcon", "file:" + f.name).expect_exit(0)
-        check(f.read() == b"hi\n", "the debug console's file")
+        said = f.read()
+        check(said == b"hi\n", "the debug console's file has %r, not hi" % said)
     with tempfile.NamedTemporaryFile() as f:
         Vm([ring3, "-kernel", probe, "-append", "off", "-serial", "file:" + f.name, "-accel", accel]).expect_exit(0)
-        check(f.read() == b"probe\r\n", "the serial port's file")
+        said = f.read()
+        check(said == b"probe\r\n", "the serial port's file has %r, not probe" % said)
+
+
+def loops(mhz):
+    """How far from nominal the delay loops' rates are, each at its best of three; and the share of a core that it takes."""
+    vm = run("loops off", "-speed", str(mhz))
+    off = {"dec": [], "loop": []}
+    for _ in range(3):
+        for name, insns in ("dec", 2), ("loop", 1):
+            rate, nominal = int(vm.expect(name + " ([0-9a-f]{8})").group(1), 16), mhz * 1000 / insns
+            off[name].append(abs(rate / nominal - 1))
+    share = vm.cpu_seconds() / (time.monotonic() - vm.started)
+    vm.expect_exit(0)
+    return max(min(rates) for rates in off.values()), share
 
 
 def test_speed():
     """Delay loops take the time that the option says, and the rest of it the guest sleeps."""
     mhz = 4 if accel == "interp" else 33
-    vm = run("loops off", "-speed", str(mhz))
-    rates = {"dec": [], "loop": []}
-    for _ in range(3):
-        for name in rates:
-            rates[name].append(int(vm.expect(name + " ([0-9a-f]{8})").group(1), 16))
-    for name, insns in ("dec", 2), ("loop", 1): # the best of three: a busy host may starve the others
-        nominal = mhz * 1000 / insns
-        best = min(rates[name], key=lambda rate: abs(rate - nominal))
-        check(abs(best - nominal) < nominal * 0.1, "%s at %d MHz: %s rounds a millisecond, not %d" % (name, mhz, rates[name], nominal))
-    share = vm.cpu_seconds() / (time.monotonic() - vm.started)
-    print("speed %d MHz: %.0f %% of a core" % (mhz, share * 100))
-    check(accel == "interp" or share < 0.5, "a capped guest does not sleep: %.0f %%" % (share * 100))
-    vm.expect_exit(0)
+    most = 2 if accel == "interp" else 0.5
+    off, share = tries(lambda: loops(mhz), lambda got: got[0] < 0.1 and got[1] < most,
+                       "at %d MHz delay loops are less than 0.1 off and take less than %g of a core (off, share)" % (mhz, most))
+    print("speed %d MHz: %.0f %% off, %.0f %% of a core" % (mhz, off * 100, share * 100))
 
 
 def all_tests():

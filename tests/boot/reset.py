@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from guest import Guest
-from vm import check, main
+from vm import check, deadline, main
 
 ring3, image, *options = sys.argv[1:]
 
@@ -44,7 +44,7 @@ class Resets(Guest):
 
     def boots(self, timeout, first_only=False):
         """[(step's words, [name=value])] until it ends by itself, or of the first boot alone."""
-        boots, step, seen, end = [], "power-on", [], time.monotonic() + timeout
+        boots, step, seen, end = [], "power-on", [], deadline(timeout)
         with open(self.told, encoding="latin-1") as f:
             rest = ""
             while True:

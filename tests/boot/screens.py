@@ -59,7 +59,7 @@ def dump(word):
 def graphics(word):
     width, height, colour = MODES[word]
     got = dump(word)
-    check(got[:2] == (width, height), "%s: %ux%u" % (word, *got[:2]))
+    check(got[:2] == (width, height), "%s: %ux%u, not %ux%u" % (word, *got[:2], width, height))
     for y in range(height):
         row = bytes(c for x in range(width) for c in colour(x, y))
         if row != got[2][3 * width * y:3 * width * (y + 1)]:
@@ -69,13 +69,13 @@ def graphics(word):
 def text():
     """Backgrounds by their attributes; a character has foreground pixels, but not only."""
     width, height, pixels = dump("text")
-    check((width, height) == (720, 400), "text: %ux%u" % (width, height))
+    check((width, height) == (720, 400), "text: %ux%u, not 720x400" % (width, height))
     for n in range(2000):
         at = bytes(c for y in range(16) for c in pixels[3 * (width * (n // 80 * 16 + y) + n % 80 * 9):][:27])
         colours = {tuple(at[i:i + 3]) for i in range(0, len(at), 3)}
         attribute = n * 5 & 0x7f
         fore, back = palette(EGA[attribute & 15]), palette(EGA[attribute >> 4])
-        check(colours == {fore, back}, "cell %u has %s" % (n, colours))
+        check(colours == {fore, back}, "cell %u has %s, not %s" % (n, colours, {fore, back}))
 
 
 def spent(command):

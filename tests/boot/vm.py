@@ -1,6 +1,9 @@
 """vm.py - start ring3 with a pipe or a terminal on standard input, wait for text, type, look at its CPU time.
 
 A test is a script that ends with 0, with 77 (skipped, it says why) or with an exception that shows the output so far.
+
+It must pass on a busy machine. So what is waited for may come late (every time limit is taken PATIENCE times, and only a
+failure waits so long), and what is measured is measured again (tries) before it is called wrong.
 """
 import fcntl
 import os
@@ -14,8 +17,26 @@ import termios
 import time
 
 
+PATIENCE = float(os.environ.get("RING3_PATIENCE", 3))
+TRIES = 6
+
+
 class Failed(Exception):
     pass
+
+
+def deadline(seconds):
+    return time.monotonic() + seconds * PATIENCE
+
+
+def tries(measure, good, expected):
+    """The first of TRIES measurements that is good: a busy neighbour spoils some of them."""
+    seen = []
+    for _ in range(TRIES):
+        seen.append(measure())
+        if good(seen[-1]):
+            return seen[-1]
+    raise Failed("%s; measured: %s" % (expected, ", ".join("%.4g" % s if isinstance(s, float) else str(s) for s in seen)))
 
 
 def skip(why):
@@ -64,7 +85,7 @@ class Vm:
 
     def expect(self, pattern, timeout=60):
         """Wait for a pattern in what has not been matched yet; returns the match."""
-        end = time.monotonic() + timeout
+        end = deadline(timeout)
         rest = getattr(self, "seen", 0)
         while True:
             found = re.search(pattern, self.output[rest:])
@@ -72,7 +93,7 @@ class Vm:
                 self.seen = rest + found.end()
                 return found
             if time.monotonic() > end:
-                self.fail("%r did not come within %g s" % (pattern, timeout))
+                self.fail("%r did not come within %g s" % (pattern, timeout * PATIENCE))
             if not self.read(0.2) and self.process.poll() is not None and not self.read(0.05):
                 self.fail("ended with %s before %r came" % (self.process.returncode, pattern))
 
@@ -84,10 +105,10 @@ class Vm:
 
     def wait(self, timeout=20):
         """The exit code: negative for a signal that nobody caught."""
-        end = time.monotonic() + timeout
+        end = deadline(timeout)
         while self.process.poll() is None:
             if time.monotonic() > end:
-                self.fail("still runs after %g s" % timeout)
+                self.fail("still runs after %g s" % (timeout * PATIENCE))
             self.read(0.02)
         while self.read(0.05):
             pass
@@ -115,9 +136,9 @@ class Vm:
                 total += int(f.read().split()[0])
         return total / 1e9
 
-    def idle_share(self, seconds):
-        """Share of a core that it takes over the next seconds, at best: busy neighbours make the same work dearer."""
-        return min(self.share(seconds / 3) for _ in range(3))
+    def idle_share(self, seconds, limit, what):
+        """Share of a core that it takes in `seconds`, which must be below the limit."""
+        return tries(lambda: self.share(seconds), lambda share: share < limit, "%s takes less than %g of a core" % (what, limit))
 
     def share(self, seconds):
         cpu, began = self.cpu_seconds(), time.monotonic()
@@ -135,7 +156,7 @@ def main(function):
     """Run a test; a failure is a sentence and the output, not a traceback."""
     try:
         function()
-    except Failed as e:
+    except (Failed, subprocess.TimeoutExpired) as e:
         print("FAILED:", e)
         sys.exit(1)
     print("passed")

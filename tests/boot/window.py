@@ -17,7 +17,7 @@ import time
 
 import fake_machine
 from fake_machine import FakeMachine
-from vm import Vm, check, main, skip
+from vm import PATIENCE, Vm, check, deadline, main, skip, tries
 
 ring3, probe = sys.argv[1:3]
 program = os.path.join(os.path.dirname(ring3), "ring3-window")
@@ -28,7 +28,7 @@ class XServer:
     def __init__(self):
         reader, writer = os.pipe()
         self.process = subprocess.Popen(["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x1024x24", "-fbdir", folder.name,
-                                         "-nolisten", "tcp", "-noreset"], pass_fds=[writer], stderr=subprocess.DEVNULL)
+                                         "-nolisten", "tcp", "-noreset", "-r"], pass_fds=[writer], stderr=subprocess.DEVNULL)
         os.close(writer)
         number = os.read(reader, 20).decode().strip()
         check(number, "Xvfb does not start")
@@ -55,13 +55,13 @@ def xdotool(*words):
 
 
 def wait_for(what, seconds, why):
-    end = time.monotonic() + seconds
+    end = deadline(seconds)
     while time.monotonic() < end:
         got = what()
         if got:
             return got
         time.sleep(0.05)
-    check(False, why)
+    check(False, why() if callable(why) else why)
 
 
 def window():
@@ -72,12 +72,13 @@ def window():
 
 
 def wait_title(words):
-    return wait_for(lambda: (window() or ("",))[-1].find(words) >= 0, 10, "the title does not become %r: %r" % (words, window()))
+    return wait_for(lambda: (window() or ("",))[-1].find(words) >= 0, 10,
+                    lambda: "the title does not become %r: %r" % (words, window()))
 
 
 def wait_size(width, height):
     return wait_for(lambda: (lambda w: w if w and w[2:4] == (width, height) else None)(window()), 10,
-                    "no window of %d x %d: %r" % (width, height, window()))
+                    lambda: "no window of %d x %d: %r" % (width, height, window()))
 
 
 def wait_picture(expected, at, why):
@@ -86,15 +87,6 @@ def wait_picture(expected, at, why):
         row = server.screen()
         return all(row(at[0], at[1] + y, len(line)) == line for y, line in enumerate(expected))
     wait_for(same, 10, why)
-
-
-def read_ppm(path):
-    with open(path, "rb") as f:
-        data = f.read()
-    width, height = map(int, re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data).groups())
-    start = len(data) - 3 * width * height
-    pixels = data[start:]
-    return [[int.from_bytes(pixels[(y * width + x) * 3:][:3], "big") for x in range(width)] for y in range(height)]
 
 
 def run(words, *more, **how):
@@ -106,7 +98,7 @@ def ask(path, line, answer=b"(ring3) "):
     """One line to a monitor."""
     import socket
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(20)
+    s.settimeout(20 * PATIENCE)
     wait_for(lambda: os.path.exists(path), 10, "no monitor")
     s.connect(path)
     got = b""
@@ -125,8 +117,11 @@ def test_screen_and_keys():
     wait_title("ring3 - window test")
     def same():
         ask(monitor, "screendump " + picture) # again and again: characters blink
-        expected, row = read_ppm(picture), server.screen()
-        return all(row(x, y + n, 720) == line for n, line in enumerate(expected))
+        row = server.screen() # at once
+        with open(picture, "rb") as f:
+            ppm = f.read()
+        shown = b"".join(pixel.to_bytes(3, "big") for line in range(400) for pixel in row(x, y + line, 720))
+        return re.match(rb"P6\s+720\s+400\s", ppm) and ppm.endswith(shown)
     wait_for(same, 20, "the window does not show what screendump has")
     xdotool("mousemove", x + 100, y + 100, "keydown", "a")
     vm.expect("key 0000001e")
@@ -147,7 +142,7 @@ def test_screen_and_keys():
     wait_title("paused")
     check("VM status: paused" in ask(monitor, "info status"), "the machine is not paused")
     xdotool("key", "ctrl+alt+p")
-    wait_for(lambda: "paused" not in window()[-1], 5, "the machine does not go on")
+    wait_for(lambda: "paused" not in window()[-1], 5, lambda: "the machine does not go on: %r" % (window(),))
     end(vm)
 
 
@@ -260,8 +255,7 @@ def test_modes_and_idle():
     xdotool("key", "ctrl")
     wait_picture(rows, (x, y), "the list of keys stays")
     time.sleep(1)
-    share = min(m.cpu_share(1) for _ in range(4))
-    check(share < 0.01, "a still screen takes %.2f %% of a core" % (share * 100))
+    share = tries(lambda: m.cpu_share(1), lambda s: s < 0.01, "a still screen takes less than 0.01 of a core")
     print("a still 800 x 600 screen: %.2f %% of a core" % (share * 100))
     xdotool("key", "ctrl+alt+s")
     shots = lambda: [n for n in os.listdir(folder.name) if re.fullmatch(r"ring3-\d{8}-\d{6}.png", n)]
@@ -269,12 +263,11 @@ def test_modes_and_idle():
     wait_for(lambda: any(open(os.path.join(folder.name, n), "rb").read(24) == header for n in shots()), 5, "no screenshot of 800 x 600")
     m.messages(0.05)
     xdotool("key", "ctrl+alt+d")
-    keys = [k[1:3] for k in m.messages(0.4) if k[0] == fake_machine.KEY]
     wanted = [(0x1d, 1), (0x38, 1), (0xd3, 1), (0xd3, 0), (0x38, 0), (0x1d, 0)]
-    check(keys[-6:] == wanted, "Ctrl-Alt-Delete: %r" % keys)
+    keys_come(m, lambda keys: keys[-6:] == wanted, "Ctrl-Alt-Delete gives %r" % wanted)
     m.send(fake_machine.BYE)
     m.socket.shutdown(2)
-    check(m.process.wait(5) == 0, "the window does not end with the machine")
+    check(m.process.wait(5 * PATIENCE) == 0, "the window does not end with the machine")
 
 
 def stroke(key, *held):
@@ -284,6 +277,15 @@ def stroke(key, *held):
 
 def keys_of(messages):
     return [k[1:3] for k in messages if k[0] == fake_machine.KEY]
+
+
+def keys_come(m, good, expected):
+    """What the window sends until it is good."""
+    got, end = [], deadline(5)
+    while not good(got):
+        got += keys_of(m.messages(0.4))
+        check(time.monotonic() < end or good(got), "%s; there came %r" % (expected, got))
+    return got
 
 
 def focus(m):
@@ -319,13 +321,14 @@ def test_typed_text():
     check(first == [(0x1e, 1)], "typed text begins with %r" % first)
     check(not select.select([m.socket], [], [], 0.2)[0], "the window does not wait for each key")
     m.taken()
-    rest = keys_of(m.messages(1))
-    check(rest == [(0x1e, 0)] + stroke(0x30, 0x2a) + stroke(0x1c) + stroke(0x2e) + stroke(0x1c), "typed: %r" % rest)
+    wanted = [(0x1e, 0)] + stroke(0x30, 0x2a) + stroke(0x1c) + stroke(0x2e) + stroke(0x1c)
+    keys_come(m, lambda keys: keys == wanted, "the rest is %r" % wanted)
+    check(not m.messages(0.4), "more is typed than the text has")
     wait_title("click to use the mouse")
     owner.kill()
     owner = paste("x" * 20000)
     wait_title("typing the clipboard")
-    check(len(m.messages_for(0.5)) > 20, "typing is slow")
+    tries(lambda: len(m.messages_for(0.5)), lambda count: count > 20, "more than 20 keys are typed in half a second")
     xdotool("key", "ctrl+alt+v")
     wait_title("click to use the mouse")
     m.messages(0.2)
@@ -333,7 +336,7 @@ def test_typed_text():
     owner.kill()
     m.send(fake_machine.BYE)
     m.socket.shutdown(2)
-    said = m.process.communicate(timeout=5)[1].decode()
+    said = m.process.communicate(timeout=5 * PATIENCE)[1].decode()
     check(said == "ring3: not on the keyboard (-k), so left out: 1 character of the text\n", said)
 
 
@@ -353,30 +356,30 @@ def test_locks():
         focus(b)
         time.sleep(0.2)
         xdotool("key", "Caps_Lock")
-        got = keys_of(b.messages(0.3))
-        check((0x3a, 1) in got, "no CapsLock: %r" % got)
+        keys_come(b, lambda keys: (0x3a, 1) in keys and (0x3a, 0) in keys, "CapsLock comes")
         focus(a)
-        return keys_of(a.messages(0.4))
-    got = caps_in_b()
-    check(got == [(0x3a, 1), (0x3a, 0)], "CapsLock is not made up for: %r" % got)
+    caps_in_b()
+    keys_come(a, lambda keys: keys == [(0x3a, 1), (0x3a, 0)], "CapsLock is made up for")
     a.leds(0)
     a.leds(4)
     xdotool("key", "x")
     a.messages(0.2)
     a.leds(0)
-    got = caps_in_b() # off again: the guest's light says so already
+    caps_in_b() # off again: the guest's light says so already
+    got = keys_of(a.messages(0.4))
     check(got == [], "a guest that agrees is bothered: %r" % got)
     for m in a, b:
         m.send(fake_machine.BYE)
         m.socket.shutdown(2)
-        m.process.wait(5)
+        m.process.wait(5 * PATIENCE)
 
 
-def test_speaker():
-    """SDL can write its sound into a file: 200 cycles of a tone, silence before and behind."""
+def heard():
+    """Cycles of a tone of a fifth of a second, and how many seconds it was heard. SDL can write its sound into a file."""
     path = os.path.join(folder.name, "sound")
     os.environ["SDL_AUDIODRIVER"], os.environ["SDL_DISKAUDIOFILE"] = "disk", path
     vm = run("beep spin")
+    os.environ["SDL_AUDIODRIVER"] = "dummy"
     vm.expect("beep\r\n")
     time.sleep(0.5)
     xdotool("mousemove", 640, 512)
@@ -384,20 +387,24 @@ def test_speaker():
     wait_title("1000 MHz")
     xdotool("key", "ctrl+alt+minus")
     wait_title("700 MHz")
-    xdotool("key", "ctrl+alt+plus", "key", "ctrl+alt+plus")
-    wait_for(lambda: "MHz" not in window()[-1], 5, "not as fast as it goes")
+    xdotool("key", "ctrl+alt+plus")
+    wait_title("1000 MHz")
+    xdotool("key", "ctrl+alt+plus")
+    wait_for(lambda: "MHz" not in window()[-1], 5, lambda: "not as fast as it goes: %r" % (window(),))
     end(vm)
-    os.environ["SDL_AUDIODRIVER"] = "dummy"
     with open(path, "rb") as f:
         data = f.read()
     samples = struct.unpack("<%dh" % (len(data) // 2), data)
     loud = [n for n, s in enumerate(samples) if abs(s) > 4000]
     check(loud, "nothing is heard")
-    seconds = (loud[-1] - loud[0]) / 48000
     tone = samples[loud[0]:loud[-1]]
-    cycles = sum(a < 0 <= b for a, b in zip(tone, tone[1:]))
+    return sum(a < 0 <= b for a, b in zip(tone, tone[1:])), (loud[-1] - loud[0]) / 48000
+
+
+def test_speaker():
+    """200 cycles of a tone, silence before and behind."""
     # A busy host leaves a gap in the sound, but no cycle out; and it may make the guest's fifth of a second longer.
-    check(190 < cycles < 400 and 0.19 < seconds < 0.8, "%d cycles in %g s" % (cycles, seconds))
+    tries(heard, lambda got: 190 < got[0] < 400 and 0.19 < got[1] < 0.8, "190 to 400 cycles in 0.19 to 0.8 s")
 
 
 def test_held_tone():
@@ -422,7 +429,7 @@ def test_held_tone():
     wait_for(lambda: sounds(True), 5, "the tone does not go on")
     m.send(fake_machine.BYE)
     m.socket.shutdown(2)
-    m.process.wait(5)
+    m.process.wait(5 * PATIENCE)
 
 
 def test_bad_machines():
@@ -441,7 +448,7 @@ def test_bad_machines():
     m.mode(640, 480)
     wait_size(640, 480)
     os.ftruncate(m.vram, 4096)
-    check(m.process.wait(5) == 1, "memory that vanishes")
+    check(m.process.wait(5 * PATIENCE) == 1, "memory that vanishes")
 
 
 HOSTILE = """#!%s
@@ -491,7 +498,7 @@ class Terminal:
         self.output = ""
 
     def expect(self, pattern, seconds=10):
-        end = time.monotonic() + seconds
+        end = deadline(seconds)
         while not re.search(pattern, self.output, re.S):
             check(time.monotonic() < end, "%r did not come: %r" % (pattern, self.output[-3000:]))
             if select.select([self.fd], [], [], 0.2)[0]:
@@ -522,10 +529,10 @@ def test_curses():
     wait_for(lambda: "keys\r\n" in said(), 10, "the guest is not there")
     t.send("A\x1b[A\x03")
     wait_for(lambda: re.findall(r"key 000000(..)", said()) ==
-             "2a 1e 9e aa e0 48 e0 c8 1d 2e ae 9d".split(), 10, "keys: " + said())
+             "2a 1e 9e aa e0 48 e0 c8 1d 2e ae 9d".split(), 10, lambda: "keys: " + said())
     t.send("\x1b[1;5C\x1b[5;2~\x1bOP\x1bx") # Ctrl-Right, Shift-PageUp, F1, Alt-X
     wait_for(lambda: re.findall(r"key 000000(..)", said())[12:] ==
-             "1d e0 4d e0 cd 9d 2a e0 aa e0 49 e0 c9 e0 2a aa 3b bb 38 2d ad b8".split(), 10, "keys: " + said())
+             "1d e0 4d e0 cd 9d 2a e0 aa e0 49 e0 c9 e0 2a aa 3b bb 38 2d ad b8".split(), 10, lambda: "keys: " + said())
     t.send("\x01h")
     t.expect("Ctrl-A X  *end ring3")
     t.send(" \x01x")

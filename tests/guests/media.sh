@@ -8,8 +8,10 @@
 #   grub.iso, grub.img         GRUB rescue CD and floppy         gnumach.iso   GNU Mach under GRUB
 #   ipxe.iso, ipxe.lkrn        iPXE                              seabios.bin   SeaBIOS, for -bios
 #   di-text.iso, di-gtk.iso    the Debian installer, booted by ISOLINUX
-#   debian.img                 1.5 GB hard disk: Debian 12 i386 with GRUB in the MBR; root logs in on the screen and COM1 (needs root)
-# Exit code 77: one could not be had, and the last line says why.
+#   debian.img                 1.5 GB hard disk: Debian 12 i386 with GRUB in the MBR; root logs in on the screen and COM1. Needs
+#                              root, and ring3: RING3=PROGRAM, else the tree's build/ring3. Takes minutes; progress is in
+#                              DIR/debian-disk.log, packages are kept in DIR/debs, SECOND_STAGE_LIMIT=SECONDS ends it (2700)
+# Exit code 77: one could not be had; 1: ring3 failed at making it. The last line says why.
 set -euo pipefail
 
 [ $# -ge 2 ] || { echo "usage: media.sh DIR NAME..." >&2; exit 1; }
@@ -19,8 +21,8 @@ dir=$(cd "$1" && pwd)
 shift
 . "$here/packages.sh"
 
-apt=$dir/media-apt # debian.sh has its own
-new=$dir/new # where a medium grows; it moves to its place when it is done
+ring3=${RING3:-$here/../../build/ring3}
+end() { echo "$*" >&2; exit 1; }
 tools() {
     for t; do
         [ -n "$(PATH=$PATH:/usr/sbin:/sbin command -v "$t")" ] || skip "$t is not installed"
@@ -119,14 +121,22 @@ mach() {
 
 # --- a whole Debian ---------------------------------------------------------------------------------------------
 
+# No program for i386 runs on the host, which may be unable to: debootstrap unpacks the required packages there (its first
+# stage), and everything that packages do themselves happens in ring3, on the disk that is being made.
 mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 2>/dev/null | head -n 1; }
+first_stage() {
+    rm -rf "$root"
+    debootstrap --foreign --arch=i386 --variant=minbase --cache-dir="$debs" \
+        --include=linux-image-686,systemd-sysv,udev,kmod,procps,e2fsprogs,util-linux bookworm "$root" $(mirror) >"$log" 2>&1
+}
 debian_tree() { # the file system's contents, in $root
-    retry debootstrap --arch=i386 --variant=minbase \
-        --include=linux-image-686,systemd-sysv,udev,kmod,procps,e2fsprogs,util-linux bookworm "$root" $(mirror) >"$new/log" 2>&1 ||
-        skip "debootstrap failed: $(tail -n 1 "$new/log")"
+    mkdir -p "$debs"
+    retry first_stage || skip "debootstrap failed: $(tail -n 1 "$log")"
+    for deb in "$debs"/*.deb; do # of an earlier time
+        [ -e "$root/var/cache/apt/archives/$(basename "$deb")" ] || rm -f "$deb"
+    done
     echo guest >"$root/etc/hostname"
     echo '/dev/sda1 / ext4 errors=remount-ro,noatime 0 1' >"$root/etc/fstab"
-    chroot "$root" passwd -d root >/dev/null
     for t in serial-getty@ttyS0 getty@tty1; do
         mkdir -p "$root/etc/systemd/system/$t.service.d"
         printf '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200,9600 %%I $TERM\n' \
@@ -138,16 +148,14 @@ debian_tree() { # the file system's contents, in $root
         ln -sf /dev/null "$root/etc/systemd/system/$u"
     done
     echo 'echo "LOGGED-IN $(tty) up=$(cut -d" " -f1 /proc/uptime)"' >"$root/root/.profile"
-    sed -i 's/^MODULES=.*/MODULES=list/' "$root/etc/initramfs-tools/initramfs.conf"
-    printf 'ata_piix\nata_generic\nsd_mod\next4\n' >"$root/etc/initramfs-tools/modules"
-    chroot "$root" update-initramfs -u >>"$new/log" 2>&1
-    rm -f "$root"/var/cache/apt/archives/*.deb
+    # Packages own the files that are usually edited for this.
+    mkdir -p "$root/etc/initramfs-tools/conf.d" "$root/usr/share/initramfs-tools/modules.d"
+    echo 'MODULES=list' >"$root/etc/initramfs-tools/conf.d/modules"
+    printf 'ata_piix\nata_generic\nsd_mod\next4\n' >"$root/usr/share/initramfs-tools/modules.d/disk"
 }
 debian_grub() { # GRUB's files and its configuration
     mkdir -p "$root/boot/grub/i386-pc"
     cp /usr/lib/grub/i386-pc/*.{mod,lst} "$root/boot/grub/i386-pc/"
-    release=$(basename "$root"/boot/vmlinuz-*)
-    release=${release#vmlinuz-}
     cat >"$root/boot/grub/grub.cfg" <<G
 serial --unit=0 --speed=115200
 terminal_input console serial
@@ -155,16 +163,42 @@ terminal_output console serial
 set timeout=2
 set root=(hd0,msdos1)
 menuentry 'Debian 12 i386' {
-    linux /boot/vmlinuz-$release root=/dev/sda1 ro console=tty0 console=ttyS0,115200
-    initrd /boot/initrd.img-$release
+    linux /vmlinuz root=/dev/sda1 ro console=tty0 console=ttyS0,115200
+    initrd /initrd.img
 }
 G
 }
+second_stage() { # second_stage DISK: in ring3, by Debian's kernel and the script second_stage as its first process
+    "$here/debian.sh" "$dir"
+    mkdir "$new/first"
+    cp "$here/second_stage" "$new/first"
+    chmod 755 "$new/first/second_stage"
+    (cat "$dir/initramfs-disk.gz"
+     cd "$new/first"
+     echo second_stage | cpio --quiet -R 0:0 -o -H newc | gzip -1n) >"$new/initramfs.gz"
+    echo "debootstrap's second stage runs in ring3: $log shows how far it is"
+    limit=${SECOND_STAGE_LIMIT:-2700}
+    began=$SECONDS
+    code=0
+    timeout -k 10 "$limit" "$ring3" -m 512 -kernel "$dir/vmlinuz" -initrd "$new/initramfs.gz" \
+        -append "console=ttyS0 rdinit=/second_stage panic=-1" -hda "$1" -serial "file:$log" -display none -no-reboot \
+        </dev/null >"$new/said" 2>&1 || code=$?
+    took=$((SECONDS - began))
+    if [ "$code" != 0 ] || ! grep -q '^SECOND-STAGE-DONE' "$log"; then
+        why=$({ grep -a '^SECOND-STAGE-FAILED' "$log" || tail -qn 1 "$log" "$new/said"; } | tail -n 1 | tr -d '\r')
+        [ "$took" -lt "$limit" ] || why="the limit is $limit s; it got to: $why"
+        end "debootstrap's second stage failed in ring3 after $took s, exit code $code: $why"
+    fi
+    echo "debootstrap's second stage took $took s"
+}
 debian_disk() {
-    tools debootstrap mkfs.ext4 sfdisk grub-mkimage
+    tools debootstrap mkfs.ext4 sfdisk grub-mkimage cpio
     [ -d /usr/lib/grub/i386-pc ] || skip "grub-pc-bin is not installed"
     [ "$(id -u)" = 0 ] || skip "a Debian disk can only be made by root"
+    [ -x "$ring3" ] || end "there is no $ring3: build ring3 first, or say RING3=PROGRAM"
     root=$new/root
+    debs=$dir/debs
+    log=$dir/debian-disk.log
     debian_tree
     debian_grub
     truncate -s 1535M "$new/part"
@@ -172,6 +206,8 @@ debian_disk() {
     truncate -s 1536M "$new/$1"
     echo '2048,,83,*' | sfdisk -q "$new/$1"
     dd if="$new/part" of="$new/$1" bs=1M seek=1 conv=notrunc,sparse status=none
+    rm -rf "$root" "$new/part"
+    second_stage "$new/$1"
     grub-mkimage -O i386-pc -o "$new/core.img" -p '(hd0,msdos1)/boot/grub' biosdisk part_msdos ext2 serial terminal linux normal \
         configfile echo test minicmd
     dd if=/usr/lib/grub/i386-pc/boot.img of="$new/$1" bs=440 count=1 conv=notrunc status=none
@@ -203,13 +239,21 @@ have_all() { # a medium that is there is complete: it was moved to its place
 }
 have_all "$@" && exit 0
 
-exec 8>"$dir/.media.lock" # two tests may want them at once
-flock 8
+# Two tests may want a medium at once. The Debian disk takes long, and nobody else waits for it.
 for name; do
-    [ -s "$dir/$name" ] && continue
-    rm -rf "$new"
-    mkdir -p "$new"
-    make_one "$name"
-    mv "$new/$name" "$dir/$name"
+    lane=media
+    [ "$name" != debian.img ] || lane=debian-disk
+    (
+        exec 8>"$dir/.$lane.lock"
+        flock 8
+        [ ! -s "$dir/$name" ] || exit 0
+        apt=$dir/$lane-apt # debian.sh has its own
+        new=$dir/$lane-new # where a medium grows; it moves to its place when it is done
+        rm -rf "$new"
+        trap 'rm -rf "$new"' EXIT
+        mkdir -p "$new"
+        make_one "$name"
+        mv "$new/$name" "$dir/$name"
+        rm -rf "$apt"
+    )
 done
-rm -rf "$new" "$apt"

@@ -139,14 +139,20 @@ static void look_at_processor(void)
     tell("a20", far16(0, 0x500) == 0x1234);
 }
 
+/* On a busy host the keyboard's millisecond may be long. */
+static u8 answered(void)
+{
+    for (u32 i = 0; i < 100000000 && !(inb(0x64) & 1); i++) {
+    }
+    return inb(0x60);
+}
+
 static u8 kbc(u8 command)
 {
     while (inb(0x64) & 2) {
     }
     outb(0x64, command);
-    for (u32 i = 0; i < 1000000 && !(inb(0x64) & 1); i++) {
-    }
-    return inb(0x60);
+    return answered();
 }
 
 static u8 keyboard(u8 byte)
@@ -154,9 +160,7 @@ static u8 keyboard(u8 byte)
     while (inb(0x64) & 2) {
     }
     outb(0x60, byte);
-    for (u32 i = 0; i < 1000000 && !(inb(0x64) & 1); i++) {
-    }
-    return inb(0x60);
+    return answered();
 }
 
 static void look_at_chips(void)

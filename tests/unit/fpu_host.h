@@ -126,16 +126,14 @@ static inline void host_on_sigfpe(int n, siginfo_t *si, void *uc)
 
 static inline void host_setup(void)
 {
-    host_code = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    host_code = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(host_code, MAP_FAILED);
 }
 
 static inline void host_write_code(const u8 *insn, unsigned len)
 {
-    mprotect(host_code, PAGE_BYTES, PROT_READ | PROT_WRITE);
     memcpy(host_code, insn, len);
     host_code[len] = 0xc3;
-    mprotect(host_code, PAGE_BYTES, PROT_READ | PROT_EXEC);
 }
 
 static __attribute__((noinline)) void host_execute(FpuCase *k)
