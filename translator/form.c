@@ -7,8 +7,8 @@
  *   - Under paging, ring 3's blocks start with the table, since processes come and go; those of rings 0-2 with the window.
  *   - A block that used the table as often as one hidden fault would have cost, once for each page that it missed, goes to
  *     the window. (Uses are sampled: every FORM_SAMPLE_USES look-ups the block at hand is credited with them all.)
- *   - A block in window form that met FORM_FAULTS_MAX hidden faults goes back, and has to show twice as many uses the next
- *     time.
+ *   - A block in window form goes back when it met FAULTS_MAX hidden faults without having shown its worth before; or, if it
+ *     has, when each of the last 32, 64, 128 ... took up more than half of the time. It has to show twice as many uses then.
  *
  * Either mistake costs about as much as the other form would have. The decision is remembered by physical address, also
  * after the block is gone; a collision forgets one.
@@ -16,21 +16,24 @@
 #include "cpu/host.h"
 #include "translator/xlat.h"
 
-enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, FORM_FAULTS_MAX = 8, FORM_FLIPS_MAX = 6, USE_PICOSECONDS = 3000 };
+enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, FAULTS_MAX = 4, PROVEN_FAULTS = 32, FORM_FLIPS_MAX = 6, USE_PICOSECONDS = 3000 };
 
 struct BlockForm {
     u32 pa;
     u8 table, flips;
+    u64 since; /* host_now_ns() when it went to the window by its merits; 0: it did not */
 };
 
-/* How many uses of the table cost as much as a hidden fault. Measured numbers are not taken beyond reason. */
-static u32 fault_uses(void)
+/* What a hidden fault costs; measured numbers are not taken beyond reason. */
+static u32 fault_ns(void)
 {
     enum { MIN_NS = 3000, MAX_NS = 100000 };
     u64 ns = host_get()->fault_ns;
-    ns = ns < MIN_NS ? MIN_NS : ns > MAX_NS ? MAX_NS : ns;
-    return (u32)(ns * 1000 / USE_PICOSECONDS);
+    return ns < MIN_NS ? MIN_NS : ns > MAX_NS ? MAX_NS : (u32)ns;
 }
+
+/* How many uses of the table cost as much. */
+static u32 fault_uses(void) { return (u32)(fault_ns() * 1000ull / USE_PICOSECONDS); }
 
 void form_choose(void)
 {
@@ -42,6 +45,7 @@ bool form_init(Xlat *x)
     x->forms = xlat_array(FORM_HASH, sizeof *x->forms);
     x->c->table_slow = form_table_slow;
     x->c->table_uses = FORM_SAMPLE_USES;
+    x->fault_ns = fault_ns();
     x->fault_uses = fault_uses();
     return x->forms;
 }
@@ -76,11 +80,12 @@ void form_turn(Xlat *x, Block *b, u32 pa)
     struct BlockForm *f = form_get(x, b->pa);
     if (table && f->flips < FORM_FLIPS_MAX) f->flips++;
     f->table = table;
+    f->since = table ? 0 : host_now_ns();
+    struct BlockForm same = *f;
     if (pa != b->pa) {
-        u8 flips = f->flips;
         f = form_get(x, pa);
-        f->table = table;
-        f->flips = flips;
+        *f = same;
+        f->pa = pa;
     }
     x->stats.form_turns[table]++;
     block_kill(x, b);
@@ -89,8 +94,12 @@ void form_turn(Xlat *x, Block *b, u32 pa)
 /* A hidden fault in b was settled. True: it was one too many. */
 bool form_faulted(const Xlat *x, Block *b)
 {
-    if (b->table || x->form_policy != FORM_AUTO) return false;
-    return ++b->faults >= FORM_FAULTS_MAX;
+    const struct BlockForm *f = form_slot(x, b->pa);
+    if (b->table || x->form_policy != FORM_AUTO || b->faults == UINT16_MAX) return false;
+    u32 n = ++b->faults;
+    if (f->pa != b->pa || !f->since) return n >= FAULTS_MAX;
+    bool power = n >= PROVEN_FAULTS && !(n & (n - 1));
+    return power && host_now_ns() - f->since < 2ull * n * x->fault_ns;
 }
 
 /* The block was met in a sample. True: it deserves the window. */

@@ -35,6 +35,13 @@ static void print_shares(const Xlat *x, Line *line)
          (unsigned long long)x->stats.retranslated, (unsigned long long)x->stats.flushes);
 }
 
+static void print_forms(const Xlat *x, Line *line)
+{
+    line("forms: %llu blocks to the window, %llu to the table, %llu look-ups by C (sampled ones included)",
+         (unsigned long long)x->stats.form_turns[0], (unsigned long long)x->stats.form_turns[1],
+         (unsigned long long)shadow_stats(x->shadow)->lookups);
+}
+
 static void print_exits(const Xlat *x, Line *line)
 {
     line("exits by reason:");
@@ -104,6 +111,7 @@ void xlat_print_stats(const Engine *e, Line *line)
 {
     const Xlat *x = e->ctx;
     print_shares(x, line);
+    print_forms(x, line);
     print_exits(x, line);
     print_trap_sites(x, line);
     print_shadow(x, line);
