@@ -7,8 +7,9 @@
  *   - Under paging, ring 3's blocks start with the table, since processes come and go; those of rings 0-2 with the window.
  *   - A block that used the table as often as one hidden fault would have cost, once for each page that it missed, goes to
  *     the window. (Uses are sampled: every FORM_SAMPLE_USES look-ups the block at hand is credited with them all.)
- *   - A block in window form goes back when it met FAULTS_MAX hidden faults without having shown its worth before; or, if it
- *     has, when each of the last 32, 64, 128 ... took up more than half of the time. It has to show twice as many uses then.
+ *   - A block in window form goes back when it met UNPROVEN_FAULTS hidden faults without having shown its worth before; or, if
+ *     it has, when PROVEN_FAULTS of them took more time than the look-ups would have: when it went to the window, their part of
+ *     the time was known. It has to show twice as many uses then.
  *
  * Either mistake costs about as much as the other form would have. The decision is remembered by physical address, also
  * after the block is gone; a collision forgets one.
@@ -16,12 +17,13 @@
 #include "cpu/host.h"
 #include "translator/xlat.h"
 
-enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, FAULTS_MAX = 4, PROVEN_FAULTS = 32, FORM_FLIPS_MAX = 6, USE_PICOSECONDS = 3000 };
+enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, UNPROVEN_FAULTS = 4, PROVEN_FAULTS = 8, COST_SHIFT = 20, FORM_FLIPS_MAX = 6, USE_PICOSECONDS = 3000 };
 
 struct BlockForm {
     u32 pa;
     u8 table, flips;
-    u64 since; /* host_now_ns() when it went to the window by its merits; 0: it did not */
+    u32 table_cost; /* in the window by its merits: what part of the time look-ups took, << COST_SHIFT; 0: not by its merits */
+    u64 since_ns;   /* when it went there, or was looked at last */
 };
 
 /* What a hidden fault costs; measured numbers are not taken beyond reason. */
@@ -73,6 +75,27 @@ static struct BlockForm *form_get(Xlat *x, u32 pa)
     return f;
 }
 
+/* A signal that the table would have spared b. True: it was one too many. */
+bool form_faulted(Xlat *x, Block *b)
+{
+    struct BlockForm *f = form_slot(x, b->pa);
+    if (b->table || x->form_policy != FORM_AUTO) return false;
+    b->faults++;
+    if (f->pa != b->pa || !f->table_cost) return b->faults >= UNPROVEN_FAULTS;
+    if (b->faults % PROVEN_FAULTS) return false;
+    u64 now = host_now_ns(), elapsed = now - f->since_ns;
+    f->since_ns = now;
+    return (u64)PROVEN_FAULTS * x->fault_ns > (u64)((unsigned __int128)elapsed * f->table_cost >> COST_SHIFT);
+}
+
+/* What part of the time the table's look-ups of b took. */
+static u32 table_cost(const Block *b)
+{
+    u64 elapsed = host_now_ns() - b->since_ns, ns = b->uses * USE_PICOSECONDS / 1000;
+    u64 cost = elapsed ? (ns << COST_SHIFT) / elapsed : 1;
+    return cost < 1 ? 1 : cost > 1u << COST_SHIFT ? 1u << COST_SHIFT : (u32)cost;
+}
+
 /* The block is to be translated in the other form: at its start, and where it was left. */
 void form_turn(Xlat *x, Block *b, u32 pa)
 {
@@ -80,7 +103,8 @@ void form_turn(Xlat *x, Block *b, u32 pa)
     struct BlockForm *f = form_get(x, b->pa);
     if (table && f->flips < FORM_FLIPS_MAX) f->flips++;
     f->table = table;
-    f->since = table ? 0 : host_now_ns();
+    f->table_cost = table ? 0 : table_cost(b);
+    f->since_ns = host_now_ns();
     struct BlockForm same = *f;
     if (pa != b->pa) {
         f = form_get(x, pa);
@@ -91,22 +115,12 @@ void form_turn(Xlat *x, Block *b, u32 pa)
     block_kill(x, b);
 }
 
-/* A hidden fault in b was settled. True: it was one too many. */
-bool form_faulted(const Xlat *x, Block *b)
-{
-    const struct BlockForm *f = form_slot(x, b->pa);
-    if (b->table || x->form_policy != FORM_AUTO || b->faults == UINT16_MAX) return false;
-    u32 n = ++b->faults;
-    if (f->pa != b->pa || !f->since) return n >= FAULTS_MAX;
-    bool power = n >= PROVEN_FAULTS && !(n & (n - 1));
-    return power && host_now_ns() - f->since < 2ull * n * x->fault_ns;
-}
-
 /* The block was met in a sample. True: it deserves the window. */
 static bool used_enough(const Xlat *x, Block *b)
 {
     const struct BlockForm *f = form_slot(x, b->pa);
     unsigned flips = f->pa == b->pa ? f->flips : 0;
+    if (!b->uses) b->since_ns = host_now_ns();
     b->uses += FORM_SAMPLE_USES;
     if (!b->table || x->form_policy != FORM_AUTO) return false;
     return b->uses > ((u64)x->fault_uses << flips) * (1u + b->faults);

@@ -119,7 +119,7 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
     Block *b = block_at_host(x, (const u8 *)r[REG_RIP]);
     if (b) trap_place(x, b, (const u8 *)r[REG_RIP]);
     if (x->stats.trap_sites) count_trap(x, b, res, write);
-    if (res == SHADOW_MAPPED && b && form_faulted(x, b)) {
+    if ((res == SHADOW_MAPPED || res == SHADOW_PF) && b && form_faulted(x, b)) {
         x->trap.kind = TRAP_FORM;
         return false;
     }

@@ -93,7 +93,7 @@ struct Block {
     u8 *hpc;         /* executable address */
     u32 hbytes;
     u32 sites;       /* Xlat.site_changes when it was translated */
-    u64 uses;        /* table form: look-ups, by samples */
+    u64 uses, since_ns; /* table form: look-ups, by samples; host_now_ns() at the first */
     u16 faults;      /* window form: hidden faults; table form: pages that were not in the table */
     bool table;      /* its form */
     PcMap *map;      /* insns entries, ascending */
@@ -187,7 +187,7 @@ void form_choose(void);
 bool form_init(Xlat *x);
 void form_fini(Xlat *x);
 bool form_is_table(const Xlat *x, u32 pa);        /* of a block to be translated at pa */
-bool form_faulted(const Xlat *x, Block *b);
+bool form_faulted(Xlat *x, Block *b);
 void form_turn(Xlat *x, Block *b, u32 pa);        /* ... which was left at pa; kills b */
 u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc); /* Vcpu.table_slow */
 
