@@ -113,6 +113,12 @@ static unsigned span_step(const Span *s, unsigned n, unsigned bytes)
 void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, bool user)
 {
     Span s = lin_span(c, va, bytes, ACC_READ, user);
+    const u8 *whole = s.first == bytes ? phys_hp(c->phys, s.pa[0]) : NULL;
+    if (whole) {
+        memcpy(to, whole, bytes);
+        watch_data(c, va, bytes, false);
+        return;
+    }
     for (unsigned n = 0, step; n < bytes; n += step) {
         step = span_step(&s, n, bytes);
         host_store((u8 *)to + n, pa_read(c->phys, span_pa(&s, n), step), step);
@@ -123,6 +129,12 @@ void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, bool user)
 void lin_write_bytes(Vcpu *c, u32 va, const void *from, unsigned bytes, bool user)
 {
     Span s = lin_span(c, va, bytes, ACC_WRITE, user);
+    u8 *whole = s.first == bytes ? phys_hp_quiet(c->phys, s.pa[0]) : NULL;
+    if (whole) {
+        memcpy(whole, from, bytes);
+        watch_data(c, va, bytes, true);
+        return;
+    }
     for (unsigned n = 0, step; n < bytes; n += step) {
         step = span_step(&s, n, bytes);
         pa_write(c->phys, span_pa(&s, n), host_load((const u8 *)from + n, step), step);

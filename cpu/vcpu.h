@@ -128,6 +128,7 @@ struct Vcpu {
     u64 table_uses;      /* counts down to the next sample of who uses the table form */
     /* What the table does not know: the host address, or NULL if translated code is to be left (translator/form.c). */
     u8 *(*table_slow)(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc);
+    u64 link_uses;       /* counts down to the next link to another context that is made anew */
     /* --- execution --- */
     u32 next_eip;        /* eip + length; branches overwrite it; becomes eip when the instruction ends */
     u8 cpl;              /* 0..3; 3 in V86, 0 in real mode */

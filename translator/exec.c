@@ -15,6 +15,7 @@
 
 enum {
     INSN_BYTES_MAX = 15,
+    LINK_SAMPLE = 31,
     RET_BYTES = 64 << 10,
     RET_GUARD = 16 << 10
 };
@@ -29,6 +30,7 @@ _Static_assert(offsetof(Vcpu, table) == VCPU_TABLE, "layout");
 _Static_assert(offsetof(Vcpu, user_table) == VCPU_USER_TABLE, "layout");
 _Static_assert(offsetof(Vcpu, spill) == VCPU_SPILL, "layout");
 _Static_assert(offsetof(Vcpu, code_map) == VCPU_CODE_MAP, "layout");
+_Static_assert(offsetof(Vcpu, link_uses) == VCPU_LINK_USES, "layout");
 _Static_assert(offsetof(Vcpu, table_slow) == VCPU_TABLE_SLOW, "layout");
 _Static_assert(offsetof(Vcpu, table_uses) == VCPU_TABLE_USES, "layout");
 _Static_assert(offsetof(TableEntry, read) == ENTRY_READ && offsetof(TableEntry, write) == ENTRY_WRITE, "layout");
@@ -96,6 +98,7 @@ static void link_exit(Xlat *x, Link *l)
 {
     u64 flushes = x->stats.flushes, here = x->c->here;
     bool floats = mode_floats(l->from->mode);
+    x->c->link_uses = LINK_SAMPLE;
     x->c->eip = l->eip + (floats ? (u32)here : 0);
     bool around = floats && here + (u64)(s64)(s32)l->eip != ((here & ~0xffffffffull) | x->c->eip); /* 4 GiB */
     Found f = block_get(x);
@@ -332,6 +335,7 @@ const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
     if (x->count_insns) x->stats.trap_sites = calloc(TRAP_SITES, sizeof *x->stats.trap_sites);
     Paging pg = paging_of(c);
     shadow_activate(x->shadow, &pg, false);
+    c->link_uses = LINK_SAMPLE;
     c->ret_rsp = x->ret[0].bottom;
     c->ret_bottom = x->ret[0].bottom;
     c->engine = &x->engine;

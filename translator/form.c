@@ -17,7 +17,7 @@
 #include "cpu/host.h"
 #include "translator/xlat.h"
 
-enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, UNPROVEN_FAULTS = 4, PROVEN_FAULTS = 8, COST_SHIFT = 20, FORM_FLIPS_MAX = 6, USE_PICOSECONDS = 3000 };
+enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, MISS_SAMPLE = 8, UNPROVEN_FAULTS = 4, PROVEN_FAULTS = 8, COST_SHIFT = 20, FORM_FLIPS_MAX = 6, USE_PICOSECONDS = 3000 };
 
 struct BlockForm {
     u32 pa;
@@ -128,8 +128,16 @@ static bool used_enough(const Xlat *x, Block *b)
 
 static u8 *leave(Xlat *x, const Block *b, const u8 *hpc)
 {
-    trap_place(x, b, hpc);
+    trap_place(x, b, hpc - 1);
     return NULL;
+}
+
+/* The block whose call of a gate returns to hpc. */
+static Block *caller(Xlat *x, const u8 *hpc)
+{
+    Block *b = block_at_host(x, hpc - 1);
+    CHECK(b, "the table's gate was called from %p, in no block", (const void *)hpc);
+    return b;
 }
 
 /* Called by the gates: guest registers are in the Vcpu. */
@@ -137,19 +145,17 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
 {
     Xlat *x = c->engine->ctx;
     bool sample = !c->table_uses;
-    const u8 *in = hpc - 1; /* the call of the gate */
-    Block *b = block_at_host(x, in);
-    CHECK(b, "the table's gate was called from %p, in no block", (const void *)hpc);
     if (sample) c->table_uses = FORM_SAMPLE_USES;
+    Block *b = sample || ++x->misses % MISS_SAMPLE == 0 ? caller(x, hpc) : NULL;
     if (sample && used_enough(x, b)) {
         x->trap = (Trap){.kind = TRAP_FORM};
-        return leave(x, b, in);
+        return leave(x, b, hpc);
     }
     Walk w;
     ShadowResult why;
     unsigned bytes = va >> PAGE_BITS == last_page ? 1 : PAGE_BYTES;
     u8 *hp = shadow_lookup(x->shadow, va, bytes, write, &why, &w);
-    if (!sample) b->faults += b->table && b->faults < UINT16_MAX;
+    if (b && !sample && b->table && b->faults < UINT16_MAX - MISS_SAMPLE) b->faults += MISS_SAMPLE;
     context_view(x);
     bool code = why == SHADOW_WATCHED && !hp && x->mode & MODE_PAGED && c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
     if (code && write == 1 && open_words(x, w.pa)) hp = phys_hp(c->phys, w.pa);
@@ -157,5 +163,5 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
     if (hp) return hp;
     x->trap = (Trap){.kind = TRAP_MEMORY, .result = why, .va = va, .write = write, .error = w.error, .looked_up = true};
     x->trap.code = code;
-    return leave(x, b, in);
+    return leave(x, b ? b : caller(x, hpc), hpc);
 }

@@ -125,17 +125,21 @@ xlat_leave_handler:
 .endm
 
 /* A link of ring 3 to another page whose context is not the present one, r9 = Link, r8d = target EIP: perhaps the jump cache
- * knows it. */
+ * knows it. If that happens often the link is made anew. */
         .globl  xlat_exit_link_probe
 xlat_exit_link_probe:
         movq    %r9, VCPU_EXIT_ARG(%r15)
         .globl  xlat_probe_link
         JUMP_PROBE xlat_probe_link
         jrcxz   1f
-        movq    %r10, %rcx
+2:      movq    %r10, %rcx
         movq    VCPU_EXIT_ARG(%r15), %r9
         jmp     xlat_exit_link
-1:      JUMP_TAKE
+1:      movq    VCPU_LINK_USES(%r15), %rcx
+        leaq    -1(%rcx), %rcx
+        movq    %rcx, VCPU_LINK_USES(%r15)
+        jrcxz   2b                      /* now and then: it may be worth a link to here */
+        JUMP_TAKE
 
 /* A direct exit that is not linked: r9 = Link. */
         .globl  xlat_exit_link
@@ -204,7 +208,8 @@ xlat_callout:
 
 /* The table form (mmu/shadow.h, TableEntry): r8 = linear address, r10d = address of the last byte. Leaves the host address in
  * r8; r9 and r10 clobbered, flags kept. What the table does not know, and now and then a use that counts as a sample, goes
- * to C (xlat_table_slow). `code`: a write of up to 4 bytes beside code looks at the map of code bytes. */
+ * to C (form.c). `code`: a write of up to 4 bytes beside code looks at the map of code bytes. `other`: the table to look at then,
+ * for instructions of rings 0-2 that meet both kinds of pages. */
 .macro PAGE_NUMBERS_bmi2
         movl    $12, %ecx
         shrxl   %ecx, %r8d, %r9d
@@ -221,7 +226,15 @@ xlat_callout:
         sahf
         movq    VCPU_SPILL+8(%r15), %rax
 .endm
-.macro TABLE_GATE name, shift, table, field, write, code
+/* r9 = the entry, rcx = 0 if it allows the access. */
+.macro TABLE_ENTRY table, field
+        movq    \table(%r15), %rcx
+        leaq    (%r9, %r9), %r9
+        leaq    (%rcx, %r9, 8), %r9
+        movl    \field(%r9), %ecx
+        leal    1(%rcx, %r10), %ecx
+.endm
+.macro TABLE_GATE name, shift, table, field, write, code, other=0
         .globl  \name\()_\shift
         .p2align 5
 \name\()_\shift:
@@ -231,15 +244,19 @@ xlat_callout:
         leaq    -1(%rcx), %rcx
         movq    %rcx, VCPU_TABLE_USES(%r15)
         jrcxz   2f
-        movq    \table(%r15), %rcx
-        leaq    (%r9, %r9), %r9
-        leaq    (%rcx, %r9, 8), %r9
-        movl    \field(%r9), %ecx
-        leal    1(%rcx, %r10), %ecx
+.if \other
+        movq    %r9, VCPU_SPILL+8(%r15)
+.endif
+        TABLE_ENTRY \table, \field
         jrcxz   1f
 .if \code
         leal    -TABLE_CODE(%rcx), %ecx
         jrcxz   3f
+.endif
+.if \other
+        movq    VCPU_SPILL+8(%r15), %r9
+        TABLE_ENTRY \other, \field
+        jrcxz   1f
 .endif
 2:      movl    $\write, %r9d
         jmp     xlat_table_miss
@@ -264,8 +281,8 @@ xlat_callout:
         TABLE_GATE xlat_table_read, \shift, VCPU_TABLE, ENTRY_READ, 0, 0
         TABLE_GATE xlat_table_write, \shift, VCPU_TABLE, ENTRY_WRITE, 1, 1
         TABLE_GATE xlat_table_write_wide, \shift, VCPU_TABLE, ENTRY_WRITE, 2, 0
-        TABLE_GATE xlat_table_user_read, \shift, VCPU_USER_TABLE, ENTRY_READ, 0, 0
-        TABLE_GATE xlat_table_user_write, \shift, VCPU_USER_TABLE, ENTRY_WRITE, 2, 0
+        TABLE_GATE xlat_table_user_read, \shift, VCPU_USER_TABLE, ENTRY_READ, 0, 0, VCPU_TABLE
+        TABLE_GATE xlat_table_user_write, \shift, VCPU_USER_TABLE, ENTRY_WRITE, 2, 0, VCPU_TABLE
 .endm
         TABLE_GATES bmi2
         TABLE_GATES plain

@@ -24,7 +24,8 @@
 #define VCPU_CODE_MAP   168
 #define VCPU_TABLE_USES 176
 #define VCPU_TABLE_SLOW 184
-#define VCPU_GDTR       340
+#define VCPU_LINK_USES  192
+#define VCPU_GDTR       348
 
 /* TableEntry (mmu/shadow.h) */
 #define ENTRY_ADD       0

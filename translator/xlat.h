@@ -332,6 +332,7 @@ struct Xlat {
     struct BlockForm *forms;
     FormPolicy form_policy;
     u32 fault_ns;         /* of a hidden fault */
+    u32 misses;           /* of the table */
     u32 fault_uses;       /* look-ups in a table that cost as much as a hidden fault */
     struct CtxEntry { u32 space, cs_base; ModeKey mode; u32 id; } *ctxs; /* rings 0-2, ring 3 */
     u32 ctx_next;
