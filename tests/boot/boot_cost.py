@@ -8,24 +8,17 @@ import subprocess
 import sys
 
 from guest import Guest
+from vm import process_cpu_seconds
 
 ring3, media_sh, folder = sys.argv[1:4]
 other = sys.argv[4] if len(sys.argv) > 4 else "qemu-system-i386"
 rounds = int(sys.argv[5]) if len(sys.argv) > 5 else 3
 
 
-def cpu_seconds(pid):
-    total = 0
-    for thread in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/schedstat" % (pid, thread)) as f:
-            total += int(f.read().split()[0])
-    return total / 1e9
-
-
 def boot(program):
     with Guest(program, "-m", "512", "-snapshot", "-hda", os.path.join(folder, "debian.img")) as g:
         g.wait_serial("LOGGED-IN /dev/ttyS0", 300)
-        cost = cpu_seconds(g.process.pid)
+        cost = process_cpu_seconds(g.process.pid)
         g.quit()
     return cost
 

@@ -8,26 +8,20 @@ import sys
 import tempfile
 
 from guest import Guest
-from vm import check, main, tries
+from vm import check, main, process_cpu_seconds, tries
 
 ring3, floppy, *options = sys.argv[1:]
 SECTOR = ((40 * 2 + 1) * 18 + 8) * 512
 READY = "Keys: w0"
 
 
-def cpu_seconds(g):
-    with open("/proc/%d/stat" % g.process.pid) as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def share(g, seconds):
-    before = cpu_seconds(g)
+    before = process_cpu_seconds(g.process.pid)
     try:
         g.process.wait(seconds)
     except Exception:
         pass
-    return (cpu_seconds(g) - before) / seconds
+    return (process_cpu_seconds(g.process.pid) - before) / seconds
 
 
 def idle(g, name):

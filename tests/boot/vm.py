@@ -44,6 +44,12 @@ def skip(why):
     sys.exit(77)
 
 
+def process_cpu_seconds(pid):
+    """Of all threads, those that ended too, exactly (/proc/PID/stat counts ticks): the clock that clock_getcpuclockid() names. A
+    process that has ended has it until it is waited for."""
+    return time.clock_gettime_ns(~pid << 3 | 2) / 1e9
+
+
 class Vm:
     def __init__(self, args, tty=False, stdin=True, window=False):
         """stdin: True a pipe, False /dev/null; tty: a terminal instead of either, also for output. window: it may open
@@ -128,13 +134,7 @@ class Vm:
         self.process.send_signal(number)
 
     def cpu_seconds(self):
-        """Of all threads, exactly (/proc/PID/stat counts ticks)."""
-        folder = "/proc/%d/task" % self.process.pid
-        total = 0
-        for thread in os.listdir(folder):
-            with open("%s/%s/schedstat" % (folder, thread)) as f:
-                total += int(f.read().split()[0])
-        return total / 1e9
+        return process_cpu_seconds(self.process.pid)
 
     def idle_share(self, seconds, limit, what):
         """Share of a core that it takes in `seconds`, which must be below the limit."""
