@@ -5,7 +5,7 @@
  * round takes a third of a nanosecond, and both die. So at full speed a jump that closes a loop of this kind waits:
  *
  *   a jump or LOOP behind nothing but counting of registers           2-4 ns a round
- *   16-bit code that also compares with memory whose address stays   17-34 ns a round: it waits for an interrupt
+ *   16-bit code that also reads memory, always the same, to compare  17-34 ns a round: it waits for an interrupt
  *
  * A loop that does anything else, by a single instruction, is not touched. With -speed nothing waits: time is rationed.
  */
@@ -16,7 +16,7 @@ enum { LOOP_BYTES_MAX = 24, LOOP_INSNS_MAX = 6, COUNT_ROUNDS = 12, WATCH_ROUNDS 
 
 typedef struct Loop {
     u8 written;   /* registers that count: bits */
-    u8 addresses; /* that compares use */
+    u8 addresses; /* that reads use */
     bool watches;
 } Loop;
 
@@ -42,12 +42,21 @@ static bool counts(Loop *l, const Insn *i)
     return true;
 }
 
-/* CMP of a register or a constant with memory. */
+static bool compares(const Insn *i)
+{
+    u16 op = i->row->opcode;
+    return (op >= 0x38 && op <= 0x3d) || ((op == 0x80 || op == 0x81 || op == 0x83) && i->reg == 7) || op == 0x84 || op == 0x85 ||
+           op == 0xa8 || op == 0xa9;
+}
+
+/* CMP or TEST; MOV from memory to a register. */
 static bool watches(Loop *l, const Insn *i)
 {
     u16 op = i->row->opcode;
-    bool cmp = (op >= 0x38 && op <= 0x3b) || ((op == 0x80 || op == 0x81 || op == 0x83) && i->reg == 7);
-    if (!cmp || !i->is_mem) return false;
+    bool load = (op == 0x8a || op == 0x8b || op == 0xa0 || op == 0xa1) && i->is_mem;
+    if (!load && !compares(i)) return false;
+    if (load) l->written |= op == 0x8b ? reg_bit(i->reg) : op == 0x8a ? reg_bit(byte_reg(i->reg)) : reg_bit(EAX);
+    if (!i->is_mem) return true;
     l->addresses |= reg_bit(i->base) | reg_bit(i->index);
     l->watches = true;
     return true;
