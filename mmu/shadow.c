@@ -4,7 +4,7 @@
  * A fill maps the longest run around the faulting page that the guest's tables already allow as it stands: same
  * rights, contiguous memory, A (and for writable pages D) already set, so that no bit is set early.
  *
- * Not implemented: 2 MiB host pages; userfaultfd and guard regions as cheaper traces and present bits; form T.
+ * Not implemented: 2 MiB host pages; userfaultfd and guard regions as cheaper traces and present bits.
  * Page tables outside RAM (ROM, device memory) are walked at every access: the fault says SHADOW_MMIO.
  */
 #define _GNU_SOURCE

@@ -17,7 +17,9 @@
 #include "cpu/host.h"
 #include "translator/xlat.h"
 
-enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, MISS_SAMPLE = 8, UNPROVEN_FAULTS = 4, PROVEN_FAULTS = 8, COST_SHIFT = 20, FORM_FLIPS_MAX = 6, USE_PICOSECONDS = 3000 };
+enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, MISS_SAMPLE = 8, FORM_FLIPS_MAX = 6 };
+enum { UNPROVEN_FAULTS = 4, PROVEN_FAULTS = 8 };
+enum { COST_SHIFT = 20, USE_PICOSECONDS = 3000 };
 
 struct BlockForm {
     u32 pa;
@@ -112,7 +114,7 @@ void form_turn(Xlat *x, Block *b, u32 pa)
         f->pa = pa;
     }
     x->stats.form_turns[table]++;
-    block_kill(x, b);
+    if (!b->dead) block_kill(x, b);
 }
 
 /* The block was met in a sample. True: it deserves the window. */
