@@ -74,7 +74,8 @@ bool host_tsc_is_clock(void)
     if (r[0] < 0x80000007u) return false;
     cpuid(0x80000007u, r);
     if (!(r[3] & 1 << 8)) return false;
-    return file_has(source, "tsc\n") || (file_has(source, "kvm-clock\n") && file_has("/proc/cpuinfo", " tsc_reliable"));
+    return file_has(source, "tsc\n") ||
+           (file_has(source, "kvm-clock\n") && file_has("/proc/cpuinfo", " tsc_reliable"));
 }
 
 /* gcc emits calls to these even in freestanding code, and glibc's use vector registers, which would destroy

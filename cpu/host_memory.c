@@ -63,9 +63,11 @@ int host_memory_open(const char *name, u64 bytes, HostMemoryUse use)
 void *host_table_map(u64 bytes)
 {
     const Host *h = host_get();
-    bool counted = h->overcommit == 2 || h->data_bytes != HOST_NO_LIMIT; /* leave what there is to stacks and malloc */
+    bool counted =
+        h->overcommit == 2 || h->data_bytes != HOST_NO_LIMIT; /* leave what there is to stacks and malloc */
     void *at = MAP_FAILED;
-    if (!counted) at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (!counted)
+        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) {
         int fd = host_memory_open("ring3-table", bytes, HOST_MEMORY_DATA);
         if (fd < 0) return NULL;

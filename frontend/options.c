@@ -251,7 +251,8 @@ static OptionsResult set_vga(Options *o, const char *value)
 /* form=FORM of -accel translate. */
 static OptionsResult set_form(Options *o, const char *value)
 {
-    static const char *const names[] = {[FORM_AUTO] = "auto", [FORM_WINDOW] = "window", [FORM_TABLE] = "table"};
+    static const char *const names[] = {
+        [FORM_AUTO] = "auto", [FORM_WINDOW] = "window", [FORM_TABLE] = "table"};
     Words w;
     words_begin(&w, value);
     for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
@@ -273,7 +274,8 @@ static OptionsResult set_cache(Options *o, const char *value)
         o->xlat.cache_mib = mib;
         return OPTIONS_RUN;
     }
-    say("-accel translate,cache=%.80s: not a size; give %u to %u MiB", value, XLAT_CACHE_MIN_MIB, XLAT_CACHE_MAX_MIB);
+    say("-accel translate,cache=%.80s: not a size; give %u to %u MiB", value, XLAT_CACHE_MIN_MIB,
+        XLAT_CACHE_MAX_MIB);
     return OPTIONS_BAD;
 }
 

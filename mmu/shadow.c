@@ -261,7 +261,8 @@ static u32 table_want(const Shadow *s, const Slot *sl, unsigned i, u32 want, boo
     u32 pfn = want >> PAGE_BITS;
     if (want & SE_W) return SE_T | SE_TW;
     bool code = write && s->phys->watch[pfn] == WATCH_CODE && s->phys->pages[pfn].kind == PAGE_RAM &&
-                s->hooks.code_opened && slot_guest_writes(s, sl, i) && s->hooks.code_opened(s->hooks.ctx, pfn);
+                s->hooks.code_opened && slot_guest_writes(s, sl, i) &&
+                s->hooks.code_opened(s->hooks.ctx, pfn);
     return SE_T | (code ? SE_TC : 0);
 }
 

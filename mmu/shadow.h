@@ -56,13 +56,14 @@ void shadow_free(Shadow *s);
  * byte is in the same page. Its host address is va + add. */
 typedef struct TableEntry {
     u64 add;
-    u32 read, write; /* ~page; 0: ask shadow_lookup(); write may be ~page + TABLE_CODE: where there is no code */
+    u32 read;  /* ~page; 0: ask shadow_lookup() */
+    u32 write; /* the same, or ~page + TABLE_CODE: where there is no code */
 } TableEntry;
 #define TABLE_CODE 0x80000000u
 
 /* What translated code runs with. Any shadow_ call may change it; reload registers from it afterwards. */
 typedef struct ShadowView {
-    u8 *current; /* P, U (ring 3) or K (rings 0-2) */
+    u8 *current;                    /* P, U (ring 3) or K (rings 0-2) */
     TableEntry *table, *user_table; /* of that window; of U (P when paging is off) */
     u32 space;  /* identity of (address space, its executable-mapping generation); never reused within 2^32 */
     u32 shared; /* the same for what all address spaces share (K, P) */
@@ -77,14 +78,14 @@ void shadow_invlpg(Shadow *s, u32 va);
 void shadow_a20_changed(Shadow *s);
 
 typedef enum ShadowResult {
-    SHADOW_MAPPED,  /* mapped now: retry the instruction */
-    SHADOW_PF,      /* the guest's #PF: error in walk->error */
-    SHADOW_MMIO,    /* allowed, but no memory behind it */
-    SHADOW_WATCHED, /* allowed write to a write-watched page (page table, code) */
-    SHADOW_ROM,     /* allowed write to ROM */
-    SHADOW_USER,    /* rings 0-2: it is a user page; go through view.user_table */
+    SHADOW_MAPPED,   /* mapped now: retry the instruction */
+    SHADOW_PF,       /* the guest's #PF: error in walk->error */
+    SHADOW_MMIO,     /* allowed, but no memory behind it */
+    SHADOW_WATCHED,  /* allowed write to a write-watched page (page table, code) */
+    SHADOW_ROM,      /* allowed write to ROM */
+    SHADOW_USER,     /* rings 0-2: it is a user page; go through view.user_table */
     SHADOW_STRADDLE, /* the table form: an operand in two pages */
-    SHADOW_WRAP,    /* outside of the window: an operand across 4 GiB, or an address whose 64-bit sum is not its 32-bit one */
+    SHADOW_WRAP, /* outside of the window: an operand across 4 GiB, or a 64-bit sum that is not the 32-bit one */
     SHADOW_RESULTS
 } ShadowResult;
 /* shadow_fault - an access of translated code at `host_addr` (inside a window of this Shadow) trapped. Finds va

@@ -48,12 +48,12 @@ enum {
     WINDOW_K1,
     WINDOW_U, /* the first of them */
 };
-#define NO_PT         ~0u
+#define NO_PT ~0u
 /* Before and behind each window lie 2 GiB of nothing, for displacements; neighbours share them. The rest is for operands
  * that lie across the end. */
-#define WINDOW_GUARD  (2ull << 30)
-#define WINDOW_STRIDE ((1ull << 32) + WINDOW_GUARD + (2u << 20))
-#define ARENA_BYTES(windows) ((windows) * WINDOW_STRIDE + WINDOW_GUARD)
+#define WINDOW_GUARD         (2ull << 30)
+#define WINDOW_STRIDE        ((1ull << 32) + WINDOW_GUARD + (2u << 20))
+#define ARENA_BYTES(windows) ((windows)*WINDOW_STRIDE + WINDOW_GUARD)
 
 typedef struct Slot {
     u32 entry[SLOT_PAGES];
@@ -63,10 +63,10 @@ typedef struct Slot {
     u32 pt_next, pt_prev;                   /* slots made from the same page table: ids */
     u16 window, index;
     u16 mapped, fetched, tabled; /* entries with SE_MAPPED, with SE_FETCH, with SE_T */
-    u16 drops;           /* entries dropped since the last fill */
-    u16 filled;          /* pages of the last fill */
-    u8 run;              /* the most pages that the next fill may map */
-    bool dead;           /* its directory entry is gone: freed at the next flush */
+    u16 drops;                   /* entries dropped since the last fill */
+    u16 filled;                  /* pages of the last fill */
+    u8 run;                      /* the most pages that the next fill may map */
+    bool dead;                   /* its directory entry is gone: freed at the next flush */
 } Slot;
 
 typedef struct Range {
@@ -97,9 +97,9 @@ struct Shadow {
     ShadowStats stats;
     Paging pg;
     bool user_ring;
-    Window *u, *k;   /* what view shows: both P while paging is off */
-    unsigned budget; /* VMAs */
-    u8 *arena;       /* all windows, WINDOW_STRIDE apart */
+    Window *u, *k;      /* what view shows: both P while paging is off */
+    unsigned budget;    /* VMAs */
+    u8 *arena;          /* all windows, WINDOW_STRIDE apart */
     TableEntry *tables; /* [windows_max][MAP_PAGES] */
     unsigned window_count, windows_max;
     Window *windows; /* [windows_max] */

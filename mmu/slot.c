@@ -216,7 +216,8 @@ Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn)
 void slot_kill(Shadow *s, Slot *sl)
 {
     if (sl->dead) return;
-    for (unsigned i = 0; i < SLOT_PAGES && (sl->mapped || sl->fetched || sl->tabled); i++) entry_unmap(s, sl, i);
+    for (unsigned i = 0; i < SLOT_PAGES && (sl->mapped || sl->fetched || sl->tabled); i++)
+        entry_unmap(s, sl, i);
     pt_detach(s, sl);
     sl->dead = true;
     s->windows[sl->window].dead++;

@@ -32,8 +32,7 @@ bool windows_reserve(Shadow *s)
     enum { MANY = 16 };
     for (unsigned n = WINDOWS_MAX; n > WINDOW_U; n = n > MANY ? n / 2 : n - 1) {
         if (!fits(n)) continue;
-        void *at =
-            mmap(NULL, ARENA_BYTES(n), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *at = mmap(NULL, ARENA_BYTES(n), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at == MAP_FAILED) continue;
         s->arena = at;
         s->windows_max = n;

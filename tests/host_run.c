@@ -28,9 +28,10 @@ static void map_page(World *w, unsigned page)
     void *at = mmap(w->window + (size_t)page * PAGE_BYTES, PAGE_BYTES, prot, MAP_SHARED | MAP_FIXED,
                     w->phys->memfd, page_pa(page));
     CHECK(at != MAP_FAILED, "mmap of a window page failed");
-    w->table[page] = (TableEntry){.add = (u64)(uintptr_t)(w->phys->ram + page_pa(page)) - (u64)page * PAGE_BYTES,
-                                  .read = ~page,
-                                  .write = prot & PROT_WRITE ? ~page : 0};
+    w->table[page] =
+        (TableEntry){.add = (u64)(uintptr_t)(w->phys->ram + page_pa(page)) - (u64)page * PAGE_BYTES,
+                     .read = ~page,
+                     .write = prot & PROT_WRITE ? ~page : 0};
 }
 
 /* As the cache: within 2 GiB of the gates. */
@@ -39,7 +40,8 @@ static u8 *map_near_text(void)
     u8 *at = MAP_FAILED;
     for (uintptr_t step = 1; at == MAP_FAILED && step < 16; step++)
         at = mmap((void *)(((uintptr_t)world_new & ~(uintptr_t)0xfff) + step * (64 << 20)), WORLD_CODE_BYTES,
-                  PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+                  PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+                  0);
     return at;
 }
 
@@ -51,10 +53,12 @@ World *world_new(bool holes)
     w->phys = phys_new(w->bus, RAM_BYTES);
     w->data = w->phys->ram + DATA_PA;
     store32(w->phys->ram + PD_PA, PT_PA | 0x63);
-    u8 *arena = mmap(NULL, window_bytes + 2 * guard_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    u8 *arena = mmap(NULL, window_bytes + 2 * guard_bytes, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     w->window = arena + guard_bytes;
     w->code = map_near_text();
-    w->table = mmap(NULL, table_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    w->table =
+        mmap(NULL, table_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(w->table != MAP_FAILED, "no memory for a test world");
     CHECK(arena != MAP_FAILED && w->code != MAP_FAILED, "no memory for a test world");
     for (unsigned n = 0; n < WORLD_LINEAR_PAGES; n++) map_page(w, n);
@@ -170,8 +174,8 @@ __attribute__((used)) static void host_enter_asm(void)
         "ret\n"
         ".popsection\n"
         :
-        : [context] "i"(WORLD_CONTEXT), [window] "i"(offsetof(Vcpu, window)), [bottom] "i"(offsetof(Vcpu, ret_bottom)),
-          [flags] "i"(offsetof(Vcpu, eflags)));
+        : [context] "i"(WORLD_CONTEXT), [window] "i"(offsetof(Vcpu, window)),
+          [bottom] "i"(offsetof(Vcpu, ret_bottom)), [flags] "i"(offsetof(Vcpu, eflags)));
 }
 
 static void fpu_load(Vcpu *c) { __asm__ volatile("fxrstor64 %0" : : "m"(c->fpu)); }

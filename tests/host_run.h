@@ -35,7 +35,7 @@ typedef struct World {
     u8 *data; /* the RAM behind the linear pages */
     u8 *window;
     TableEntry *table; /* says what the window has */
-    u8 *code; /* executable; first WORLD_STUB_BYTES taken */
+    u8 *code;          /* executable; first WORLD_STUB_BYTES taken */
     bool holes;
 } World;
 enum { WORLD_STUB_BYTES = 16 };

@@ -98,7 +98,8 @@ static bool map_at(u32 address, size_t bytes, int prot)
 static bool runs(void)
 {
     Native n = {.eip = 0x200, .gpr = {[EAX] = 41}};
-    Segment code = {.base = NATIVE_BASE, .limit = 0xffff, .attr = SEG_P | SEG_S | SEG_CODE | SEG_WRITABLE | SEG_DB};
+    Segment code = {
+        .base = NATIVE_BASE, .limit = 0xffff, .attr = SEG_P | SEG_S | SEG_CODE | SEG_WRITABLE | SEG_DB};
     Segment data = {.base = NATIVE_DATA, .limit = 0xffff, .attr = SEG_P | SEG_S | SEG_WRITABLE | SEG_DB};
     u8 *insn = (u8 *)(uintptr_t)(NATIVE_BASE + n.eip);
     native_segment(CS, &code);
@@ -127,7 +128,8 @@ bool native_init(void)
     struct user_desc probe = {.limit = 0xffff, .contents = 2};
     if (syscall(SYS_modify_ldt, 1, &probe, sizeof probe)) return false;
     return map_at(LOW_PAGE, PAGE_BYTES, PROT_READ | PROT_WRITE) &&
-           map_at(NATIVE_BASE, NATIVE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC) && signals_take() && runs_in_child();
+           map_at(NATIVE_BASE, NATIVE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC) && signals_take() &&
+           runs_in_child();
 }
 
 void native_segment(int seg, Segment *s)

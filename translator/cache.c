@@ -32,7 +32,8 @@ static u8 *map_near_text(int fd, u32 bytes)
     for (unsigned step = 1; step < 24; step++)
         for (int side = -1; side <= 1; side += 2) {
             u8 *hint = (u8 *)(text + (intptr_t)side * (intptr_t)step * (64 << 20));
-            int fixed = host_has(HOST_NOREPLACE) ? MAP_FIXED_NOREPLACE : 0; /* else a hint, which the kernel takes if it can */
+            int fixed = host_has(HOST_NOREPLACE) ? MAP_FIXED_NOREPLACE
+                                                 : 0; /* else a hint, which the kernel takes if it can */
             u8 *p = mmap(hint, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | fixed, fd, 0);
             if (p == MAP_FAILED) continue;
             if (near_text(p, bytes)) return p;

@@ -31,11 +31,14 @@ static bool counts(Loop *l, const Insn *i)
     bool inc = (op & 0xf0) == 0x40, group = !i->is_mem && i->has_modrm;
     if (inc)
         l->written |= reg_bit(i->opcode & 7);
-    else if (group && (op == 0xff || op == 0x81 || op == 0x83) && (op == 0xff ? i->reg <= 1 : i->reg <= 5 && i->reg != 1 && i->reg != 4))
+    else if (group && (op == 0xff || op == 0x81 || op == 0x83) &&
+             (op == 0xff ? i->reg <= 1 : i->reg <= 5 && i->reg != 1 && i->reg != 4))
         l->written |= reg_bit(i->rm);
-    else if (group && (op == 0xfe || op == 0x80) && (op == 0xfe ? i->reg <= 1 : i->reg <= 5 && i->reg != 1 && i->reg != 4))
+    else if (group && (op == 0xfe || op == 0x80) &&
+             (op == 0xfe ? i->reg <= 1 : i->reg <= 5 && i->reg != 1 && i->reg != 4))
         l->written |= reg_bit(byte_reg(i->rm));
-    else if (op == 0x04 || op == 0x05 || op == 0x14 || op == 0x15 || op == 0x1c || op == 0x1d || op == 0x2c || op == 0x2d)
+    else if (op == 0x04 || op == 0x05 || op == 0x14 || op == 0x15 || op == 0x1c || op == 0x1d || op == 0x2c ||
+             op == 0x2d)
         l->written |= reg_bit(EAX);
     else
         return op == 0x90 && i->opcode == 0x90;
@@ -45,8 +48,8 @@ static bool counts(Loop *l, const Insn *i)
 static bool compares(const Insn *i)
 {
     u16 op = i->row->opcode;
-    return (op >= 0x38 && op <= 0x3d) || ((op == 0x80 || op == 0x81 || op == 0x83) && i->reg == 7) || op == 0x84 || op == 0x85 ||
-           op == 0xa8 || op == 0xa9;
+    return (op >= 0x38 && op <= 0x3d) || ((op == 0x80 || op == 0x81 || op == 0x83) && i->reg == 7) ||
+           op == 0x84 || op == 0x85 || op == 0xa8 || op == 0xa9;
 }
 
 /* CMP or TEST; MOV from memory to a register. */
@@ -55,7 +58,8 @@ static bool watches(Loop *l, const Insn *i)
     u16 op = i->row->opcode;
     bool load = (op == 0x8a || op == 0x8b || op == 0xa0 || op == 0xa1) && i->is_mem;
     if (!load && !compares(i)) return false;
-    if (load) l->written |= op == 0x8b ? reg_bit(i->reg) : op == 0x8a ? reg_bit(byte_reg(i->reg)) : reg_bit(EAX);
+    if (load)
+        l->written |= op == 0x8b ? reg_bit(i->reg) : op == 0x8a ? reg_bit(byte_reg(i->reg)) : reg_bit(EAX);
     if (!i->is_mem) return true;
     l->addresses |= reg_bit(i->base) | reg_bit(i->index);
     l->watches = true;
@@ -73,7 +77,8 @@ static unsigned rounds_of(const Tx *t, u32 to)
 {
     u32 bytes = t->eip - to, pa = t->pa - bytes;
     Loop l = {0};
-    DecodeMode dm = {.code32 = t->m.code32, .protected_mode = !t->m.real && !t->m.v86, .features = t->x->c->features};
+    DecodeMode dm = {
+        .code32 = t->m.code32, .protected_mode = !t->m.real && !t->m.v86, .features = t->x->c->features};
     const u8 *hp = phys_hp(t->x->phys, pa);
     unsigned n = 0;
     if (bytes > LOOP_BYTES_MAX || (pa ^ t->pa) >> PAGE_BITS || !hp || t->b->pa2) return 0;

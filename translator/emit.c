@@ -50,7 +50,10 @@ static u8 rex_of(HostOp op, int base_or_rm, int index)
     return (u8)((op.wide ? 8 : 0) | r << 2 | x << 1 | b);
 }
 
-bool host_op_needs_rex(HostOp op, HostMem m) { return m.guest == GUEST_WINDOW || rex_of(op, m.base, m.index) != 0; }
+bool host_op_needs_rex(HostOp op, HostMem m)
+{
+    return m.guest == GUEST_WINDOW || rex_of(op, m.base, m.index) != 0;
+}
 
 /* The pieces of an instruction are put together at a local pointer: e->at, which any byte written might change as far as
  * the compiler knows, moves once. */
@@ -139,7 +142,8 @@ static HostOp op64(int opcode, int reg)
 
 static void put_op_plus(Emit *e, int opcode, int reg, bool wide)
 {
-    e->at = put_opcode(e->at, (HostOp){.opcode = (u16)(opcode + (reg & 7)), .wide = wide}, (u8)((wide ? 8 : 0) | reg >> 3));
+    e->at = put_opcode(e->at, (HostOp){.opcode = (u16)(opcode + (reg & 7)), .wide = wide},
+                       (u8)((wide ? 8 : 0) | reg >> 3));
 }
 
 /* --- moves --- */

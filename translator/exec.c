@@ -13,12 +13,7 @@
 #include "cpu/host.h"
 #include "translator/xlat.h"
 
-enum {
-    INSN_BYTES_MAX = 15,
-    LINK_SAMPLE = 31,
-    RET_BYTES = 64 << 10,
-    RET_GUARD = 16 << 10
-};
+enum { INSN_BYTES_MAX = 15, LINK_SAMPLE = 31, RET_BYTES = 64 << 10, RET_GUARD = 16 << 10 };
 
 _Static_assert(offsetof(Vcpu, gpr) == VCPU_GPR(0), "layout");
 _Static_assert(offsetof(Vcpu, eip) == VCPU_EIP, "layout");
@@ -33,7 +28,8 @@ _Static_assert(offsetof(Vcpu, code_map) == VCPU_CODE_MAP, "layout");
 _Static_assert(offsetof(Vcpu, link_uses) == VCPU_LINK_USES, "layout");
 _Static_assert(offsetof(Vcpu, table_slow) == VCPU_TABLE_SLOW, "layout");
 _Static_assert(offsetof(Vcpu, table_uses) == VCPU_TABLE_USES, "layout");
-_Static_assert(offsetof(TableEntry, read) == ENTRY_READ && offsetof(TableEntry, write) == ENTRY_WRITE, "layout");
+_Static_assert(offsetof(TableEntry, read) == ENTRY_READ && offsetof(TableEntry, write) == ENTRY_WRITE,
+               "layout");
 _Static_assert(offsetof(TableEntry, add) == ENTRY_ADD, "layout");
 _Static_assert(offsetof(Vcpu, jump_cache) == VCPU_JUMP_CACHE, "layout");
 _Static_assert(offsetof(Vcpu, host_rsp) == VCPU_HOST_RSP, "layout");
@@ -179,7 +175,9 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
         if (unlikely(c->ctx != x->ctx_now)) why == EXIT_INDIRECT ? context_resync(x) : context_update(x);
         switch (why) {
         case EXIT_LINK: link_exit(x, (Link *)(uintptr_t)c->exit_arg); break;
-        case EXIT_INDIRECT: jump_cache_slot(c, c->eip)[JUMP_KEY / 8] = 1; break; /* it may have led to a dead block */
+        case EXIT_INDIRECT:
+            jump_cache_slot(c, c->eip)[JUMP_KEY / 8] = 1;
+            break; /* it may have led to a dead block */
         case EXIT_TRAP: trap_exit(x); break;
         case EXIT_INTERP:
             x->stats.interp_exits++;
@@ -254,10 +252,7 @@ static bool ret_stack_init(RetStack *s)
     return true;
 }
 
-void *xlat_array(size_t n, size_t size)
-{
-    return host_table_map(n * size);
-}
+void *xlat_array(size_t n, size_t size) { return host_table_map(n * size); }
 
 void *xlat_array_huge(size_t n, size_t size)
 {

@@ -50,10 +50,7 @@ void flow_emit_grave(Xlat *x, const Block *b)
 }
 
 /* Does a jump from here to `eip` go backwards, or to itself? */
-static bool is_backward(const Tx *t, u32 eip)
-{
-    return t->floats ? (s32)(eip - t->eip) <= 0 : eip <= t->eip;
-}
+static bool is_backward(const Tx *t, u32 eip) { return t->floats ? (s32)(eip - t->eip) <= 0 : eip <= t->eip; }
 
 static void emit_poll(Tx *t)
 {
@@ -159,7 +156,8 @@ static void emit_probe(Tx *t)
     Emit *e = &t->e;
     emit_movzx16(e, R9, R8);
     emit_mov_rm64(e, R11, R15, VCPU_JUMP_CACHE);
-    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R9, .wide = true}, (HostMem){.base = REG_NONE, .index = R9, .scale = 2});
+    emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R9, .wide = true},
+                (HostMem){.base = REG_NONE, .index = R9, .scale = 2});
     emit_lea64_index(e, R11, R11, R9, 3, 0);
     emit_mov_rr64(e, R10, RCX);
     emit_mov_rm64(e, RCX, R11, JUMP_KEY);
@@ -172,7 +170,8 @@ static void emit_probe(Tx *t)
     emit_patch8(hit, e->at);
     emit_mov_rr64(e, RCX, R10);
     if (t->floats) emit_mov_rm64(e, HOST_HERE, R11, JUMP_HERE);
-    emit_op_mem(e, (HostOp){.opcode = 0xff, .reg = 4}, (HostMem){.base = R11, .index = REG_NONE, .disp = JUMP_HPC});
+    emit_op_mem(e, (HostOp){.opcode = 0xff, .reg = 4},
+                (HostMem){.base = R11, .index = REG_NONE, .disp = JUMP_HPC});
 }
 
 void flow_emit_tails(Tx *t)
@@ -239,7 +238,8 @@ static void emit_landing(Tx *t, u32 ret)
         emit_bytes(e, pop_r13, sizeof pop_r13);
         emit_mov_rr64(e, RCX, HOST_HERE);
         emit_not64(e, RCX);
-        emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = RCX}, (HostMem){.base = RCX, .index = R8, .disp = (s32)(1 - ret)});
+        emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = RCX},
+                    (HostMem){.base = RCX, .index = R8, .disp = (s32)(1 - ret)});
     } else {
         emit_lea32(e, RCX, R8, (s32)(0 - ret));
     }

@@ -25,7 +25,7 @@ struct BlockForm {
     u32 pa;
     u8 table, flips;
     u32 table_cost; /* in the window by its merits: what part of the time look-ups took, << COST_SHIFT; 0: not by its merits */
-    u64 since_ns;   /* when it went there, or was looked at last */
+    u64 since_ns; /* when it went there, or was looked at last */
 };
 
 /* What a hidden fault costs; measured numbers are not taken beyond reason. */
@@ -41,7 +41,9 @@ static u32 fault_uses(void) { return (u32)(fault_ns() * 1000ull / USE_PICOSECOND
 
 void form_choose(void)
 {
-    host_choice("memory form", "a block goes to the window after %u look-ups in the table for each page it meets", fault_uses());
+    host_choice("memory form",
+                "a block goes to the window after %u look-ups in the table for each page it meets",
+                fault_uses());
 }
 
 bool form_init(Xlat *x)
@@ -159,11 +161,13 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
     u8 *hp = shadow_lookup(x->shadow, va, bytes, write, &why, &w);
     if (b && !sample && b->table && b->faults < UINT16_MAX - MISS_SAMPLE) b->faults += MISS_SAMPLE;
     context_view(x);
-    bool code = why == SHADOW_WATCHED && !hp && x->mode & MODE_PAGED && c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
+    bool code = why == SHADOW_WATCHED && !hp && x->mode & MODE_PAGED &&
+                c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
     if (code && write == 1 && open_words(x, w.pa)) hp = phys_hp(c->phys, w.pa);
     x->stats.traps[hp ? SHADOW_MAPPED : why] += !hp;
     if (hp) return hp;
-    x->trap = (Trap){.kind = TRAP_MEMORY, .result = why, .va = va, .write = write, .error = w.error, .looked_up = true};
+    x->trap = (Trap){
+        .kind = TRAP_MEMORY, .result = why, .va = va, .write = write, .error = w.error, .looked_up = true};
     x->trap.code = code;
     return leave(x, b ? b : caller(x, hpc), hpc);
 }

@@ -77,7 +77,8 @@ static bool store_allowed(const Job *j)
 
 static bool place_operand(const Job *j, HostMem *out)
 {
-    return operand_place_ea(j->e, out, operand_ea(j->i), j->m, j->form, operand_mem_bytes(j->i), writes_memory(j->i));
+    return operand_place_ea(j->e, out, operand_ea(j->i), j->m, j->form, operand_mem_bytes(j->i),
+                            writes_memory(j->i));
 }
 
 /* --- shapes with ModRM --- */
@@ -213,7 +214,8 @@ static bool shape_xchg(const Job *j)
     unsigned bytes = j->i->row->opcode == 0x86 ? 1 : j->i->opsize;
     int reg = bytes == 1 ? j->i->reg : host_gpr(j->i->reg), src = reg;
     if (!j->i->is_mem) return shape_modrm(j);
-    if (!store_allowed(j) || !operand_place_ea(e, &mem, operand_ea(j->i), j->m, j->form, bytes, true)) return false;
+    if (!store_allowed(j) || !operand_place_ea(e, &mem, operand_ea(j->i), j->m, j->form, bytes, true))
+        return false;
     bool high = bytes == 1 && is_high(reg);
     if (high) emit_high_get(e, src = R10, reg, R11);
     emit_u8(e, LOAD_TO_STORE);

@@ -32,10 +32,7 @@ bool open_init(Xlat *x)
 
 void open_fini(Xlat *x) { munmap(x->open, open_bytes); }
 
-static bool is_open(const Xlat *x, u32 pfn)
-{
-    return x->open_pages[pfn / 32] >> pfn % 32 & 1;
-}
+static bool is_open(const Xlat *x, u32 pfn) { return x->open_pages[pfn / 32] >> pfn % 32 & 1; }
 
 /* --- code ------------------------------------------------------------------------------------------------ */
 
@@ -97,7 +94,8 @@ bool open_page(Xlat *x, u32 pfn)
 {
     const Phys *p = x->phys;
     if (is_open(x, pfn)) return true;
-    if (p->pages[pfn].kind != PAGE_RAM || p->pages[pfn].offset_page != pfn || p->watch[pfn] & ~WATCH_CODE) return false;
+    if (p->pages[pfn].kind != PAGE_RAM || p->pages[pfn].offset_page != pfn || p->watch[pfn] & ~WATCH_CODE)
+        return false;
     if ((pfn << PAGE_BITS & p->a20_mask) != pfn << PAGE_BITS) return false;
     if (x->opened == OPENED_MAX) open_shut_all(x);
     x->open_pages[pfn / 32] |= BIT(pfn % 32);

@@ -251,8 +251,8 @@ static bool place_table(Emit *e, HostMem *out, HostMem at, MemForm form, unsigne
 {
     enum { CODE_MAP_BYTES = 4 };
     static const u8 *const gates[2][5] = {
-        {xlat_table_read_plain, xlat_table_write_plain, xlat_table_write_wide_plain, xlat_table_user_read_plain,
-         xlat_table_user_write_plain},
+        {xlat_table_read_plain, xlat_table_write_plain, xlat_table_write_wide_plain,
+         xlat_table_user_read_plain, xlat_table_user_write_plain},
         {xlat_table_read_bmi2, xlat_table_write_bmi2, xlat_table_write_wide_bmi2, xlat_table_user_read_bmi2,
          xlat_table_user_write_bmi2}};
     if (bytes == 0) return false;
@@ -267,7 +267,8 @@ static bool place_table(Emit *e, HostMem *out, HostMem at, MemForm form, unsigne
     return true;
 }
 
-bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes, bool write)
+bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes,
+                      bool write)
 {
     if (form == MEM_OPEN && !(m->unpaged && e->open)) return false;
     if (!place_linear(e, &ea, m, bytes)) return false;

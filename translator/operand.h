@@ -74,12 +74,14 @@ Ea operand_ea(const Insn *i);
 enum { LIMIT_PROBE_BYTES = 0x10000 };
 /* Make `ea` a usable guest memory operand of `bytes`: truncation, limit check, segment base, form. Writes only
  * scratch registers. `write`: it is stored to, too. false: no form. */
-bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes, bool write);
+bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes,
+                      bool write);
 bool linear_wraps(HostMem m);
 /* The table's gates (glue.S), with and without BMI2. */
-extern const u8 xlat_table_read_bmi2[], xlat_table_write_bmi2[], xlat_table_write_wide_bmi2[], xlat_table_user_read_bmi2[],
-    xlat_table_user_write_bmi2[], xlat_table_read_plain[], xlat_table_write_plain[], xlat_table_write_wide_plain[],
-    xlat_table_user_read_plain[], xlat_table_user_write_plain[];
+extern const u8 xlat_table_read_bmi2[], xlat_table_write_bmi2[], xlat_table_write_wide_bmi2[],
+    xlat_table_user_read_bmi2[], xlat_table_user_write_bmi2[], xlat_table_read_plain[],
+    xlat_table_write_plain[], xlat_table_write_wide_plain[], xlat_table_user_read_plain[],
+    xlat_table_user_write_plain[];
 static inline HostMem mem_plus(HostMem m, s32 d)
 {
     m.disp = (s32)((u32)m.disp + (u32)d);

@@ -151,8 +151,7 @@ static bool enter(const Job *j)
     Emit *e = j->e;
     unsigned n = j->i->opsize;
     s32 size = (u16)j->i->imm;
-    if (j->i->imm2 & 31 || !emit_stack_place_at(e, &slot, R14, -(s32)n, n, j->m, j->form, true))
-        return false;
+    if (j->i->imm2 & 31 || !emit_stack_place_at(e, &slot, R14, -(s32)n, n, j->m, j->form, true)) return false;
     emit_guest_store(e, slot, RBP, n);
     if (!emit_stack_place_at(e, &top, R14, -(s32)n - size, n, j->m, j->form, true)) return false;
     HostOp not_op = {.opcode = 0xf7, .reg = 2, .pfx = n == 2 ? 0x66 : 0};

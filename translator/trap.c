@@ -99,7 +99,8 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
         x->trap.kind = TRAP_POLL;
         return false;
     }
-    if (addr >= (u8 *)x->c->jump_trap && addr < (u8 *)(x->c->jump_trap + JUMP_CACHE_WORDS * JUMP_CACHE_SLOTS)) {
+    if (addr >= (u8 *)x->c->jump_trap &&
+        addr < (u8 *)(x->c->jump_trap + JUMP_CACHE_WORDS * JUMP_CACHE_SLOTS)) {
         x->trap.kind = TRAP_PROBE;
         return false;
     }
@@ -128,7 +129,8 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
         x->trap.kind = TRAP_INTERP;
         return false;
     }
-    x->trap.code = res == SHADOW_WATCHED && x->mode & MODE_PAGED && x->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
+    x->trap.code =
+        res == SHADOW_WATCHED && x->mode & MODE_PAGED && x->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
     x->trap.kind = TRAP_MEMORY;
     x->trap.result = res;
     x->trap.write = write;

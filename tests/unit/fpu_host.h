@@ -126,7 +126,8 @@ static inline void host_on_sigfpe(int n, siginfo_t *si, void *uc)
 
 static inline void host_setup(void)
 {
-    host_code = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    host_code =
+        mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(host_code, MAP_FAILED);
 }
 

@@ -164,7 +164,8 @@ static void write_protect_of_ring0(void **state)
     run_as(PD0, false);
     assert_int_equal(try_write(kva, 5), SHADOW_MAPPED);
     assert_int_equal(get(kva), 5);
-    assert_int_equal(touch_table(true, 0x400000, true, &v), SHADOW_WATCHED); /* U has ring 3's rights: emulate */
+    assert_int_equal(touch_table(true, 0x400000, true, &v),
+                     SHADOW_WATCHED); /* U has ring 3's rights: emulate */
     run_as(PD0, true);
     assert_int_equal(try_write(0x400000, 1), SHADOW_PF);
     pg.wp = true;

@@ -169,8 +169,9 @@ static csh disassembler;
 
 static bool window_register(x86_reg r)
 {
-    static const x86_reg ok[] = {X86_REG_INVALID, X86_REG_RAX, X86_REG_RCX, X86_REG_RDX, X86_REG_RBX, X86_REG_RBP,
-                                 X86_REG_RSI,     X86_REG_RDI, X86_REG_R8,  X86_REG_R9,  X86_REG_R14, X86_REG_RIZ};
+    static const x86_reg ok[] = {X86_REG_INVALID, X86_REG_RAX, X86_REG_RCX, X86_REG_RDX,
+                                 X86_REG_RBX,     X86_REG_RBP, X86_REG_RSI, X86_REG_RDI,
+                                 X86_REG_R8,      X86_REG_R9,  X86_REG_R14, X86_REG_RIZ};
     for (unsigned n = 0; n < ARRAY_LEN(ok); n++)
         if (ok[n] == r) return true;
     return false;
@@ -437,7 +438,8 @@ static bool run_case(Case *t, const Row *row)
     }
     if (t->result.outcome == HOST_SLOW) { /* the interpreter's */
         EXPECT(t, t->form >= MEM_TABLE && (t->result.straddles || t->vector >= 0));
-        EXPECT(t, t->result.straddles || t->vector != EX_PF || t->interp.cr2 >> PAGE_BITS == t->result.fault_va >> PAGE_BITS);
+        EXPECT(t, t->result.straddles || t->vector != EX_PF ||
+                      t->interp.cr2 >> PAGE_BITS == t->result.fault_va >> PAGE_BITS);
         EXPECT(t, !memcmp(t->host.gpr, t->before.gpr, sizeof t->before.gpr));
         EXPECT(t, !((t->result.flags ^ t->before.eflags) & FL_HOST));
         return true;
