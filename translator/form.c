@@ -18,7 +18,7 @@
 #include "translator/xlat.h"
 
 enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, MISS_SAMPLE = 8, FORM_FLIPS_MAX = 6 };
-enum { UNPROVEN_FAULTS = 4, PROVEN_FAULTS = 8 };
+enum { UNPROVEN_FAULTS = 3, PROVEN_FAULTS = 8 };
 enum { COST_SHIFT = 20, USE_PICOSECONDS = 3000 };
 
 struct BlockForm {
