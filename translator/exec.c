@@ -271,7 +271,7 @@ enum { JUMP_TABLE_WORDS = JUMP_CACHE_SLOTS * JUMP_CACHE_WORDS };
 static bool tables_init(Xlat *x)
 {
     x->block_hash = xlat_array_huge(BLOCK_HASH, sizeof *x->block_hash);
-    x->pages = xlat_array_huge(1 << 20, sizeof *x->pages);
+    x->pages = xlat_array(1 << 20, sizeof *x->pages);
     x->far_next = xlat_array(256, sizeof *x->far_next);
     x->sites = xlat_array(SITE_HASH, sizeof *x->sites);
     x->ctxs = xlat_array(2 * CTX_HASH, sizeof *x->ctxs);
