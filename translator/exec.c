@@ -25,6 +25,7 @@ _Static_assert(offsetof(Vcpu, table) == VCPU_TABLE, "layout");
 _Static_assert(offsetof(Vcpu, user_table) == VCPU_USER_TABLE, "layout");
 _Static_assert(offsetof(Vcpu, spill) == VCPU_SPILL, "layout");
 _Static_assert(offsetof(Vcpu, code_map) == VCPU_CODE_MAP, "layout");
+_Static_assert(offsetof(Vcpu, next) == VCPU_NEXT, "layout");
 _Static_assert(offsetof(Vcpu, link_uses) == VCPU_LINK_USES, "layout");
 _Static_assert(offsetof(Vcpu, table_slow) == VCPU_TABLE_SLOW, "layout");
 _Static_assert(offsetof(Vcpu, table_uses) == VCPU_TABLE_USES, "layout");
@@ -90,7 +91,8 @@ static Found block_get(Xlat *x)
 
 /* ---- coming back ---- */
 
-static void link_exit(Xlat *x, Link *l)
+/* The block that link l leads to; the link leads there from now on, if it may. NULL: to be interpreted. */
+static Block *link_exit(Xlat *x, Link *l)
 {
     u64 flushes = x->stats.flushes, here = x->c->here;
     bool floats = mode_floats(l->from->mode);
@@ -98,9 +100,30 @@ static void link_exit(Xlat *x, Link *l)
     x->c->eip = l->eip + (floats ? (u32)here : 0);
     bool around = floats && here + (u64)(s64)(s32)l->eip != ((here & ~0xffffffffull) | x->c->eip); /* 4 GiB */
     Found f = block_get(x);
-    if (!f.b || x->stats.flushes != flushes || l->from->dead || around) return;
-    if (f.b->pa2 && !l->cross_page) return; /* depends on a mapping that this link does not guard */
+    if (!f.b || x->stats.flushes != flushes || l->from->dead || around) return f.b;
+    if (f.b->pa2 && !l->cross_page) return f.b; /* depends on a mapping that this link does not guard */
     if (!l->cross_page || l->here_hole || f.shared) block_link(x, l, f.b, here);
+    return f.b;
+}
+
+/* An indirect transfer to c->eip that the jump cache did not know; what it knows there may be a dead block. */
+static Block *indirect_exit(Xlat *x)
+{
+    jump_cache_slot(x->c, x->c->eip)[JUMP_KEY / 8] = 1;
+    return block_get(x).b;
+}
+
+/* Called by glue.S when translated code does not know where to go on: where, or NULL for what only the dispatcher does. */
+const u8 *exec_next(Vcpu *c, int why)
+{
+    Xlat *x = c->engine->ctx;
+    if (unlikely(cpu_polled(c) || c->ctx != x->ctx_now || trace_mask & TRACE_EXEC)) return NULL;
+    Block *b = why == EXIT_LINK ? link_exit(x, (Link *)(uintptr_t)c->exit_arg) : indirect_exit(x);
+    if (unlikely(!b)) return NULL;
+    if (!c->fpu_live) fpu_unpark(c);
+    x->killed = false;
+    x->stats.exits[why]++;
+    return b->hpc;
 }
 
 static void note_guest_fault(Xlat *x)
@@ -175,9 +198,7 @@ static void engine_run(void *ctx, Vcpu *c, u64 budget)
         if (unlikely(c->ctx != x->ctx_now)) why == EXIT_INDIRECT ? context_resync(x) : context_update(x);
         switch (why) {
         case EXIT_LINK: link_exit(x, (Link *)(uintptr_t)c->exit_arg); break;
-        case EXIT_INDIRECT:
-            jump_cache_slot(c, c->eip)[JUMP_KEY / 8] = 1;
-            break; /* it may have led to a dead block */
+        case EXIT_INDIRECT: indirect_exit(x); break;
         case EXIT_TRAP: trap_exit(x); break;
         case EXIT_INTERP:
             x->stats.interp_exits++;
@@ -331,6 +352,7 @@ const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
     Paging pg = paging_of(c);
     shadow_activate(x->shadow, &pg, false);
     c->link_uses = LINK_SAMPLE;
+    c->next = exec_next;
     c->ret_rsp = x->ret[0].bottom;
     c->ret_bottom = x->ret[0].bottom;
     c->engine = &x->engine;

@@ -146,15 +146,30 @@ xlat_exit_link_probe:
 xlat_exit_link:
         movq    %r9, VCPU_EXIT_ARG(%r15)
         SAVE_GUEST
-        movl    $EXIT_LINK, %eax
-        jmp     xlat_leave
+        movl    $EXIT_LINK, %esi
+        jmp     xlat_next
 
 /* An indirect transfer that the jump cache does not know: r8d = target EIP. */
         .globl  xlat_exit_indirect
 xlat_exit_indirect:
         movl    %r8d, VCPU_EIP(%r15)
         SAVE_GUEST
-        movl    $EXIT_INDIRECT, %eax
+        movl    $EXIT_INDIRECT, %esi
+
+/* esi: why. C knows where to go on, or leaves it to the dispatcher. */
+xlat_next:
+        movq    %r15, %rdi
+        pushq   %rsi
+        subq    $8, %rsp
+        call    *VCPU_NEXT(%r15)
+        addq    $8, %rsp
+        popq    %rcx
+        testq   %rax, %rax
+        jz      1f
+        movq    %rax, %r9
+        LOAD_GUEST
+        jmp     *%r9
+1:      movl    %ecx, %eax
         jmp     xlat_leave
 
 /* Interpret one instruction at r8d (limit violations, straddles), then dispatch. */

@@ -25,7 +25,8 @@
 #define VCPU_TABLE_USES 176
 #define VCPU_TABLE_SLOW 184
 #define VCPU_LINK_USES  192
-#define VCPU_GDTR       348
+#define VCPU_NEXT       200
+#define VCPU_GDTR       356
 
 /* TableEntry (mmu/shadow.h) */
 #define ENTRY_ADD       0

@@ -297,6 +297,7 @@ void *xlat_array(size_t n, size_t size);
 void *xlat_array_huge(size_t n, size_t size); /* by huge pages, where the host has them to give */
 void xlat_array_free(void *at, size_t n, size_t size);
 int xlat_enter(Vcpu *c, const u8 *hpc);
+const u8 *exec_next(Vcpu *c, int why); /* Vcpu.next */
 _Noreturn void xlat_leave_handler(void *host_rsp, const void *fpu_image); /* from a signal handler: EXIT_TRAP */
 extern const u8 xlat_leave[], xlat_exit_link[], xlat_exit_link_probe[], xlat_probe_link[], xlat_exit_indirect[], xlat_exit_interp[], xlat_ret_bottom[],
     xlat_ret_miss[], xlat_probe[], xlat_callout[];
