@@ -24,10 +24,19 @@ static unsigned users;                /* translators in this process */
 static struct sigaction old_segv, old_fpe, old_bus;
 enum { ALTSTACK_BYTES = 128 * 1024 };
 
+static const u8 guest_regs[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R14, REG_RBP, REG_RSI, REG_RDI};
+
+/* The contract that window operands rest on (emit.h): wherever an access may trap, the guest's registers are zero-extended. */
+static void check_upper_halves(const greg_t *r)
+{
+    for (int n = 0; n < 8; n++)
+        CHECK(!((u64)r[guest_regs[n]] >> 32), "guest register %d is %llx at a trap", n,
+              (unsigned long long)r[guest_regs[n]]);
+}
+
 static void save_guest(Vcpu *c, const greg_t *r)
 {
-    static const u8 from[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R14, REG_RBP, REG_RSI, REG_RDI};
-    for (int n = 0; n < 8; n++) c->gpr[n] = (u32)r[from[n]];
+    for (int n = 0; n < 8; n++) c->gpr[n] = (u32)r[guest_regs[n]];
     c->eflags = (c->eflags & ~HOST_FLAGS) | ((u32)r[REG_EFL] & HOST_FLAGS);
     c->ret_rsp = (void *)r[REG_RSP];
 }
@@ -152,6 +161,7 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
           sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (!behind) x->c->here = (u64)r[REG_R13];
+    if (in_cache) check_upper_halves(r);
     if (behind) {
         if (!memory_trap(x, r, si->si_addr)) r[REG_RIP] = (greg_t)behind;
         return;
