@@ -57,6 +57,16 @@ void trace_expire(Shadow *s, u32 pfn, bool at_once)
 
 /* --- writes ---------------------------------------------------------------------------------------------- */
 
+/* Does any shadow stand on these entries of a page table or directory? */
+static bool table_matters(Shadow *s, u32 pfn, unsigned first, unsigned last)
+{
+    if (s->dir_windows[pfn]) return true;
+    for (u32 id = s->pt_slots[pfn]; id; id = slot_of(s, id)->pt_next)
+        for (unsigned i = first; i <= last; i++)
+            if (slot_of(s, id)->entry[i]) return true;
+    return false;
+}
+
 static void table_written(Shadow *s, u32 pfn, unsigned first, unsigned last)
 {
     for (u32 id = s->pt_slots[pfn], next; id; id = next) {
@@ -91,19 +101,25 @@ static void directory_written(Shadow *s, u32 pfn, unsigned first, unsigned last)
     if (!active || !s->pg.wp) u->agreed[1] = 0;
 }
 
+/* A page table was written: [first, last] of its entries. */
+static void tables_written(Shadow *s, u32 pfn, unsigned first, unsigned last)
+{
+    u64 before = s->stats.drops + s->stats.downgrades + s->stats.slots_dropped;
+    table_written(s, pfn, first, last);
+    directory_written(s, pfn, first, last);
+    orphaned(s, pfn); /* an address space that is gone gives its window back */
+    s->stats.pt_effective += before != s->stats.drops + s->stats.downgrades + s->stats.slots_dropped;
+    space_settle(s);
+}
+
 void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch)
 {
     Shadow *s = ctx;
     if (watch & WATCH_PT) {
         u32 pfn = pa >> PAGE_BITS;
         unsigned first = (pa & PAGE_MASK) / 4, last = ((pa & PAGE_MASK) + bytes - 1) / 4;
-        u64 before = s->stats.drops + s->stats.downgrades + s->stats.slots_dropped;
-        table_written(s, pfn, first, last);
-        directory_written(s, pfn, first, last);
-        orphaned(s, pfn); /* an address space that is gone gives its window back */
         s->stats.pt_writes++;
-        s->stats.pt_effective += before != s->stats.drops + s->stats.downgrades + s->stats.slots_dropped;
-        space_settle(s);
+        if (table_matters(s, pfn, first, last)) tables_written(s, pfn, first, last);
     }
     if ((watch & WATCH_CODE) && s->hooks.code_written) s->hooks.code_written(s->hooks.ctx, pa, bytes);
 }
