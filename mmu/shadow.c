@@ -307,6 +307,25 @@ u8 *shadow_lookup(Shadow *s, u32 va, unsigned bytes, bool write, ShadowResult *w
     return hp;
 }
 
+/* What shadow_fault or shadow_lookup found out before stands in the entry; the guest's tables say whether it may be written. */
+bool shadow_store32(Shadow *s, u32 va, u32 value)
+{
+    unsigned i = va >> PAGE_BITS & (SLOT_PAGES - 1);
+    u16 id = s->k->slot[va >> 22];
+    const Slot *sl = slot_of(s, id);
+    if (!id || sl->dead || va & 3 || !s->pg.on) return false;
+    u32 e = sl->entry[i], pfn = e >> PAGE_BITS;
+    if (!(e & (SE_R | SE_T)) || e & SE_DROP || s->phys->watch[pfn] != WATCH_PT) return false;
+    if (s->phys->pages[pfn].kind != PAGE_RAM || !slot_guest_writes(s, sl, i)) return false;
+    u32 pa = (e & ~(u32)PAGE_MASK) | (va & PAGE_MASK);
+    u8 *hp = phys_hp(s->phys, pa);
+    s->phys->slow++;
+    if (load32(hp) == value) return true;
+    store32(hp, value);
+    trace_written(s, pa, 4, WATCH_PT);
+    return true;
+}
+
 /* --- ahead of their use ---------------------------------------------------------------------------------- */
 
 static bool stands_for_many(Shadow *s, u32 va, u32 pfn)

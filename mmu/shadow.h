@@ -95,6 +95,9 @@ ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va,
  * that the page belongs to (U for user pages, also for rings 0-2); NULL: *why, walk->error. Pages with code only are
  * entered for writing where there is none if hooks.code_opened says so; this access is refused all the same. */
 u8 *shadow_lookup(Shadow *s, u32 va, unsigned bytes, bool write, ShadowResult *why, Walk *walk);
+/* shadow_store32 - a store of rings 0-2 to a page table of theirs that is watched for nothing else: done, and the shadow follows.
+ * False: not that, and nothing done. */
+bool shadow_store32(Shadow *s, u32 va, u32 value);
 /* Is host_addr inside any window (guard included)? */
 bool shadow_owns(const Shadow *s, const void *host_addr);
 /* Map va ahead of its use (after a guest #PF was handled), if a walk allows it. user/write as the access to come.

@@ -35,18 +35,22 @@ static inline bool may_go_on(Xlat *x, Vcpu *c, u32 expected)
     return c->next_eip == expected && !x->killed;
 }
 
+static u64 plain_done(Xlat *x, Vcpu *c, u32 expected)
+{
+    bool on = may_go_on(x, c, expected);
+    c->eip = c->next_eip;
+    if (likely(on)) return 0;
+    if (callout_must_leave(c)) return EXIT_DISPATCH;
+    context_update(x);
+    return callout_next_block(x, c);
+}
+
 /* An instruction that changes neither mode nor control flow (unless REP was interrupted). */
 static u64 callout_plain(Vcpu *c, void *arg)
 {
     const Callout *a = arg;
     exec(c, &a->insn);
-    u32 expected = c->eip + a->insn.len;
-    bool on = may_go_on(a->x, c, expected);
-    c->eip = c->next_eip;
-    if (likely(on)) return 0;
-    if (callout_must_leave(c)) return EXIT_DISPATCH;
-    context_update(a->x);
-    return callout_next_block(a->x, c);
+    return plain_done(a->x, c, c->eip + a->insn.len);
 }
 
 u64 callout_execute(Vcpu *c, const Callout *a)
@@ -105,12 +109,34 @@ static u64 callout_site(Vcpu *c, void *arg)
     return EXIT_DISPATCH;
 }
 
+/* MOV of 32 bits to memory in a flat segment, in rings 0-2: to a page table, as a rule. */
+static bool stores_plainly(const Tx *t, const Insn *i)
+{
+    u16 op = i->row->opcode;
+    bool mov = op == 0x89 || (op == 0xc7 && i->reg == 0);
+    return mov && i->is_mem && i->opsize == 4 && i->adsize == 4 && t->m.seg[i->seg] == SEGF_FLAT &&
+           i->seg != CS && !t->m.user;
+}
+
+static u64 callout_store(Vcpu *c, void *arg)
+{
+    SiteCallout *a = arg;
+    const Insn *i = &a->call.insn;
+    u32 value = i->row->opcode == 0x89 ? c->gpr[i->reg] : i->imm;
+    if (!shadow_store32(a->call.x->shadow, insn_ea(c, i), value)) return callout_site(c, arg);
+    if (c->row_hits) c->row_hits[i->row->id]++;
+    c->insns_interp++;
+    c->next_eip = c->eip + i->len;
+    a->innocent = 0;
+    return plain_done(a->call.x, c, c->next_eip);
+}
+
 void callout_emit_site(Tx *t, const Insn *i)
 {
     SiteCallout *a = cache_meta(&t->x->cache, sizeof *a);
     *a = (SiteCallout){
         .call = {.insn = *i, .x = t->x}, .b = t->b, .pa = t->pa, .patience = site_patience(t->x, t->pa)};
-    callout_emit_call(t, callout_site, a);
+    callout_emit_call(t, stores_plainly(t, i) ? callout_store : callout_site, a);
 }
 
 typedef struct PatchedCallout {

@@ -335,6 +335,32 @@ static void downgrades_of_a_user_window_wait_those_of_its_table_do_not(void **st
     assert_int_equal(get(0x405000), DATA + 0x100000 + 10 * PAGE_BYTES); /* the hole between them */
 }
 
+static void stores_to_page_tables_go_a_short_way(void **state)
+{
+    (void)state;
+    two_spaces();
+    u32 pte = KERNEL + pte_pa(pt_of(0), 0x400000), old = pte_get(pt_of(0), 0x400000);
+    run_as(PD0, true);
+    get(0x400000);
+    shadow_set_ring(s, false);
+    assert_false(shadow_store32(s, pte, 0)); /* nothing known of that page yet */
+    get(pte);
+    get(KERNEL + DATA);
+    assert_false(shadow_store32(s, KERNEL + DATA, 1));
+    assert_false(shadow_store32(s, pte + 2, 1));
+    assert_true(shadow_store32(s, pte, 0));
+    assert_int_equal(pte_get(pt_of(0), 0x400000), 0);
+    shadow_set_ring(s, true);
+    assert_int_equal(try_read(0x400000), SHADOW_PF);
+    shadow_set_ring(s, false);
+    assert_true(shadow_store32(s, pte, old | PTE_A));
+    shadow_set_ring(s, true);
+    assert_int_equal(get(0x400000), DATA + 0x100000);
+    shadow_watch(s, pt_of(0) >> PAGE_BITS, WATCH_CODE);
+    shadow_set_ring(s, false);
+    assert_false(shadow_store32(s, pte, 0));
+}
+
 static void a_table_knows_no_operand_over_two_pages(void **state)
 {
     (void)state;
@@ -388,6 +414,7 @@ int main(void)
         TEST(self_map_follows),
         TEST(dma_into_a_page_table),
         TEST(downgrades_of_a_user_window_wait_those_of_its_table_do_not),
+        TEST(stores_to_page_tables_go_a_short_way),
         TEST(a_table_knows_no_operand_over_two_pages),
         TEST(pages_with_code_are_written_where_there_is_none),
     };
