@@ -28,12 +28,14 @@ static inline void vm_flat32(Vcpu *c)
     c->gpr[ESP] = 0x80000;
 }
 
-/* RING3_FORM=window or table: all blocks in that form. */
+/* RING3_FORM=window or table: all blocks in that form. RING3_CACHE=MIB: a small one makes regions be emptied all the time. */
 static inline const XlatOptions *vm_xlat_options(void)
 {
     static XlatOptions o;
     const char *form = getenv("RING3_FORM");
+    const char *cache = getenv("RING3_CACHE");
     o.form = !form ? FORM_AUTO : !strcmp(form, "table") ? FORM_TABLE : FORM_WINDOW;
+    o.cache_mib = cache ? (u32)atoi(cache) : 0;
     return &o;
 }
 

@@ -165,6 +165,10 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
                 c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
     if (code && write == 1 && open_words(x, w.pa)) hp = phys_hp(c->phys, w.pa);
     x->stats.traps[hp ? SHADOW_MAPPED : why] += !hp;
+    if (hp && unlikely(x->killed) && caller(x, hpc)->dead) { /* an A or D bit was in its code: its start is overwritten */
+        x->trap = (Trap){.kind = TRAP_INTERP};
+        return leave(x, caller(x, hpc), hpc);
+    }
     if (hp) return hp;
     x->trap = (Trap){
         .kind = TRAP_MEMORY, .result = why, .va = va, .write = write, .error = w.error, .looked_up = true};

@@ -101,6 +101,15 @@ static bool goes_round(Xlat *x, const u8 *hpc)
     return true;
 }
 
+/* Blocks died in the handler: the walk set an A or D bit in what was their code. Nothing returns into them, nor goes on in
+ * the one that runs, whose start is overwritten. (Where C or a gate accessed memory, b is NULL and RSP not ours.) */
+static bool died_here(Xlat *x, greg_t *r, const Block *b)
+{
+    if (!b || likely(!x->killed)) return false;
+    r[REG_RSP] = (greg_t)x->ret[x->ret_now].bottom;
+    return b->dead;
+}
+
 /* An access to `addr` trapped at hpc. True: settled, go on. */
 static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
 {
@@ -129,6 +138,10 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
     Block *b = block_at_host(x, (const u8 *)r[REG_RIP]);
     if (b) trap_place(x, b, (const u8 *)r[REG_RIP]);
     if (x->stats.trap_sites) count_trap(x, b, res, write);
+    if (died_here(x, r, b) && res == SHADOW_MAPPED) {
+        x->trap.kind = TRAP_INTERP;
+        return false;
+    }
     if ((res == SHADOW_MAPPED || res == SHADOW_PF) && b && form_faulted(x, b)) {
         x->trap.kind = TRAP_FORM;
         return false;

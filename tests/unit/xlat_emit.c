@@ -347,12 +347,13 @@ static void expect_unchanged(Case *t)
         EXPECT(t, memcmp(t->w->data, t->memory, WORLD_DATA_BYTES) == 0);
 }
 
-/* XCHG loads before it stores; POPA and PUSHA look at both ends in another order than the processor. */
+/* XCHG loads before it stores; POPA and PUSHA look at both ends in another order than the processor, and one end may lie
+ * beyond 4 GiB though the other does not. */
 static void expect_page_fault(Case *t)
 {
     u16 op = t->insn.row->opcode;
     bool eight = op == 0x60 || op == 0x61;
-    EXPECT(t, t->result.outcome == HOST_SEGV || (eight && t->result.outcome == HOST_GP));
+    EXPECT(t, t->result.outcome == HOST_SEGV || (eight && (t->result.outcome == HOST_GP || t->result.outcome == HOST_WRAP)));
     if (eight) return;
     EXPECT(t, t->result.fault_va >> PAGE_BITS == t->interp.cr2 >> PAGE_BITS);
     if (op != 0x86 && op != 0x87) EXPECT(t, t->result.fault_write == ((t->interp.fault.error & 2) != 0));
@@ -430,7 +431,8 @@ static bool run_case(Case *t, const Row *row)
     run_host(t);
     if (t->result.outcome == HOST_WRAP) { /* as the translator does after such a trap */
         EXPECT(t, t->form == MEM_WINDOW);
-        EXPECT(t, !memcmp(t->w->data, t->memory, WORLD_DATA_BYTES));
+        bool frame = row->opcode == 0xc8; /* of ENTER, which is stored before its end is looked at */
+        EXPECT(t, frame || !memcmp(t->w->data, t->memory, WORLD_DATA_BYTES));
         EXPECT(t, !memcmp(t->host.gpr, t->before.gpr, sizeof t->before.gpr));
         t->form = MEM_WRAP;
         assert_true(emit_case(t));
@@ -489,7 +491,7 @@ static void test_every_row_has_a_form(void **state)
         for (int tries = 0; !found && tries < 200; tries++) found = run_case(t, row);
         if (!found) snprintf(without + strlen(without), sizeof without - strlen(without), "%s ", row->name);
     }
-    assert_string_equal(without, "clflush ");
+    assert_string_equal(without, host_features_get()->lahf ? "clflush " : "sahf lahf clflush ");
     case_free(t);
 }
 
