@@ -9,7 +9,8 @@
  *     the window. (Uses are sampled: every FORM_SAMPLE_USES look-ups the block at hand is credited with them all.)
  *   - A block in window form goes back when it met UNPROVEN_FAULTS hidden faults without having shown its worth before; or, if
  *     it has, when PROVEN_FAULTS of them took more time than the look-ups would have: when it went to the window, their part of
- *     the time was known. It has to show twice as many uses then.
+ *     the time was known (and counts for less each time, since code is used in other ways later). It has to show twice as many
+ *     uses then.
  *
  * Either mistake costs about as much as the other form would have. The decision is remembered by physical address, also
  * after the block is gone; a collision forgets one.
@@ -89,7 +90,9 @@ bool form_faulted(Xlat *x, Block *b)
     if (b->faults % PROVEN_FAULTS) return false;
     u64 now = host_now_ns(), elapsed = now - f->since_ns;
     f->since_ns = now;
-    return (u64)PROVEN_FAULTS * x->fault_ns > (u64)((unsigned __int128)elapsed * f->table_cost >> COST_SHIFT);
+    u64 saved_ns = (u64)((unsigned __int128)elapsed * f->table_cost >> COST_SHIFT);
+    f->table_cost -= f->table_cost / 4; /* evidence ages */
+    return (u64)PROVEN_FAULTS * x->fault_ns > saved_ns;
 }
 
 /* What part of the time the table's look-ups of b took. */
@@ -165,7 +168,8 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
                 c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
     if (code && write == 1 && open_words(x, w.pa)) hp = phys_hp(c->phys, w.pa);
     x->stats.traps[hp ? SHADOW_MAPPED : why] += !hp;
-    if (hp && unlikely(x->killed) && caller(x, hpc)->dead) { /* an A or D bit was in its code: its start is overwritten */
+    if (hp && unlikely(x->killed) &&
+        caller(x, hpc)->dead) { /* an A or D bit was in its code: its start is overwritten */
         x->trap = (Trap){.kind = TRAP_INTERP};
         return leave(x, caller(x, hpc), hpc);
     }
