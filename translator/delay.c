@@ -24,24 +24,37 @@ static u8 reg_bit(u8 reg) { return reg == REG_NONE ? 0 : (u8)(1 << reg); }
 
 static u8 byte_reg(u8 reg) { return reg & 3; }
 
-/* INC, DEC; ADD, ADC, SUB, SBB of a constant. */
+/* Registers that an instruction counts, if that is all it does: INC, DEC; ADD, ADC, SBB, SUB of a constant; NOP counts none.
+ * -1: it does something else. */
+static int counted(const Insn *i)
+{
+    static const bool sums[8] = {[0] = true, [2] = true, [3] = true, [5] = true}; /* ModRM.reg */
+    bool in_register = i->has_modrm && !i->is_mem;
+    switch (i->row->opcode) {
+    case 0x40 ... 0x4f: return reg_bit(i->opcode & 7);
+    case 0xff: return in_register && i->reg <= 1 ? reg_bit(i->rm) : -1;
+    case 0xfe: return in_register && i->reg <= 1 ? reg_bit(byte_reg(i->rm)) : -1;
+    case 0x81:
+    case 0x83: return in_register && sums[i->reg] ? reg_bit(i->rm) : -1;
+    case 0x80: return in_register && sums[i->reg] ? reg_bit(byte_reg(i->rm)) : -1;
+    case 0x04:
+    case 0x05:
+    case 0x14:
+    case 0x15:
+    case 0x1c:
+    case 0x1d:
+    case 0x2c:
+    case 0x2d: return reg_bit(EAX);
+    case 0x90: return i->opcode == 0x90 ? 0 : -1;
+    default: return -1;
+    }
+}
+
 static bool counts(Loop *l, const Insn *i)
 {
-    u16 op = i->row->opcode;
-    bool inc = (op & 0xf0) == 0x40, group = !i->is_mem && i->has_modrm;
-    if (inc)
-        l->written |= reg_bit(i->opcode & 7);
-    else if (group && (op == 0xff || op == 0x81 || op == 0x83) &&
-             (op == 0xff ? i->reg <= 1 : i->reg <= 5 && i->reg != 1 && i->reg != 4))
-        l->written |= reg_bit(i->rm);
-    else if (group && (op == 0xfe || op == 0x80) &&
-             (op == 0xfe ? i->reg <= 1 : i->reg <= 5 && i->reg != 1 && i->reg != 4))
-        l->written |= reg_bit(byte_reg(i->rm));
-    else if (op == 0x04 || op == 0x05 || op == 0x14 || op == 0x15 || op == 0x1c || op == 0x1d || op == 0x2c ||
-             op == 0x2d)
-        l->written |= reg_bit(EAX);
-    else
-        return op == 0x90 && i->opcode == 0x90;
+    int bits = counted(i);
+    if (bits < 0) return false;
+    l->written |= (u8)bits;
     return true;
 }
 

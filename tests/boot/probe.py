@@ -150,6 +150,15 @@ def test_speed():
     print("speed %d MHz: %.0f %% off, %.0f %% of a core" % (mhz, off * 100, share * 100))
 
 
+def test_full_speed():
+    """Windows 9x divides by the milliseconds that 1,048,576 LOOPs take: at full speed more than 2."""
+    vm = run("loops off")
+    most = max(int(vm.expect(name + " ([0-9a-f]{8})").group(1), 16) for _ in range(3) for name in ("dec", "loop"))
+    vm.expect_exit(0)
+    print("full speed: 1,048,576 rounds in %.1f ms" % ((1 << 20) / most))
+    check(most < 1 << 19, "a delay loop runs fewer than 524288 rounds in a millisecond; measured: %d" % most)
+
+
 def all_tests():
     for name, function in sorted(globals().items()):
         if name.startswith("test_"):
