@@ -187,11 +187,6 @@ void emit_mov_mr64(Emit *e, int base, s32 disp, int src)
     emit_op_mem(e, op64(0x89, src), host_at(base, disp));
 }
 
-void emit_mov_rm64_index(Emit *e, int dst, int base, int index, int scale, s32 disp)
-{
-    emit_op_mem(e, op64(0x8b, dst), host_at_index(base, index, scale, disp));
-}
-
 void emit_mov_mi32(Emit *e, int base, s32 disp, u32 imm)
 {
     emit_op_mem(e, op32(0xc7, 0), host_at(base, disp));
@@ -261,11 +256,6 @@ void emit_call(Emit *e, const u8 *target_exec)
 {
     emit_u8(e, 0xe8);
     put_rel32(e, target_exec);
-}
-
-void emit_jmp_mem_index(Emit *e, int base, int index, int scale, s32 disp)
-{
-    emit_op_mem(e, op32(0xff, 4), host_at_index(base, index, scale, disp));
 }
 
 void emit_ret(Emit *e) { emit_u8(e, 0xc3); }

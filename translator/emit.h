@@ -96,7 +96,6 @@ void emit_mov_ri32(Emit *e, int dst, u32 imm);          /* zero-extends */
 void emit_mov_ri64(Emit *e, int dst, u64 imm);
 void emit_mov_rm32(Emit *e, int dst, int base, s32 disp);  /* host memory: vcpu fields */
 void emit_mov_rm64(Emit *e, int dst, int base, s32 disp);
-void emit_mov_rm64_index(Emit *e, int dst, int base, int index, int scale, s32 disp);
 void emit_mov_mr32(Emit *e, int base, s32 disp, int src);
 void emit_mov_mr64(Emit *e, int base, s32 disp, int src);
 void emit_mov_mi32(Emit *e, int base, s32 disp, u32 imm);
@@ -107,7 +106,6 @@ void emit_not64(Emit *e, int reg);
 void emit_movzx16(Emit *e, int dst, int src);              /* r32 = zero-extended r16 */
 void emit_jmp(Emit *e, const u8 *target_exec);             /* jmp rel32 */
 void emit_call(Emit *e, const u8 *target_exec);            /* call rel32 */
-void emit_jmp_mem_index(Emit *e, int base, int index, int scale, s32 disp); /* jmp [mem] */
 void emit_ret(Emit *e);
 u8 *emit_jmp_hole(Emit *e);                                /* jmp rel32 to be patched; returns address of the rel32 */
 u8 *emit_call_hole(Emit *e);
