@@ -64,8 +64,9 @@ static bool file_has(const char *path, const char *word)
     return found;
 }
 
-/* CPUID 80000007 EDX bit 8 promises one rate in all states; that all CPUs agree is what the kernel has found out. Under a
- * hypervisor its clock may be kvm-clock, which is the same counter, scaled: tsc_reliable says that it stays so. */
+/* CPUID 80000007 EDX bit 8 promises one rate in all states; that all CPUs agree is what the kernel has found out.
+ * Under a hypervisor its clock may be kvm-clock, which is the same counter, scaled: tsc_reliable says that it stays
+ * so. */
 bool host_tsc_is_clock(void)
 {
     static const char source[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";

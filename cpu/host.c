@@ -301,8 +301,8 @@ static u64 number_or(const char *path, u64 otherwise)
     return read_number(path, &v) ? v : otherwise;
 }
 
-/* The least limit of a control group and those around it: `folder` is where they are mounted, `group` its path there, which a
- * container may not see; then the mount itself is its group. */
+/* The least limit of a control group and those around it: `folder` is where they are mounted, `group` its path
+ * there, which a container may not see; then the mount itself is its group. */
 static u64 group_limit(const char *folder, char *group, const char *file)
 {
     u64 least = HOST_NO_LIMIT, v;

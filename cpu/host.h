@@ -1,11 +1,12 @@
 /* host.h - what this host has, what it costs, and how to do without.
  *
  * host_get() looks once, at start, before the engine takes its signals: at the processor, at the kernel's interfaces,
- * at limits, and it measures what the engine's thresholds depend on (2.5 ms on a host where a signal takes 12 us). From then on
- * everybody asks host_has() and reads the numbers; nobody probes by himself.
+ * at limits, and it measures what the engine's thresholds depend on (2.5 ms on a host where a signal takes 12 us).
+ * From then on everybody asks host_has() and reads the numbers; nobody probes by himself.
  *
- * RING3_HOST in the environment makes a host poorer, for tests: "-bmi2,-guard" turns features off, "none" all of them, and
- * "signal_ns=15000" sets a number. host_mask_parse() has the grammar. What is masked is not used, wherever ring3 asks.
+ * RING3_HOST in the environment makes a host poorer, for tests: "-bmi2,-guard" turns features off, "none" all of
+ * them, and "signal_ns=15000" sets a number. host_mask_parse() has the grammar. What is masked is not used,
+ * wherever ring3 asks.
  *
  * Every feature here has a way without it, but for LAHF: there the way is the interpreter. What a host must have
  * (docs/HOSTS.md) is not in the list.
@@ -96,17 +97,18 @@ bool host_mask_ok(char *bad, size_t bad_bytes);
 /* --- memory ----------------------------------------------------------------------------------------------- */
 
 typedef enum HostMemoryUse { HOST_MEMORY_DATA, HOST_MEMORY_CODE } HostMemoryUse;
-/* A descriptor of `bytes` of zeroed, sparse memory that may be mapped shared, more than once: a memfd, or, where there is none, a
- * file without a name in /dev/shm, $TMPDIR or /tmp, whichever has the room and, for code, may be executed. -1: none; errno. */
+/* A descriptor of `bytes` of zeroed, sparse memory that may be mapped shared, more than once: a memfd, or, where
+ * there is none, a file without a name in /dev/shm, $TMPDIR or /tmp, whichever has the room and, for code, may be
+ * executed. -1: none; errno. */
 int host_memory_open(const char *name, u64 bytes, HostMemoryUse use);
-/* A zeroed table, sparse also where the host counts private memory (overcommit 2, RLIMIT_DATA): shared memory then. NULL: no
- * address space for it. munmap() gives it back. */
+/* A zeroed table, sparse also where the host counts private memory (overcommit 2, RLIMIT_DATA): shared memory then.
+ * NULL: no address space for it. munmap() gives it back. */
 void *host_table_map(u64 bytes);
 
 /* --- choices ---------------------------------------------------------------------------------------------- */
 
-/* host_choice - whoever chooses because of the host says so in a line: `ring3 -host` and `info host` print it. `what` stays
- * where it is (a literal); the same `what` again replaces the line. At start only: it formats. */
+/* host_choice - whoever chooses because of the host says so in a line: `ring3 -host` and `info host` print it.
+ * `what` stays where it is (a literal); the same `what` again replaces the line. At start only: it formats. */
 void host_choice(const char *what, const char *fmt, ...) PRINTF(2, 3);
 /* The n-th line; false: there are no more. */
 bool host_choice_at(unsigned n, const char **what, const char **text);

@@ -1,14 +1,16 @@
 /* host_cost.c - what this host takes for a system call, a signal, a mapping: measured, since it differs twentyfold.
  *
  * Each cost is the lower quartile of up to five rounds of a few operations, since neighbours only add to it. A round in
- * which another process was given the processor does not count, and after 2 ms three rounds must do. The signal is taken as
- * the engine takes it: an access to a page that is not there, and a handler that makes it resume elsewhere. The pages mapped
- * are isolated (two VMAs each), and their memory is there, as in a guest that has been running for a while.
+ * which another process was given the processor does not count, and after 2 ms three rounds must do. The signal is
+ * taken as the engine takes it: an access to a page that is not there, and a handler that makes it resume
+ * elsewhere. The pages mapped are isolated (two VMAs each), and their memory is there, as in a guest that has been
+ * running for a while.
  *
- * A mapping's first access is part of its cost, and rights are taken from pages that were accessed: in a virtual machine
- * inside a virtual machine these are most of it (a page hidden before its first access 3 us, after it 5; the first page of
- * a page table 30 to 120 us). Where a thread of ours has run on another core within the last second, rights taken away are an
- * interrupt for that core (25 to 35 us there): the scheduler decides which of the two is measured.
+ * A mapping's first access is part of its cost, and rights are taken from pages that were accessed: in a virtual
+ * machine inside a virtual machine these are most of it (a page hidden before its first access 3 us, after it 5;
+ * the first page of a page table 30 to 120 us). Where a thread of ours has run on another core within the last
+ * second, rights taken away are an interrupt for that core (25 to 35 us there): the scheduler decides which of the
+ * two is measured.
  */
 #define _GNU_SOURCE
 #include "cpu/host.h"

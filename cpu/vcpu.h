@@ -129,7 +129,8 @@ struct Vcpu {
     /* What the table does not know: the host address, or NULL if translated code is to be left (translator/form.c). */
     u8 *(*table_slow)(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc);
     u64 link_uses;       /* counts down to the next link to another context that is made anew */
-    /* Where translated code goes on after an exit that is not linked, or NULL: at the dispatcher (translator/exec.c). */
+    /* Where translated code goes on after an exit that is not linked, or NULL: at the dispatcher
+     * (translator/exec.c). */
     const u8 *(*next)(Vcpu *c, int why);
     /* --- execution --- */
     u32 next_eip;        /* eip + length; branches overwrite it; becomes eip when the instruction ends */

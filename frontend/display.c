@@ -1,8 +1,8 @@
 /* display.c - the window lives in a process of its own (ring3-window); here is what this side does for it.
  *
  * Why: SDL, the desktop's libraries and their threads would slow the machine's page-table work down (a process with
- * two busy threads pays for every mapping change with an interrupt), double ring3's memory, and stand inside the guest's
- * cage. So ring3 links none of it. frontend/window_protocol.h is the border.
+ * two busy threads pays for every mapping change with an interrupt), double ring3's memory, and stand inside the
+ * guest's cage. So ring3 links none of it. frontend/window_protocol.h is the border.
  *
  * The window's process is started when everything that a person may have got wrong has been looked at, and before the
  * machine is built: the two come up side by side. Messages are read by the I/O thread into a ring and acted upon by the
@@ -384,7 +384,8 @@ static void set_status(u32 mask, u32 bits)
     atomic_store(&d.shared->status, d.status);
 }
 
-/* The window types text at the guest's pace: it waits for this. A guest that reads no keys is asked ever more seldom. */
+/* The window types text at the guest's pace: it waits for this. A guest that reads no keys is asked ever more
+ * seldom. */
 static void look_for_keys(void *machine)
 {
     Machine *m = machine;

@@ -1,4 +1,5 @@
-/* display.h - the machine's end of the window: starts its process, shows it the screen, takes its keys. See display.c. */
+/* display.h - the machine's end of the window: starts its process, shows it the screen, takes its keys. See
+ * display.c. */
 #ifndef RING3_DISPLAY_H
 #define RING3_DISPLAY_H
 

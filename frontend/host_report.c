@@ -1,4 +1,5 @@
-/* host_report.c - see host_report.h. The lists are those of cpu/host.h; the words in the left column are RING3_HOST's. */
+/* host_report.c - see host_report.h. The lists are those of cpu/host.h; the words in the left column are
+ * RING3_HOST's. */
 #include "frontend/host_report.h"
 
 #include <stdarg.h>
@@ -17,8 +18,8 @@ static void choose_memory(void)
         host_choice("guest memory", "a file without a name in /dev/shm, $TMPDIR or /tmp (no memfd)");
 }
 
-/* Who chooses something because of the host: called once, with the host known and no machine yet. What depends on the machine is
- * said later, with host_choice(), and then shown by `info host` only. */
+/* Who chooses something because of the host: called once, with the host known and no machine yet. What depends on
+ * the machine is said later, with host_choice(), and then shown by `info host` only. */
 static void (*const choosers[])(void) = {choose_memory, display_choose_seals, pc_choose_engine};
 
 bool host_start(Problem *p)

@@ -5,8 +5,8 @@
 #include "cpu/host.h"
 #include "frontend/say.h"
 
-/* Looks at the host, and lets everybody choose. First of all in main: it takes SIGSEGV for two milliseconds. False: RING3_HOST
- * says what nobody understands. */
+/* Looks at the host, and lets everybody choose. First of all in main: it takes SIGSEGV for two milliseconds. False:
+ * RING3_HOST says what nobody understands. */
 bool host_start(Problem *p);
 
 /* Warn of memory that the guest may come to use and the host will not give: the kernel would end ring3 then. */

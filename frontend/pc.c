@@ -138,8 +138,8 @@ static void park(Pc *pc)
 
 /* --- speed ------------------------------------------------------------------------------------------------ */
 
-/* Instructions are handed out as guest time passes, at most a few slices at once. While none are left the thread sleeps,
- * a slice's worth or until a device wants something. */
+/* Instructions are handed out as guest time passes, at most a few slices at once. While none are left the thread
+ * sleeps, a slice's worth or until a device wants something. */
 enum { SPEED_SLICE_NS = 1000000, SPEED_SLICES_MAX = 5 };
 
 static void speed_hand_out(Pc *pc)

@@ -26,7 +26,8 @@ typedef struct Pc {
     Problem problem;  /* why a reset failed; empty: it did not */
 } Pc;
 
-/* What this host makes of -accel, as a line of `ring3 -host`; the place for the engine's form and the size of its cache. */
+/* What this host makes of -accel, as a line of `ring3 -host`; the place for the engine's form and the size of its
+ * cache. */
 void pc_choose_engine(void);
 /* pc_start - everything up to the first instruction. cfg: memory and backends are filled in by the caller. */
 bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *boot, Problem *p);

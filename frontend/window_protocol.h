@@ -8,9 +8,9 @@
  *     the machine cannot shrink it under the window (where the host has seals; else the window can only read it, and a
  *     machine that takes it away ends the window). What stands in it may change at any moment;
  *   - the guest's memory is passed as a descriptor for reading; the window maps the video memory in it, nothing else.
- * The window has opened its display by then: from the hello on it cannot start programs or touch other processes (confine.c).
- * The machine makes the first message (WINDOW_HELLO) when it has memory; with it go the two descriptors. The end of the
- * socket is how each side learns of the other's death.
+ * The window has opened its display by then: from the hello on it cannot start programs or touch other processes
+ * (confine.c). The machine makes the first message (WINDOW_HELLO) when it has memory; with it go the two
+ * descriptors. The end of the socket is how each side learns of the other's death.
  */
 #ifndef RING3_WINDOW_PROTOCOL_H
 #define RING3_WINDOW_PROTOCOL_H

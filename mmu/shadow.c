@@ -266,7 +266,8 @@ static u32 table_want(const Shadow *s, const Slot *sl, unsigned i, u32 want, boo
     return SE_T | (code ? SE_TC : 0);
 }
 
-/* An entry is of one physical page. Another one that is still mapped in the window, or hidden there, has to go first. */
+/* An entry is of one physical page. Another one that is still mapped in the window, or hidden there, has to go
+ * first. */
 static void make_way(Shadow *s, Window *w, Slot *sl, unsigned i, u32 want)
 {
     while (sl->entry[i] && (want ^ sl->entry[i]) >> PAGE_BITS) {
@@ -307,7 +308,8 @@ u8 *shadow_lookup(Shadow *s, u32 va, unsigned bytes, bool write, ShadowResult *w
     return hp;
 }
 
-/* What shadow_fault or shadow_lookup found out before stands in the entry; the guest's tables say whether it may be written. */
+/* What shadow_fault or shadow_lookup found out before stands in the entry; the guest's tables say whether it may be
+ * written. */
 bool shadow_store32(Shadow *s, u32 va, u32 value)
 {
     unsigned i = va >> PAGE_BITS & (SLOT_PAGES - 1);

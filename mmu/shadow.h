@@ -1,9 +1,9 @@
 /* shadow.h - the shadow page tables: windows of host address space in which translated code reaches guest
  * linear memory, kept coherent with the guest's page tables.
  *
- * A window is 4 GiB of host addresses between two guards of 2 GiB: guest linear address va is the byte window + va. Its pages
- * are mmap'ed from the memfd of guest RAM with the rights that the guest's tables grant, one shadow entry each.
- * What is not mapped raises SIGSEGV; the translator's handler calls shadow_fault().
+ * A window is 4 GiB of host addresses between two guards of 2 GiB: guest linear address va is the byte window + va.
+ * Its pages are mmap'ed from the memfd of guest RAM with the rights that the guest's tables grant, one shadow entry
+ * each. What is not mapped raises SIGSEGV; the translator's handler calls shadow_fault().
  *
  * For pages that are not worth a mapping there is the table form: an array with an entry a page (TableEntry), filled by
  * shadow_lookup() and kept coherent like the windows.
@@ -51,9 +51,9 @@ typedef struct ShadowHooks {
 Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget);
 void shadow_free(Shadow *s);
 
-/* The table form: for each page of a window, what translated code may do with it without asking (docs/MMU.md). An access
- * of n bytes at va is allowed if `read` (`write`) + (va + n - 1 >> 12) + 1 is 0, modulo 2^32: the entry holds, and the last
- * byte is in the same page. Its host address is va + add. */
+/* The table form: for each page of a window, what translated code may do with it without asking (docs/MMU.md). An
+ * access of n bytes at va is allowed if `read` (`write`) + (va + n - 1 >> 12) + 1 is 0, modulo 2^32: the entry
+ * holds, and the last byte is in the same page. Its host address is va + add. */
 typedef struct TableEntry {
     u64 add;
     u32 read;  /* ~page; 0: ask shadow_lookup() */
@@ -91,12 +91,13 @@ typedef enum ShadowResult {
 /* shadow_fault - an access of translated code at `host_addr` (inside a window of this Shadow) trapped. Finds va
  * and window, walks, maps (a run of contiguous accessed pages where that is cheap) or says why not. */
 ShadowResult shadow_fault(Shadow *s, const void *host_addr, bool write, u32 *va, Walk *walk);
-/* shadow_lookup - an access of `bytes` at va that a table does not know: its host address, entered in the table of the window
- * that the page belongs to (U for user pages, also for rings 0-2); NULL: *why, walk->error. Pages with code only are
- * entered for writing where there is none if hooks.code_opened says so; this access is refused all the same. */
+/* shadow_lookup - an access of `bytes` at va that a table does not know: its host address, entered in the table of
+ * the window that the page belongs to (U for user pages, also for rings 0-2); NULL: *why, walk->error. Pages with
+ * code only are entered for writing where there is none if hooks.code_opened says so; this access is refused all
+ * the same. */
 u8 *shadow_lookup(Shadow *s, u32 va, unsigned bytes, bool write, ShadowResult *why, Walk *walk);
-/* shadow_store32 - a store of rings 0-2 to a page table of theirs that is watched for nothing else: done, and the shadow follows.
- * False: not that, and nothing done. */
+/* shadow_store32 - a store of rings 0-2 to a page table of theirs that is watched for nothing else: done, and the
+ * shadow follows. False: not that, and nothing done. */
 bool shadow_store32(Shadow *s, u32 va, u32 value);
 /* Is host_addr inside any window (guard included)? */
 bool shadow_owns(const Shadow *s, const void *host_addr);

@@ -10,7 +10,8 @@
  * Terms. A *slot* is the shadow of one directory entry in one window: 1024 shadow entries, 4 MiB of addresses.
  * A shadow *entry* is pfn << 12 | SE_ bits; 0 when there is none. An entry is in the back map (chain of its
  * pfn) exactly while it is not 0. SE_R, SE_W and SE_N say what the host has mapped *now*; SE_DROP and SE_RO say what
- * a flush of the window has yet to take away. SE_T, SE_TW and SE_TC say what the table has (table.c), which never waits.
+ * a flush of the window has yet to take away. SE_T, SE_TW and SE_TC say what the table has (table.c), which never
+ * waits.
  */
 #ifndef RING3_SHADOW_PARTS_H
 #define RING3_SHADOW_PARTS_H
@@ -49,8 +50,8 @@ enum {
     WINDOW_U, /* the first of them */
 };
 #define NO_PT ~0u
-/* Before and behind each window lie 2 GiB of nothing, for displacements; neighbours share them. The rest is for operands
- * that lie across the end. */
+/* Before and behind each window lie 2 GiB of nothing, for displacements; neighbours share them. The rest is for
+ * operands that lie across the end. */
 #define WINDOW_GUARD         (2ull << 30)
 #define WINDOW_STRIDE        ((1ull << 32) + WINDOW_GUARD + (2u << 20))
 #define ARENA_BYTES(windows) ((windows)*WINDOW_STRIDE + WINDOW_GUARD)

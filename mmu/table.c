@@ -1,11 +1,11 @@
 /* table.c - the table form's storage: for each window an array with one TableEntry a page of 4 GiB.
  *
- * Translated code looks an address up there without a signal and without flags (translator/glue.S), so that a page that is
- * touched a few times costs a walk, not a SIGSEGV and an mmap. An entry says what slot_want() says, as a window's mapping
- * does, and is part of the same shadow entry (SE_T, SE_TW, SE_TC); to take it away is a store.
+ * Translated code looks an address up there without a signal and without flags (translator/glue.S), so that a page
+ * that is touched a few times costs a walk, not a SIGSEGV and an mmap. An entry says what slot_want() says, as a
+ * window's mapping does, and is part of the same shadow entry (SE_T, SE_TW, SE_TC); to take it away is a store.
  *
- * The arrays are touched where the guest has pages: 256 guest pages of 4 KiB to one host page. A window that is given to
- * another address space keeps its array's memory.
+ * The arrays are touched where the guest has pages: 256 guest pages of 4 KiB to one host page. A window that is
+ * given to another address space keeps its array's memory.
  */
 #define _GNU_SOURCE
 #include "cpu/host.h"

@@ -126,8 +126,8 @@ void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch)
 
 /* --- changes of the physical map ------------------------------------------------------------------------- */
 
-/* What leads elsewhere from now on goes at once, in every window: the count of VMAs looks at the physical map, so a mapping
- * that waited for its window's flush would be taken off that count as what it never was. */
+/* What leads elsewhere from now on goes at once, in every window: the count of VMAs looks at the physical map, so a
+ * mapping that waited for its window's flush would be taken off that count as what it never was. */
 void trace_remapped(void *ctx, u32 pa, u32 bytes)
 {
     Shadow *s = ctx;

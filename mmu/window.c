@@ -1,7 +1,8 @@
 /* window.c - the host side of the shadow: mmap, mprotect, and what they cost in VMAs.
  *
  * All windows lie in one reservation, a stride of 4 GiB and a guard apart, so a faulting address gives its
- * window by division (one in a guard does not say which of its neighbours was meant). An unmapped page is anonymous PROT_NONE memory: neighbours of that kind are one VMA.
+ * window by division (one in a guard does not say which of its neighbours was meant). An unmapped page is anonymous
+ * PROT_NONE memory: neighbours of that kind are one VMA.
  *
  * Downgrades are pending ranges first. The entries say what to take away (SE_DROP, SE_RO); the flush merges
  * them into the fewest system calls: dropped pages may be joined across pages that were never mapped. A window

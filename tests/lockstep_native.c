@@ -2,9 +2,10 @@
  *
  *   lockstep_native [COUNT [SEED]]
  *
- * Every instruction runs twice from the same state: in compatibility mode on the host (native.h) and in the interpreter,
- * at CPL 3, in segments with random bases, limits, directions and widths. What must be equal afterwards: registers,
- * defined flags, EIP, all data memory, x87/MMX/SSE state; or the exception, its error code and all of that at the fault.
+ * Every instruction runs twice from the same state: in compatibility mode on the host (native.h) and in the
+ * interpreter, at CPL 3, in segments with random bases, limits, directions and widths. What must be equal
+ * afterwards: registers, defined flags, EIP, all data memory, x87/MMX/SSE state; or the exception, its error code
+ * and all of that at the fault.
  *
  * Left out: rows that CPL 3 of a process cannot run alike (segment loads, far transfers, sensitive and port
  * instructions), FPU images (the host's pointers are in them), and what the manual leaves undefined beyond flags.

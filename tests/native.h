@@ -30,7 +30,8 @@ typedef struct Native {
     u32 error;
 } Native;
 
-/* Map the arena (host address NATIVE_BASE) and try an instruction, in a child process. False: this host cannot do it. */
+/* Map the arena (host address NATIVE_BASE) and try an instruction, in a child process. False: this host cannot do
+ * it. */
 bool native_init(void);
 /* Load segment register `seg` (ES, CS, SS or DS) for the runs that follow; sel is chosen here. */
 void native_segment(int seg, Segment *s);

@@ -28,7 +28,8 @@ static inline void vm_flat32(Vcpu *c)
     c->gpr[ESP] = 0x80000;
 }
 
-/* RING3_FORM=window or table: all blocks in that form. RING3_CACHE=MIB: a small one makes regions be emptied all the time. */
+/* RING3_FORM=window or table: all blocks in that form. RING3_CACHE=MIB: a small one makes regions be emptied all
+ * the time. */
 static inline const XlatOptions *vm_xlat_options(void)
 {
     static XlatOptions o;

@@ -1,11 +1,11 @@
 /* block.c - translated blocks: found by identity, by physical page and by host address; linked and killed.
  *
- * A block lies within one guest page, or is a single instruction over two. Its identity is (physical address, mode), and
- * the EIP where that is a constant in it (mode_floats() says where not): a library's translations are shared by all address
- * spaces, wherever they map it. Pages with blocks carry WATCH_CODE, so that every write to them is heard of; only blocks that
- * overlap the written bytes die. A dead block's host code stays until its region is emptied, but nothing runs it: links into
- * it go back to their stubs, its start leads to the dispatcher, which is what jump-cache entries then find; host return
- * addresses into it are dropped with the whole return stack.
+ * A block lies within one guest page, or is a single instruction over two. Its identity is (physical address,
+ * mode), and the EIP where that is a constant in it (mode_floats() says where not): a library's translations are
+ * shared by all address spaces, wherever they map it. Pages with blocks carry WATCH_CODE, so that every write to
+ * them is heard of; only blocks that overlap the written bytes die. A dead block's host code stays until its region
+ * is emptied, but nothing runs it: links into it go back to their stubs, its start leads to the dispatcher, which
+ * is what jump-cache entries then find; host return addresses into it are dropped with the whole return stack.
  */
 #include "translator/xlat.h"
 

@@ -163,8 +163,8 @@ void context_set(Xlat *x, ModeKey mode)
     select_returns(x, id);
 }
 
-/* Translated code changed Vcpu.ctx on its own (xlat_seg_load) and then missed the jump cache. If the table has forgotten that id,
- * this would happen again and again: with new ids, every SegSite learns anew. */
+/* Translated code changed Vcpu.ctx on its own (xlat_seg_load) and then missed the jump cache. If the table has
+ * forgotten that id, this would happen again and again: with new ids, every SegSite learns anew. */
 void context_resync(Xlat *x)
 {
     u64 was = x->c->ctx;

@@ -1,8 +1,9 @@
 /* delay.c - loops that only pass time, and that old systems divide by.
  *
- * Windows 9x measures how long 1,048,576 LOOPs take, in milliseconds, and divides by it; Turbo Pascal's Crt counts how often
- * it can look at the tick count of the BIOS in 55 ms, divides by 55 and wants 16 bits ("Runtime error 200"). Here such a
- * round takes a third of a nanosecond, and both die. So at full speed a jump that closes a loop of this kind waits:
+ * Windows 9x measures how long 1,048,576 LOOPs take, in milliseconds, and divides by it; Turbo Pascal's Crt counts
+ * how often it can look at the tick count of the BIOS in 55 ms, divides by 55 and wants 16 bits ("Runtime error
+ * 200"). Here such a round takes a third of a nanosecond, and both die. So at full speed a jump that closes a loop
+ * of this kind waits:
  *
  *   a jump or LOOP behind nothing but counting of registers           2-4 ns a round
  *   16-bit code that also reads memory, always the same, to compare  17-34 ns a round: it waits for an interrupt
@@ -24,7 +25,8 @@ static u8 reg_bit(u8 reg) { return reg == REG_NONE ? 0 : (u8)(1 << reg); }
 
 static u8 byte_reg(u8 reg) { return reg & 3; }
 
-/* Registers that an instruction counts, if that is all it does: INC, DEC; ADD, ADC, SBB, SUB of a constant; NOP counts none.
+/* Registers that an instruction counts, if that is all it does: INC, DEC; ADD, ADC, SBB, SUB of a constant; NOP
+ * counts none.
  * -1: it does something else. */
 static int counted(const Insn *i)
 {

@@ -55,8 +55,8 @@ bool host_op_needs_rex(HostOp op, HostMem m)
     return m.guest == GUEST_WINDOW || rex_of(op, m.base, m.index) != 0;
 }
 
-/* The pieces of an instruction are put together at a local pointer: e->at, which any byte written might change as far as
- * the compiler knows, moves once. */
+/* The pieces of an instruction are put together at a local pointer: e->at, which any byte written might change as
+ * far as the compiler knows, moves once. */
 static inline u8 *put_opcode(u8 *at, HostOp op, u8 rex)
 {
     CHECK(!(op.high && rex), "opcode %x: a high byte register cannot be used with REX", op.opcode);

@@ -75,7 +75,8 @@ bool emit_identity(Emit *e, const Insn *i, const BlockMode *m, MemForm form, u32
 
 /* The pieces that flow.c, chain.c and string.c build on. All flag-free. */
 /* dst (any register) = effective *linear* address of i's memory operand, zero-extended; `bytes` for the limit check
- * (a violation traps at an address outside of all windows, and the interpreter is called: operand.c). false: no form. */
+ * (a violation traps at an address outside of all windows, and the interpreter is called: operand.c). false: no
+ * form. */
 bool emit_linear(Emit *e, int dst, const Insn *i, const BlockMode *m, unsigned bytes);
 /* dst = bytes (1, 2 zero-extended, 4) at the memory operand of i (through `form`). */
 bool emit_load_operand(Emit *e, int dst, const Insn *i, const BlockMode *m, MemForm form, unsigned bytes);

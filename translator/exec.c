@@ -113,7 +113,8 @@ static Block *indirect_exit(Xlat *x)
     return block_get(x).b;
 }
 
-/* Called by glue.S when translated code does not know where to go on: where, or NULL for what only the dispatcher does. */
+/* Called by glue.S when translated code does not know where to go on: where, or NULL for what only the dispatcher
+ * does. */
 const u8 *exec_next(Vcpu *c, int why)
 {
     Xlat *x = c->engine->ctx;

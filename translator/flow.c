@@ -4,18 +4,18 @@
  * Links. A direct exit is a rel32 that points at its stub (which asks the dispatcher) until it is linked to the
  * target block. Within a page, same mode: the mapping cannot differ, so the link needs no check. Across pages in
  * ring 3: the link is valid in one context; the code before it compares r13 with a constant, which is written when
- * the link is made. In another one the stub asks the jump cache first. Across pages in rings 0-2: links between shared pages
- * are free and unlinked all at once when a shared executable mapping ends.
+ * the link is made. In another one the stub asks the jump cache first. Across pages in rings 0-2: links between
+ * shared pages are free and unlinked all at once when a shared executable mapping ends.
  *
- * Where blocks float (mode_floats), the low half of r13 is the EIP of the start of the page that runs, and all EIPs in a block
- * are offsets from it. A link to another page adds the distance, the jump cache gives what r13 is at the target, and a call
- * keeps r13 on the host return stack for its landing.
+ * Where blocks float (mode_floats), the low half of r13 is the EIP of the start of the page that runs, and all EIPs
+ * in a block are offsets from it. A link to another page adds the distance, the jump cache gives what r13 is at the
+ * target, and a call keeps r13 on the host return stack for its landing.
  *
  * Returns. CALL pushes the guest's return address, then makes a host call; behind the host call the block goes on
  * with a landing. RET pops the guest's EIP into r8d and makes a host ret. The landing compares r8d with the return
- * address it stands for (flag-free, by jrcxz) and goes on, or probes the jump cache. The frames of the host return stack
- * belong to the present context: context.c switches stacks with the ring class and empties them when the context
- * changes.
+ * address it stands for (flag-free, by jrcxz) and goes on, or probes the jump cache. The frames of the host return
+ * stack belong to the present context: context.c switches stacks with the ring class and empties them when the
+ * context changes.
  *
  * 16-bit code. The offsets are within the block's mode's CS.limit when they are known; where a target could be
  * beyond it the transfer is a callout. The base is part of the context.
@@ -280,8 +280,8 @@ static bool emit_load_target(Tx *t, const Insn *i, MemForm form)
     return true;
 }
 
-/* A 32-bit target (r8) in a 64 KiB segment, as 16-bit code of compilers has them: one above FFFF is the callout's. Before
- * anything changes. */
+/* A 32-bit target (r8) in a 64 KiB segment, as 16-bit code of compilers has them: one above FFFF is the callout's.
+ * Before anything changes. */
 static void emit_target_check(Tx *t, const Insn *i)
 {
     Emit *e = &t->e;

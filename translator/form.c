@@ -1,16 +1,19 @@
 /* form.c - in which form a block reaches guest memory: by the window, or by the table.
  *
- * A window's access costs nothing but, at the first touch of a page, a signal and an mmap: 8 us on a good host, 35 us on a
- * dear one. A table's access costs about three nanoseconds more each time, and a first touch a walk (mmu/shadow.h). So what
- * decides is how often a block uses memory for each page that it meets first:
+ * A window's access costs nothing but, at the first touch of a page, a signal and an mmap: 8 us on a good host, 35
+ * us on a dear one. A table's access costs about three nanoseconds more each time, and a first touch a walk
+ * (mmu/shadow.h). So what decides is how often a block uses memory for each page that it meets first:
  *
- *   - Under paging, ring 3's blocks start with the table, since processes come and go; those of rings 0-2 with the window.
- *   - A block that used the table as often as one hidden fault would have cost, once for each page that it missed, goes to
+ *   - Under paging, ring 3's blocks start with the table, since processes come and go; those of rings 0-2 with the
+ *   window.
+ *   - A block that used the table as often as one hidden fault would have cost, once for each page that it missed,
+ *   goes to
  *     the window. (Uses are sampled: every FORM_SAMPLE_USES look-ups the block at hand is credited with them all.)
- *   - A block in window form goes back when it met UNPROVEN_FAULTS hidden faults without having shown its worth before; or, if
- *     it has, when PROVEN_FAULTS of them took more time than the look-ups would have: when it went to the window, their part of
- *     the time was known (and counts for less each time, since code is used in other ways later). It has to show twice as many
- *     uses then.
+ *   - A block in window form goes back when it met UNPROVEN_FAULTS hidden faults without having shown its worth
+ *   before; or, if
+ *     it has, when PROVEN_FAULTS of them took more time than the look-ups would have: when it went to the window,
+ *     their part of the time was known (and counts for less each time, since code is used in other ways later). It
+ *     has to show twice as many uses then.
  *
  * Either mistake costs about as much as the other form would have. The decision is remembered by physical address, also
  * after the block is gone; a collision forgets one.

@@ -1,9 +1,9 @@
 /* open.c - programs that keep code and variables together.
  *
  * Pages with blocks are watched, so a store beside the code traps. Without paging the instruction that trapped is given
- * another form (MEM_OPEN): it looks its bytes up in a table, and if all of them are *open* it stores straight into guest
- * RAM (the linear address is the physical one). If not, its callout stores, and who watches hears
- * of it. So the watch stays as exact as it was, to the byte, while what lies beside code costs two nanoseconds.
+ * another form (MEM_OPEN): it looks its bytes up in a table, and if all of them are *open* it stores straight into
+ * guest RAM (the linear address is the physical one). If not, its callout stores, and who watches hears of it. So
+ * the watch stays as exact as it was, to the byte, while what lies beside code costs two nanoseconds.
  *
  *   open[pa] = 1   RAM at its own place, watched for nothing but code, and no block depends on this byte
  *           = 0    anything else; the table covers 4 GiB, of which only what is open takes memory: at most OPENED_MAX pages

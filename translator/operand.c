@@ -104,9 +104,9 @@ static void put_lea(Emit *e, int dst, HostMem m)
         emit_mov_rr32(e, dst, m.base);
 }
 
-/* Would base + disp, as 64 bits, probably lie outside of 4 GiB, though as 32 bits it does not? The windows' guards are wide
- * enough for all that fits an operand; this is about how often they are hit. Kernels have their own addresses as
- * displacements of small indices, stack frames have small negative ones. */
+/* Would base + disp, as 64 bits, probably lie outside of 4 GiB, though as 32 bits it does not? The windows' guards
+ * are wide enough for all that fits an operand; this is about how often they are hit. Kernels have their own
+ * addresses as displacements of small indices, stack frames have small negative ones. */
 bool linear_wraps(HostMem m)
 {
     enum { FRAME = 64 << 10 };

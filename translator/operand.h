@@ -10,8 +10,8 @@
 #include "cpu/host.h"
 #include "translator/emit.h"
 
-/* A host memory operand. GUEST_WINDOW: base and disp are the guest's linear address (no index). GUEST_LOOKED_UP: r8 is the host
- * address that a table gave, and disp stays within the operand. */
+/* A host memory operand. GUEST_WINDOW: base and disp are the guest's linear address (no index). GUEST_LOOKED_UP: r8
+ * is the host address that a table gave, and disp stays within the operand. */
 enum { GUEST_NONE = 0, GUEST_WINDOW, GUEST_LOOKED_UP };
 typedef struct HostMem {
     u8 base, index; /* host registers or REG_NONE */
@@ -95,8 +95,8 @@ void emit_guest_store_imm(Emit *e, HostMem m, u32 v, unsigned bytes);
 /* r16 = low word of r16 (the rest stays) or r32 = r32. */
 void emit_mov_part(Emit *e, int dst, int src, unsigned bytes);
 
-/* r14 += delta, of which a 16-bit stack takes the low word. SS:[reg + delta] as an operand of `bytes`; uses r8-r10 unless
- * the stack is 32-bit and flat. */
+/* r14 += delta, of which a 16-bit stack takes the low word. SS:[reg + delta] as an operand of `bytes`; uses r8-r10
+ * unless the stack is 32-bit and flat. */
 void emit_stack_move(Emit *e, s32 delta, const BlockMode *m);
 /* The stack's form beside an operand of `form`: rings 0-2 have theirs in supervisor pages. */
 static inline MemForm stack_form(MemForm form) { return form == MEM_USER ? MEM_WINDOW : form; }

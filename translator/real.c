@@ -26,7 +26,8 @@ static void emit_set(Emit *e, int seg)
     emit_op_mem(e, store, field(seg, offsetof(Segment, sel)));
 }
 
-/* The next instruction may not be interrupted: true by itself, unless something waits; then the callout. NULL: not SS. */
+/* The next instruction may not be interrupted: true by itself, unless something waits; then the callout. NULL: not
+ * SS. */
 static u8 *emit_shadow(Tx *t, const Insn *i, int seg)
 {
     if (seg != SS) return NULL;

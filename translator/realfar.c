@@ -1,7 +1,7 @@
 /* realfar.c - JMP, CALL, RET, INT and IRET between segments in real and V86 mode (SDM vol. 3, 20.1.3, 20.1.4).
  *
- * CS.base is part of the context, so these change Vcpu.ctx. A small table (Xlat.far_next) says which context follows which
- * when CS becomes `sel`; C fills it after it did the instruction, and the next one looks there:
+ * CS.base is part of the context, so these change Vcpu.ctx. A small table (Xlat.far_next) says which context
+ * follows which when CS becomes `sel`; C fills it after it did the instruction, and the next one looks there:
  *
  *   1. what can fault: the target from memory, stack or vector table, the frame
  *   2. the table: unknown pairs go to the callout, which repeats step 1 (it wrote below the stack pointer at most)
@@ -9,7 +9,8 @@
  *   4. the jump cache
  *
  * Real mode's INT and IRET need IOPL and NT to be 0, as CLI does; an IRET that changes TF, IOPL or NT, or sets IF while
- * something waits, is the callout's. So are INT in V86 mode, a vector table that was moved, and everything with 32-bit offsets.
+ * something waits, is the callout's. So are INT in V86 mode, a vector table that was moved, and everything with
+ * 32-bit offsets.
  */
 #include "translator/callout.h"
 #include "translator/operand.h"
@@ -47,8 +48,8 @@ static void put_shift(Emit *e, ShiftX kind, int dst, int src, u32 bits, int tmp)
     emit_shift_x64(e, kind, dst, src, tmp);
 }
 
-/* r8 = IP | CS << 16 (| FLAGS << 32): which context follows? Its word goes to AFTER, r8 to PACKED; else the callout. r8-r11
- * clobbered, rcx kept. */
+/* r8 = IP | CS << 16 (| FLAGS << 32): which context follows? Its word goes to AFTER, r8 to PACKED; else the
+ * callout. r8-r11 clobbered, rcx kept. */
 static void put_look_up(Tx *t, const Insn *i)
 {
     Emit *e = &t->e;

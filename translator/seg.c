@@ -5,8 +5,8 @@
  * xlat_seg_load (glue.S) reads the descriptor afresh, compares, and repeats the outcome; when anything differs the
  * interpreter's function runs and is learnt from. So a changed GDT entry counts at the next load, as it must.
  *
- * The context id stands for mode, level and address space. A null selector reads descriptor 0, which makes it no special
- * case. LDT selectors are not learnt. At other levels the window does not show the GDT: callouts.
+ * The context id stands for mode, level and address space. A null selector reads descriptor 0, which makes it no
+ * special case. LDT selectors are not learnt. At other levels the window does not show the GDT: callouts.
  */
 #include "translator/callout.h"
 #include "translator/operand.h"

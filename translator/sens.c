@@ -10,11 +10,12 @@
  *   PUSHF  the host's flags by pushfq on the return stack, merged with the virtual ones by pext/pdep, flag-free.
  *   POPF   if it changes none of TF, IOPL, NT, AC, ID and nothing waits: IF by a store, the rest by popfq.
  *
- *   RDTSC  the host's counter, scaled to guest time as clock_now() does it (TscScale); unless the clock does not follow the
+ *   RDTSC the host's counter, scaled to guest time as clock_now() does it (TscScale); unless the clock does not
+ *   follow the
  *          counter: then the callout.
  *
- * The same in V86 mode with IOPL 3. 16-bit PUSHF and POPF in real and V86 mode, 32-bit ones on a flat 32-bit stack; the others
- * are callouts, and without BMI2 these and RDTSC are, too.
+ * The same in V86 mode with IOPL 3. 16-bit PUSHF and POPF in real and V86 mode, 32-bit ones on a flat 32-bit stack;
+ * the others are callouts, and without BMI2 these and RDTSC are, too.
  */
 #include "translator/operand.h"
 #include "translator/xlat.h"

@@ -1,14 +1,14 @@
-/* stack.c - PUSH, POP, PUSHA, POPA, ENTER, LEAVE as explicit moves through the window, then a lea on r14: host PUSH and POP
- * would use the host's stack. Store (or load) first, move the stack pointer last: a fault finds it unchanged.
- * On a 16-bit stack only the low word of r14 counts and changes (lea r14w). SDM vol. 2, PUSH and POP.
+/* stack.c - PUSH, POP, PUSHA, POPA, ENTER, LEAVE as explicit moves through the window, then a lea on r14: host PUSH
+ * and POP would use the host's stack. Store (or load) first, move the stack pointer last: a fault finds it
+ * unchanged. On a 16-bit stack only the low word of r14 counts and changes (lea r14w). SDM vol. 2, PUSH and POP.
  *
  * A multi-word access (PUSHA, POPA) touches both of its ends first, into scratch or below the stack pointer, so
  * that a page that is missing shows before a register has changed.
  *
  * PUSH and POP with a memory operand: the operand takes the site's MemForm, the stack stays in the window.
  *
- * Not implemented: ENTER with nesting (the interpreter), PUSHA and POPA that wrap around a 16-bit stack (the limit check
- * hands them to the interpreter).
+ * Not implemented: ENTER with nesting (the interpreter), PUSHA and POPA that wrap around a 16-bit stack (the limit
+ * check hands them to the interpreter).
  */
 #include "cpu/vcpu.h"
 #include "translator/operand.h"

@@ -28,8 +28,8 @@ static void emit_count(Tx *t, unsigned n)
     if (unlikely(t->x->count_speed)) emit_add(&t->e, offsetof(Vcpu, speed_left), -(s32)n);
 }
 
-/* The same in front of an instruction, which is where -speed traps when what is left falls below 0: its top byte, 00 or ff,
- * is an index from the end of the page that traps. Flag-free, like everything else. */
+/* The same in front of an instruction, which is where -speed traps when what is left falls below 0: its top byte,
+ * 00 or ff, is an index from the end of the page that traps. Flag-free, like everything else. */
 static void emit_count_and_stop(Tx *t, unsigned n)
 {
     Emit *e = &t->e;

@@ -26,7 +26,8 @@ enum { ALTSTACK_BYTES = 128 * 1024 };
 
 static const u8 guest_regs[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R14, REG_RBP, REG_RSI, REG_RDI};
 
-/* The contract that window operands rest on (emit.h): wherever an access may trap, the guest's registers are zero-extended. */
+/* The contract that window operands rest on (emit.h): wherever an access may trap, the guest's registers are
+ * zero-extended. */
 static void check_upper_halves(const greg_t *r)
 {
     for (int n = 0; n < 8; n++)
@@ -75,8 +76,9 @@ static void count_trap(Xlat *x, const Block *b, ShadowResult res, bool write)
     }
 }
 
-/* The return stack is full, and something waits: if the instruction at hpc is the host call of a guest's CALL (which has
- * pushed already), or the PUSH R13 before it, to a block in the same page, leave in front of that block. */
+/* The return stack is full, and something waits: if the instruction at hpc is the host call of a guest's CALL
+ * (which has pushed already), or the PUSH R13 before it, to a block in the same page, leave in front of that block.
+ * */
 static bool poll_at_overflow(Xlat *x, const u8 *hpc)
 {
     if (hpc[0] == 0x41 && hpc[1] == 0x55) hpc += 2;
@@ -89,8 +91,8 @@ static bool poll_at_overflow(Xlat *x, const u8 *hpc)
     return true;
 }
 
-/* The same instruction over and over, each time "mapped": whatever takes its page away again (there is more than one in an
- * instruction, or the room for VMAs is short), the interpreter needs no window. */
+/* The same instruction over and over, each time "mapped": whatever takes its page away again (there is more than
+ * one in an instruction, or the room for VMAs is short), the interpreter needs no window. */
 static bool goes_round(Xlat *x, const u8 *hpc)
 {
     enum { SETTLED_MAX = 256 };
@@ -101,8 +103,9 @@ static bool goes_round(Xlat *x, const u8 *hpc)
     return true;
 }
 
-/* Blocks died in the handler: the walk set an A or D bit in what was their code. Nothing returns into them, nor goes on in
- * the one that runs, whose start is overwritten. (Where C or a gate accessed memory, b is NULL and RSP not ours.) */
+/* Blocks died in the handler: the walk set an A or D bit in what was their code. Nothing returns into them, nor
+ * goes on in the one that runs, whose start is overwritten. (Where C or a gate accessed memory, b is NULL and RSP
+ * not ours.) */
 static bool died_here(Xlat *x, greg_t *r, const Block *b)
 {
     if (!b || likely(!x->killed)) return false;

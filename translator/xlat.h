@@ -53,8 +53,8 @@ static inline u32 mode_cs_limit(ModeKey k)
     unsigned f = mode_seg(k, CS);
     return f == SEGF_64K ? 0xffff : f == SEGF_LIMITED ? (u32)(k >> MODE_LIMIT_SHIFT) : 0xffffffff;
 }
-/* Ring 3 in flat 32-bit segments: programs and libraries, which lie at another address in each process. Their blocks know only
- * offsets in their page; Vcpu.here has the rest. (Everybody else's EIPs are constants.) */
+/* Ring 3 in flat 32-bit segments: programs and libraries, which lie at another address in each process. Their
+ * blocks know only offsets in their page; Vcpu.here has the rest. (Everybody else's EIPs are constants.) */
 static inline bool mode_floats(ModeKey k)
 {
     const ModeKey want = MODE_USER | MODE_CODE32 | MODE_PAGED | MODE_PROT;
@@ -246,8 +246,9 @@ bool sens_emit(Tx *t, const Insn *i);           /* likewise; what has no form is
 /* Pieces of sens.c (BMI2). reg &= mask, by tmp. r8 = the flags as PUSHF writes them; r9, r10 clobbered. */
 void sens_keep_bits(Emit *e, int reg, u32 mask, int tmp);
 void sens_flags_image(Emit *e);
-/* May the image in r8 be loaded here? The returned jrcxz (rel8) is taken if so, with rcx in r10; what follows is for the
- * callout, with rcx in place. r9-r11 clobbered. sens_flags_load does it: r8, r9 clobbered; flags are the guest's new ones. */
+/* May the image in r8 be loaded here? The returned jrcxz (rel8) is taken if so, with rcx in r10; what follows is
+ * for the callout, with rcx in place. r9-r11 clobbered. sens_flags_load does it: r8, r9 clobbered; flags are the
+ * guest's new ones. */
 u8 *sens_flags_check(Tx *t, unsigned opsize);
 void sens_flags_load(Tx *t);
 /* rcx (kept in r10) is not 0: the callout, and a jump to the returned hole; then rcx is restored. */

@@ -1,8 +1,8 @@
 /* session.c - the connection to the machine: hello, keys, typed text, farewell.
  *
- * The machine is not believed (frontend/window_protocol.h): a hello with sizes that do not fit its descriptors is refused,
- * a second one ignored. Its memory cannot be taken away from the shared part, which is sealed; for the guest's memory,
- * main.c catches SIGBUS.
+ * The machine is not believed (frontend/window_protocol.h): a hello with sizes that do not fit its descriptors is
+ * refused, a second one ignored. Its memory cannot be taken away from the shared part, which is sealed; for the
+ * guest's memory, main.c catches SIGBUS.
  */
 #define _GNU_SOURCE
 #include "frontend/window/session.h"

@@ -4,7 +4,8 @@
  *   r                 reads the sector and says what it begins with
  *   l                 asks for the change line
  *   d                 counts rounds of a loop in a tick, 55 ms, and divides by 55 as Turbo Pascal's Crt does for its Delay:
- *                     on a fast processor the quotient would not fit into 16 bits (runtime error 200; translator/delay.c)
+ *                     on a fast processor the quotient would not fit into 16 bits (runtime error 200;
+ *                     translator/delay.c)
  *   c                 computes for four seconds, asking for a key in between in the last three, and says how fast it still was
  *
  * An answer is a line on the screen: what was done and the status of INT 13h. After an error the drive is reset.

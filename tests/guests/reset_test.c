@@ -1,10 +1,12 @@
-/* reset_test.c - a boot sector program that leaves the machine in a state (screen, chips, transfers under way, paging...), resets
- * it in one of the ways that a PC has, is booted again, and looks at what the firmware made of it. The step it is at
- * is kept in CMOS memory. Starts from floppy, hard disk or an El Torito image (bios_test_start.S).
+/* reset_test.c - a boot sector program that leaves the machine in a state (screen, chips, transfers under way,
+ * paging...), resets it in one of the ways that a PC has, is booted again, and looks at what the firmware made of
+ * it. The step it is at is kept in CMOS memory. Starts from floppy, hard disk or an El Torito image
+ * (bios_test_start.S).
  *
- * Port E9 gets a line for each thing looked at, "name=value", and "STEP n STATE WAY" before each reset: the lines of all
- * boots must be the same (tests/boot/reset.py compares them). "WAIT key" and "WAIT reset" ask the monitor for
- * an 'a' and for system_reset. Port 501h (isa-debug-exit) ends it: 10h well, 11h after a reset that did not come.
+ * Port E9 gets a line for each thing looked at, "name=value", and "STEP n STATE WAY" before each reset: the lines
+ * of all boots must be the same (tests/boot/reset.py compares them). "WAIT key" and "WAIT reset" ask the monitor
+ * for an 'a' and for system_reset. Port 501h (isa-debug-exit) ends it: 10h well, 11h after a reset that did not
+ * come.
  */
 #include "bios/bios16.h"
 

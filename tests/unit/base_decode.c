@@ -395,7 +395,8 @@ static const u8 *code_find(const u8 *image, size_t image_bytes, u32 *bytes)
     return image + segment->p_offset;
 }
 
-/* Every instruction from `from` on that begins before `to`, as a translator meets them: what is none is stepped over. */
+/* Every instruction from `from` on that begins before `to`, as a translator meets them: what is none is stepped
+ * over. */
 static unsigned decode_piece(const u8 *from, const u8 *to, const u8 *end)
 {
     unsigned count = 0;

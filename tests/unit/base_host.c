@@ -1,4 +1,5 @@
-/* base_host.c - what is found out about the host: masks, numbers, memory without its ways, and that nothing is left behind. */
+/* base_host.c - what is found out about the host: masks, numbers, memory without its ways, and that nothing is left
+ * behind. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* base_memory.c - memcpy, memmove and memset of base.c: every size up to where they change their ways, at every distance
- * of overlap, with nothing written beside. */
+/* base_memory.c - memcpy, memmove and memset of base.c: every size up to where they change their ways, at every
+ * distance of overlap, with nothing written beside. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -196,8 +196,8 @@ static inline void guest_seg(Guest *g, int seg, u16 sel)
     desc_to_segment(&d, sel, &g->c.seg[seg]);
 }
 
-/* Flat 32-bit code at `cpl` (0, 1 or 3), CODE_AT. Every vector has an interrupt gate (DPL 3) to handler_at(v), where there
- * is a HLT; SS0:ESP0 = DATA0:STACK0_AT, SS1:ESP1 = DATA1:STACK1_AT. */
+/* Flat 32-bit code at `cpl` (0, 1 or 3), CODE_AT. Every vector has an interrupt gate (DPL 3) to handler_at(v),
+ * where there is a HLT; SS0:ESP0 = DATA0:STACK0_AT, SS1:ESP1 = DATA1:STACK1_AT. */
 static inline void guest_protected(Guest *g, unsigned cpl)
 {
     static const u16 code[] = {CODE0, CODE1, 0, CODE3}, data[] = {DATA0, DATA1, 0, DATA3};

@@ -1,5 +1,5 @@
-/* mmu_shadow.c - the shadow windows against the guest's page tables: what is mapped with which rights, accessed and dirty bits,
- * and that a change of a table holds at the next access.
+/* mmu_shadow.c - the shadow windows against the guest's page tables: what is mapped with which rights, accessed and
+ * dirty bits, and that a change of a table holds at the next access.
  */
 #define _GNU_SOURCE
 #include "shadow_bench.h"

@@ -1,5 +1,6 @@
-/* mmu_shadow_random.c - the contract of coherence: thousands of random accesses through the windows, compared with what mmu_walk
- * says, while tables, rings, directories, watches and the physical map change at random. RING3_RANDOM_ROUNDS=N: for longer.
+/* mmu_shadow_random.c - the contract of coherence: thousands of random accesses through the windows, compared with
+ * what mmu_walk says, while tables, rings, directories, watches and the physical map change at random.
+ * RING3_RANDOM_ROUNDS=N: for longer.
  *
  * With RING3_SHADOW_BENCH set, costs are measured and printed instead (docs/MMU.md has the figures).
  */

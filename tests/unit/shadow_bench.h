@@ -1,5 +1,6 @@
-/* shadow_bench.h - the bench of the tests of shadow windows: guest RAM in which the test builds page tables, accesses through
- * the windows, and a SIGSEGV handler that asks shadow_fault() as the translator's would. One process, no CPU.
+/* shadow_bench.h - the bench of the tests of shadow windows: guest RAM in which the test builds page tables,
+ * accesses through the windows, and a SIGSEGV handler that asks shadow_fault() as the translator's would. One
+ * process, no CPU.
  */
 #ifndef SHADOW_BENCH_H
 #define SHADOW_BENCH_H
@@ -114,8 +115,8 @@ static inline ShadowResult touch_table(bool user, u32 va, bool write, u32 *value
     return SHADOW_MAPPED;
 }
 
-/* The access as the translator does it in the end, by a window or by a table: user pages of ring 0 by theirs; emulation for
- * what neither can do. */
+/* The access as the translator does it in the end, by a window or by a table: user pages of ring 0 by theirs;
+ * emulation for what neither can do. */
 static inline ShadowResult access_guest(bool table, u32 va, bool write, u32 *value)
 {
     ShadowResult r = table ? touch_table(false, va, write, value) : touch(va, write, value);

@@ -1,7 +1,8 @@
 /* xlat_cost.c - what translating costs. The test: the blocks of a piece of code join, and every instruction is counted.
  *
- * RING3_TRANSLATE_BENCH=FILE prints nanoseconds instead; FILE is an i386 ELF program (Debian's static busybox), whose code
- * is translated from beginning to end and never run: for the first time, in memory that was never touched, and again.
+ * RING3_TRANSLATE_BENCH=FILE prints nanoseconds instead; FILE is an i386 ELF program (Debian's static busybox),
+ * whose code is translated from beginning to end and never run: for the first time, in memory that was never
+ * touched, and again.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
-/* xlat_dying.c - a block that dies while it runs, by an access of its own: its code is a page-table entry, whose A bit that
- * access sets. The start of its host code is overwritten then (flow_emit_grave()), and nothing may go on in there.
+/* xlat_dying.c - a block that dies while it runs, by an access of its own: its code is a page-table entry, whose A
+ * bit that access sets. The start of its host code is overwritten then (flow_emit_grave()), and nothing may go on
+ * in there.
  *
  * The entry's bytes are INC EBX or EDI (its flags), MOV CL, [EAX] (its frame); the next entry is HLT: not present.
  */

@@ -347,8 +347,8 @@ static void expect_unchanged(Case *t)
         EXPECT(t, memcmp(t->w->data, t->memory, WORLD_DATA_BYTES) == 0);
 }
 
-/* XCHG loads before it stores; POPA and PUSHA look at both ends in another order than the processor, and one end may lie
- * beyond 4 GiB though the other does not. */
+/* XCHG loads before it stores; POPA and PUSHA look at both ends in another order than the processor, and one end
+ * may lie beyond 4 GiB though the other does not. */
 static void expect_page_fault(Case *t)
 {
     u16 op = t->insn.row->opcode;

@@ -1,6 +1,7 @@
-/* xlat_float.c - one translation of a code page serves every address at which it is mapped: in ring 3's flat segments blocks
- * know offsets in their page (mode_floats()). A program that looks at its own return addresses runs at two places of one
- * address space and at a third of another; the interpreter says what comes out, and nothing is translated twice.
+/* xlat_float.c - one translation of a code page serves every address at which it is mapped: in ring 3's flat
+ * segments blocks know offsets in their page (mode_floats()). A program that looks at its own return addresses runs
+ * at two places of one address space and at a third of another; the interpreter says what comes out, and nothing is
+ * translated twice.
  */
 #include <setjmp.h>
 #include <stdarg.h>

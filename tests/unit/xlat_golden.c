@@ -1,9 +1,10 @@
 /* xlat_golden.c - golden listings: what the emitter writes for the instructions in tests/golden, with counts. A
  * change of the emitter shows as a diff of these files; the totals are a speed gate without noise.
  *
- * A file holds comments, blank lines, `mode` lines (code32 stack32 real user open nobmi2, SEG=flat|based|limited|64k; flat
- * if not named) and instructions in hex. The rest of an instruction's line, and the indented lines below it, are
- * written by this test. RING3_ACCEPT=1 ctest -R golden writes the files anew: look at the diff, then commit it. */
+ * A file holds comments, blank lines, `mode` lines (code32 stack32 real user open nobmi2,
+ * SEG=flat|based|limited|64k; flat if not named) and instructions in hex. The rest of an instruction's line, and
+ * the indented lines below it, are written by this test. RING3_ACCEPT=1 ctest -R golden writes the files anew: look
+ * at the diff, then commit it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
