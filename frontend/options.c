@@ -305,6 +305,10 @@ static OptionsResult set_accel(Options *o, const char *value)
     OptionsResult r = OPTIONS_RUN;
     for (const char *at = value; r == OPTIONS_RUN; at++) {
         size_t n = strcspn(at, ",");
+        if (!n) {
+            say("-accel \"%.80s\": a word is missing; give translate or interp, then form= or cache=", value);
+            return OPTIONS_BAD;
+        }
         snprintf(word, sizeof word, "%.*s", n < sizeof word ? (int)n : (int)sizeof word - 1, at);
         r = set_accel_word(o, word);
         at += n;

@@ -109,6 +109,15 @@ def options():
     bad(k + ["-cpu", "pentum2"], "-cpu", "pentum2", "pentium2")
     bad(k + ["-cpu", "z80"], "-cpu", "z80")
     bad(k + ["-accel", "interpr"], "-accel", "interpr", "interp")
+    for form in "", "tabel", "3":
+        bad(k + ["-accel", "translate,form=" + form], "form=", "auto", "window", "table")
+    for size in "", "0", "3", "1025", "99999", "4294967300", "-4", " 8", "4x", "abc":
+        bad(k + ["-accel", "translate,cache=" + size], "cache=" + size, "4 to 1024 MiB")
+        bad(k + ["-accel", "tb-size=" + size], size, "4 to 1024 MiB")
+    for words in "", ",", "translate,", "translate,,form=table":
+        bad(k + ["-accel", words], '"%s"' % words, "word is missing")
+    bad(k + ["-accel", "translate,forms=table"], "forms=table", "form=")
+    bad(k + ["-accel", "translate," + "x" * 300], "xxx", "translate")
     bad(k + ["-M", "q35"], "-M", "q35", "pc")
     bad(k + ["-nic", "user"], "-nic", "user", "none")
     bad(k + ["-accel", "kvm"], "-accel", "kvm")
@@ -247,6 +256,9 @@ def images(folder):
 
 
 def good():
+    for accel in "form=table", "tb-size=64", "cache=4,form=window,translate", "interp,form=table", "translate,cache=1024":
+        vm = Vm([ring3, "-accel", accel, "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit"])
+        vm.expect_exit(7)
     for args, word in (["-h"], "-kernel"), (["--help"], "-append"), (["-version"], "ring3 "), (["-d", "help"], "guest_errors"), (["-cpu", "help"], "pentium2"), (["-host"], "bmi2"):
         p = subprocess.run([ring3, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
         check(p.returncode == 0 and word in p.stdout.decode() and not p.stderr, "%s: %s" % (args, p))
