@@ -358,7 +358,8 @@ struct Xlat {
     XlatStats stats;
 };
 
-/* The translator as an engine; one a thread runs at a time. `o` may be NULL. NULL: the host lacks
+/* The translator as an engine. There may be several; a thread runs one at a time, and each is made and freed by the
+ * thread that runs it, none of them at the same moment. `o` may be NULL. NULL: the host lacks
  * something, and *why says what. */
 enum { XLAT_CACHE_MIN_MIB = 4, XLAT_CACHE_MAX_MIB = 1024 };
 typedef struct XlatOptions {
