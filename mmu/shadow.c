@@ -19,7 +19,7 @@ enum { BUDGET_MIN = 64, BUDGET_HOST_MAX = 100000000 };
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 /* Zeroed, sparse; huge pages would make it dense. */
-static void *table_new(u64 bytes)
+void *table_new(u64 bytes)
 {
     void *t = host_table_map(bytes);
     if (!t) return NULL;
@@ -76,7 +76,7 @@ Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget)
     return s;
 }
 
-static void table_free(void *t, u64 bytes)
+void table_free(void *t, u64 bytes)
 {
     if (t) munmap(t, bytes);
 }
@@ -313,9 +313,8 @@ u8 *shadow_lookup(Shadow *s, u32 va, unsigned bytes, bool write, ShadowResult *w
 bool shadow_store32(Shadow *s, u32 va, u32 value)
 {
     unsigned i = va >> PAGE_BITS & (SLOT_PAGES - 1);
-    u16 id = s->k->slot[va >> 22];
-    const Slot *sl = slot_of(s, id);
-    if (!id || sl->dead || va & 3 || !s->pg.on) return false;
+    const Slot *sl = slot_alive(s, s->k, va);
+    if (!sl || va & 3 || !s->pg.on) return false;
     u32 e = sl->entry[i], pfn = e >> PAGE_BITS;
     if (!(e & (SE_R | SE_T)) || e & SE_DROP || s->phys->watch[pfn] != WATCH_PT) return false;
     if (s->phys->pages[pfn].kind != PAGE_RAM || !slot_guest_writes(s, sl, i)) return false;
@@ -353,9 +352,9 @@ bool shadow_prefill(Shadow *s, u32 va, bool write, bool user)
 static bool fetch_known(const Shadow *s, u32 va, u32 *pa, bool *shared)
 {
     const Window *w = s->user_ring ? s->u : s->k;
-    u16 id = w->slot[va >> 22];
-    if (!id || s->slots[id].dead) return false;
-    u32 e = s->slots[id].entry[va >> PAGE_BITS & (SLOT_PAGES - 1)];
+    const Slot *sl = slot_alive(s, w, va);
+    if (!sl) return false;
+    u32 e = sl->entry[va >> PAGE_BITS & (SLOT_PAGES - 1)];
     *pa = (e & ~(u32)PAGE_MASK) | (va & PAGE_MASK);
     *shared = window_number(s, w) < WINDOW_U;
     return e & SE_X;

@@ -118,6 +118,12 @@ struct Shadow {
 };
 
 static inline Slot *slot_of(Shadow *s, u32 id) { return &s->slots[id]; }
+/* The slot of w that va lies in; NULL: none, or it is dead. */
+static inline const Slot *slot_alive(const Shadow *s, const Window *w, u32 va)
+{
+    u16 id = w->slot[va >> 22];
+    return id && !s->slots[id].dead ? &s->slots[id] : NULL;
+}
 static inline unsigned window_number(const Shadow *s, const Window *w) { return (unsigned)(w - s->windows); }
 static inline bool window_active(const Shadow *s, const Window *w) { return w == s->u || w == s->k; }
 static inline u32 slot_page(const Slot *sl) { return (u32)sl->index * SLOT_PAGES; } /* its first page */
@@ -129,6 +135,10 @@ void window_pend(Window *w, u32 first, u32 last);
 void window_flush(Shadow *s, Window *w);
 /* The window at host_addr, and *offset from its base (4 GiB or more: a guard); NULL: none. */
 Window *window_at(const Shadow *s, const void *host_addr, u64 *offset);
+
+/* shadow.c: zeroed, sparse memory; NULL may be freed */
+void *table_new(u64 bytes);
+void table_free(void *t, u64 bytes);
 
 /* table.c */
 bool tables_reserve(Shadow *s, unsigned windows);

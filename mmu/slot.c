@@ -24,25 +24,33 @@ static u32 page_want(const Shadow *s, u32 pa, bool writable)
     return pfn << PAGE_BITS | SE_R | (writable ? SE_W : 0);
 }
 
+/* What the guest's tables say of page i: the page table's entry, or of a 4 MiB page one like it. Not for window P. */
+static u32 guest_entry(const Shadow *s, const Slot *sl, unsigned i)
+{
+    if (sl->pt_pfn == NO_PT) return (sl->pde & LARGE_ADDRESS) | i << PAGE_BITS | (sl->pde & 0xfff);
+    return load32(phys_hp(s->phys, sl->pt_pfn << PAGE_BITS) + 4 * i);
+}
+
+static bool entry_writable(const Slot *sl, u32 pte)
+{
+    return (pte & PTE_D) && ((pte & sl->pde & PTE_W) || sl->window == WINDOW_K0);
+}
+
 /* The entry that page i of the slot may have at most: pfn, SE_R, SE_W; 0 for none. Without its A bit a page has
  * none, without D it is not writable. */
 u32 slot_want(const Shadow *s, const Slot *sl, unsigned i)
 {
     if (sl->window == WINDOW_P) return page_want(s, (slot_page(sl) + i) << PAGE_BITS, true);
-    u32 pte = sl->pt_pfn == NO_PT ? (sl->pde & LARGE_ADDRESS) | i << PAGE_BITS | (sl->pde & 0xfff)
-                                  : load32(phys_hp(s->phys, sl->pt_pfn << PAGE_BITS) + 4 * i);
-    u32 both = pte & sl->pde;
-    bool user = both & PTE_U;
+    u32 pte = guest_entry(s, sl, i);
+    bool user = pte & sl->pde & PTE_U;
     if (!(pte & PTE_P) || !(pte & PTE_A) || user != (sl->window >= WINDOW_U)) return 0;
-    return page_want(s, pte, (pte & PTE_D) && ((both & PTE_W) || sl->window == WINDOW_K0));
+    return page_want(s, pte, entry_writable(sl, pte));
 }
 
 /* May the guest write page i, whoever watches it? */
 bool slot_guest_writes(const Shadow *s, const Slot *sl, unsigned i)
 {
-    if (sl->window == WINDOW_P) return true;
-    u32 pte = sl->pt_pfn == NO_PT ? sl->pde : load32(phys_hp(s->phys, sl->pt_pfn << PAGE_BITS) + 4 * i);
-    return (pte & PTE_D) && ((pte & sl->pde & PTE_W) || sl->window == WINDOW_K0);
+    return sl->window == WINDOW_P || entry_writable(sl, guest_entry(s, sl, i));
 }
 
 /* Would a slot made from `pde` have the same rights and the same source, with the A and D bits it relies on? */

@@ -7,11 +7,7 @@
  * The arrays are touched where the guest has pages: 256 guest pages of 4 KiB to one host page. A window that is
  * given to another address space keeps its array's memory.
  */
-#define _GNU_SOURCE
-#include "cpu/host.h"
 #include "mmu/shadow_parts.h"
-
-#include <sys/mman.h>
 
 _Static_assert(sizeof(TableEntry) == 16, "glue.S computes with it");
 
@@ -19,16 +15,13 @@ static const u64 array_bytes = (u64)MAP_PAGES * sizeof(TableEntry);
 
 bool tables_reserve(Shadow *s, unsigned windows)
 {
-    void *at = host_table_map(windows * array_bytes);
-    if (!at) return false;
-    madvise(at, windows * array_bytes, MADV_NOHUGEPAGE);
-    s->tables = at;
-    return true;
+    s->tables = table_new(windows * array_bytes);
+    return s->tables;
 }
 
 void tables_free(Shadow *s, unsigned windows)
 {
-    if (s->tables) munmap(s->tables, windows * array_bytes);
+    table_free(s->tables, windows * array_bytes);
 }
 
 TableEntry *window_table(const Shadow *s, const Window *w)

@@ -170,7 +170,7 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
     bool code = why == SHADOW_WATCHED && !hp && x->mode & MODE_PAGED &&
                 c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
     if (code && write == 1 && open_words(x, w.pa)) hp = phys_hp(c->phys, w.pa);
-    x->stats.traps[hp ? SHADOW_MAPPED : why] += !hp;
+    if (!hp) x->stats.traps[why]++;
     if (hp && unlikely(x->killed) &&
         caller(x, hpc)->dead) { /* an A or D bit was in its code: its start is overwritten */
         x->trap = (Trap){.kind = TRAP_INTERP};

@@ -13,7 +13,13 @@
 
 #include "tests/vm.h"
 
-enum { DIR = 0x100000, TABLE = 0x101000, DATA_VA = 0x81000, ENTRY = TABLE + (DATA_VA >> 12) * 4, FRAME = 0x488000 };
+enum {
+    DIR = 0x100000,
+    TABLE = 0x101000,
+    DATA_VA = 0x81000,
+    ENTRY = TABLE + (DATA_VA >> 12) * 4,
+    FRAME = 0x488000
+};
 enum { ENTRY_RING0 = 0x00488a43, ENTRY_RING3 = 0x00488a47, HLT = 0xf4 };
 
 typedef struct DyingCase {

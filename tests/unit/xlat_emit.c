@@ -353,7 +353,8 @@ static void expect_page_fault(Case *t)
 {
     u16 op = t->insn.row->opcode;
     bool eight = op == 0x60 || op == 0x61;
-    EXPECT(t, t->result.outcome == HOST_SEGV || (eight && (t->result.outcome == HOST_GP || t->result.outcome == HOST_WRAP)));
+    EXPECT(t, t->result.outcome == HOST_SEGV ||
+                  (eight && (t->result.outcome == HOST_GP || t->result.outcome == HOST_WRAP)));
     if (eight) return;
     EXPECT(t, t->result.fault_va >> PAGE_BITS == t->interp.cr2 >> PAGE_BITS);
     if (op != 0x86 && op != 0x87) EXPECT(t, t->result.fault_write == ((t->interp.fault.error & 2) != 0));
