@@ -19,10 +19,7 @@ bool tables_reserve(Shadow *s, unsigned windows)
     return s->tables;
 }
 
-void tables_free(Shadow *s, unsigned windows)
-{
-    table_free(s->tables, windows * array_bytes);
-}
+void tables_free(Shadow *s, unsigned windows) { table_free(s->tables, windows * array_bytes); }
 
 TableEntry *window_table(const Shadow *s, const Window *w)
 {
