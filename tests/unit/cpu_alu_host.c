@@ -85,17 +85,23 @@ static int host_run(const u8 *insn, unsigned len)
     return n;
 }
 
-static bool host_setup(void)
+/* In the test itself too: cmocka has its own handlers there. */
+static void take_signals(void)
 {
     static u8 stack[64 << 10];
     stack_t alt = {.ss_sp = stack, .ss_size = sizeof stack};
     struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_NODEFER};
+    static const int signals[] = {SIGFPE, SIGSEGV, SIGILL, SIGBUS, SIGTRAP};
+    sigaltstack(&alt, NULL);
+    for (unsigned n = 0; n < ARRAY_LEN(signals); n++) sigaction(signals[n], &sa, NULL);
+}
+
+static bool host_setup(void)
+{
     void *at = mmap((void *)(uintptr_t)LOW, LOW_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (at != (void *)(uintptr_t)LOW) return false;
-    sigaltstack(&alt, NULL);
-    static const int signals[] = {SIGFPE, SIGSEGV, SIGILL, SIGBUS, SIGTRAP};
-    for (unsigned n = 0; n < ARRAY_LEN(signals); n++) sigaction(signals[n], &sa, NULL);
+    take_signals();
     HOST->flags = 2;
     HOST->gpr[EAX] = 41;
     return host_run((const u8[]){0x40} /* inc eax: REX in 64-bit code */, 1) == 0 && HOST->gpr[EAX] == 42;
@@ -342,6 +348,7 @@ static void test_random(void **state)
     const char *env = getenv("RING3_CASES");
     unsigned rounds = env ? (unsigned)atoi(env) : 200;
     for (unsigned n = 0; n < DATA_BYTES; n++) data[n] = (u8)rnd();
+    take_signals();
     for (unsigned round = 0; round < rounds; round++)
         for (unsigned n = 0; n < x86_row_count; n++)
             if (row_wanted(&x86_rows[n])) one_random(c, &x86_rows[n]);
