@@ -207,6 +207,11 @@ void emit_lea64_index(Emit *e, int dst, int base, int index, int scale, s32 disp
     emit_op_mem(e, op64(0x8d, dst), host_at_index(base, index, scale, disp));
 }
 
+void emit_lea32_index(Emit *e, int dst, int base, int index, s32 disp)
+{
+    emit_op_mem(e, op32(0x8d, dst), host_at_index(base, index, 0, disp));
+}
+
 void emit_not64(Emit *e, int reg) { emit_op_reg(e, op64(0xf7, 2), reg); }
 void emit_movzx16(Emit *e, int dst, int src) { emit_op_reg(e, op32(0x0fb7, dst), src); }
 

@@ -103,6 +103,7 @@ void emit_mov_mi32(Emit *e, int base, s32 disp, u32 imm);
 void emit_lea32(Emit *e, int dst, int base, s32 disp);     /* 32-bit result, zero-extended */
 void emit_lea64(Emit *e, int dst, int base, s32 disp);
 void emit_lea64_index(Emit *e, int dst, int base, int index, int scale, s32 disp);
+void emit_lea32_index(Emit *e, int dst, int base, int index, s32 disp);
 void emit_not64(Emit *e, int reg);
 void emit_movzx16(Emit *e, int dst, int src);              /* r32 = zero-extended r16 */
 void emit_jmp(Emit *e, const u8 *target_exec);             /* jmp rel32 */

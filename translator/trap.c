@@ -26,18 +26,20 @@ enum { ALTSTACK_BYTES = 128 * 1024 };
 
 static const u8 guest_regs[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R14, REG_RBP, REG_RSI, REG_RDI};
 
-/* The contract that window operands rest on (emit.h): wherever an access may trap, the guest's registers are
- * zero-extended. */
-static void check_upper_halves(const greg_t *r)
+/* The guest's registers at a trap. The contract that window operands rest on (emit.h): wherever an access may trap, they
+ * are zero-extended; string.c's are when its work is undone. */
+static void guest_registers(u64 v[8], const greg_t *r, bool in_cache)
 {
+    for (int n = 0; n < 8; n++) v[n] = (u64)r[guest_regs[n]];
+    if (!in_cache) return;
+    string_unplace((const u8 *)r[REG_RIP], (const u8 *)r[REG_R12], (u64)r[REG_R11], v);
     for (int n = 0; n < 8; n++)
-        CHECK(!((u64)r[guest_regs[n]] >> 32), "guest register %d is %llx at a trap", n,
-              (unsigned long long)r[guest_regs[n]]);
+        CHECK(!(v[n] >> 32), "guest register %d is %llx at a trap", n, (unsigned long long)v[n]);
 }
 
-static void save_guest(Vcpu *c, const greg_t *r)
+static void save_guest(Vcpu *c, const greg_t *r, const u64 gpr[8])
 {
-    for (int n = 0; n < 8; n++) c->gpr[n] = (u32)r[guest_regs[n]];
+    for (int n = 0; n < 8; n++) c->gpr[n] = (u32)gpr[n];
     c->eflags = (c->eflags & ~HOST_FLAGS) | ((u32)r[REG_EFL] & HOST_FLAGS);
     c->ret_rsp = (void *)r[REG_RSP];
 }
@@ -51,9 +53,9 @@ void trap_place(Xlat *x, const Block *b, const u8 *hpc)
 }
 
 /* c->eip is right. */
-static _Noreturn void leave(Xlat *x, const mcontext_t *m)
+static _Noreturn void leave(Xlat *x, const mcontext_t *m, const u64 gpr[8])
 {
-    save_guest(x->c, m->gregs);
+    save_guest(x->c, m->gregs, gpr);
     xlat_leave_handler(x->c->host_rsp, m->fpregs);
 }
 
@@ -177,7 +179,8 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
           sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (!behind) x->c->here = (u64)r[REG_R13];
-    if (in_cache) check_upper_halves(r);
+    u64 gpr[8];
+    guest_registers(gpr, r, in_cache);
     if (behind) {
         if (!memory_trap(x, r, si->si_addr)) r[REG_RIP] = (greg_t)behind;
         return;
@@ -188,15 +191,15 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
         r[REG_RIP] = (greg_t)xlat_seg_miss;
         return;
     }
-    if (x->trap.kind == TRAP_CALL) leave(x, m);
+    if (x->trap.kind == TRAP_CALL) leave(x, m, gpr);
     if (x->trap.kind == TRAP_PROBE) { /* an indirect transfer, done but for EIP */
         x->c->eip = (u32)r[REG_R8];
-        leave(x, m);
+        leave(x, m, gpr);
     }
     const Block *b = block_at_host(x, hpc);
     CHECK(b, "signal %d at %p in no block", sig, (const void *)hpc);
     trap_place(x, b, hpc);
-    leave(x, m);
+    leave(x, m, gpr);
 }
 
 void trap_own(Xlat *x)

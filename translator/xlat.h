@@ -238,6 +238,8 @@ void delay_emit(Tx *t, const Insn *i, u32 to);     /* before a jump backwards: w
 void flow_emit_eip(Tx *t, int reg, u32 eip);       /* reg = the EIP that Block.eip's kind of number stands for */
 void flow_emit_grave(Xlat *x, const Block *b);      /* over the start of a dead block: to the dispatcher */
 bool string_emit(Tx *t, const Insn *i);         /* likewise */
+/* A trap at hpc: if it was string.c's use of the host's REP, gpr (as trapped, with window and r11) is the guest's again. */
+void string_unplace(const u8 *hpc, const u8 *window, u64 r11, u64 gpr[8]);
 bool seg_emit(Tx *t, const Insn *i);            /* likewise */
 bool real_seg_emit(Tx *t, const Insn *i);       /* likewise, in real and V86 mode */
 bool far_emit(Tx *t, const Insn *i);            /* likewise */
