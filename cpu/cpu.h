@@ -125,6 +125,9 @@ extern u8 *cpu_poll_trap;                              /* an unmapped page; c->p
 void cpu_poll_update(Vcpu *c);
 void cpu_set_intr(Vcpu *c, bool level);                /* vCPU thread: the PIC's INTR output */
 static inline bool cpu_polled(const Vcpu *c) { return __atomic_load_n(&c->poll, __ATOMIC_RELAXED) == cpu_poll_trap; }
+/* pause.c: a PAUSE was executed; the host has slept for it, or need not. */
+void cpu_pause(Vcpu *c);
+void cpu_pause_over(Vcpu *c);
 /* debug.c: TF, DR7 or db_pending changed: raise or drop ATT_TRAP. */
 void debug_update(Vcpu *c);
 

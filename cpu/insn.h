@@ -151,6 +151,8 @@ struct Insn {
     u8 op_at;        /* offset of the opcode byte (of 0F, in the two-byte map) in the instruction */
 };
 
+static inline bool insn_is_pause(const Insn *i) { return i->row->opcode == 0x90 && i->prefix & PREFIX_REP; }
+
 /* Decoder result when there is no instruction. */
 typedef enum DecodeStatus {
     DECODE_OK,

@@ -33,6 +33,5 @@ void exec_xlat(Vcpu *c, const Insn *i)
 
 void exec_nop(Vcpu *c, const Insn *i)
 {
-    (void)c;
-    (void)i;
+    if (insn_is_pause(i)) cpu_pause(c);
 }

@@ -150,7 +150,7 @@ static bool host_events(Vcpu *c, const RunHooks *h)
         c->stop_reason = STOP_RESET;
         return false;
     }
-    if (attention_take(c, ATT_CLOCK | ATT_IO | ATT_SPEED) && h->service) h->service(h->ctx);
+    if (attention_take(c, ATT_CLOCK | ATT_IO | ATT_SPEED | ATT_PAUSE) && h->service) h->service(h->ctx);
     return true;
 }
 

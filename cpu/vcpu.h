@@ -71,6 +71,7 @@ enum {
     ATT_RESET = 32, /* reset the machine */
     ATT_TRAP = 64,  /* TF, RF, debug registers or similar need instruction-wise care */
     ATT_SPEED = 128, /* speed_left is used up */
+    ATT_PAUSE = 256, /* the guest waits in a loop: pause.wanted */
 };
 
 typedef enum StopReason {
@@ -176,6 +177,7 @@ struct Vcpu {
     /* --- statistics --- */
     s64 speed_left;      /* instructions until ATT_SPEED; counted while speed_on (frontend/pc.c) */
     bool speed_on;
+    struct { u64 since_ns, last_ns; u32 count; bool wanted; } pause; /* pause.c */
     u64 insns_interp;    /* retired by the interpreter */
     u64 *row_hits;       /* per Row.id, interpreter executions; NULL: not counted */
     u64 int_count[256];

@@ -110,26 +110,36 @@ static void disarm(void)
     pthread_mutex_unlock(&io.clock_lock);
 }
 
-/* Block until somebody wakes us or the deadline comes; only the vCPU thread writes io.deadline. */
-static void sleep_until_deadline(void)
+/* Block until somebody wakes us, but no longer than ns (UINT64_MAX: for ever). */
+static void sleep_at_most(u64 ns)
 {
     struct pollfd p = {.fd = io.wake, .events = POLLIN};
-    u64 now = host_now_ns(), left = io.deadline > now ? io.deadline - now : 0;
-    struct timespec t = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
-    if (ppoll(&p, 1, io.deadline == UINT64_MAX ? NULL : &t, NULL) > 0) drain(io.wake);
+    struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    atomic_store(&io.asleep, true);
+    if (!(atomic_load(&io.c->attention) & OURS) && ppoll(&p, 1, ns == UINT64_MAX ? NULL : &t, NULL) > 0)
+        drain(io.wake);
+    atomic_store(&io.asleep, false);
+}
+
+/* Only the vCPU thread writes io.deadline. */
+static u64 until_deadline(void)
+{
+    u64 now = host_now_ns();
+    if (io.deadline == UINT64_MAX) return UINT64_MAX;
+    return io.deadline > now ? io.deadline - now : 0;
 }
 
 void hostio_idle(void)
 {
     disarm();
-    atomic_store(&io.asleep, true);
-    if (!(atomic_load(&io.c->attention) & OURS)) sleep_until_deadline();
-    atomic_store(&io.asleep, false);
+    sleep_at_most(until_deadline());
     if (io.deadline <= host_now_ns())
         cpu_attention(io.c, ATT_CLOCK);
     else
         hostio_set_deadline(io.deadline);
 }
+
+void hostio_nap(u64 ns) { sleep_at_most(ns); }
 
 static void timer_went_off(void)
 {

@@ -168,6 +168,17 @@ static void speed_service(Pc *pc)
     if (pc->cpu.speed_left <= slice / 8) cpu_attention(&pc->cpu, ATT_SPEED);
 }
 
+/* The guest waits in a loop: so may we, until a device wants something, but not for long. */
+static void pause_service(Pc *pc)
+{
+    enum { NAP_NS = 50000 };
+    Vcpu *c = &pc->cpu;
+    if (!c->pause.wanted) return;
+    bool interrupt = atomic_load(&c->attention) & ATT_INTR && c->eflags & FL_I;
+    if (!interrupt) hostio_nap(NAP_NS);
+    cpu_pause_over(c);
+}
+
 void pc_set_speed(Pc *pc, u32 mhz)
 {
     if (mhz > SPEED_MHZ_MAX) mhz = SPEED_MHZ_MAX;
@@ -186,7 +197,10 @@ static void service(void *ctx)
     monitors_service(pc);
     serve_display(pc);
     park(pc);
-    if (!is_leaving(pc)) speed_service(pc);
+    if (!is_leaving(pc)) {
+        speed_service(pc);
+        pause_service(pc);
+    }
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
     if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
 }

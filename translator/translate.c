@@ -69,6 +69,8 @@ static bool emit_by_class(Tx *t, const Insn *i)
         callout_emit_site(t, i);
         return true;
     case XC_IDENT:
+        if (insn_is_pause(i)) return false;
+        /* fall through */
     case XC_MEM:
     case XC_FPU:
     case XC_STACK:

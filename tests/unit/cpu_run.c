@@ -120,6 +120,43 @@ static void hand_out_more(void *ctx)
     if (c->speed_left < 0) cpu_attention(c, ATT_SPEED);
 }
 
+static void nap(void *ctx)
+{
+    Vcpu *c = ctx;
+    if (!c->pause.wanted) return;
+    cpu_pause_over(c);
+    if (++c->gpr[EDX] == 3) cpu_attention(c, ATT_STOP);
+}
+
+/* A loop of PAUSE asks the host to sleep, again and again, and goes on behind it. */
+static void a_loop_that_waits_lets_the_host_sleep(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0x40, 0xf3, 0x90, 0xeb, 0xfb}; /* inc ax; pause; jmp */
+    const RunHooks hooks = {.ctx = &g->c, .service = nap};
+    guest_code(g, code, sizeof code);
+    u32 start = g->c.eip;
+    guest_engine_init(&g->c);
+    g->c.engine->paging_changed(g->c.engine->ctx, &g->c, EV_CR0 | EV_CR3 | EV_CR4);
+    assert_int_equal(cpu_run(&g->c, &hooks), STOP_QUIT);
+    assert_int_equal(g->c.gpr[EDX], 3);
+    assert_in_range(g->c.eip, start, start + 3);
+}
+
+/* NOP is not PAUSE. */
+static void a_loop_of_nops_does_not(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0x90, 0xe2, 0xfd, 0xf4}; /* nop; loop; hlt */
+    const RunHooks hooks = {.ctx = &g->c, .service = nap};
+    guest_code(g, code, sizeof code);
+    g->c.gpr[ECX] = 0;
+    guest_engine_init(&g->c);
+    g->c.engine->paging_changed(g->c.engine->ctx, &g->c, EV_CR0 | EV_CR3 | EV_CR4);
+    assert_int_equal(cpu_run(&g->c, &hooks), STOP_HLT);
+    assert_false(g->c.pause.wanted);
+}
+
 /* -speed counts instructions, and stops between them: none is left out or done twice, wherever a block ends. */
 static void a_speed_limit_stops_between_instructions(void **state)
 {
@@ -160,6 +197,8 @@ int main(void)
         GUEST_TEST(an_nmi_waits_for_iret_behind_another),
         GUEST_TEST(a_stop_request_ends_the_loop),
         GUEST_TEST(a_speed_limit_stops_between_instructions),
+        GUEST_TEST(a_loop_that_waits_lets_the_host_sleep),
+        GUEST_TEST(a_loop_of_nops_does_not),
         GUEST_TEST(a_fault_without_idt_is_a_triple_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
