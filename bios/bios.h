@@ -3,12 +3,12 @@
  * The firmware is one 128 KiB image at e0000-fffff made of two kinds of C:
  *
  *   32-bit (POST: post.c pci.c rom.c fwcfg.c loader.c tables.c) flat protected mode, interrupts off; runs once, e0000.
- *   16-bit (INT services: all others) gcc -m16, CS = f000, DS = SS = LOW_SEG, FS = 0040, GS = whatever is looked at.
+ *   16-bit (INT services: all others) gcc -m16, CS = f000, DS = SS = LOW_SEG, ES = 0040; FS and GS are the caller's.
  *
  * LOW_SEG (ec00) is a segment that sees both kinds of memory the services need: ec000-effff, which stays writable
  * shadow RAM (variables, at the start, and stacks, at the end), and f0000-fbfff, where the read-only data lies. So C code of
- * the services is plain C: string literals, statics and addresses of locals are all DS. Far memory is reached through
- * GS (far8() and friends), the BIOS data area through FS (BDA->...).
+ * the services is plain C: string literals, statics and addresses of locals are all DS. The BIOS data area is reached through
+ * ES (BDA->...), far memory too, for one instruction (far8() and friends). No service loads FS or GS (segments.sh).
  *
  * There is no .data: every variable starts as 0 and POST clears them, since a reset does not.
  */

@@ -73,22 +73,19 @@ enter:  cli                             /* TSRs chain by PUSHF and a far call, w
         pushl   %edi
         pushw   s_ds
         pushw   %es
-        pushw   %fs
-        pushw   %gs
+        pushl   $0                      /* FS and GS stay the caller's */
         movw    s_ss, %es
         movzwl  s_esp, %ebx
         movw    %es:4(%ebx), %ax
         movw    %ax, REGS_FLAGS(%esp)
-        movw    %ds, %ax
-        movw    %ax, %es
         movw    $BDA_SEG, %ax
-        movw    %ax, %fs
+        movw    %ax, %es
         movzwl  s_handler, %edx
         cmpw    $int16_service, %dx
         je      2f
         cmpw    $int1a_service, %dx
         je      2f
-        movw    $0, %fs:BDA_POLLER
+        movw    $0, %es:BDA_POLLER
 2:      movl    %esp, %eax
         calll   *%edx
         cli
@@ -97,8 +94,7 @@ enter:  cli                             /* TSRs chain by PUSHF and a far call, w
         movzwl  REGS_SIZE+4(%esp), %ebx
         movw    REGS_FLAGS(%esp), %ax
         movw    %ax, %es:4(%ebx)
-        popw    %gs
-        popw    %fs
+        addw    $4, %sp
         popw    %es
         popw    s_ds
         popl    %edi
@@ -446,7 +442,8 @@ irq_master:
 
 /* --- C calls out ----------------------------------------------------------------------------------------- */
 
-/* void int_call16(u8 number, Regs *r) - number in AL, r in EDX. */
+/* void int_call16(u8 number, Regs *r) - number in AL, r in EDX. The caller's FS and GS pass through: whoever interrupts the
+ * service called finds them there, too. */
         .globl  int_call16
 int_call16:
         pushl   %ebx
@@ -455,9 +452,11 @@ int_call16:
         pushl   %ebp
         pushl   %edx
         xorw    %cx, %cx
-        movw    %cx, %gs
+        movw    %cx, %es
         movzbl  %al, %eax
-        movl    %gs:(,%eax,4), %ecx
+        movl    %es:(,%eax,4), %ecx
+        pushw   %ss
+        popw    %es
         pushfw
         pushw   %cs
         pushw   $int_call_back
@@ -467,20 +466,21 @@ int_call16:
         movl    %esp, %edi
         movl    $REGS_SIZE/4, %ecx
         rep movsl %ds:(%esi), %es:(%edi)
-        regs_load_and_go
+        addw    $4, %sp
+        regs_load_rest_and_go
 int_call_back:
         regs_store
         cld
         movw    %ss, %ax
         movw    %ax, %ds
         movw    %ax, %es
-        movw    $BDA_SEG, %ax
-        movw    %ax, %fs
         movzwl  %sp, %esp
         movl    %esp, %esi
         movl    REGS_SIZE(%esp), %edi
         movl    $REGS_SIZE/4, %ecx
         rep movsl %ds:(%esi), %es:(%edi)
+        movw    $BDA_SEG, %ax
+        movw    %ax, %es
         leal    REGS_SIZE(%esp), %esp
         popl    %edx
         popl    %ebp
@@ -508,9 +508,8 @@ mouse_call:
         cld
         movw    %ss, %ax
         movw    %ax, %ds
-        movw    %ax, %es
         movw    $BDA_SEG, %ax
-        movw    %ax, %fs
+        movw    %ax, %es
         movzwl  %sp, %esp
         addl    $12, %esp               /* the words and the pointer */
         popl    %ebp
