@@ -314,36 +314,43 @@ int08:  pushl   %eax
         popl    %eax
         iretw
 
-        /* IRQ1: scan code, through INT 15h 4Fh, into the buffer; what a special key asks for is done after EOI. */
+        /* IRQ1: scan code, through INT 15h 4Fh, into the buffer; what a special key asks for is done after EOI. As IBM's
+         * does it: port 64h is not asked whether there is a byte, since a program that hooked INT 9 has read it before it
+         * goes on here, and the controller repeats it; INT 15h 4Fh finds DS = 0040 and interrupts on; at the end the keyboard is
+         * enabled, which such a program may have disabled. */
 int09:  pushw   %ax
-        inb     $0x64, %al
-        andb    $0x21, %al
-        cmpb    $0x01, %al
-        jne     8f
+        pushw   %ds
+        cld
+        pushw   $BDA_SEG
+        popw    %ds
         inb     $0x60, %al
         movb    $0x4f, %ah
+        sti
         stc
         int     $0x15
+        cli
+        movb    $0, %ah
         jnc     8f
         pushfw
         pushw   %cs
         call    kbd_key                 /* AL: what to do */
         cli
-        pushw   %ax
+        movb    %al, %ah
+8:      movb    $0xae, %al
+        outb    %al, $0x64
         movb    $PIC_EOI, %al
         outb    %al, $0x20
-        popw    %ax
-        cmpb    $1, %al
+        cmpb    $1, %ah
         jb      9f
         ja      1f
         int     $0x1b
         jmp     9f
-1:      cmpb    $3, %al
+1:      cmpb    $3, %ah
         ja      2f
         je      3f
         int     $0x05
         jmp     9f
-2:      cmpb    $5, %al
+2:      cmpb    $5, %ah
         ja      4f
         je      5f
         movw    $0x8501, %ax            /* SysRq released */
@@ -355,18 +362,12 @@ int09:  pushw   %ax
         outb    %al, $0x64
 7:      hlt
         jmp     7b
-5:      pushw   %ds                     /* Pause: until a key ends it */
-        pushw   $BDA_SEG
-        popw    %ds
-1:      sti
+5:      sti                             /* Pause: until a key ends it */
         hlt
         testb   $8, 0x18
-        jnz     1b
-        popw    %ds
-        jmp     9f
-8:      movb    $PIC_EOI, %al
-        outb    %al, $0x20
-9:      popw    %ax
+        jnz     5b
+9:      popw    %ds
+        popw    %ax
         iretw
 
         /* IRQ6: the floppy controller is done. */
