@@ -80,15 +80,22 @@ enum { /* CMOS memory */
        CMOS_BOOT_ORDER1 = 0x38, /* high nibble: third device; bit 0: no signature check of floppies */
        CMOS_BOOT_ORDER2 = 0x3d, /* low nibble: first device, high nibble: second */
 };
+/* No interrupt's handler may come between index and data; afterwards the index is that of status D, as an AT leaves it, where
+ * a stray write does no harm. */
 static inline u8 cmos_read(u8 reg)
 {
-    outb(PORT_CMOS, reg);
-    return inb(PORT_CMOS_DATA);
+    u16 v = reg;
+    __asm__ volatile("pushf; cli; outb %%al, $0x70; inb $0x71, %%al; movb %%al, %%ah; "
+                     "movb $0x0d, %%al; outb %%al, $0x70; popf"
+                     : "+a"(v)::"memory");
+    return (u8)(v >> 8);
 }
 static inline void cmos_write(u8 reg, u8 v)
 {
-    outb(PORT_CMOS, reg);
-    outb(PORT_CMOS_DATA, v);
+    u16 both = (u16)(v << 8 | reg);
+    __asm__ volatile("pushf; cli; outb %%al, $0x70; movb %%ah, %%al; outb %%al, $0x71; "
+                     "movb $0x0d, %%al; outb %%al, $0x70; popf"
+                     : "+a"(both)::"memory");
 }
 
 /* --- registers of a caller ------------------------------------------------------------------------------- */

@@ -329,8 +329,9 @@ static u8 transfer_part(u8 unit, const Transfer *t, u8 n)
     u8 size = dpt(DPT_SIZE) & 7, st = seek(unit, t->head, t->track);
     if (st != OK) return st;
     u8 last = t->sector > t->last ? (u8)(t->sector + n - 1) : t->last;
-    const u8 c[9] = {t->opcode, (u8)(t->head << 2 | unit), t->track,      t->head, t->sector, size,
-                     last,      dpt(DPT_GAP),              dpt(DPT_LENGTH)};
+    const u8 c[9] = {
+        t->opcode,      (u8)(t->head << 2 | unit), t->track, t->head, t->sector, size, last, dpt(DPT_GAP),
+        dpt(DPT_LENGTH)};
     dma_setup(t->mode, t->pa, (u32)n * (128u << size));
     return run(c, 9);
 }
@@ -339,10 +340,10 @@ static u8 transfer_part(u8 unit, const Transfer *t, u8 n)
 static u8 transfer(u8 unit, Transfer *t)
 {
     u8 st = OK;
-    while (t->left && st == OK) {
+    while (t->left) {
         u8 n = cylinder_rest(t);
         st = transfer_part(unit, t, n);
-        if (st != OK) continue;
+        if (st != OK) break;
         t->left = (u8)(t->left - n);
         t->track++, t->head = 0, t->sector = 1;
         if (t->mode != DMA_VERIFY) t->pa += (u32)n * (128u << (dpt(DPT_SIZE) & 7));
@@ -352,7 +353,8 @@ static u8 transfer(u8 unit, Transfer *t)
 
 static u8 access(Regs *r, u8 unit, u8 opcode, u8 mode)
 {
-    Transfer t = {.opcode = opcode, .mode = mode, .track = r->ch, .head = r->dh, .sector = r->cl, .left = r->al};
+    Transfer t = {
+        .opcode = opcode, .mode = mode, .track = r->ch, .head = r->dh, .sector = r->cl, .left = r->al};
     u8 n = r->al;
     r->al = 0;
     if (!n || t.head > 1 || !t.sector) return BAD_COMMAND;

@@ -113,9 +113,10 @@ static void fill_with_text(u32 from, u32 to)
 
 void rom_own(void)
 {
-    extern char text32_end;
+    extern char text32_end, tables_end;
     fill_with_text((u32)&text32_end, LOW_SEG * 16);
     fill_with_text(STACKS, STACKS_END);
+    fill_with_text(memory_alloc_fseg(0, 16), (u32)&tables_end);
     *FLAT(u32, LOW_SEG * 16) = 0xcb20aa55; /* 16 KiB; RETF; a checksum of variables there is none */
     u8 sum = 0;
     for (u32 pa = ROM_OWN; pa < LOW_SEG * 16; pa++) sum = (u8)(sum + *FLAT(u8, pa));

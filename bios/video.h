@@ -114,8 +114,8 @@ static inline u8 reg_get(u16 port, u8 index)
 #define FAR_SET(name, type)                                                                                  \
     static inline void name(u16 seg, u16 off, type v)                                                        \
     {                                                                                                        \
-        __asm__ volatile("pushw %%es\n\tmovw %w1, %%es\n\tmov %0, %%es:(%2)\n\tpopw %%es" ::"q"(v), "r"(seg), \
-                         "r"((u32)off)                                                                       \
+        __asm__ volatile("pushw %%es\n\tmovw %w1, %%es\n\tmov %0, %%es:(%2)\n\tpopw %%es" ::"q"(v),          \
+                         "r"(seg), "r"((u32)off)                                                             \
                          : "memory");                                                                        \
     }
 FAR_GET(peek8, u8)
@@ -142,17 +142,19 @@ static inline void fill16(u16 seg, u16 off, u16 v, u16 count)
 /* Bytes, ascending: overlapping downwards is fine. Words and dwords would break the VGA's latched copies. */
 static inline void copy8(u16 to_seg, u16 to, u16 from_seg, u16 from, u16 count)
 {
-    __asm__ volatile("pushw %%ds\n\tpushw %%es\n\tmovw %w3, %%es\n\tmovw %w4, %%ds\n\trep movsb\n\tpopw %%es\n\tpopw %%ds"
-                     : "+D"(to), "+S"(from), "+c"(count)
-                     : "r"(to_seg), "r"(from_seg)
-                     : "memory");
+    __asm__ volatile(
+        "pushw %%ds\n\tpushw %%es\n\tmovw %w3, %%es\n\tmovw %w4, %%ds\n\trep movsb\n\tpopw %%es\n\tpopw %%ds"
+        : "+D"(to), "+S"(from), "+c"(count)
+        : "r"(to_seg), "r"(from_seg)
+        : "memory");
 }
 static inline void copy16(u16 to_seg, u16 to, u16 from_seg, u16 from, u16 count)
 {
-    __asm__ volatile("pushw %%ds\n\tpushw %%es\n\tmovw %w3, %%es\n\tmovw %w4, %%ds\n\trep movsw\n\tpopw %%es\n\tpopw %%ds"
-                     : "+D"(to), "+S"(from), "+c"(count)
-                     : "r"(to_seg), "r"(from_seg)
-                     : "memory");
+    __asm__ volatile(
+        "pushw %%ds\n\tpushw %%es\n\tmovw %w3, %%es\n\tmovw %w4, %%ds\n\trep movsw\n\tpopw %%es\n\tpopw %%ds"
+        : "+D"(to), "+S"(from), "+c"(count)
+        : "r"(to_seg), "r"(from_seg)
+        : "memory");
 }
 static inline u16 rom_seg(void)
 {
