@@ -3,12 +3,12 @@
  * The firmware is one 128 KiB image at e0000-fffff made of two kinds of C:
  *
  *   32-bit (POST: post.c pci.c rom.c fwcfg.c loader.c tables.c) flat protected mode, interrupts off; runs once, e0000.
- *   16-bit (INT services: all others) gcc -m16, CS = f000, DS = SS = LOW_SEG, FS = 0040, GS = whatever is looked at.
+ *   16-bit (INT services: all others) gcc -m16, CS = f000, DS = SS = LOW_SEG, ES = 0040; FS and GS are the caller's.
  *
  * LOW_SEG (ec00) is a segment that sees both kinds of memory the services need: ec000-effff, which stays writable
  * shadow RAM (variables, at the start, and stacks, at the end), and f0000-fbfff, where the read-only data lies. So C code of
- * the services is plain C: string literals, statics and addresses of locals are all DS. Far memory is reached through
- * GS (far8() and friends), the BIOS data area through FS (BDA->...).
+ * the services is plain C: string literals, statics and addresses of locals are all DS. The BIOS data area is reached through
+ * ES (BDA->...), far memory too, for one instruction (far8() and friends). No service loads FS or GS (segments.sh).
  *
  * There is no .data: every variable starts as 0 and POST clears them, since a reset does not.
  */
@@ -80,15 +80,22 @@ enum { /* CMOS memory */
        CMOS_BOOT_ORDER1 = 0x38, /* high nibble: third device; bit 0: no signature check of floppies */
        CMOS_BOOT_ORDER2 = 0x3d, /* low nibble: first device, high nibble: second */
 };
+/* No interrupt's handler may come between index and data; afterwards the index is that of status D, as an AT leaves it, where
+ * a stray write does no harm. */
 static inline u8 cmos_read(u8 reg)
 {
-    outb(PORT_CMOS, reg);
-    return inb(PORT_CMOS_DATA);
+    u16 v = reg;
+    __asm__ volatile("pushf; cli; outb %%al, $0x70; inb $0x71, %%al; movb %%al, %%ah; "
+                     "movb $0x0d, %%al; outb %%al, $0x70; popf"
+                     : "+a"(v)::"memory");
+    return (u8)(v >> 8);
 }
 static inline void cmos_write(u8 reg, u8 v)
 {
-    outb(PORT_CMOS, reg);
-    outb(PORT_CMOS_DATA, v);
+    u16 both = (u16)(v << 8 | reg);
+    __asm__ volatile("pushf; cli; outb %%al, $0x70; movb %%ah, %%al; outb %%al, $0x71; "
+                     "movb $0x0d, %%al; outb %%al, $0x70; popf"
+                     : "+a"(both)::"memory");
 }
 
 /* --- registers of a caller ------------------------------------------------------------------------------- */

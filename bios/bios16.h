@@ -6,40 +6,29 @@
 
 extern Shared shared;
 
-#define BDA ((volatile __seg_fs Bda *)0)
+/* ES = 0040 whenever C runs. The compiler says %gs, and segments.sh makes it %es. */
+#define BDA_SPACE __seg_gs
+#define BDA       ((volatile BDA_SPACE Bda *)0)
 
-/* GS is nobody's between two far accesses. */
-static inline void set_gs(u16 seg) { __asm__ volatile("movw %w0, %%gs" ::"r"(seg) : "memory"); }
-static inline u8 far8(u16 seg, u16 off)
-{
-    set_gs(seg);
-    return *(volatile __seg_gs u8 *)(u32)off;
-}
-static inline u16 far16(u16 seg, u16 off)
-{
-    set_gs(seg);
-    return *(volatile __seg_gs u16 *)(u32)off;
-}
-static inline u32 far32(u16 seg, u16 off)
-{
-    set_gs(seg);
-    return *(volatile __seg_gs u32 *)(u32)off;
-}
-static inline void far8_set(u16 seg, u16 off, u8 v)
-{
-    set_gs(seg);
-    *(volatile __seg_gs u8 *)(u32)off = v;
-}
-static inline void far16_set(u16 seg, u16 off, u16 v)
-{
-    set_gs(seg);
-    *(volatile __seg_gs u16 *)(u32)off = v;
-}
-static inline void far32_set(u16 seg, u16 off, u32 v)
-{
-    set_gs(seg);
-    *(volatile __seg_gs u32 *)(u32)off = v;
-}
+#define FAR_ACCESS(bits, letter, reg)                                                                        \
+    static inline u##bits far##bits(u16 seg, u16 off)                                                        \
+    {                                                                                                        \
+        u##bits v;                                                                                           \
+        __asm__ volatile("pushw %%es; movw %w1, %%es; mov" letter " %%es:(%2), %0; popw %%es"                \
+                         : "=" reg(v)                                                                        \
+                         : "r"(seg), "r"((u32)off)                                                           \
+                         : "memory");                                                                        \
+        return v;                                                                                            \
+    }                                                                                                        \
+    static inline void far##bits##_set(u16 seg, u16 off, u##bits v)                                          \
+    {                                                                                                        \
+        __asm__ volatile("pushw %%es; movw %w1, %%es; mov" letter " %0, %%es:(%2); popw %%es" ::reg(v),      \
+                         "r"(seg), "r"((u32)off)                                                             \
+                         : "memory");                                                                        \
+    }
+FAR_ACCESS(8, "b", "q")
+FAR_ACCESS(16, "w", "r")
+FAR_ACCESS(32, "l", "r")
 void far_copy_to(u16 seg, u16 off, const void *from, u16 bytes);
 void far_copy_from(void *to, u16 seg, u16 off, u16 bytes);
 

@@ -48,6 +48,7 @@ enum {
 /* rom.c */
 void rom_video(void);  /* the VGA's, at c0000 */
 void rom_others(void); /* c8000 up */
+void rom_own(void);    /* e0000-effff: what POST does last before they are locked */
 
 /* memory.c */
 void memory_setup(void);

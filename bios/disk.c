@@ -532,6 +532,7 @@ void int40_service(Regs *r);
 void int13_service(Regs *r);
 void int13_service(Regs *r)
 {
+    r->flags |= FLAG_IF; /* as of an AT's, by STI and RETF 2 */
     if (cd_emulates(r->dl) || (r->ah >= 0x4a && r->ah <= 0x4d)) {
         sti();
         int13_cd(r);

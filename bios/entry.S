@@ -73,22 +73,19 @@ enter:  cli                             /* TSRs chain by PUSHF and a far call, w
         pushl   %edi
         pushw   s_ds
         pushw   %es
-        pushw   %fs
-        pushw   %gs
+        pushl   $0                      /* FS and GS stay the caller's */
         movw    s_ss, %es
         movzwl  s_esp, %ebx
         movw    %es:4(%ebx), %ax
         movw    %ax, REGS_FLAGS(%esp)
-        movw    %ds, %ax
-        movw    %ax, %es
         movw    $BDA_SEG, %ax
-        movw    %ax, %fs
+        movw    %ax, %es
         movzwl  s_handler, %edx
         cmpw    $int16_service, %dx
         je      2f
         cmpw    $int1a_service, %dx
         je      2f
-        movw    $0, %fs:BDA_POLLER
+        movw    $0, %es:BDA_POLLER
 2:      movl    %esp, %eax
         calll   *%edx
         cli
@@ -97,8 +94,7 @@ enter:  cli                             /* TSRs chain by PUSHF and a far call, w
         movzwl  REGS_SIZE+4(%esp), %ebx
         movw    REGS_FLAGS(%esp), %ax
         movw    %ax, %es:4(%ebx)
-        popw    %gs
-        popw    %fs
+        addw    $4, %sp
         popw    %es
         popw    s_ds
         popl    %edi
@@ -318,36 +314,43 @@ int08:  pushl   %eax
         popl    %eax
         iretw
 
-        /* IRQ1: scan code, through INT 15h 4Fh, into the buffer; what a special key asks for is done after EOI. */
+        /* IRQ1: scan code, through INT 15h 4Fh, into the buffer; what a special key asks for is done after EOI. As IBM's
+         * does it: port 64h is not asked whether there is a byte, since a program that hooked INT 9 has read it before it
+         * goes on here, and the controller repeats it; INT 15h 4Fh finds DS = 0040 and interrupts on; at the end the keyboard is
+         * enabled, which such a program may have disabled. */
 int09:  pushw   %ax
-        inb     $0x64, %al
-        andb    $0x21, %al
-        cmpb    $0x01, %al
-        jne     8f
+        pushw   %ds
+        cld
+        pushw   $BDA_SEG
+        popw    %ds
         inb     $0x60, %al
         movb    $0x4f, %ah
+        sti
         stc
         int     $0x15
+        cli
+        movb    $0, %ah
         jnc     8f
         pushfw
         pushw   %cs
         call    kbd_key                 /* AL: what to do */
         cli
-        pushw   %ax
+        movb    %al, %ah
+8:      movb    $0xae, %al
+        outb    %al, $0x64
         movb    $PIC_EOI, %al
         outb    %al, $0x20
-        popw    %ax
-        cmpb    $1, %al
+        cmpb    $1, %ah
         jb      9f
         ja      1f
         int     $0x1b
         jmp     9f
-1:      cmpb    $3, %al
+1:      cmpb    $3, %ah
         ja      2f
         je      3f
         int     $0x05
         jmp     9f
-2:      cmpb    $5, %al
+2:      cmpb    $5, %ah
         ja      4f
         je      5f
         movw    $0x8501, %ax            /* SysRq released */
@@ -359,18 +362,12 @@ int09:  pushw   %ax
         outb    %al, $0x64
 7:      hlt
         jmp     7b
-5:      pushw   %ds                     /* Pause: until a key ends it */
-        pushw   $BDA_SEG
-        popw    %ds
-1:      sti
+5:      sti                             /* Pause: until a key ends it */
         hlt
         testb   $8, 0x18
-        jnz     1b
-        popw    %ds
-        jmp     9f
-8:      movb    $PIC_EOI, %al
-        outb    %al, $0x20
-9:      popw    %ax
+        jnz     5b
+9:      popw    %ds
+        popw    %ax
         iretw
 
         /* IRQ6: the floppy controller is done. */
@@ -446,7 +443,8 @@ irq_master:
 
 /* --- C calls out ----------------------------------------------------------------------------------------- */
 
-/* void int_call16(u8 number, Regs *r) - number in AL, r in EDX. */
+/* void int_call16(u8 number, Regs *r) - number in AL, r in EDX. The caller's FS and GS pass through: whoever interrupts the
+ * service called finds them there, too. */
         .globl  int_call16
 int_call16:
         pushl   %ebx
@@ -455,9 +453,11 @@ int_call16:
         pushl   %ebp
         pushl   %edx
         xorw    %cx, %cx
-        movw    %cx, %gs
+        movw    %cx, %es
         movzbl  %al, %eax
-        movl    %gs:(,%eax,4), %ecx
+        movl    %es:(,%eax,4), %ecx
+        pushw   %ss
+        popw    %es
         pushfw
         pushw   %cs
         pushw   $int_call_back
@@ -467,20 +467,21 @@ int_call16:
         movl    %esp, %edi
         movl    $REGS_SIZE/4, %ecx
         rep movsl %ds:(%esi), %es:(%edi)
-        regs_load_and_go
+        addw    $4, %sp
+        regs_load_rest_and_go
 int_call_back:
         regs_store
         cld
         movw    %ss, %ax
         movw    %ax, %ds
         movw    %ax, %es
-        movw    $BDA_SEG, %ax
-        movw    %ax, %fs
         movzwl  %sp, %esp
         movl    %esp, %esi
         movl    REGS_SIZE(%esp), %edi
         movl    $REGS_SIZE/4, %ecx
         rep movsl %ds:(%esi), %es:(%edi)
+        movw    $BDA_SEG, %ax
+        movw    %ax, %es
         leal    REGS_SIZE(%esp), %esp
         popl    %edx
         popl    %ebp
@@ -508,9 +509,8 @@ mouse_call:
         cld
         movw    %ss, %ax
         movw    %ax, %ds
-        movw    %ax, %es
         movw    $BDA_SEG, %ax
-        movw    %ax, %fs
+        movw    %ax, %es
         movzwl  %sp, %esp
         addl    $12, %esp               /* the words and the pointer */
         popl    %ebp

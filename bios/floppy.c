@@ -260,11 +260,16 @@ static u8 prepare(u8 unit)
 
 /* --- transfers ------------------------------------------------------------------------------------------- */
 
-static u8 dma_setup(u8 mode, u16 seg, u16 off, u32 bytes)
+/* What INT 13h asks for, and how far it is. */
+typedef struct Transfer {
+    u8 opcode, mode;
+    u8 track, head, sector, left; /* sectors */
+    u8 last;                      /* sector of a track */
+    u32 pa;
+} Transfer;
+
+static void dma_setup(u8 mode, u32 pa, u32 bytes)
 {
-    u32 pa = (u32)seg * 16 + off;
-    if (mode == DMA_VERIFY) pa = 0;
-    if ((pa & 0xffff) + bytes > 0x10000) return DMA_BOUNDARY;
     cli();
     outb(0x0a, 0x06);
     outb(0x0c, 0);
@@ -274,7 +279,13 @@ static u8 dma_setup(u8 mode, u16 seg, u16 off, u32 bytes)
     outb(0x05, (u8)(bytes - 1)), outb(0x05, (u8)((bytes - 1) >> 8));
     outb(0x0a, 0x02);
     sti();
-    return OK;
+}
+
+/* The buffer's address; a transfer in 64 KiB of its own, which the DMA controller cannot leave? */
+static bool dma_address(u32 *pa, u8 mode, u16 seg, u16 off, u32 bytes)
+{
+    *pa = mode == DMA_VERIFY ? 0 : (u32)seg * 16 + off;
+    return (*pa & 0xffff) + bytes <= 0x10000;
 }
 
 static u8 result_status(void)
@@ -305,25 +316,56 @@ static u8 run(const u8 *bytes, u32 n)
     return fdc_results(7) ? result_status() : CONTROLLER_ERROR;
 }
 
+/* Sectors to the cylinder's end, if the transfer begins within the track: at head 0 one command goes on with head 1. */
+static u8 cylinder_rest(const Transfer *t)
+{
+    if (t->sector > t->last) return t->left;
+    u32 rest = t->last - t->sector + 1u + (t->head ? 0 : t->last);
+    return rest < t->left ? (u8)rest : t->left;
+}
+
+static u8 transfer_part(u8 unit, const Transfer *t, u8 n)
+{
+    u8 size = dpt(DPT_SIZE) & 7, st = seek(unit, t->head, t->track);
+    if (st != OK) return st;
+    u8 last = t->sector > t->last ? (u8)(t->sector + n - 1) : t->last;
+    const u8 c[9] = {
+        t->opcode,      (u8)(t->head << 2 | unit), t->track, t->head, t->sector, size, last, dpt(DPT_GAP),
+        dpt(DPT_LENGTH)};
+    dma_setup(t->mode, t->pa, (u32)n * (128u << size));
+    return run(c, 9);
+}
+
+/* An AT's controller ends with the cylinder; boot sectors rely on those of emulators, which step on to the next. */
+static u8 transfer(u8 unit, Transfer *t)
+{
+    u8 st = OK;
+    while (t->left) {
+        u8 n = cylinder_rest(t);
+        st = transfer_part(unit, t, n);
+        if (st != OK) break;
+        t->left = (u8)(t->left - n);
+        t->track++, t->head = 0, t->sector = 1;
+        if (t->mode != DMA_VERIFY) t->pa += (u32)n * (128u << (dpt(DPT_SIZE) & 7));
+    }
+    return st;
+}
+
 static u8 access(Regs *r, u8 unit, u8 opcode, u8 mode)
 {
-    u8 n = r->al, size = dpt(DPT_SIZE) & 7;
+    Transfer t = {
+        .opcode = opcode, .mode = mode, .track = r->ch, .head = r->dh, .sector = r->cl, .left = r->al};
+    u8 n = r->al;
     r->al = 0;
-    if (!n || r->dh > 1 || !r->cl) return BAD_COMMAND;
+    if (!n || t.head > 1 || !t.sector) return BAD_COMMAND;
     u8 st = prepare(unit);
-    if (st == OK) st = dma_setup(mode, r->es, r->bx, (u32)n * (128u << size));
-    if (st == OK) st = seek(unit, r->dh, r->ch);
     if (st != OK) return st;
-    u8 last = dpt(DPT_SECTORS); /* at its end a transfer goes on with head 1 */
-    if (BDA->floppy_media[unit] >> 6 == RATE_1M && last < 36) last = 36;
-    if (r->cl > last) last = (u8)(r->cl + n - 1);
-    const u8 c[9] = {opcode,       (u8)(r->dh << 2 | unit), r->ch, r->dh, r->cl, size, last,
-                     dpt(DPT_GAP), dpt(DPT_LENGTH)};
-    st = run(c, 9);
-    if (st == OK)
-        r->al = n;
-    else if (st == NO_ADDRESS_MARK)
-        BDA->floppy_media[unit] &= (u8)~MEDIA_KNOWN;
+    if (!dma_address(&t.pa, mode, r->es, r->bx, (u32)n * (128u << (dpt(DPT_SIZE) & 7)))) return DMA_BOUNDARY;
+    t.last = dpt(DPT_SECTORS);
+    if (BDA->floppy_media[unit] >> 6 == RATE_1M && t.last < 36) t.last = 36;
+    st = transfer(unit, &t);
+    r->al = (u8)(n - t.left);
+    if (st == NO_ADDRESS_MARK) BDA->floppy_media[unit] &= (u8)~MEDIA_KNOWN;
     return st;
 }
 
@@ -336,9 +378,11 @@ static u8 format(Regs *r, u8 unit)
     if (!(BDA->floppy_media[unit] & MEDIA_KNOWN))
         BDA->floppy_media[unit] = (u8)(kinds[floppy_type(unit)].rate[0] << 6 | MEDIA_KNOWN | 7);
     outb(FDC_CCR, BDA->floppy_media[unit] >> 6);
-    st = dma_setup(DMA_FROM_MEMORY, r->es, r->bx, sectors * 4u);
-    if (st == OK) st = seek(unit, r->dh, r->ch);
+    u32 pa;
+    if (!dma_address(&pa, DMA_FROM_MEMORY, r->es, r->bx, sectors * 4u)) return DMA_BOUNDARY;
+    st = seek(unit, r->dh, r->ch);
     if (st != OK) return st;
+    dma_setup(DMA_FROM_MEMORY, pa, sectors * 4u);
     const u8 c[6] = {FDC_FORMAT, (u8)(r->dh << 2 | unit), dpt(DPT_SIZE),
                      sectors,    dpt(DPT_FORMAT_GAP),     dpt(DPT_FILL)};
     return run(c, 6);
@@ -429,6 +473,7 @@ void int40_service(Regs *r);
 void int40_service(Regs *r)
 {
     u8 unit = (u8)(r->dl - (cd_drive_number() == 0)), st;
+    r->flags |= FLAG_IF; /* as of an AT's, by STI and RETF 2 */
     switch (r->ah) {
     case 0x01: st = BDA->floppy_status; break;
     case 0x08: st = unit < 0x80 ? parameters(r, unit) : BAD_COMMAND; break;

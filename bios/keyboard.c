@@ -198,7 +198,7 @@ static bool buffer_put(u16 key)
     u16 next = (u16)(BDA->kbd_tail + 2);
     if (next >= BDA->kbd_buffer_end) next = BDA->kbd_buffer_start;
     if (next == BDA->kbd_head) return false;
-    *(volatile __seg_fs u16 *)(u32)BDA->kbd_tail = key;
+    *(volatile BDA_SPACE u16 *)(u32)BDA->kbd_tail = key;
     BDA->kbd_tail = next;
     return true;
 }
@@ -206,7 +206,7 @@ static bool buffer_put(u16 key)
 static bool buffer_peek(u16 *key)
 {
     if (BDA->kbd_head == BDA->kbd_tail) return false;
-    *key = *(volatile __seg_fs u16 *)(u32)BDA->kbd_head;
+    *key = *(volatile BDA_SPACE u16 *)(u32)BDA->kbd_head;
     return true;
 }
 
@@ -218,7 +218,7 @@ static void buffer_drop(void)
 
 /* --- INT 09h --------------------------------------------------------------------------------------------- */
 
-static void set_bit8(volatile __seg_fs u8 *flags, u8 bit, bool on)
+static void set_bit8(volatile BDA_SPACE u8 *flags, u8 bit, bool on)
 {
     *flags = (u8)(on ? *flags | bit : *flags & ~bit);
 }

@@ -16,7 +16,7 @@ void *memset(void *to, int c, size_t n)
 
 void *memcpy(void *to, const void *from, size_t n)
 {
-    u8 *p = to;
+    volatile u8 *p = to; /* no MOVSB of the compiler's: ES is not DS (bios16.h) */
     const u8 *q = from;
     while (n--) *p++ = *q++;
     return to;

@@ -207,6 +207,7 @@ _Noreturn void post_main(void)
     rom_others();
     outb(PORT_POST, 0x50);
     tables_make();
+    rom_own();
     if (LOW(shared).have_pci) pam_lock();
     LOW(shared).magic = SHARED_MAGIC;
     outb(PORT_POST, 0x60);

@@ -1,6 +1,10 @@
 /* rom.c - option ROMs: the VGA's from its PCI BAR to c0000, other functions' from 2 KiB boundaries behind it, then
  * whatever already lies in c8000-dffff. Each is called at its offset 3 with AX = bus and function.
  *
+ * e0000-effff is ours, variables and stacks of the services included, and must not look free to memory managers that take
+ * E000 for their page frame. They look for ROM headers, or for memory that is all alike; so there is a header at
+ * each of the two parts, the first with its checksum, and text where nothing else is.
+ *
  * Source: PCI Local Bus Specification 2.1, 6.3 "PCI Expansion ROMs".
  * Not implemented: initialisation by PnP header (no $PnP structure, no BEV or BCV boot entries, no PMM).
  */
@@ -95,4 +99,26 @@ void rom_others(void)
         rom_run(pa, 0);
         pa += (bytes - 1) & ~2047u;
     }
+}
+
+/* --- our own --------------------------------------------------------------------------------------------- */
+
+enum { ROM_OWN = 0xe0000, ROM_OWN_SUM = ROM_OWN + 4, STACKS = LOW_SEG * 16 + 0x1000, STACKS_END = 0xf0000 };
+
+static void fill_with_text(u32 from, u32 to)
+{
+    static const char text[16] = "ring3 BIOS here ";
+    for (u32 i = 0; from + i < to; i++) *FLAT(u8, from + i) = (u8)text[i % sizeof text];
+}
+
+void rom_own(void)
+{
+    extern char text32_end, tables_end;
+    fill_with_text((u32)&text32_end, LOW_SEG * 16);
+    fill_with_text(STACKS, STACKS_END);
+    fill_with_text(memory_alloc_fseg(0, 16), (u32)&tables_end);
+    *FLAT(u32, LOW_SEG * 16) = 0xcb20aa55; /* 16 KiB; RETF; a checksum of variables there is none */
+    u8 sum = 0;
+    for (u32 pa = ROM_OWN; pa < LOW_SEG * 16; pa++) sum = (u8)(sum + *FLAT(u8, pa));
+    *FLAT(u8, ROM_OWN_SUM) = (u8)(*FLAT(u8, ROM_OWN_SUM) - sum);
 }

@@ -14,6 +14,9 @@
         .macro  regs_load_and_go
         popw    %gs
         popw    %fs
+        regs_load_rest_and_go
+        .endm
+        .macro  regs_load_rest_and_go
         popw    %es
         popw    %ds
         popl    %edi

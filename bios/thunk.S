@@ -104,6 +104,12 @@ resume_real:
         movb    $0, %ah
         iretw
 
+        .section .rom_header, "ax"      /* rom.c completes it */
+        .word   0xaa55
+        .byte   0x60                    /* 48 KiB */
+        lretw
+        .long   0
+
         .code32
         .section .text32, "ax"
 start32:

@@ -10,6 +10,7 @@ endforeach()
 set(VIDEO_FLAGS -m16 -march=i386 -Os -std=gnu11 -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns
                 -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
                 -fno-strict-aliasing -fno-jump-tables -fomit-frame-pointer -ffixed-ebp -mregparm=3 -mpreferred-stack-boundary=2
+                -mstringop-strategy=byte_loop -wrapper sh,${VIDEO_DIR}/segments.sh
                 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla -Werror
                 --param=min-pagesize=0) # address 0 is memory
 
@@ -20,7 +21,7 @@ add_custom_command(
           -Wl,--build-id=none,--no-warn-rwx-segments,-T,${VIDEO_DIR}/video.ld -o vgabios.elf ${VIDEO_SOURCES}
   COMMAND ${CMAKE_OBJCOPY} -O binary -j .rom vgabios.elf vgabios.raw
   COMMAND video_pack vgabios.raw vgabios.bin
-  DEPENDS ${VIDEO_SOURCES} ${VIDEO_DIR}/video.h ${VIDEO_DIR}/font.h ${VIDEO_DIR}/video.ld video_pack
+  DEPENDS ${VIDEO_SOURCES} ${VIDEO_DIR}/video.h ${VIDEO_DIR}/font.h ${VIDEO_DIR}/video.ld ${VIDEO_DIR}/segments.sh video_pack
   WORKING_DIRECTORY ${VIDEO_OUT}
   COMMENT "Building the video BIOS"
   VERBATIM)

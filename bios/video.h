@@ -3,9 +3,9 @@
  * The image is a PCI option ROM for the VGA: 16-bit code of gcc -m16 in one segment, C000. While it runs
  *   DS = CS = the ROM: constants are reached as usual, and there are no variables but those of the BIOS data area;
  *   SS:ESP = the caller's stack, which is why no local may have its address taken (a pointer means DS);
- *   FS = SS: the caller's registers, `Frame`, are reached through it;
- *   GS = 0: vectors and BIOS data area;
- *   ES: whatever the last far access used.
+ *            The caller's registers, `Frame`, are reached through SS;
+ *   ES = 0: vectors and BIOS data area; far memory for one instruction.
+ * FS and GS are the caller's, and stay untouched: the compiler says %fs and %gs, segments.sh makes them %ss and %es.
  * Nothing privileged is executed, so that it runs in virtual-8086 mode, too. About 250 bytes of stack are used.
  *
  * Sources: IBM Personal System/2 and PC BIOS Interface Technical Reference (INT 10h, data area), IBM VGA reference
@@ -23,7 +23,7 @@ enum { false, true };
 /* The caller's registers as video_entry.S pushes them, and a glyph's worth of scratch memory. */
 typedef struct Regs {
     u8 pattern[16];
-    u16 gs, fs, es, ds;
+    u16 es, ds;
     u32 edi, esi, ebp, esp;
     union {
         u32 ebx;
@@ -105,7 +105,7 @@ static inline u8 reg_get(u16 port, u8 index)
     static inline type name(u16 seg, u16 off)                                                                \
     {                                                                                                        \
         type v;                                                                                              \
-        __asm__ volatile("movw %w1, %%es\n\tmov %%es:(%2), %0"                                               \
+        __asm__ volatile("pushw %%es\n\tmovw %w1, %%es\n\tmov %%es:(%2), %0\n\tpopw %%es"                    \
                          : "=q"(v)                                                                           \
                          : "r"(seg), "r"((u32)off)                                                           \
                          : "memory");                                                                        \
@@ -114,7 +114,8 @@ static inline u8 reg_get(u16 port, u8 index)
 #define FAR_SET(name, type)                                                                                  \
     static inline void name(u16 seg, u16 off, type v)                                                        \
     {                                                                                                        \
-        __asm__ volatile("movw %w1, %%es\n\tmov %0, %%es:(%2)" ::"q"(v), "r"(seg), "r"((u32)off)             \
+        __asm__ volatile("pushw %%es\n\tmovw %w1, %%es\n\tmov %0, %%es:(%2)\n\tpopw %%es" ::"q"(v),          \
+                         "r"(seg), "r"((u32)off)                                                             \
                          : "memory");                                                                        \
     }
 FAR_GET(peek8, u8)
@@ -126,26 +127,34 @@ FAR_SET(poke32, u32)
 
 static inline void fill8(u16 seg, u16 off, u8 v, u16 count)
 {
-    __asm__ volatile("movw %w2, %%es\n\trep stosb" : "+D"(off), "+c"(count) : "r"(seg), "a"(v) : "memory");
+    __asm__ volatile("pushw %%es\n\tmovw %w2, %%es\n\trep stosb\n\tpopw %%es"
+                     : "+D"(off), "+c"(count)
+                     : "r"(seg), "a"(v)
+                     : "memory");
 }
 static inline void fill16(u16 seg, u16 off, u16 v, u16 count)
 {
-    __asm__ volatile("movw %w2, %%es\n\trep stosw" : "+D"(off), "+c"(count) : "r"(seg), "a"(v) : "memory");
+    __asm__ volatile("pushw %%es\n\tmovw %w2, %%es\n\trep stosw\n\tpopw %%es"
+                     : "+D"(off), "+c"(count)
+                     : "r"(seg), "a"(v)
+                     : "memory");
 }
 /* Bytes, ascending: overlapping downwards is fine. Words and dwords would break the VGA's latched copies. */
 static inline void copy8(u16 to_seg, u16 to, u16 from_seg, u16 from, u16 count)
 {
-    __asm__ volatile("pushw %%ds\n\tmovw %w3, %%es\n\tmovw %w4, %%ds\n\trep movsb\n\tpopw %%ds"
-                     : "+D"(to), "+S"(from), "+c"(count)
-                     : "r"(to_seg), "r"(from_seg)
-                     : "memory");
+    __asm__ volatile(
+        "pushw %%ds\n\tpushw %%es\n\tmovw %w3, %%es\n\tmovw %w4, %%ds\n\trep movsb\n\tpopw %%es\n\tpopw %%ds"
+        : "+D"(to), "+S"(from), "+c"(count)
+        : "r"(to_seg), "r"(from_seg)
+        : "memory");
 }
 static inline void copy16(u16 to_seg, u16 to, u16 from_seg, u16 from, u16 count)
 {
-    __asm__ volatile("pushw %%ds\n\tmovw %w3, %%es\n\tmovw %w4, %%ds\n\trep movsw\n\tpopw %%ds"
-                     : "+D"(to), "+S"(from), "+c"(count)
-                     : "r"(to_seg), "r"(from_seg)
-                     : "memory");
+    __asm__ volatile(
+        "pushw %%ds\n\tpushw %%es\n\tmovw %w3, %%es\n\tmovw %w4, %%ds\n\trep movsw\n\tpopw %%es\n\tpopw %%ds"
+        : "+D"(to), "+S"(from), "+c"(count)
+        : "r"(to_seg), "r"(from_seg)
+        : "memory");
 }
 static inline u16 rom_seg(void)
 {

@@ -30,19 +30,13 @@ init:   pushfl
         pushal
         pushw   %ds
         pushw   %es
-        pushw   %fs
-        pushw   %gs
         cld
         movw    %cs, %ax
         movw    %ax, %ds
-        movw    %ss, %ax
-        movw    %ax, %fs
         xorw    %ax, %ax
-        movw    %ax, %gs
+        movw    %ax, %es
         movzwl  %sp, %esp
         calll   video_init
-        popw    %gs
-        popw    %fs
         popw    %es
         popw    %ds
         popal
@@ -56,22 +50,16 @@ int10_entry:
         pushal
         pushw   %ds
         pushw   %es
-        pushw   %fs
-        pushw   %gs
         subw    $16, %sp
         movw    %cs, %ax
         movw    %ax, %ds
-        movw    %ss, %ax
-        movw    %ax, %fs
         xorw    %ax, %ax
-        movw    %ax, %gs
-        movw    %ax, %gs:0x4ac          /* whoever polls the keyboard does not only wait (entry.S) */
+        movw    %ax, %es
+        movw    %ax, %es:0x4ac          /* whoever polls the keyboard does not only wait (entry.S) */
         movzwl  %sp, %esp
         movl    %esp, %eax
         calll   int10
         addw    $16, %sp
-        popw    %gs
-        popw    %fs
         popw    %es
         popw    %ds
         popal

@@ -1,5 +1,5 @@
 /* bios_test_start.S - boot sector of the floppy that tries every BIOS service (bios_test.c): loads the rest behind itself by
- * INT 13h, clears variables, and calls C with CS = DS = ES = SS = 0 and FS = 0040. Then what C cannot say: INT n with given registers,
+ * INT 13h, clears variables, and calls C with CS = DS = SS = 0 and ES = 0040. Then what C cannot say: INT n with given registers,
  * and two interrupt handlers that count.
  */
 #include "bios/seg.h"
@@ -50,7 +50,7 @@ load:   movw    %si, %ax
         xorb    %al, %al
         rep stosb
         movw    $0x40, %ax
-        movw    %ax, %fs
+        movw    %ax, %es
         movzbl  boot_drive, %eax
         movl    $0xfff0, %esp
         calll   bios_test
@@ -76,6 +76,8 @@ int_call16:
         pushl   %edx
         movzbl  %al, %eax
         movl    (,%eax,4), %ecx
+        pushw   %ss
+        popw    %es
         pushfw
         pushw   $0
         pushw   $back
@@ -91,13 +93,13 @@ back:        regs_store
         xorw    %ax, %ax
         movw    %ax, %ds
         movw    %ax, %es
-        movb    $0x40, %al
-        movw    %ax, %fs
         movzwl  %sp, %esp
         movl    %esp, %esi
         movl    40(%esp), %edi
         movl    $10, %ecx
         rep movsl %ds:(%esi), %es:(%edi)
+        movw    $0x40, %ax
+        movw    %ax, %es
         leal    40(%esp), %esp
         popl    %edx
         popl    %ebp
