@@ -10,7 +10,7 @@
  *
  * Shutdown (triple fault) stops the run loop with STOP_SHUTDOWN; the machine decides to reset.
  *
- * Not implemented: a pushed RF of 1 for interrupts between two iterations of a repeated string instruction.
+ * Not implemented: debug traps for data breakpoints that the frame of an event hits.
  */
 #include "cpu/protect.h"
 
@@ -187,6 +187,7 @@ static void deliver(Vcpu *c, const Delivery *d)
     c->halted = false;
     c->delivering = false;
     c->delivering_ext = 0;
+    c->rep_stopped = false;
     c->db_pending &=
         DR6_BT; /* a debug trap of the interrupted instruction is gone; the T bit of a task switch is not */
     c->inhibit = 0;
@@ -217,8 +218,12 @@ static void shutdown(Vcpu *c)
     cpu_attention(c, ATT_STOP);
 }
 
-/* The pushed RF is 1 for faults, so that an instruction breakpoint does not hit again when they return. */
-static u32 pushed_eflags(const Vcpu *c, Event e) { return e == EVENT_FAULT ? c->eflags | FL_RF : c->eflags; }
+/* The pushed RF is 1 for faults, and for traps and interrupts between two iterations of a repeated string instruction,
+ * so that an instruction breakpoint does not hit again when they return (SDM vol. 3, 17.3.1.1). */
+static u32 pushed_eflags(const Vcpu *c, Event e)
+{
+    return e == EVENT_FAULT || c->rep_stopped ? c->eflags | FL_RF : c->eflags;
+}
 
 void cpu_deliver_fault(Vcpu *c)
 {
@@ -260,14 +265,15 @@ static void begin_benign(Vcpu *c, bool ext)
 
 void cpu_deliver_interrupt(Vcpu *c, u8 vector)
 {
-    Delivery d = {.vector = vector, .event = EVENT_EXTERNAL, .eflags = c->eflags};
+    Delivery d = {.vector = vector, .event = EVENT_EXTERNAL, .eflags = pushed_eflags(c, EVENT_EXTERNAL)};
     begin_benign(c, true);
     c->next_eip = c->eip;
     deliver(c, &d);
     c->eip = c->next_eip;
 }
 
-/* INT n, INT3, INTO check the gate's DPL; INT1 (int_n false, vector 1) is privileged software and does not. */
+/* INT n, INT3, INTO check the gate's DPL; INT1 (int_n false, vector 1) is privileged software and does not. A data
+ * breakpoint that MOV SS hit and held off is delivered in front of the handler; INT1 is a #DB by itself. */
 void cpu_soft_interrupt(Vcpu *c, u8 vector, bool int_n)
 {
     bool int1 = vector == EX_DB && !int_n;
@@ -276,8 +282,10 @@ void cpu_soft_interrupt(Vcpu *c, u8 vector, bool int_n)
         d.redirected = is_redirected(c, vector);
         if (!d.redirected && cpu_iopl(c) < 3) raise_gp(c, 0);
     }
+    u32 held = int1 ? 0 : c->db_pending & ~(u32)DR6_BS;
     begin_benign(c, int1);
     deliver(c, &d);
+    c->db_pending |= held;
 }
 
 void exec_int(Vcpu *c, const Insn *i) { cpu_soft_interrupt(c, (u8)i->imm, true); }
