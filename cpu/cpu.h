@@ -128,6 +128,12 @@ static inline bool cpu_polled(const Vcpu *c) { return __atomic_load_n(&c->poll, 
 /* pause.c: a PAUSE was executed; the host has slept for it, or need not. */
 void cpu_pause(Vcpu *c);
 void cpu_pause_over(Vcpu *c);
+/* A repeated string instruction ends early, between two iterations: something wants the processor. */
+static inline void cpu_rep_stop(Vcpu *c)
+{
+    c->next_eip = c->eip;
+    c->rep_stopped = true;
+}
 /* debug.c: TF, DR7 or db_pending changed: raise or drop ATT_TRAP. */
 void debug_update(Vcpu *c);
 

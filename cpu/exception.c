@@ -2,7 +2,7 @@
  *
  * cpu_raise() leaves the instruction by longjmp; the run loop calls cpu_deliver_fault(). Delivery itself may fault:
  * Vcpu.delivering tells the second fault what the first was, so that it becomes #DF or, behind #DF, shutdown. Nothing
- * is committed before the whole frame has been written, hence a fault in delivery reports the state of the
+ * is stored or committed before everything has been checked, hence a fault in delivery reports the state of the
  * interrupted instruction.
  *
  * All routes push Vcpu.next_eip: the next instruction for software interrupts, the present one for faults and
@@ -10,7 +10,7 @@
  *
  * Shutdown (triple fault) stops the run loop with STOP_SHUTDOWN; the machine decides to reset.
  *
- * Not implemented: a pushed RF of 1 for interrupts between two iterations of a repeated string instruction.
+ * Not implemented: debug traps for data breakpoints that the frame of an event hits.
  */
 #include "cpu/protect.h"
 
@@ -43,6 +43,7 @@ static void deliver_by_vector_table(Vcpu *c, const Delivery *d, u32 table)
 {
     u32 entry = lin_read(c, table + d->vector * 4u, 4, ACC_READ, false);
     Stack s = stack_current(c);
+    stack_reserve(c, &s, 3, 2);
     stack_push(c, &s, d->eflags, 2);
     stack_push(c, &s, c->seg[CS].sel, 2);
     stack_push(c, &s, c->next_eip, 2);
@@ -104,16 +105,19 @@ static unsigned handler_fetch(Vcpu *c, const Gate *g, Descriptor *d)
     return cpl;
 }
 
-static Stack frame_outer(Vcpu *c, unsigned cpl, unsigned width)
+/* Elements of the frame. */
+static unsigned frame_length(const Vcpu *c, const Delivery *d, bool inner)
+{
+    return 3u + d->has_error + (inner ? 2 : 0) + (cpu_v86(c) ? 4 : 0);
+}
+
+static void frame_push_outer(Vcpu *c, Stack *s, unsigned width)
 {
     static const u8 v86_order[] = {GS, FS, DS, ES};
-    Stack s = stack_for_cpl(c, cpl);
     if (cpu_v86(c))
-        for (unsigned k = 0; k < ARRAY_LEN(v86_order); k++)
-            stack_push(c, &s, c->seg[v86_order[k]].sel, width);
-    stack_push(c, &s, c->seg[SS].sel, width);
-    stack_push(c, &s, c->gpr[ESP], width);
-    return s;
+        for (unsigned k = 0; k < ARRAY_LEN(v86_order); k++) stack_push(c, s, c->seg[v86_order[k]].sel, width);
+    stack_push(c, s, c->seg[SS].sel, width);
+    stack_push(c, s, c->gpr[ESP], width);
 }
 
 static void deliver_protected(Vcpu *c, const Delivery *d)
@@ -126,12 +130,15 @@ static void deliver_protected(Vcpu *c, const Delivery *d)
     }
     unsigned cpl = handler_fetch(c, &g, &code), width = g.type & SYS_32BIT ? 4 : 2;
     bool inner = cpl < c->cpl;
-    Stack s = inner ? frame_outer(c, cpl, width) : stack_current(c);
+    Stack s = inner ? stack_for_cpl(c, cpl) : stack_current(c);
+    stack_reserve(c, &s, frame_length(c, d, inner), width);
+    if (g.off > desc_limit(&code)) raise_sel(c, EX_GP, 0);
+    desc_probe_accessed(c, &code);
+    if (inner) frame_push_outer(c, &s, width);
     stack_push(c, &s, d->eflags, width);
     stack_push(c, &s, c->seg[CS].sel, width);
     stack_push(c, &s, c->next_eip, width);
     if (d->has_error) stack_push(c, &s, d->error, width);
-    if (g.off > desc_limit(&code)) raise_sel(c, EX_GP, 0);
 
     bool from_v86 = cpu_v86(c), is_interrupt_gate = !(g.type & 1);
     cs_commit(c, &code, g.sel, cpl, g.off);
@@ -180,6 +187,7 @@ static void deliver(Vcpu *c, const Delivery *d)
     c->halted = false;
     c->delivering = false;
     c->delivering_ext = 0;
+    c->rep_stopped = false;
     c->db_pending &=
         DR6_BT; /* a debug trap of the interrupted instruction is gone; the T bit of a task switch is not */
     c->inhibit = 0;
@@ -210,8 +218,12 @@ static void shutdown(Vcpu *c)
     cpu_attention(c, ATT_STOP);
 }
 
-/* The pushed RF is 1 for faults, so that an instruction breakpoint does not hit again when they return. */
-static u32 pushed_eflags(const Vcpu *c, Event e) { return e == EVENT_FAULT ? c->eflags | FL_RF : c->eflags; }
+/* The pushed RF is 1 for faults, and for traps and interrupts between two iterations of a repeated string instruction,
+ * so that an instruction breakpoint does not hit again when they return (SDM vol. 3, 17.3.1.1). */
+static u32 pushed_eflags(const Vcpu *c, Event e)
+{
+    return e == EVENT_FAULT || c->rep_stopped ? c->eflags | FL_RF : c->eflags;
+}
 
 void cpu_deliver_fault(Vcpu *c)
 {
@@ -253,14 +265,15 @@ static void begin_benign(Vcpu *c, bool ext)
 
 void cpu_deliver_interrupt(Vcpu *c, u8 vector)
 {
-    Delivery d = {.vector = vector, .event = EVENT_EXTERNAL, .eflags = c->eflags};
+    Delivery d = {.vector = vector, .event = EVENT_EXTERNAL, .eflags = pushed_eflags(c, EVENT_EXTERNAL)};
     begin_benign(c, true);
     c->next_eip = c->eip;
     deliver(c, &d);
     c->eip = c->next_eip;
 }
 
-/* INT n, INT3, INTO check the gate's DPL; INT1 (int_n false, vector 1) is privileged software and does not. */
+/* INT n, INT3, INTO check the gate's DPL; INT1 (int_n false, vector 1) is privileged software and does not. A data
+ * breakpoint that MOV SS hit and held off is delivered in front of the handler; INT1 is a #DB by itself. */
 void cpu_soft_interrupt(Vcpu *c, u8 vector, bool int_n)
 {
     bool int1 = vector == EX_DB && !int_n;
@@ -269,8 +282,10 @@ void cpu_soft_interrupt(Vcpu *c, u8 vector, bool int_n)
         d.redirected = is_redirected(c, vector);
         if (!d.redirected && cpu_iopl(c) < 3) raise_gp(c, 0);
     }
+    u32 held = int1 ? 0 : c->db_pending & ~(u32)DR6_BS;
     begin_benign(c, int1);
     deliver(c, &d);
+    c->db_pending |= held;
 }
 
 void exec_int(Vcpu *c, const Insn *i) { cpu_soft_interrupt(c, (u8)i->imm, true); }

@@ -1,7 +1,7 @@
 /* far.c - JMP, CALL and RET between segments, IRET, SYSENTER and SYSEXIT (SDM vol. 2; vol. 3, 5.8).
  *
- * Everything is read and checked first, frames are written to a Stack (cpu/protect.h) next, and CS, SS, ESP, CPL and
- * next_eip are committed last. The order of checks is the manual's.
+ * Everything is read and checked first, room for the frame included; frames are written to a Stack (cpu/protect.h)
+ * next, and CS, SS, ESP, CPL and next_eip are committed last. The order of checks is the manual's.
  */
 #include "cpu/protect.h"
 
@@ -66,33 +66,49 @@ static void jump_gate(Vcpu *c, const Descriptor *d)
     cs_commit(c, &g.code, g.sel, c->cpl, g.off);
 }
 
-static Stack call_frame(Vcpu *c, Stack s, unsigned width)
+static void call_push(Vcpu *c, Stack *s, u32 ret, unsigned width)
 {
-    stack_push(c, &s, c->seg[CS].sel, width);
-    stack_push(c, &s, c->next_eip, width);
-    return s;
+    stack_push(c, s, c->seg[CS].sel, width);
+    stack_push(c, s, ret, width);
+}
+
+/* A call at the same level, checked but for the room on the stack. */
+static void call_same_level(Vcpu *c, Descriptor *code, u16 sel, u32 off, unsigned width)
+{
+    Stack s = stack_current(c);
+    stack_reserve(c, &s, 2, width);
+    limit_check(c, code, off);
+    desc_probe_accessed(c, code);
+    call_push(c, &s, c->next_eip, width);
+    cs_commit(c, code, sel, c->cpl, off);
+    stack_commit(c, &s);
 }
 
 /* A call to an inner level: new stack, the old one's pointer and parameters on it. */
-static Stack call_frame_inner(Vcpu *c, const CallGate *g, unsigned cpl)
+static void call_inner(Vcpu *c, CallGate *g, unsigned cpl)
 {
+    u32 param[31];
     Stack old = stack_current(c), s = stack_for_cpl(c, cpl);
+    stack_reserve(c, &s, 4 + g->params, g->width);
+    limit_check(c, &g->code, g->off);
+    for (unsigned n = 0; n < g->params; n++) param[n] = stack_peek(c, &old, n * g->width, g->width);
+    desc_probe_accessed(c, &g->code);
     stack_push(c, &s, c->seg[SS].sel, g->width);
     stack_push(c, &s, c->gpr[ESP], g->width);
-    for (unsigned n = g->params; n-- > 0;)
-        stack_push(c, &s, stack_peek(c, &old, n * g->width, g->width), g->width);
-    return call_frame(c, s, g->width);
+    for (unsigned n = g->params; n-- > 0;) stack_push(c, &s, param[n], g->width);
+    call_push(c, &s, c->next_eip, g->width);
+    cs_commit(c, &g->code, g->sel, cpl, g->off);
+    stack_commit(c, &s);
 }
 
 static void call_gate(Vcpu *c, const Descriptor *d)
 {
     CallGate g = call_gate_fetch(c, d);
     if (!(g.code.hi & DESC_P)) raise_sel(c, EX_NP, g.sel);
-    unsigned cpl = desc_is_conforming_code(&g.code) ? c->cpl : desc_dpl(&g.code);
-    Stack s = cpl < c->cpl ? call_frame_inner(c, &g, cpl) : call_frame(c, stack_current(c), g.width);
-    limit_check(c, &g.code, g.off);
-    cs_commit(c, &g.code, g.sel, cpl, g.off);
-    stack_commit(c, &s);
+    if (!desc_is_conforming_code(&g.code) && desc_dpl(&g.code) < c->cpl)
+        call_inner(c, &g, desc_dpl(&g.code));
+    else
+        call_same_level(c, &g.code, g.sel, g.off, g.width);
 }
 
 /* Call gates, task gates and TSSs. */
@@ -140,14 +156,23 @@ void far_jmp(Vcpu *c, u16 sel, u32 off, unsigned opsize)
     cs_commit(c, &d, sel, c->cpl, off);
 }
 
+static void call_real(Vcpu *c, u16 sel, u32 off, unsigned opsize)
+{
+    Stack s = stack_current(c);
+    u32 ret = c->next_eip;
+    stack_reserve(c, &s, 2, opsize);
+    branch_to(c, off);
+    call_push(c, &s, ret, opsize);
+    seg_load_real(c, CS, sel);
+    stack_commit(c, &s);
+}
+
 void far_call(Vcpu *c, u16 sel, u32 off, unsigned opsize)
 {
     Descriptor d;
     off = truncate(off, opsize);
     if (is_plain(c)) {
-        Stack s = call_frame(c, stack_current(c), opsize);
-        jump_real(c, sel, off);
-        stack_commit(c, &s);
+        call_real(c, sel, off, opsize);
         return;
     }
     if (sel_is_null(sel)) raise_gp(c, 0);
@@ -157,10 +182,7 @@ void far_call(Vcpu *c, u16 sel, u32 off, unsigned opsize)
         return;
     }
     code_check(c, sel, &d);
-    Stack s = call_frame(c, stack_current(c), opsize);
-    limit_check(c, &d, off);
-    cs_commit(c, &d, sel, c->cpl, off);
-    stack_commit(c, &s);
+    call_same_level(c, &d, sel, off, opsize);
 }
 
 /* --- RET, IRET: back to the same or an outer level --- */

@@ -7,8 +7,9 @@
  * Byte-exact ends: the next page is touched only when the decoder asks for more bytes, and its #PF names the
  * first byte of that page; bytes beyond CS.limit are #GP(0), found in the order in which they are fetched.
  *
- * RF is cleared before an instruction executes, so that IRET can set it for the next one; a repeated string
- * instruction that stops half-way keeps it. What handles TF, debug registers and interrupts is the run loop.
+ * RF is cleared before an instruction executes, so that IRET can set it for the next one. (Of a repeated string
+ * instruction that stops half-way, Vcpu.rep_stopped knows.) What handles TF, debug registers and interrupts is the run
+ * loop.
  */
 #include "cpu/exec.h"
 #include "cpu/memory.h"
@@ -128,13 +129,11 @@ void interp_one(Vcpu *c)
     c->inhibit = 0;
     const Decoded *d = fetch(c);
     const Insn *i = &d->insn;
-    u32 rf = c->eflags & FL_RF;
     trace(EXEC, "interp %04x:%08x %s", c->seg[CS].sel, c->eip, i->row->name);
     if (unlikely(i->row->checks & CK_CPL0) && c->cpl != 0) raise_gp(c, 0);
     c->eflags &= ~(u32)FL_RF;
     c->next_eip = c->eip + i->len;
     d->exec(c, i);
-    if (unlikely(i->row->cls == XC_STRING || i->row->cls == XC_IO) && c->next_eip == c->eip) c->eflags |= rf;
     c->eip = c->next_eip;
     c->insns_interp++;
     if (c->row_hits) c->row_hits[i->row->id]++;

@@ -96,7 +96,7 @@ static void repeat(Vcpu *c, const Insn *i, void (*step)(Vcpu *, const Insn *, un
         reg_write(c, ECX, left, i->adsize);
         if (reg_read(c, ECX, i->adsize) == 0) return;
         if (unlikely(cpu_polled(c))) {
-            c->next_eip = c->eip;
+            cpu_rep_stop(c);
             return;
         }
     }

@@ -4,8 +4,8 @@
  * Kept but without effect: MTRRs and PAT (there are no caches), EBL_CR_POWERON. APIC_BASE exists from the Pentium
  * Pro on, as on parts sold with the local APIC disabled.
  *
- * Not implemented: performance counters and debug control (#GP), machine check registers but for the P5 pair that
- * always reads 0, microcode update (accepted and ignored; the signature reads 0).
+ * Not implemented: performance counters and debug control (#GP); machine checks: the P5 pair reads 0, MCG_CAP says that
+ * there are no banks; microcode update (accepted and ignored; the signature reads 0).
  */
 #include "cpu/cpu.h"
 
@@ -20,6 +20,8 @@ enum {
     MSR_BIOS_SIGN_ID = 0x8b,
     MSR_MTRRCAP = 0xfe,
     MSR_BBL_CR_CTL3 = 0x11e,
+    MSR_MCG_CAP = 0x179,
+    MSR_MCG_STATUS = 0x17a,
     MSR_SYSENTER_CS = 0x174,
     MSR_SYSENTER_ESP,
     MSR_SYSENTER_EIP,
@@ -83,7 +85,9 @@ static bool msr_fixed_value(Vcpu *c, u32 n, u64 *v)
     case MSR_PLATFORM_ID:
     case MSR_EBL_CR_POWERON:
     case MSR_BIOS_SIGN_ID:
-    case MSR_BBL_CR_CTL3: return p6;
+    case MSR_BBL_CR_CTL3:
+    case MSR_MCG_CAP: /* no banks, no MCG_CTL */
+    case MSR_MCG_STATUS: return p6;
     case MSR_MTRRCAP: *v = MTRRCAP_VCNT | MTRRCAP_FIX | MTRRCAP_WC; return p6;
     default: return false;
     }
@@ -125,7 +129,11 @@ static void write_other(Vcpu *c, u32 n, u64 v)
     case P5_MC_ADDR:
     case P5_MC_TYPE: return;
     case MSR_TSC: c->tsc_offset += (u32)v - cpu_tsc(c); return; /* the high half becomes 0 */
-    case MSR_PLATFORM_ID: break;
+    case MSR_PLATFORM_ID:
+    case MSR_MCG_CAP: break;
+    case MSR_MCG_STATUS:
+        if (p6 && v == 0) return;
+        break;
     case MSR_EBL_CR_POWERON:
     case MSR_BIOS_UPDT_TRIG:
     case MSR_BIOS_SIGN_ID:

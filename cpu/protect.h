@@ -57,6 +57,8 @@ static inline bool desc_is_writable_data(const Descriptor *d)
 {
     return (d->hi & (DESC_S | DESC_CODE | DESC_RW)) == (DESC_S | DESC_RW);
 }
+/* desc_set_accessed will not fault: raises what it would. */
+void desc_probe_accessed(Vcpu *c, const Descriptor *d);
 u32 desc_base(const Descriptor *d);
 u32 desc_limit(const Descriptor *d); /* scaled by G */
 static inline bool sel_is_null(u16 sel) { return (sel & 0xfffc) == 0; }
@@ -81,7 +83,8 @@ bool seg_has(const Segment *s, u32 off, unsigned bytes);
 void seg_set_null(Segment *s, u16 sel);
 
 /* A stack that is being built or taken apart before anything is committed. Pushes and pops check s.limit and
- * raise #SS(error); accesses are made with the rights of `user`. */
+ * raise #SS(error); accesses are made with the rights of `user`. Who pushes more than one element reserves them
+ * all first, and makes every other check, so that a fault finds memory unchanged. */
 typedef struct Stack {
     Segment ss;
     u32 esp;
@@ -94,6 +97,8 @@ typedef struct Stack {
     bool page_writable;
 } Stack;
 Stack stack_current(const Vcpu *c);
+/* The next n pushes of `bytes` each will not fault: raises what they would. */
+void stack_reserve(Vcpu *c, Stack *s, unsigned n, unsigned bytes);
 void stack_push(Vcpu *c, Stack *s, u32 v, unsigned bytes);
 u32 stack_pop(Vcpu *c, Stack *s, unsigned bytes);
 u32 stack_peek(Vcpu *c, Stack *s, u32 at, unsigned bytes); /* element at byte offset from the top */

@@ -7,7 +7,9 @@
  * leaves. cpu_poll_update() aims it back when nothing can be handled now, so that an interrupt pending with IF=0, or
  * an NMI behind an NMI, does not keep the engine out. The order (poll first, then attention) closes the race.
  *
- * One instruction at a time (step): TF, armed breakpoints, and the instruction behind STI or MOV SS.
+ * One instruction at a time (step): TF, armed breakpoints, and the instruction behind STI or MOV SS. A repeated string
+ * instruction counts as one for each iteration (SDM vol. 3, 17.3.1.4), but is looked up among the instruction
+ * breakpoints only once.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -130,6 +132,7 @@ void cpu_reset(Vcpu *c)
     c->delivering = c->nmi_blocked = false;
     c->delivering_ext = 0;
     c->db_pending = 0;
+    c->rep_stopped = false;
     fpu_reset(c);
     atomic_fetch_and(&c->attention, ~(u32)(ATT_NMI | ATT_TRAP));
     cpu_poll_update(c);
@@ -179,10 +182,12 @@ static bool guest_events(Vcpu *c)
     return false;
 }
 
-/* One instruction with breakpoints and TF. An INT that it executes, and a fault, drop the bits set here. */
-static void step(Vcpu *c)
+/* One instruction, or one iteration of a repeated one, with breakpoints and TF. An INT that it executes, and a fault,
+ * drop the bits set here. */
+static void step(Vcpu *c, bool at_start)
 {
-    if (c->dr[7] & DR7_ENABLES && !(c->inhibit & INHIBIT_SS) && debug_fetch_hit(c)) cpu_raise(c, EX_DB);
+    bool looks = at_start && c->dr[7] & DR7_ENABLES && !(c->inhibit & INHIBIT_SS);
+    if (looks && debug_fetch_hit(c)) cpu_raise(c, EX_DB);
     if (c->eflags & FL_T) c->db_pending |= DR6_BS;
     c->inhibit = 0;
     interp_one(c);
@@ -193,8 +198,10 @@ static void step(Vcpu *c)
 static void run_guest(Vcpu *c)
 {
     u32 a = atomic_load(&c->attention);
+    bool at_start = !c->rep_stopped;
+    c->rep_stopped = false;
     if (c->inhibit || a & ATT_TRAP)
-        step(c);
+        step(c, at_start);
     else
         c->engine->run(c->engine->ctx, c, BUDGET_INSNS);
 }

@@ -50,6 +50,11 @@ void desc_set_accessed(Vcpu *c, Descriptor *d)
     lin_write(c, d->va + 5, d->hi >> 8 & 0xff, 1, false);
 }
 
+void desc_probe_accessed(Vcpu *c, const Descriptor *d)
+{
+    if (!(d->hi & DESC_ACCESSED)) lin_probe(c, d->va + 5, 1, ACC_WRITE, false);
+}
+
 void raise_sel(Vcpu *c, u8 vector, u16 sel)
 {
     cpu_raise_error(c, vector, (sel & 0xfffcu) | c->delivering_ext);
@@ -197,6 +202,15 @@ static u8 *stack_hp(Vcpu *c, Stack *s, u32 va, unsigned bytes, bool write)
         s->page_writable = write;
     }
     return s->page_hp ? s->page_hp + (va & PAGE_MASK) : NULL;
+}
+
+/* Each element by itself, since a 16-bit stack may wrap between two of them. */
+void stack_reserve(Vcpu *c, Stack *s, unsigned n, unsigned bytes)
+{
+    for (unsigned k = 1; k <= n; k++) {
+        u32 va = stack_va(c, s, stack_moved(s, 0u - k * bytes), bytes);
+        if (unlikely(!stack_hp(c, s, va, bytes, true))) lin_probe(c, va, bytes, ACC_WRITE, s->user);
+    }
 }
 
 void stack_push(Vcpu *c, Stack *s, u32 v, unsigned bytes)

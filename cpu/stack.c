@@ -1,9 +1,11 @@
 /* stack.c - the stack: push and pop helpers, PUSH POP PUSHA POPA ENTER LEAVE (SDM vol. 1, 6.2).
  *
  * The width of an element is the operand size; the width of the pointer is SS.B: with a 16-bit stack only SP
- * moves and offsets wrap at 64 KiB. ESP changes last, so that a fault leaves it alone.
+ * moves and offsets wrap at 64 KiB. ESP changes last, so that a fault leaves it alone; and what stores more than
+ * one element (PUSHA, ENTER) checks all of them first, so that it leaves memory alone, too.
  */
 #include "cpu/exec.h"
+#include "cpu/protect.h"
 
 static u32 stack_offset(const Vcpu *c, u32 off) { return cpu_stack32(c) ? off : (u16)off; }
 
@@ -20,6 +22,12 @@ u32 stack_read_at(Vcpu *c, u32 delta, unsigned bytes)
 void stack_write_at(Vcpu *c, s32 delta, u32 v, unsigned bytes)
 {
     mem_write(c, SS, stack_offset(c, c->gpr[ESP] + (u32)delta), v, bytes);
+}
+
+/* Raises what stack_write_at (write) or a read would. */
+static void stack_probe_at(Vcpu *c, u32 off, unsigned bytes, Access a)
+{
+    lin_probe(c, seg_linear(c, SS, off, bytes, a), bytes, a, c->cpl == 3);
 }
 
 void stack_add(Vcpu *c, s32 delta) { stack_pointer_write(c, ESP, c->gpr[ESP] + (u32)delta); }
@@ -56,9 +64,21 @@ void exec_pop(Vcpu *c, const Insn *i)
     c->gpr[ESP] = esp;
 }
 
+/* In real and V86 mode an element that does not fit is #GP here, not #SS as everywhere else (SDM vol. 2, PUSHA). */
+static void pusha_probe(Vcpu *c, s32 n)
+{
+    bool plain = cpu_real(c) || cpu_v86(c);
+    for (s32 k = 1; k <= 8; k++) {
+        u32 off = stack_offset(c, c->gpr[ESP] - (u32)(k * n));
+        if (plain && !seg_has(&c->seg[SS], off, (unsigned)n)) raise_gp(c, 0);
+        stack_probe_at(c, off, (unsigned)n, ACC_WRITE);
+    }
+}
+
 void exec_pusha(Vcpu *c, const Insn *i)
 {
     s32 n = i->opsize;
+    pusha_probe(c, n);
     for (int r = EAX; r <= EDI; r++) stack_write_at(c, -n * (r + 1), c->gpr[r], (unsigned)n);
     stack_add(c, -8 * n);
 }
@@ -87,18 +107,29 @@ static s32 enter_copy_display(Vcpu *c, unsigned level, s32 at, unsigned n, u32 f
     return at;
 }
 
-/* ENTER ends with a check that the new top of stack could be written; nothing is stored there. */
+/* All that ENTER reads and writes, in its order. */
+static void enter_probe(Vcpu *c, unsigned level, u32 size, unsigned n)
+{
+    u32 ebp = c->gpr[EBP], esp = c->gpr[ESP] - n;
+    stack_probe_at(c, stack_offset(c, esp), n, ACC_WRITE);
+    for (unsigned l = 1; l <= level; l++) {
+        if (l < level) stack_probe_at(c, stack_offset(c, ebp -= n), n, ACC_READ);
+        stack_probe_at(c, stack_offset(c, esp -= n), n, ACC_WRITE);
+    }
+    stack_probe_at(c, stack_offset(c, esp - size), n, ACC_WRITE);
+}
+
+/* ENTER also checks that the new top of stack could be written; nothing is stored there. */
 void exec_enter(Vcpu *c, const Insn *i)
 {
     unsigned n = i->opsize, level = i->imm2 & 31;
     s32 at = -(s32)n;
+    enter_probe(c, level, (u16)i->imm, n);
     stack_write_at(c, at, c->gpr[EBP], n);
     u32 frame =
         cpu_stack32(c) ? c->gpr[ESP] + (u32)at : (c->gpr[ESP] & 0xffff0000u) | (u16)(c->gpr[ESP] + (u32)at);
     if (level) at = enter_copy_display(c, level, at, n, frame);
     at -= (s32)(u16)i->imm;
-    u32 top = stack_offset(c, c->gpr[ESP] + (u32)at);
-    lin_probe(c, seg_linear(c, SS, top, n, ACC_WRITE), n, ACC_WRITE, c->cpl == 3);
     stack_add(c, at);
     reg_write(c, EBP, frame, n);
 }

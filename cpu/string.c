@@ -2,11 +2,12 @@
  *
  * Each iteration does all that can fault, then commits ESI, EDI and (repeated) ECX: a fault or an interrupt between
  * two iterations finds the registers of a restartable instruction. When something wants the processor (cpu_polled) it ends
- * early with next_eip = eip, after at least one iteration.
+ * early (cpu_rep_stop), after at least one iteration; with TF set or breakpoints armed after each, since something
+ * always does then.
  *
  * Repeated upwards, whole runs within a page go by host pointers, fresh from a walk. A run must be what
  * single steps would have done, so it is cut at page ends and segment limits, and falls back to single steps for
- * ROM, elements that straddle, data breakpoints, #AC, and sources that the run itself would overwrite. Device memory
+ * ROM, elements that straddle, TF, data breakpoints, #AC, and sources that the run itself would overwrite. Device memory
  * (MOVS, STOS, LODS) gets its accesses one by one, in order and size, but one look-up for all of them.
  * Watchers of a page (translated code, page tables) hear of the run as a whole, at its end.
  */
@@ -71,7 +72,7 @@ static void scas_step(Vcpu *c, const Insn *i, unsigned bytes)
 
 /* --- runs: at most `count` elements upwards within one page of each operand; 0 = take a single step --- */
 
-static bool runs_allowed(const Vcpu *c) { return !(c->eflags & (FL_D | FL_AC)) && !(c->dr[7] & 0xff); }
+static bool runs_allowed(const Vcpu *c) { return !(c->eflags & (FL_D | FL_AC | FL_T)) && !(c->dr[7] & 0xff); }
 
 static u32 at_most(u32 a, u32 b) { return a < b ? a : b; }
 
@@ -274,7 +275,7 @@ static void repeat(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kin
         reg_write(c, ECX, count - done, i->adsize);
         if (count == done || !rep_goes_on(c, i, kind)) return;
         if (unlikely(cpu_polled(c))) {
-            c->next_eip = c->eip;
+            cpu_rep_stop(c);
             return;
         }
     }

@@ -159,6 +159,7 @@ struct Vcpu {
     u8 delivering_ext;   /* EXT bit of selector error codes: 1 while an external event or exception is delivered */
     bool nmi_blocked;    /* from the delivery of an NMI until the next IRET */
     u32 db_pending;      /* DR6 bits of debug traps to deliver before the next instruction */
+    bool rep_stopped;    /* eip is between two iterations of a repeated string instruction, not at its start */
     Fault *first_fault;  /* tests: the first fault is copied here if vector and error are still 0; NULL: no */
     /* --- the world --- */
     Bus *bus;            /* ports and MMIO */

@@ -60,9 +60,11 @@ static inline void arrive(Vcpu *c, const FarSite *s, u8 cpl, u32 eip, u32 esp)
     c->next_eip = eip;
 }
 
+/* False: not all of it. In one page the first store says for all whether they can be made. */
 static bool int_frame(const Vcpu *c, u8 *k, u32 esp)
 {
-    return guard_store32(k + (u32)(esp - 4), c->seg[SS].sel) &&
+    bool straddles = ((esp - 1) ^ (esp - FRAME_BYTES)) >> PAGE_BITS;
+    return !straddles && guard_store32(k + (u32)(esp - 4), c->seg[SS].sel) &&
            guard_store32(k + (u32)(esp - 8), c->gpr[ESP]) && guard_store32(k + (u32)(esp - 12), c->eflags) &&
            guard_store32(k + (u32)(esp - 16), c->seg[CS].sel) &&
            guard_store32(k + (u32)(esp - FRAME_BYTES), c->next_eip);

@@ -187,6 +187,8 @@ static bool emit_int_real(Tx *t, const Insn *i, MemForm form)
     emit_guest_load(e, R8, (HostMem){.base = R8, .index = REG_NONE, .guest = GUEST_WINDOW}, 4);
     put_look_up(t, i);
     put_return_address(e, t->eip + i->len);
+    /* MEM_OPEN takes no six bytes: their limit check alone */
+    if (form == MEM_OPEN && !emit_stack_place(e, &top, -6, 6, &t->m, MEM_WINDOW, true)) return false;
     if (!emit_stack_place(e, &top, -6, form == MEM_OPEN ? 4 : 6, &t->m, form, true)) return false;
     emit_guest_store(e, top, R11, 4);
     sens_flags_image(e);

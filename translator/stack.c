@@ -2,8 +2,8 @@
  * and POP would use the host's stack. Store (or load) first, move the stack pointer last: a fault finds it
  * unchanged. On a 16-bit stack only the low word of r14 counts and changes (lea r14w). SDM vol. 2, PUSH and POP.
  *
- * A multi-word access (PUSHA, POPA) touches both of its ends first, into scratch or below the stack pointer, so
- * that a page that is missing shows before a register has changed.
+ * A multi-word access (PUSHA, POPA, ENTER) touches its far end first, so that a page that is missing shows before
+ * a register or memory has changed.
  *
  * PUSH and POP with a memory operand: the operand takes the site's MemForm, the stack stays in the window.
  *
@@ -143,20 +143,21 @@ static bool leave(const Job *j)
     return true;
 }
 
-/* ENTER with nesting level 0. It checks that the new top of the stack could be written: two NOTs leave memory and
- * flags as they were, and fault as a write. */
+/* ENTER with nesting level 0. It checks that the new top of the stack could be written, before it stores: two NOTs
+ * leave memory and flags as they were, and fault as a write. */
 static bool enter(const Job *j)
 {
     HostMem slot, top;
     Emit *e = j->e;
     unsigned n = j->i->opsize;
     s32 size = (u16)j->i->imm;
-    if (j->i->imm2 & 31 || !emit_stack_place_at(e, &slot, R14, -(s32)n, n, j->m, j->form, true)) return false;
-    emit_guest_store(e, slot, RBP, n);
-    if (!emit_stack_place_at(e, &top, R14, -(s32)n - size, n, j->m, j->form, true)) return false;
     HostOp not_op = {.opcode = 0xf7, .reg = 2, .pfx = n == 2 ? 0x66 : 0};
+    if (j->i->imm2 & 31) return false;
+    if (!emit_stack_place_at(e, &top, R14, -(s32)n - size, n, j->m, j->form, true)) return false;
     emit_op_guest(e, not_op, top);
     emit_op_guest(e, not_op, top);
+    if (!emit_stack_place_at(e, &slot, R14, -(s32)n, n, j->m, j->form, true)) return false;
+    emit_guest_store(e, slot, RBP, n);
     emit_stack_move(e, -(s32)n, j->m);
     emit_mov_part(e, RBP, R14, n);
     if (size) emit_stack_move(e, -size, j->m);
@@ -170,11 +171,22 @@ static bool place_eight(const Job *j, HostMem *low, s32 delta, bool write)
     return emit_stack_place_at(j->e, low, R14, delta, 8u * j->i->opsize, j->m, j->form, write);
 }
 
+/* The far end of what is about to be stored from its near end on may be in another page: written as it is. (A table's
+ * gate looks at both pages.) */
+static void probe_end(const Job *j, HostMem end, unsigned n)
+{
+    if (j->m->unpaged || (j->form != MEM_WINDOW && j->form != MEM_WRAP)) return;
+    emit_u8(j->e, LOAD_TO_STORE);
+    emit_guest_load(j->e, R11, end, n);
+    emit_guest_store(j->e, end, R11, n);
+}
+
 static bool pusha(const Job *j)
 {
     HostMem low;
     int n = j->i->opsize;
     if (!place_eight(j, &low, -8 * n, true)) return false;
+    probe_end(j, mem_plus(low, 7 * n), (unsigned)n);
     emit_guest_store(j->e, low, RDI, (unsigned)n);
     for (int r = EAX; r < EDI; r++)
         emit_guest_store(j->e, mem_plus(low, (7 - r) * n), host_gpr(r), (unsigned)n);

@@ -139,11 +139,17 @@ static void msrs_keep_their_valid_bits(void **state)
     assert_int_equal(msr_read(c, 0x277), 0x0007040600070406ull);
     assert_quiet(g, msr_write(c, 0x176, 0xc0101234u));
     assert_int_equal(c->sysenter_eip, 0xc0101234u);
+    assert_int_equal(msr_read(c, 0x179), 0); /* MCG_CAP: no banks */
+    assert_raises(g, msr_write(c, 0x179, 0), EX_GP, 0);
+    assert_quiet(g, msr_write(c, 0x17a, 0)); /* MCG_STATUS */
+    assert_raises(g, msr_write(c, 0x17a, 1), EX_GP, 0);
+    assert_int_equal(msr_read(c, 0x17a), 0);
     assert_raises(g, msr_read(c, 0x1234), EX_GP, 0);
     assert_raises(g, msr_write(c, 0xfe, 0), EX_GP, 0);
     become(g, "pentium");
     assert_raises(g, msr_read(c, 0x174), EX_GP, 0);
     assert_raises(g, msr_read(c, 0xfe), EX_GP, 0);
+    assert_raises(g, msr_read(c, 0x179), EX_GP, 0);
 }
 
 int main(void)

@@ -3,7 +3,8 @@
  * Real mode: code at 0000:1000, stack top at 0000:8000, the interrupt handler of vector v at 0000:2000 + 16 v.
  * guest_protected() switches to flat 32-bit protected mode with a GDT, an IDT and a TSS of its own (see there).
  *
- * With GUEST_TRANSLATED defined the same tests run under the translator (the xlat_ tests that include cpu_ ones).
+ * With GUEST_TRANSLATED defined the same tests run under the translator (the xlat_ tests that include cpu_ ones), in the
+ * form that RING3_FORM names.
  */
 #ifndef RING3_CPU_GUEST_H
 #define RING3_CPU_GUEST_H
@@ -14,7 +15,7 @@
 #include "cpu/cpu.h"
 #include "mmu/phys.h"
 #ifdef GUEST_TRANSLATED
-#include "translator/xlat.h"
+#include "tests/vm.h"
 #endif
 
 enum {
@@ -96,7 +97,7 @@ static inline void guest_real_handler(Guest *g, u8 vector)
 static inline void guest_engine_init(Vcpu *c)
 {
     const char *why = "";
-    if (!c->engine && !xlat_new(c, NULL, &why)) skip();
+    if (!c->engine && !xlat_new(c, vm_xlat_options(), &why)) skip();
 }
 static inline void guest_engine_fini(Vcpu *c)
 {

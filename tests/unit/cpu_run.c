@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "cpu_guest.h"
+#include "mmu/bus.h"
 
 static void starts_at_the_reset_vector(void **state)
 {
@@ -186,6 +187,183 @@ static void a_fault_without_idt_is_a_triple_fault(void **state)
     assert_int_equal(guest_run(g), STOP_SHUTDOWN);
 }
 
+/* --- debug exceptions around repeated string instructions and MOV SS (SDM vol. 3, 17.3.1) --- */
+
+enum { DEBUG_AT = 0x6000, DATA_AT = 0x9000 };
+
+/* Protected mode; #DB counts in EBX, adds the frame's RF to EBP, and leaves ECX and EIP of the last one in EDX and at
+ * DATA_AT - 4; the frame goes back with RF set. */
+static void count_debug_exceptions(Guest *g)
+{
+    static const u8 handler[] = {0x43, 0x89, 0xca,                               /* inc ebx; mov edx, ecx */
+                                 0x50, 0x8b, 0x44, 0x24, 0x0c, 0xc1, 0xe8, 0x10, /* mov eax, [eflags] >> 16 */
+                                 0x83, 0xe0, 0x01, 0x01, 0xc5,                   /* add ebp, RF */
+                                 0x8b, 0x44, 0x24, 0x04, 0xa3, 0xfc, 0x8f, 0x00, 0x00, /* mov [8ffc], eip */
+                                 0x58, 0x80, 0x4c, 0x24, 0x0a, 0x01, 0xcf};            /* set RF; iret */
+    guest_protected(g, 0);
+    guest_gate(g, IDT_AT + 8 * EX_DB, CODE0, DEBUG_AT, 0x8e, 0);
+    guest_write(g, DEBUG_AT, handler, sizeof handler);
+    g->c.gpr[EBX] = g->c.gpr[EBP] = 0;
+    g->c.gpr[ESI] = g->c.gpr[EDI] = DATA_AT;
+    g->c.gpr[ECX] = 5;
+}
+
+static void breakpoint(Guest *g, u32 va, u32 kind_and_length)
+{
+    g->c.dr[0] = va;
+    g->c.dr[7] = 0x401 | kind_and_length << 16;
+    debug_update(&g->c);
+}
+
+static u32 trapped_at(Guest *g) { return guest_peek(g, DATA_AT - 4, 4); }
+
+#define RUN_TO_INT(g, ...)                                                                                   \
+    do {                                                                                                     \
+        guest_code(g, ((const u8[]){__VA_ARGS__, 0xcd, 0x30}), sizeof((const u8[]){__VA_ARGS__, 0, 0}));     \
+        assert_int_equal(guest_vector(g), 0x30);                                                             \
+    } while (0)
+
+/* traps: how many, and how many of them between two iterations */
+#define assert_traps(g, n, between)                                                                          \
+    do {                                                                                                     \
+        assert_int_equal((g)->c.gpr[EBX], n);                                                                \
+        assert_int_equal((g)->c.gpr[EBP], between);                                                          \
+    } while (0)
+
+static void a_step_trap_follows_each_iteration(void **state)
+{
+    Guest *g = *state;
+    for (u32 string = 0xa4; string <= 0xae; string++) {
+        if (string == 0xa8 || string == 0xa9) continue; /* TEST */
+        u32 bytes = string & 1 ? 4 : 1;
+        count_debug_exceptions(g);
+        for (u32 n = 0; n < 5; n++) guest_poke(g, DATA_AT + 4 * n, 0, 4);
+        g->c.gpr[EAX] = 0;
+        eflags_write(&g->c, FL_T, FL_T);
+        RUN_TO_INT(g, 0xf3, (u8)string);
+        assert_traps(g, 5, 4);
+        assert_int_equal(g->c.gpr[ECX], 0);
+        assert_int_equal(g->c.gpr[ESI] + g->c.gpr[EDI], 2 * DATA_AT + 5 * bytes * (string < 0xa8 ? 2 : 1));
+        assert_int_equal(trapped_at(g), CODE_AT + 2);
+    }
+}
+
+static void a_step_trap_follows_what_ends_early(void **state)
+{
+    Guest *g = *state;
+    count_debug_exceptions(g); /* no iteration */
+    g->c.gpr[ECX] = 0;
+    eflags_write(&g->c, FL_T, FL_T);
+    RUN_TO_INT(g, 0xf3, 0xa4);
+    assert_traps(g, 1, 0);
+
+    count_debug_exceptions(g); /* found at the third byte */
+    guest_poke(g, DATA_AT, 0x00070000, 4);
+    g->c.gpr[EAX] = 7;
+    eflags_write(&g->c, FL_T, FL_T);
+    RUN_TO_INT(g, 0xf2, 0xae);
+    assert_traps(g, 3, 2);
+    assert_int_equal(g->c.gpr[ECX], 2);
+
+    count_debug_exceptions(g); /* ports */
+    eflags_write(&g->c, FL_T, FL_T);
+    RUN_TO_INT(g, 0xf3, 0x6c, 0x6e);
+    assert_traps(g, 6, 4);
+}
+
+static void an_instruction_breakpoint_hits_a_repeated_one_once(void **state)
+{
+    Guest *g = *state;
+    count_debug_exceptions(g);
+    breakpoint(g, CODE_AT, 0);
+    RUN_TO_INT(g, 0xf3, 0xa4);
+    assert_traps(g, 1, 0);
+    assert_int_equal(g->c.gpr[EDX], 5);
+
+    count_debug_exceptions(g); /* and its steps do not hit it again */
+    breakpoint(g, CODE_AT, 0);
+    eflags_write(&g->c, FL_T, FL_T);
+    RUN_TO_INT(g, 0xf3, 0xa4);
+    assert_traps(g, 6, 4);
+}
+
+static void a_data_breakpoint_stops_between_iterations(void **state)
+{
+    Guest *g = *state;
+    count_debug_exceptions(g);
+    breakpoint(g, DATA_AT + 2, 1); /* one byte, written */
+    RUN_TO_INT(g, 0xf3, 0xaa);
+    assert_traps(g, 1, 1);
+    assert_int_equal(g->c.gpr[EDX], 2); /* three of five are done */
+    assert_int_equal(trapped_at(g), CODE_AT);
+    assert_int_equal(g->c.gpr[ECX], 0);
+    assert_int_equal(g->c.dr[6] & 0xf00f, 1);
+}
+
+static void raise_at_the_third(void *ctx, u32 off, u32 v, unsigned bytes)
+{
+    Guest *g = ctx;
+    (void)off, (void)v, (void)bytes;
+    if (g->c.gpr[ECX] == 3) cpu_set_intr(&g->c, true);
+}
+
+static u32 read_ones(void *ctx, u32 off, unsigned bytes)
+{
+    (void)ctx, (void)off, (void)bytes;
+    return 0xff;
+}
+
+static const IoOps raiser = {.read = read_ones, .write = raise_at_the_third, .min_bytes = 1, .max_bytes = 1};
+
+static void an_interrupt_between_iterations_pushes_rf(void **state)
+{
+    Guest *g = *state;
+    count_debug_exceptions(g);
+    bus_add_ports(g->bus, 0x80, 1, &raiser, g, "raiser");
+    guest_gate(g, IDT_AT + 8 * 0x20, CODE0, DEBUG_AT, 0x8e, 0);
+    g->vector = 0x20;
+    g->c.eflags |= FL_I;
+    g->c.gpr[EDX] = 0x80;
+    breakpoint(g, DATA_AT + 0x100, 1); /* elsewhere */
+    RUN_TO_INT(g, 0xf3, 0x6e);
+    assert_traps(g, 1, 1);
+    assert_int_equal(g->c.gpr[EDX], 2);
+    assert_int_equal(trapped_at(g), CODE_AT);
+}
+
+/* MOV SS, POP SS that hit a data breakpoint: the #DB comes behind the next instruction; where that is INT, in front of
+ * the handler; where it is INT1, they are one. */
+static void mov_ss_holds_debug_exceptions(void **state)
+{
+    Guest *g = *state;
+    count_debug_exceptions(g);
+    guest_poke(g, DATA_AT, DATA0, 4);
+    breakpoint(g, DATA_AT, 15);
+    RUN_TO_INT(g, 0x8e, 0x16, 0x41); /* mov ss, [esi]; inc ecx */
+    assert_traps(g, 1, 0);
+    assert_int_equal(trapped_at(g), CODE_AT + 3);
+    assert_int_equal(g->c.dr[6] & 0xf00f, 1);
+
+    count_debug_exceptions(g);
+    breakpoint(g, STACK0_AT, 15);
+    guest_poke(g, STACK0_AT, DATA0, 4);
+    RUN_TO_INT(g, 0x17, 0xbc, 0x00, 0x70, 0x01, 0x00); /* pop ss; mov esp, 17000 */
+    assert_traps(g, 1, 0);
+    assert_int_equal(trapped_at(g), CODE_AT + 6);
+
+    count_debug_exceptions(g);
+    breakpoint(g, DATA_AT, 15);
+    RUN_TO_INT(g, 0x8e, 0x16); /* int 30 follows */
+    assert_traps(g, 1, 0);
+    assert_int_equal(trapped_at(g), handler_at(0x30));
+
+    count_debug_exceptions(g);
+    breakpoint(g, DATA_AT, 15);
+    RUN_TO_INT(g, 0x8e, 0x16, 0xf1);
+    assert_traps(g, 1, 0);
+    assert_int_equal(trapped_at(g), CODE_AT + 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +378,12 @@ int main(void)
         GUEST_TEST(a_loop_that_waits_lets_the_host_sleep),
         GUEST_TEST(a_loop_of_nops_does_not),
         GUEST_TEST(a_fault_without_idt_is_a_triple_fault),
+        GUEST_TEST(a_step_trap_follows_each_iteration),
+        GUEST_TEST(a_step_trap_follows_what_ends_early),
+        GUEST_TEST(an_instruction_breakpoint_hits_a_repeated_one_once),
+        GUEST_TEST(a_data_breakpoint_stops_between_iterations),
+        GUEST_TEST(an_interrupt_between_iterations_pushes_rf),
+        GUEST_TEST(mov_ss_holds_debug_exceptions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
