@@ -24,6 +24,7 @@ typedef enum IdeStep {
     ATA_WRITE_DONE,   /* ... is on the medium */
     ATA_DMA,          /* the bus master was started */
     ATA_REPLY,        /* one sector that is in the buffer */
+    ATA_FLUSH,        /* a flush that the host could not do before */
     ATAPI_PACKET,     /* the packet has come */
     ATAPI_DATA_IN,    /* the next part of the reply */
     ATAPI_DATA_TAKEN, /* ... was taken */
@@ -70,6 +71,7 @@ typedef struct IdeDrive {
     bool intrq;        /* an interrupt is pending: on the line while the drive is selected, unless nIEN */
     u8 command;
     u8 result;                  /* error register of a command that is still busy */
+    bool held;                  /* the medium asked to be asked again (MEDIUM_HELD) */
     Geometry physical, logical; /* logical: as INITIALIZE DEVICE PARAMETERS left it */
     u8 translation;             /* IDE_TRANSLATION_: what the BIOS should do */
     u8 multiple;                /* sectors a block of READ and WRITE MULTIPLE; 0: not set */

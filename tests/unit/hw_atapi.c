@@ -125,6 +125,25 @@ static void dma_fills_memory(void **state)
     assert_int_equal(phys_read(phys, DMA_AT, 1), 5);
 }
 
+static void held_reads_are_taken_up_again(void **state)
+{
+    (void)state;
+    media[2].holds = 5;
+    assert_int_equal(PACKET(0x28, 0, 0, 0, 0, 3, 0, 0, 2), 4096);
+    assert_true(reply[0] == 13 && reply[4095] == 20);
+    media[2].holds = 5;
+    assert_int_equal(PACKET(0xbe, 0, 0, 0, 0, 2, 0, 0, 2, 0xf8), 2 * 2352);
+    assert_true(reply[16] == 9 && reply[2352 + 16] == 13);
+    media[2].holds = 5;
+    prd(0, DMA_AT, 4096, true);
+    packet_send(1, 0, (const u8[12]){0x28, 0, 0, 0, 0, 8, 0, 0, 2});
+    bm_start(BM + 8, true);
+    assert_int_equal(irq15.level, 0);
+    clock_advance(&clk, MS);
+    assert_true(irq15.level && (in(BM + 10) & 7) == 4);
+    assert_true(phys_read(phys, DMA_AT, 1) == 33 && phys_read(phys, DMA_AT + 4095, 1) == 40);
+}
+
 static void raw_sectors(void **state)
 {
     (void)state;
@@ -329,6 +348,7 @@ int main(void)
         TEST(a_cd_drive_shows_its_signature),
         TEST(sectors_come_in_blocks_that_the_guest_allows),
         TEST(dma_fills_memory),
+        TEST(held_reads_are_taken_up_again),
         TEST(raw_sectors),
         TEST(the_disc_describes_itself),
         TEST(mode_select_takes_its_parameters),
