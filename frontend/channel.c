@@ -158,6 +158,8 @@ void channel_write(Channel *c, const u8 *bytes, u32 n)
     pthread_mutex_unlock(&c->lock);
 }
 
+bool channel_is_stdio(const Channel *c) { return c->kind == CHAR_STDIO; }
+
 bool channel_takes(const Channel *c) { return !c->pending || (c->out >= 0 && !c->stuck && !c->broken); }
 
 /* --- input, on the vCPU thread --------------------------------------------------------------------------- */

@@ -344,6 +344,18 @@ void monitors_service(Pc *pc)
     for (Monitor *m = monitors; m; m = m->next) serve(m, pc);
 }
 
+void monitors_tell(const char *text)
+{
+    for (Monitor *m = monitors; m; m = m->next) {
+        if (!m->active || channel_is_stdio(m->channel)) continue;
+        put(m, "\n");
+        put(m, text);
+        put(m, "\n" PROMPT);
+        readline_show(&m->line);
+        flush(m);
+    }
+}
+
 void monitor_new(Channel *channel)
 {
     Monitor *m = calloc(1, sizeof *m), **at = &monitors;

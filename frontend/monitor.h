@@ -14,6 +14,8 @@ typedef struct Monitor Monitor;
 void monitor_new(Channel *c);
 /* monitors_service - on the vCPU thread, between two guest instructions: read what was typed and do it. */
 void monitors_service(Pc *pc);
+/* monitors_tell - one line for whoever is at a monitor; standard error is left to say(). In the service hook, too. */
+void monitors_tell(const char *text);
 
 /* --- for the words --- */
 
