@@ -184,7 +184,7 @@ static void read_taken(IdeDrive *d)
     if (d->left)
         ide_busy(d, ATA_READ_BLOCK);
     else
-        d->status = DRDY | DSC;
+        d->status = ide_ready(d);
 }
 
 static void write_room(IdeDrive *d) { ide_data(d, block_sectors(d) * SECTOR_BYTES, ATA_WRITE_BLOCK); }

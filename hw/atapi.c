@@ -5,7 +5,8 @@
  * memory (DMA). With PIO the guest says how large a block of data may be; blocks are whole sectors where that allows it.
  *
  * Quirks that guests rely on: IDENTIFY DEVICE and READ SECTORS are refused with the ATAPI signature in the registers; the
- * status after a reset is 00; an image need not end with a whole sector.
+ * status after a reset is 00, and its SERV bit always 0; the interrupt reason is 2 while data wait, those of IDENTIFY PACKET
+ * DEVICE, too (TEAC's DOS driver asks); an image need not end with a whole sector.
  *
  * Not implemented: error correction bytes of raw sectors (zero), overlapped commands, parameters by DMA.
  */
@@ -363,6 +364,7 @@ void atapi_step(IdeDrive *d, IdeStep step)
     case ATAPI_DMA: dma_run(d); break;
     case ATAPI_COMPLETE: complete(d); break;
     case ATA_REPLY:
+        d->reg.count = REASON_IO;
         ide_data(d, SECTOR_BYTES, IDE_END);
         ide_interrupt(d);
         break;

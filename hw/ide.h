@@ -121,7 +121,7 @@ bool ide_geometry(const Ide *x, unsigned drive, Geometry *g, u8 *translation);
 enum {
     ERR = 0x01,
     DRQ = 0x08,
-    DSC = 0x10, /* also SERV */
+    DSC = 0x10, /* disks; of a CD drive it is SERV, and none asks for service */
     DF = 0x20,
     DRDY = 0x40,
     BSY = 0x80
@@ -131,6 +131,7 @@ enum { DEVICE_LBA = 0x40, DEVICE_DEV = 0x10 };
 enum { REASON_CD = 1, REASON_IO = 2 };
 
 static inline bool ide_is_cd(const IdeDrive *d) { return d->bay->cdrom; }
+static inline u8 ide_ready(const IdeDrive *d) { return ide_is_cd(d) ? DRDY : DRDY | DSC; }
 static inline bool ide_exists(const IdeDrive *d) { return d->bay && d->bay->present; }
 void ide_busy(IdeDrive *d, IdeStep next);             /* BSY for a moment, then `next` */
 void ide_interrupt(IdeDrive *d);                      /* INTRQ, as soon as the drive is selected */
