@@ -171,6 +171,8 @@ u32 channel_read(Channel *c, ChannelSide side, u8 *to, u32 n)
     return got;
 }
 
+bool channel_holds(Channel *c, ChannelSide side, u8 byte) { return ring_holds(&c->ring[side], byte); }
+
 u32 channel_clients(const Channel *c) { return atomic_load(&c->clients); }
 ChannelSide channel_side(const Channel *c) { return (ChannelSide)atomic_load(&c->side); }
 

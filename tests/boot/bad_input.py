@@ -179,6 +179,8 @@ def drives():
     bad(k + ["-drive", "file=x,if=floppy,media=cdrom"], "-drive", "floppy")
     bad(k + ["-drive", "file=x,media=cd"], "-drive", "cd", "cdrom")
     bad(k + ["-drive", "file=x,format=qcow2"], "-drive", "qcow2", "raw")
+    bad(k + ["-serial", "tcp:localhost:65536"], "-serial", "65536", "65535")
+    bad(k + ["-serial", "tcp:localhost:99999999999999999999"], "-serial", "65535")
     bad(k + ["-drive", "file=x,werror=never"], "-drive", "werror", "never", "enospc")
     bad(k + ["-drive", "file=x,rerror=enospc"], "-drive", "rerror", "enospc")
     bad(k + ["-drive", "file=x,readonly=yes"], "-drive", "readonly", "on")
