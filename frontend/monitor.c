@@ -139,7 +139,12 @@ bool command_take_text(Command *c, char *to, size_t room, const char *what)
     for (c->rest += quoted; *c->rest && (quoted ? *c->rest != '"' : *c->rest != ' '); c->rest++) {
         bool escape = quoted && *c->rest == '\\' && c->rest[1];
         c->rest += escape;
-        if (n < room - 1) to[n++] = escape ? unescaped(*c->rest) : *c->rest;
+        if (n < room) to[n] = escape ? unescaped(*c->rest) : *c->rest;
+        n++;
+    }
+    if (n >= room) { /* a part of it would mean something else */
+        command_refuse(c, "%s of more than %u characters", what, (unsigned)room - 1);
+        return false;
     }
     to[n] = 0;
     if (quoted && *c->rest != '"') {

@@ -108,6 +108,7 @@ static void start_reply(IdeDrive *d)
 /* The buffer's first `bytes`, or as many as the guest allocated. */
 void atapi_reply(IdeDrive *d, u32 bytes, u32 allocated)
 {
+    CHECK(bytes <= IDE_BUFFER_BYTES, "a reply of %u bytes", bytes);
     if (bytes > allocated) bytes = allocated;
     if (!bytes) {
         atapi_good(d);
@@ -153,6 +154,7 @@ static int sectors_load(IdeDrive *d, u32 n)
     Atapi *a = &d->atapi;
     u8 user[CD_SECTOR];
     int error = 0;
+    CHECK(n <= IDE_BUFFER_BYTES / a->sector_bytes, "%u sectors of %u bytes", n, a->sector_bytes);
     if (a->sector_bytes == CD_SECTOR)
         error = disc_read(d, a->lba, d->buffer, n);
     else

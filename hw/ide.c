@@ -119,6 +119,7 @@ void ide_fail(IdeDrive *d, u8 error)
 
 void ide_data(IdeDrive *d, u32 bytes, IdeStep after)
 {
+    CHECK(bytes <= IDE_BUFFER_BYTES, "a block of %u bytes", bytes);
     d->at = 0;
     d->end = bytes;
     d->after = after;

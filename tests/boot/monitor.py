@@ -113,6 +113,13 @@ def stands(m):
     return m.count() == before
 
 
+def test_full_file():
+    """A file that takes no more is said once; the guest goes on."""
+    vm = run("exit=3", "-serial", "file:/dev/full", "-device", "isa-debug-exit")
+    vm.expect_exit(7)
+    check(vm.output == "ring3: -serial file:/dev/full: No space left on device; what does not fit is lost\n", vm.output)
+
+
 def numbers(vm, m):
     """What cannot be meant is refused at once; what is long ends by itself or by Ctrl-C."""
     path = folder + "/numbers"
