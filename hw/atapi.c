@@ -322,6 +322,7 @@ static void packet_begin(IdeDrive *d)
     Atapi *a = &d->atapi;
     u32 limit = (u32)d->reg.high << 8 | d->reg.mid;
     if (d->reg.features & FEATURE_OVERLAP) {
+        d->reg.count = REASON_IO | REASON_CD;
         ide_fail(d, ERROR_ABRT);
         return;
     }

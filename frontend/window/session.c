@@ -291,5 +291,6 @@ void session_describe(const Session *s, char *to, u32 bytes)
     int n = mhz ? snprintf(to, bytes, " - %u MHz", mhz) : snprintf(to, bytes, "%s", "");
     if (!session_is_stopped(s)) return;
     bool trouble = atomic_load(&s->shared->status) & WINDOW_TROUBLE;
-    snprintf(to + n, bytes - (u32)n, "%s", trouble ? " - stopped: the host's disk failed" : " - paused");
+    snprintf(to + n, bytes - (u32)n, "%s",
+             trouble ? " - stopped: the host's disk is full or fails" : " - paused");
 }

@@ -69,6 +69,8 @@ static void a_cd_drive_shows_its_signature(void **state)
     assert_int_equal(load16(reply), 0x85c0);
     assert_memory_equal(reply + 54, "IRGN 3DCR-MO", 12);
     assert_int_equal(in(B + 7) & DRQ_BIT, 0);
+    out(B + 1, 2), out(B + 7, 0xa0); /* overlapped: refused, as a packet that has ended */
+    assert_true(wait(B) == 0x41 && in(B + 1) == 4 && in(B + 2) == 3);
     out(B + 7, 0x08); /* DEVICE RESET */
     assert_true(in(B + 7) == 0 && in(B + 4) == 0x14);
     assert_int_equal(PACKET(0x12, 0, 0, 0, 36), 36);
