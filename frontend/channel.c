@@ -42,6 +42,7 @@
 #include <unistd.h>
 
 #include "frontend/hostio.h"
+#include "frontend/output.h"
 #include "frontend/ring.h"
 #include "frontend/tty.h"
 
@@ -391,10 +392,11 @@ unsigned channels_ready(unsigned n, const struct pollfd p[CHANNEL_POLLS])
 
 static bool open_file(Channel *c, const CharSpec *s, const char *option, Problem *p)
 {
-    c->out = open(s->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+    const char *why;
+    c->out = output_open(s->path, &why);
     c->option = option;
     c->file = s->path;
-    return c->out >= 0 || problem_set(p, "%s file:%.200s: %s", option, s->path, strerror(errno));
+    return c->out >= 0 || problem_set(p, "%s file:%.200s: %s", option, s->path, why);
 }
 
 /* The name is printed as QEMU does. The slave is opened once: from then on the master knows whether somebody has it. */

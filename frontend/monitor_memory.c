@@ -6,11 +6,11 @@
  */
 #include <capstone/capstone.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "frontend/monitor.h"
+#include "frontend/output.h"
 #include "mmu/walk.h"
 
 enum { INSN_BYTES = 15, ITEMS_MAX = 1000000 };
@@ -211,9 +211,10 @@ static void save(Command *c, bool linear)
     }
     if (!command_take_within(c, &n, 0, ADDRESSES - at, "size")) return;
     if (!command_take_text(c, path, sizeof path, "filename") || !command_take_end(c)) return;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+    const char *why;
+    int fd = output_open(path, &why);
     if (fd < 0) {
-        command_say(c, "Error: Could not open '%s': %s\n", path, strerror(errno));
+        command_say(c, "Error: Could not open '%s': %s\n", path, why);
         return;
     }
     save_all(c, fd, (u64)at, (u64)n, linear, path);

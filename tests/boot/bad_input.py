@@ -275,6 +275,12 @@ def images(folder):
     bad(["-kernel", probe, "-hda", path("disk"), "-cdrom", path("disk")], "-cdrom", "disk", "in another drive already (-hda)")
     first = Vm([ring3, "-kernel", probe, "-append", "spin", "-serial", "stdio", "-hda", path("disk")])
     first.expect("probe")
+    for name, drive in ("disk", []), ("own", ["-hda", path("own")]), ("own", ["-cdrom", path("own")]): # another's, and its own
+        with open(path("own"), "wb") as f:
+            f.truncate(1 << 20)
+        for output in ["-serial", "file:" + path(name)], ["-debugcon", "file:" + path(name)], ["-parallel", "file:" + path(name)], ["-D", path(name)]:
+            bad(["-kernel", probe, *drive, *output], output[0], name, "it is the image of a drive")
+            check(os.path.getsize(path(name)) == 1 << 20, "%s emptied an image" % output)
     bad(["-kernel", probe, "-hda", path("disk")], "-hda", "disk", 'Failed to get "write" lock')
     bad(["-kernel", probe, "-drive", "readonly=on,file=" + path("disk")], "-drive", "disk", "lock")
     first.kill()

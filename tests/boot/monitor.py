@@ -268,6 +268,10 @@ def test_media():
     vm, m = monitored("halt")
     check(m.do("change floppy0 %s" % image) == "", "change")
     check("floppy0: %s (raw)\n" % image in m.do("info block"), "info block")
+    for word in "screendump", "pmemsave 0 16", "memsave 0 16": # what is in a drive is not overwritten by a slip
+        said = m.do("%s %s" % (word, image))
+        check("it is the image of a drive" in said and os.path.getsize(image) == 1440 << 10, "%s: %s" % (word, said))
+    check("filename of more than 1023 characters" in m.do("screendump " + "x" * 1024), "a longer name")
     check(m.do("eject floppy0") == "" and "floppy0: [not inserted]" in m.do("info block"), "eject")
     check("/none" in m.do("change floppy0 /none"), "change to what is not there")
     check("'floppy0'" in m.do("eject flopy0"), "a drive that is none")
