@@ -101,6 +101,8 @@ typedef enum HostMemoryUse { HOST_MEMORY_DATA, HOST_MEMORY_CODE } HostMemoryUse;
  * there is none, a file without a name in /dev/shm, $TMPDIR or /tmp, whichever has the room and, for code, may be
  * executed. -1: none; errno. */
 int host_memory_open(const char *name, u64 bytes, HostMemoryUse use);
+/* host_memory_lack - why the last host_memory_open() that failed did, for people; NULL: none has failed. */
+const char *host_memory_lack(void);
 /* A zeroed table, sparse also where the host counts private memory (overcommit 2, RLIMIT_DATA): shared memory then.
  * NULL: no address space for it. munmap() gives it back. */
 void *host_table_map(u64 bytes);

@@ -51,13 +51,28 @@ static int file_open(u64 bytes, HostMemoryUse use)
     return -1;
 }
 
+static int lack; /* errno of the last failure */
+
 int host_memory_open(const char *name, u64 bytes, HostMemoryUse use)
 {
     int fd = host_masked(HOST_MEMFD) ? -1 : memfd_open(name);
     if (fd < 0) fd = file_open(bytes, use);
-    if (fd < 0 || ftruncate(fd, (off_t)bytes) == 0) return fd;
-    close(fd);
+    if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) return fd;
+    lack = errno;
+    if (fd >= 0) close(fd);
+    errno = lack;
     return -1;
+}
+
+const char *host_memory_lack(void)
+{
+    switch (lack) {
+    case 0: return NULL;
+    case EFBIG: return "its memory is a file to the host, whose limit on their size (ulimit -f) is too small";
+    case EMFILE:
+    case ENFILE: return "the host has no descriptors left";
+    default: return "the host has not enough memory";
+    }
 }
 
 void *host_table_map(u64 bytes)

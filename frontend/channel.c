@@ -7,7 +7,7 @@
  * Output to standard output and files is written at once by the vCPU thread, one system call for what the device
  * hands over: nothing is lost when ring3 ends, and the person sees each key's echo. It waits for a reader that is
  * slow, as every program does. A reader that is gone (EPIPE) or a full disk must not end the guest: the bytes are
- * dropped.
+ * dropped; of a file this is said, the first time.
  *
  * Output to sockets and ptys goes through `pending` and is sent at once, too; what the kernel does not take (a Unix
  * socket takes some 280 writes of one byte) is sent by the I/O thread when the client reads. Is `pending` full, the
@@ -42,6 +42,7 @@
 #include <unistd.h>
 
 #include "frontend/hostio.h"
+#include "frontend/output.h"
 #include "frontend/ring.h"
 #include "frontend/tty.h"
 
@@ -53,7 +54,9 @@ struct Channel {
     CharKind kind;
     bool mux, monitored, reads_stdin;
     const char *socket_path; /* taken away at the end; NULL: none */
-    int in, listener, pty;   /* -1: none; `in` and `listener` are the I/O thread's */
+    const char *option,
+        *file;             /* -serial and PATH, until it was said that bytes are lost; NULL: nothing to say */
+    int in, listener, pty; /* -1: none; `in` and `listener` are the I/O thread's */
     TtyKeys keys;
     bool filter;   /* Ctrl-A is for us */
     bool terminal; /* `in` is a terminal, raw while we have it */
@@ -75,6 +78,14 @@ static unsigned count;
 
 /* --- output ---------------------------------------------------------------------------------------------- */
 
+static void say_lost(Channel *c, int error)
+{
+    if (!c->file) return;
+    if (base_fpu_park) base_fpu_park(); /* the C library formats */
+    say("%s file:%.200s: %s; what does not fit is lost", c->option, c->file, strerror(error));
+    c->file = NULL;
+}
+
 static void write_at_once(Channel *c, const u8 *bytes, u32 n)
 {
     while (n) {
@@ -85,6 +96,7 @@ static void write_at_once(Channel *c, const u8 *bytes, u32 n)
             continue;
         }
         if (done < 0 && errno == EINTR) continue;
+        if (done < 0) say_lost(c, errno);
         if (done <= 0) return;
         bytes += done;
         n -= (u32)done;
@@ -158,6 +170,8 @@ void channel_write(Channel *c, const u8 *bytes, u32 n)
     pthread_mutex_unlock(&c->lock);
 }
 
+bool channel_is_stdio(const Channel *c) { return c->kind == CHAR_STDIO; }
+
 bool channel_takes(const Channel *c) { return !c->pending || (c->out >= 0 && !c->stuck && !c->broken); }
 
 /* --- input, on the vCPU thread --------------------------------------------------------------------------- */
@@ -168,6 +182,8 @@ u32 channel_read(Channel *c, ChannelSide side, u8 *to, u32 n)
     if (got && atomic_load(&c->stalled) && atomic_exchange(&c->stalled, false)) hostio_kick();
     return got;
 }
+
+bool channel_holds(Channel *c, ChannelSide side, u8 byte) { return ring_holds(&c->ring[side], byte); }
 
 u32 channel_clients(const Channel *c) { return atomic_load(&c->clients); }
 ChannelSide channel_side(const Channel *c) { return (ChannelSide)atomic_load(&c->side); }
@@ -376,8 +392,11 @@ unsigned channels_ready(unsigned n, const struct pollfd p[CHANNEL_POLLS])
 
 static bool open_file(Channel *c, const CharSpec *s, const char *option, Problem *p)
 {
-    c->out = open(s->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
-    return c->out >= 0 || problem_set(p, "%s file:%.200s: %s", option, s->path, strerror(errno));
+    const char *why;
+    c->out = output_open(s->path, &why);
+    c->option = option;
+    c->file = s->path;
+    return c->out >= 0 || problem_set(p, "%s file:%.200s: %s", option, s->path, why);
 }
 
 /* The name is printed as QEMU does. The slave is opened once: from then on the master knows whether somebody has it. */

@@ -24,11 +24,14 @@ Chardev *channel_chardev(Channel *c); /* the guest's side */
 
 /* --- the vCPU thread --- */
 u32 channel_read(Channel *c, ChannelSide side, u8 *to, u32 n); /* what has arrived; never blocks */
+bool channel_holds(Channel *c, ChannelSide side,
+                   u8 byte); /* is it among what has arrived and was not read? */
 /* All n bytes, or as many as a reader takes within a short while: a client that does not read loses them. */
 void channel_write(Channel *c, const u8 *bytes, u32 n);
 u32 channel_clients(const Channel *c);      /* how many have come so far; 0: nobody was ever there */
 ChannelSide channel_side(const Channel *c); /* who has the keys now */
 bool channel_takes(const Channel *c);       /* somebody is there who reads */
+bool channel_is_stdio(const Channel *c);
 /* The client has said all and what it said has been read: take leave once it has the answer. */
 void channel_read_all(Channel *c);
 

@@ -87,12 +87,22 @@ static bool parse_socket_options(CharSpec *to, const char *s, const char *option
     return true;
 }
 
+/* A number that fits, or a service's name. (The C library would take a larger one modulo 65536.) */
+static bool port_possible(const char *port)
+{
+    return port[strspn(port, "0123456789")] || (strlen(port) < 10 && strtoul(port, NULL, 10) <= 65535);
+}
+
 static bool parse_tcp(CharSpec *to, const char *s, const char *option, const char *value)
 {
     to->kind = CHAR_TCP;
     char *host = part_of(&s), *colon = strrchr(host, ':');
     if (!colon || !colon[1]) {
         say("%s %.120s: an address is tcp:HOST:PORT", option, value);
+        return false;
+    }
+    if (!port_possible(colon + 1)) {
+        say("%s %.120s: a port is from 0 to 65535", option, value);
         return false;
     }
     *colon = 0;

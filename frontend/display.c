@@ -124,7 +124,7 @@ static bool make_shared(Problem *p)
         if (d.shared != MAP_FAILED && seal_shared()) return true;
         d.shared = NULL;
     }
-    return problem_set(p, "no memory: %s", strerror(errno));
+    return problem_set(p, "memory shared with its process: %s", strerror(errno));
 }
 
 /* --- the program ----------------------------------------------------------------------------------------- */
@@ -447,10 +447,11 @@ void display_speaker(const SpeakerEvent *event)
     d.sound_ns = event->at_ns;
 }
 
-void display_show_state(bool stopped, u32 speed_mhz)
+void display_show_state(bool stopped, bool trouble, u32 speed_mhz)
 {
     if (!d.shared) return;
-    set_status(WINDOW_STOPPED, stopped ? WINDOW_STOPPED : 0);
+    set_status(WINDOW_STOPPED | WINDOW_TROUBLE,
+               (stopped ? WINDOW_STOPPED : 0) | (stopped && trouble ? WINDOW_TROUBLE : 0));
     atomic_store(&d.shared->speed_mhz, speed_mhz);
     send_message(WINDOW_LOOK);
 }

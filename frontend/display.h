@@ -41,6 +41,7 @@ unsigned display_ready(void); /* what has come: DISPLAY_ bits */
 enum { ASKED_PAUSE = 1, ASKED_FASTER = 2, ASKED_SLOWER = 4 };
 unsigned display_service(Machine *m); /* keys, mouse and power button go to the machine; ASKED_ bits */
 void display_speaker(const SpeakerEvent *event);
-void display_show_state(bool stopped, u32 speed_mhz); /* for the title; 0: as fast as it goes */
+/* For the title. trouble: it is stopped by an error of the host's disk; speed 0: as fast as it goes. */
+void display_show_state(bool stopped, bool trouble, u32 speed_mhz);
 
 #endif

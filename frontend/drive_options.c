@@ -3,7 +3,7 @@
  * A -drive value is a list of key=value with commas between; a comma that belongs to a file name is doubled. Without
  * index (or bus and unit) a drive takes the first free place of its kind.
  *
- * Differences from QEMU: format=raw is the only format and is never guessed; if=none is refused, since no device could
+ * Differences from QEMU: format=raw is the only format; without it a file that looks like another one is refused; if=none is refused, since no device could
  * refer to the drive; -boot knows order, once and menu.
  */
 #include "frontend/drive_options.h"
@@ -135,11 +135,32 @@ static bool parse_media(const Pair *pair, DriveWords *d, Problem *p)
     return refuse_word(p, "-drive media=", pair->value, words);
 }
 
+static bool parse_format(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const formats[] = {"raw", NULL};
+    d->spec.raw = !strcmp(pair->value, "raw");
+    return d->spec.raw || refuse_word(p, "-drive format=", pair->value, formats);
+}
+
+/* What shall become of errors of the host's. */
+static bool parse_errors(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const words[] = {"report", "ignore", "stop", "enospc", NULL};
+    static const MediaErrors errors[] = {MEDIA_REPORT, MEDIA_IGNORE, MEDIA_STOP, MEDIA_ENOSPC};
+    bool reads = pair->key[0] == 'r';
+    for (int n = 0; words[n]; n++) {
+        if (strcmp(pair->value, words[n]) || (reads && errors[n] == MEDIA_ENOSPC)) continue;
+        *(reads ? &d->spec.read_errors : &d->spec.write_errors) = errors[n];
+        return true;
+    }
+    if (!strcmp(pair->value, "enospc")) return problem_set(p, "-drive rerror=enospc: a read needs no room");
+    return refuse_word(p, reads ? "-drive rerror=" : "-drive werror=", pair->value, words);
+}
+
 static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
 {
-    static const char *const keys[] = {"file",   "if",       "index",    "bus", "unit", "media",
-                                       "format", "snapshot", "readonly", "id",  NULL};
-    static const char *const formats[] = {"raw", NULL};
+    static const char *const keys[] = {"file",     "if",       "index", "bus",    "unit",   "media", "format",
+                                       "snapshot", "readonly", "id",    "werror", "rerror", NULL};
     const char *k = pair->key;
     if (!strcmp(k, "file")) return snprintf(d->path, sizeof d->path, "%s", pair->value), true;
     if (!strcmp(k, "if")) return parse_interface(pair, d, p);
@@ -147,8 +168,8 @@ static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
     if (!strcmp(k, "bus")) return parse_place(pair, &d->bus, p);
     if (!strcmp(k, "unit")) return parse_place(pair, &d->unit, p);
     if (!strcmp(k, "media")) return parse_media(pair, d, p);
-    if (!strcmp(k, "format"))
-        return !strcmp(pair->value, "raw") || refuse_word(p, "-drive format=", pair->value, formats);
+    if (!strcmp(k, "format")) return parse_format(pair, d, p);
+    if (!strcmp(k, "werror") || !strcmp(k, "rerror")) return parse_errors(pair, d, p);
     if (!strcmp(k, "snapshot")) return parse_switch(pair, "-drive", &d->spec.snapshot, p);
     if (!strcmp(k, "readonly") || !strcmp(k, "read-only"))
         return parse_switch(pair, "-drive", &d->spec.readonly, p);
@@ -235,16 +256,25 @@ bool drive_option_boot(DriveOptions *o, const char *value, Problem *p)
 
 static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Problem *p)
 {
-    MediaSpec m = {.option = s->option, .path = s->path, .readonly = s->readonly};
+    MediaSpec m = {.option = s->option,
+                   .path = s->path,
+                   .readonly = s->readonly,
+                   .raw = s->raw,
+                   .floppy = bay->floppy,
+                   .read_errors = s->read_errors,
+                   .write_errors = s->write_errors};
     m.snapshot = (s->snapshot || o->snapshot) && !s->readonly;
-    *bay = (Drive){.present = true, .cdrom = s->cdrom};
+    bay->present = true;
+    bay->cdrom = s->cdrom;
+    bay->read_errors = (u8)s->read_errors;
+    bay->write_errors = (u8)s->write_errors;
     if (!s->path) return true;
     return (bay->medium = media_open(&m, p)) != NULL;
 }
 
 bool drives_open(const DriveOptions *o, Drive bays[DRIVE_COUNT], Problem *p)
 {
-    for (int n = 0; n < DRIVE_COUNT; n++) bays[n] = (Drive){0};
+    for (int n = 0; n < DRIVE_COUNT; n++) bays[n] = (Drive){.floppy = n <= DRIVE_FLOPPY_B};
     bays[DRIVE_FLOPPY_A].present = true;
     bays[DRIVE_IDE_2] = (Drive){.present = true, .cdrom = true};
     for (int n = 0; n < DRIVE_COUNT; n++)

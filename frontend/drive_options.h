@@ -9,6 +9,8 @@ typedef struct DriveSpec {
     const char *path;   /* NULL: an empty drive */
     char *copy;         /* the path's bytes, if it was taken out of a longer word; owned */
     bool cdrom, readonly, snapshot;
+    bool raw; /* format=raw was said */
+    MediaErrors read_errors, write_errors;
 } DriveSpec;
 
 typedef struct DriveOptions {

@@ -3,8 +3,6 @@
  * Everything that the person may have got wrong is found before the guest starts; it is said in one or two lines
  * and ends with 1. Exit codes otherwise: options.c, show_help().
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,17 +13,17 @@
 #include "frontend/host_report.h"
 #include "frontend/hostio.h"
 #include "frontend/monitor.h"
+#include "frontend/output.h"
 #include "frontend/pc.h"
 #include "frontend/rom.h"
 #include "frontend/tty.h"
 
 static bool open_trace(const Options *o, Problem *p)
 {
-    if (o->trace_path) {
-        int fd = open(o->trace_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-        if (fd < 0) return problem_set(p, "-D %.200s: %s", o->trace_path, strerror(errno));
-        close(fd);
-    }
+    const char *why;
+    int fd = o->trace_path ? output_open(o->trace_path, &why) : -1;
+    if (o->trace_path && fd < 0) return problem_set(p, "-D %.200s: %s", o->trace_path, why);
+    if (fd >= 0) close(fd);
     trace_open(o->trace_path);
     trace_mask = o->trace_mask;
     return true;
@@ -114,8 +112,8 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .debug_exit_iobase = o->debug_exit_iobase,
                          .debug_exit_iosize = o->debug_exit_iosize,
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
-    return open_first_code(o, boot, &cfg, p) && open_backends(o, &cfg, p) &&
-           drives_open(&o->drives, cfg.drive, p) && open_trace(o, p) &&
+    return open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
+           open_backends(o, &cfg, p) && open_trace(o, p) && /* which must not empty an image */
            start_machine(pc, o, &cfg, o->kernel ? boot : NULL, p);
 }
 

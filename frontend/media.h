@@ -5,16 +5,33 @@
 #include "frontend/say.h"
 #include "hw/drive.h"
 
+/* What becomes of an error of the host's: QEMU's words. The machine stops, and `cont` tries again; or the guest hears of
+ * it. */
+typedef enum MediaErrors {
+    MEDIA_DEFAULT, /* report for reads, enospc for writes */
+    MEDIA_REPORT,
+    MEDIA_IGNORE,
+    MEDIA_STOP,
+    MEDIA_ENOSPC /* no room: stop; all else: report */
+} MediaErrors;
+
 typedef struct MediaSpec {
     const char *option; /* for messages: "-hda"; NULL: none */
     const char *path;
     bool readonly; /* readonly=on, or a CD */
     bool snapshot; /* writes go to a temporary file and are forgotten at the end */
+    bool raw;      /* format=raw was said: whatever the file looks like */
+    bool floppy;   /* it is to fit into a floppy drive */
+    MediaErrors read_errors, write_errors;
 } MediaSpec;
 
 /* media_open - a raw image or block device, locked against others' writes. NULL: *p says why. */
 Medium *media_open(const MediaSpec *spec, Problem *p);
 void media_close(Medium *m); /* NULL is fine */
+
+/* media_on_trouble - who hears, in one sentence, of errors of the host. `stops`: the machine should be stopped, and what
+ * failed will be tried again when it runs; false: it cannot be, so the guest gets the error. */
+void media_on_trouble(bool (*hear)(void *ctx, const char *sentence, bool stops), void *ctx);
 
 /* media_change, media_eject - what the monitor's `change` and `eject` do while the guest runs; on the vCPU thread. A tray
  * that the guest has locked is opened only by force; without it the guest hears that somebody pressed the button. */

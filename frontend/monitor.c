@@ -7,7 +7,8 @@
  * brings somebody, and shows its prompt each time. Lines end in CR LF as on a terminal.
  *
  * What a client sends is hostile: the line's length is bounded, what is no character is ignored, and an answer
- * that nobody reads is dropped (channel.c). One that is long, or read slowly, ends after PATIENCE_NS, since the guest waits.
+ * that nobody reads is dropped (channel.c). One that is long, or read slowly, ends after PATIENCE_NS or by Ctrl-C, since the
+ * guest waits. Counts and sizes are looked at before anything is done: what cannot be meant is refused.
  */
 #include "frontend/monitor.h"
 
@@ -20,7 +21,7 @@
 #include "frontend/suggest.h"
 
 enum { PORTION_BYTES = 2048, ANSWER_BYTES = 4096 };
-#define PATIENCE_NS 5000000000ull
+#define PATIENCE_NS 2000000000ull
 #define PROMPT      "(ring3) "
 
 struct Monitor {
@@ -74,9 +75,18 @@ void command_say(Command *c, const char *fmt, ...)
     put(c->monitor, text);
 }
 
+bool command_interrupted(Command *c)
+{
+    enum { CTRL_C = 3 };
+    if (hostio_stop_wanted()) return true;
+    if (!channel_holds(c->monitor->channel, SIDE_MONITOR, CTRL_C)) return false;
+    command_say(c, "\ninterrupted\n");
+    return true;
+}
+
 bool command_cut_short(Command *c)
 {
-    if (!channel_takes(c->monitor->channel) || hostio_stop_wanted()) return true;
+    if (!channel_takes(c->monitor->channel) || command_interrupted(c)) return true;
     if (host_now_ns() < c->until_ns) return false;
     command_say(c, "\nthis takes too long while the guest waits: the rest is left out\n");
     return true;
@@ -129,7 +139,12 @@ bool command_take_text(Command *c, char *to, size_t room, const char *what)
     for (c->rest += quoted; *c->rest && (quoted ? *c->rest != '"' : *c->rest != ' '); c->rest++) {
         bool escape = quoted && *c->rest == '\\' && c->rest[1];
         c->rest += escape;
-        if (n < room - 1) to[n++] = escape ? unescaped(*c->rest) : *c->rest;
+        if (n < room) to[n] = escape ? unescaped(*c->rest) : *c->rest;
+        n++;
+    }
+    if (n >= room) { /* a part of it would mean something else */
+        command_refuse(c, "%s of more than %u characters", what, (unsigned)room - 1);
+        return false;
     }
     to[n] = 0;
     if (quoted && *c->rest != '"') {
@@ -195,6 +210,14 @@ bool command_take_number(Command *c, s64 *n)
     Problem p;
     command_at_end(c);
     return problem_said(c, expr_parse(&c->rest, n, register_value, c->pc, &p), &p);
+}
+
+bool command_take_within(Command *c, s64 *n, s64 least, s64 most, const char *what)
+{
+    if (!command_take_number(c, n)) return false;
+    if (*n >= least && *n <= most) return true;
+    command_refuse(c, "the %s is from %lld to %lld", what, (long long)least, (long long)most);
+    return false;
 }
 
 bool command_take_format(Command *c, Format *f)
@@ -342,6 +365,18 @@ static void serve(Monitor *m, Pc *pc)
 void monitors_service(Pc *pc)
 {
     for (Monitor *m = monitors; m; m = m->next) serve(m, pc);
+}
+
+void monitors_tell(const char *text)
+{
+    for (Monitor *m = monitors; m; m = m->next) {
+        if (!m->active || channel_is_stdio(m->channel)) continue;
+        put(m, "\n");
+        put(m, text);
+        put(m, "\n" PROMPT);
+        readline_show(&m->line);
+        flush(m);
+    }
 }
 
 void monitor_new(Channel *channel)

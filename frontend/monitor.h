@@ -14,6 +14,8 @@ typedef struct Monitor Monitor;
 void monitor_new(Channel *c);
 /* monitors_service - on the vCPU thread, between two guest instructions: read what was typed and do it. */
 void monitors_service(Pc *pc);
+/* monitors_tell - one line for whoever is at a monitor; standard error is left to say(). In the service hook, too. */
+void monitors_tell(const char *text);
 
 /* --- for the words --- */
 
@@ -33,11 +35,15 @@ typedef struct Word {
 extern const Word monitor_words[], info_words[]; /* end with a NULL name */
 
 void command_say(Command *c, const char *fmt, ...) PRINTF(2, 3);
-bool command_cut_short(Command *c); /* nobody reads, or it has taken too long: a long answer should end */
+bool command_interrupted(Command *c); /* Ctrl-C, or ring3 is to end: work should end; that was said */
+/* ... or nobody reads, or it has taken too long: a long answer should end. */
+bool command_cut_short(Command *c);
 
 /* Arguments, in turn. False: it is missing or wrong, and that was said. */
 bool command_take_text(Command *c, char *to, size_t room, const char *what); /* a word or "quoted" */
 bool command_take_number(Command *c, s64 *n);
+/* The same within bounds; what: "port". */
+bool command_take_within(Command *c, s64 *n, s64 least, s64 most, const char *what);
 bool command_take_format(Command *c, Format *f);
 bool command_take_end(Command *c);
 bool command_at_end(Command *c);

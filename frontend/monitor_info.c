@@ -255,9 +255,10 @@ static void info_status(Command *c)
 {
     if (!command_take_end(c)) return;
     command_say(c, "VM status: %s\n",
-                !c->pc->paused   ? "running"
-                : c->pc->started ? "paused"
-                                 : "paused (prelaunch)");
+                !c->pc->paused    ? "running"
+                : c->pc->io_error ? "paused (io-error)"
+                : c->pc->started  ? "paused"
+                                  : "paused (prelaunch)");
 }
 
 static void info_name(Command *c)

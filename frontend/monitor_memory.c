@@ -6,14 +6,15 @@
  */
 #include <capstone/capstone.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "frontend/monitor.h"
+#include "frontend/output.h"
 #include "mmu/walk.h"
 
-enum { INSN_BYTES = 15 };
+enum { INSN_BYTES = 15, ITEMS_MAX = 1000000 };
+#define ADDRESSES (1ll << 32)
 
 /* --- memory as the processor sees it --------------------------------------------------------------------- */
 
@@ -36,6 +37,11 @@ static void read_page(Phys *p, u32 pa, u8 *to, u32 n)
     const u8 *ram = phys_hp(p, pa);
     if (ram) {
         memcpy(to, ram, n);
+        return;
+    }
+    u32 last;
+    if (!bus_mmio_owner(p->bus, pa & p->a20_mask, &last) && last - (pa & p->a20_mask) >= n - 1) {
+        memset(to, 0xff, n); /* nobody there */
         return;
     }
     for (u32 step; n; pa += step, to += step, n -= step) {
@@ -143,6 +149,10 @@ static void dump(Command *c, bool linear)
     Format f = {1, last_format.letter, last_format.bytes};
     s64 at;
     if (!command_take_format(c, &f) || !command_take_number(c, &at) || !command_take_end(c)) return;
+    if (f.count > ITEMS_MAX) {
+        command_refuse(c, "the count is at most %d", ITEMS_MAX);
+        return;
+    }
     last_format = f;
     if (f.letter == 'c') f.bytes = 1;
     u64 address = linear ? (u32)at : (u64)at;
@@ -157,37 +167,57 @@ void word_xp(Command *c) { dump(c, false); }
 
 /* --- memsave and pmemsave -------------------------------------------------------------------------------- */
 
-static bool save_all(Command *c, int fd, u64 at, u64 n, bool linear)
+enum { CHUNK_BYTES = 1 << 18 };
+
+static bool write_all(int fd, const u8 *from, u32 n)
 {
-    u8 page[PAGE_BYTES];
-    for (u32 step; n; at += step, n -= step) {
-        step = PAGE_BYTES - (u32)(at & PAGE_MASK);
-        if (step > n) step = (u32)n;
-        if (!read_memory(&c->pc->cpu, linear, at, page, step)) {
-            command_say(c, "Error: Invalid addr 0x%016llx/size %llu specified\n", (unsigned long long)at,
-                        (unsigned long long)n);
-            return true;
-        }
-        if (write(fd, page, step) != (ssize_t)step) return false;
+    while (n) {
+        ssize_t put = write(fd, from, n);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return false;
+        from += put;
+        n -= (u32)put;
     }
     return true;
+}
+
+/* If it ends before all n bytes are written, that is said. */
+static void save_all(Command *c, int fd, u64 at, u64 n, bool linear, const char *path)
+{
+    static u8 chunk[CHUNK_BYTES];
+    for (u32 step; n; at += step, n -= step) {
+        step = n < sizeof chunk ? (u32)n : (u32)sizeof chunk;
+        if (command_interrupted(c)) return;
+        if (!read_memory(&c->pc->cpu, linear, at, chunk, step)) {
+            command_say(c, "Error: Invalid addr 0x%016llx/size %llu specified\n", (unsigned long long)at,
+                        (unsigned long long)n);
+            return;
+        }
+        if (write_all(fd, chunk, step)) continue;
+        command_say(c, "Error: writing memory to '%s' failed: %s\n", path, strerror(errno));
+        return;
+    }
 }
 
 static void save(Command *c, bool linear)
 {
     char path[1024];
     s64 at, n;
-    if (!command_take_number(c, &at) || !command_take_number(c, &n)) return;
-    if (!command_take_text(c, path, sizeof path, "filename") || !command_take_end(c)) return;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
-    if (fd < 0) {
-        command_say(c, "Error: Could not open '%s': %s\n", path, strerror(errno));
+    if (!command_take_number(c, &at)) return;
+    if (linear) at = (u32)at;
+    if (!linear && (at < 0 || at >= ADDRESSES)) {
+        command_refuse(c, "the address is below 4 GiB");
         return;
     }
-    if (n < 0 || n > 1ll << 32) n = 1ll << 32;
-    errno = EIO;
-    if (!save_all(c, fd, linear ? (u32)at : (u64)at, (u64)n, linear))
-        command_say(c, "Error: writing memory to '%s' failed: %s\n", path, strerror(errno));
+    if (!command_take_within(c, &n, 0, ADDRESSES - at, "size")) return;
+    if (!command_take_text(c, path, sizeof path, "filename") || !command_take_end(c)) return;
+    const char *why;
+    int fd = output_open(path, &why);
+    if (fd < 0) {
+        command_say(c, "Error: Could not open '%s': %s\n", path, why);
+        return;
+    }
+    save_all(c, fd, (u64)at, (u64)n, linear, path);
     close(fd);
 }
 
@@ -200,7 +230,7 @@ static bool take_port(Command *c, Format *f, u16 *port)
 {
     s64 n;
     *f = (Format){1, 'x', 1};
-    if (!command_take_format(c, f) || !command_take_number(c, &n)) return false;
+    if (!command_take_format(c, f) || !command_take_within(c, &n, 0, 0xffff, "port")) return false;
     *port = (u16)n;
     if (f->bytes == 8) f->bytes = 4;
     return true;

@@ -161,6 +161,7 @@ static bool take_change_format(Command *c, MediaSpec *spec)
         command_say(c, "Error: Unknown driver '%s'; the format is raw\n", word);
         return false;
     }
+    spec->raw = true;
     if (command_at_end(c)) return true;
     if (!command_take_text(c, word, sizeof word, "read-only mode")) return false;
     if (!strcmp(word, "read-only")) spec->readonly = true;

@@ -519,7 +519,7 @@ static const Option options[] = {
     {"fda", "FILE", set_fda, "floppy image: in drive A (-fdb: in drive B)"},
     {"fdb", "FILE", set_fdb, NULL},
     {"drive", "file=FILE,...", set_drive,
-     "if=ide|floppy, index=N, media=disk|cdrom, format=raw, snapshot=on, readonly=on"},
+     "if=ide|floppy, index=N, media=disk|cdrom, format=raw, snapshot=on, readonly=on, werror=, rerror="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"boot", "[order=]cad", set_boot, "a floppy, c disk, d CD; also ,once=d and ,menu=on"},
     {"serial", "DEV", set_serial, "where a serial port leads; the first is COM1, the second COM2"},

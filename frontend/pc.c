@@ -14,9 +14,11 @@
 #include "frontend/display.h"
 #include "frontend/fwfiles.h"
 #include "frontend/hostio.h"
+#include "frontend/media.h"
 #include "frontend/monitor.h"
 #include "translator/xlat.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- from the board -------------------------------------------------------------------------------------- */
@@ -136,6 +138,33 @@ static void park(Pc *pc)
     }
 }
 
+static void show_state(const Pc *pc) { display_show_state(pc->paused, pc->io_error, pc->speed_mhz); }
+
+/* --- trouble with the host's disk ------------------------------------------------------------------------- */
+
+/* In the middle of a guest's access: the machine stops before the next instruction but a few. */
+static bool on_media_trouble(void *ctx, const char *sentence, bool stops)
+{
+    Pc *pc = ctx;
+    if (!stops) {
+        say("%s", sentence);
+        return false;
+    }
+    snprintf(pc->trouble, sizeof pc->trouble, "%s", sentence);
+    cpu_attention(&pc->cpu, ATT_IO);
+    return true;
+}
+
+static void serve_trouble(Pc *pc)
+{
+    if (!pc->trouble[0]) return;
+    say("%s", pc->trouble);
+    monitors_tell(pc->trouble);
+    pc->trouble[0] = 0;
+    pc->io_error = true;
+    pc_pause(pc);
+}
+
 /* --- speed ------------------------------------------------------------------------------------------------ */
 
 /* Instructions are handed out as guest time passes, at most a few slices at once. While none are left the thread
@@ -186,13 +215,14 @@ void pc_set_speed(Pc *pc, u32 mhz)
     pc->speed_seen_ns = clock_now(machine_clock(pc->machine));
     pc->cpu.speed_left = 0;
     pc->cpu.speed_on = mhz != 0;
-    display_show_state(pc->paused, mhz);
+    show_state(pc);
 }
 
 static void service(void *ctx)
 {
     Pc *pc = ctx;
     if (!pc->paused) machine_service(pc->machine);
+    serve_trouble(pc);
     if (pc->kernel_wanted) start_kernel(pc);
     monitors_service(pc);
     serve_display(pc);
@@ -217,15 +247,15 @@ void pc_pause(Pc *pc)
 {
     pc->paused = true;
     clock_stop(machine_clock(pc->machine));
-    display_show_state(true, pc->speed_mhz);
+    show_state(pc);
 }
 
 void pc_continue(Pc *pc)
 {
-    pc->paused = false;
+    pc->paused = pc->io_error = false;
     pc->started = true;
     clock_cont(machine_clock(pc->machine));
-    display_show_state(false, pc->speed_mhz);
+    show_state(pc);
 }
 
 void pc_quit(Pc *pc) { stop(pc, STOP_QUIT); }
@@ -280,12 +310,15 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->name = o->name;
     pc->snapshot = o->drives.snapshot;
     pc->machine = machine_new(cfg, &ev);
-    if (!pc->machine) return problem_set(p, "-m %u: the host has not enough memory", o->ram_bytes >> 20);
+    const char *lack = host_memory_lack();
+    if (!pc->machine)
+        return problem_set(p, "-m %u: %s", o->ram_bytes >> 20, lack ? lack : "the host has not enough memory");
     if (firmware_first(boot)) fwfiles_add(pc->machine, o->ram_bytes);
     if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
     if (boot && boot->needs_firmware) fwfiles_add_kernel_call(pc->machine, on_kernel_call, pc);
     fwfiles_boot_order(pc->machine, *o->drives.boot_once ? o->drives.boot_once : o->drives.boot_order);
     pc->boot_order = o->drives.boot_order;
+    media_on_trouble(on_media_trouble, pc);
     keyplay_init(&pc->keys, machine_clock(pc->machine), press_key, pc);
     if (o->start_stopped) pc_pause(pc);
     pc->started = !pc->paused;

@@ -15,7 +15,9 @@ typedef struct Pc {
     bool kernel_wanted;     /* the firmware is ready for a kernel that needs it */
     const char *boot_order; /* of all starts but the first */
     bool no_reboot;
-    bool paused;       /* by -S or the monitor: guest time stands still */
+    bool paused;       /* by -S, the monitor or an error of the host's disk: guest time stands still */
+    bool io_error;     /* ... by the last */
+    char trouble[500]; /* why it is about to be; empty: it is not */
     bool started;      /* it has run at all */
     bool snapshot;     /* -snapshot holds for media put in later, too */
     const char *name;  /* NULL: it has none */

@@ -6,12 +6,13 @@
 #include "frontend/png.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+
+#include "frontend/output.h"
 
 enum { LEVEL = 3, RGB_BYTES = 3, LARGEST = 1 << 14 /* pixels a side */ };
 enum { COLOUR_RGB = 2, FILTER_UP = 2 };
@@ -109,8 +110,9 @@ static bool write_file(const char *path, u32 width, u32 height, const u32 *xrgb,
 {
     if (!width || !height || width > LARGEST || height > LARGEST)
         return problem_set(p, "there is no picture to write");
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
-    if (fd < 0) return problem_set(p, "failed to open file '%.200s': %s", path, strerror(errno));
+    const char *lack;
+    int fd = output_open(path, &lack);
+    if (fd < 0) return problem_set(p, "failed to open file '%.200s': %s", path, lack);
     errno = 0;
     bool ok = put(fd, width, height, xrgb);
     int why = errno ? errno : ENOMEM;

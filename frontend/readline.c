@@ -148,7 +148,7 @@ static void escape_key(Readline *r, u8 byte)
         return;
     }
     if (r->escape == '[' && byte >= '0' && byte <= '9') {
-        r->parameter = (u8)(r->parameter * 10 + byte - '0');
+        if (r->parameter < 10) r->parameter = (u8)(r->parameter * 10 + byte - '0');
         return;
     }
     bool sequence = r->escape != ESC;

@@ -37,4 +37,13 @@ static inline u32 ring_get(Ring *r, u8 *to, u32 n)
     return n;
 }
 
+/* ring_holds - consumer: is the byte among those that wait? */
+static inline bool ring_holds(Ring *r, u8 byte)
+{
+    u32 head = atomic_load(&r->head);
+    for (u32 at = atomic_load(&r->tail); at != head; at++)
+        if (r->bytes[at % RING_BYTES] == byte) return true;
+    return false;
+}
+
 #endif

@@ -49,7 +49,8 @@ typedef struct WindowMessage {
 } WindowMessage;
 _Static_assert(sizeof(WindowMessage) == 16, "one size for both");
 
-enum { WINDOW_STOPPED = 1, WINDOW_LEDS = 8 }; /* WindowShared.status: a bit; where machine_leds() begins */
+/* WindowShared.status: bits (trouble: it was stopped by an error of the host's disk), and where machine_leds() begins. */
+enum { WINDOW_STOPPED = 1, WINDOW_TROUBLE = 2, WINDOW_LEDS = 8 };
 
 /* A SpeakerEvent (hw/speaker.h): guest time, and what the speaker does from then on. */
 typedef struct WindowSound {

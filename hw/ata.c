@@ -5,7 +5,8 @@
  * into and out of the pieces of guest memory that the bus master hands out.
  *
  * Errors: an address behind the end or sector 0 is IDNF; a read that the host refuses UNC; a write DF and ABRT; what a
- * drive does not know, and any write to a medium that is read-only, ABRT.
+ * drive does not know, and any write to a medium that is read-only, ABRT. Where the medium says MEDIUM_HELD the drive
+ * stays busy and takes the same step again: nothing of it has reached the guest.
  *
  * Geometry: as the partition table in the first sector was made for, if that has at most 16 heads, so that disks of
  * old systems look as they did where they were made; else 16 heads of 63 sectors.
@@ -128,11 +129,26 @@ static void advance(IdeDrive *d, u32 sectors)
     d->left -= sectors;
 }
 
+/* What the medium said, as the error register has it. */
+static void result_take(IdeDrive *d, int error, u8 code)
+{
+    d->held = error == MEDIUM_HELD;
+    if (error && !d->held) d->result = code;
+}
+
+/* What was written stays to be flushed until a flush has succeeded. */
+static void flush_now(IdeDrive *d)
+{
+    int error = d->written ? medium_flush(d->bay->medium) : 0;
+    result_take(d, error, ERROR_ABRT);
+    d->written = d->written && error;
+}
+
 /* With the write cache off a write is safe before it is reported. */
 static void wrote(IdeDrive *d)
 {
-    d->written = d->write_cache || d->result;
-    if (!d->written && medium_flush(d->bay->medium)) d->result = ERROR_ABRT;
+    d->written = true;
+    if (!d->write_cache && !d->result) flush_now(d);
 }
 
 /* --- PIO ------------------------------------------------------------------------------------------------- */
@@ -144,11 +160,18 @@ static void fault(IdeDrive *d, u8 error)
     if (error == ERROR_ABRT) d->status |= DF;
 }
 
+static u32 block_sectors(const IdeDrive *d) { return d->left < d->block ? d->left : d->block; }
+
 static void read_block(IdeDrive *d)
 {
-    u32 n = d->left < d->block ? d->left : d->block;
-    if (medium_read(d->bay->medium, d->lba, d->buffer, n)) {
-        fault(d, ERROR_UNC);
+    u32 n = block_sectors(d);
+    result_take(d, medium_read(d->bay->medium, d->lba, d->buffer, n), ERROR_UNC);
+    if (d->held) {
+        ide_busy(d, ATA_READ_BLOCK);
+        return;
+    }
+    if (d->result) {
+        fault(d, d->result);
         return;
     }
     advance(d, n);
@@ -161,22 +184,18 @@ static void read_taken(IdeDrive *d)
     if (d->left)
         ide_busy(d, ATA_READ_BLOCK);
     else
-        d->status = DRDY | DSC;
+        d->status = ide_ready(d);
 }
 
-static void write_room(IdeDrive *d)
-{
-    u32 n = d->left < d->block ? d->left : d->block;
-    ide_data(d, n * SECTOR_BYTES, ATA_WRITE_BLOCK);
-}
+static void write_room(IdeDrive *d) { ide_data(d, block_sectors(d) * SECTOR_BYTES, ATA_WRITE_BLOCK); }
 
 static void write_block(IdeDrive *d)
 {
-    u32 n = d->end / SECTOR_BYTES;
-    d->result = medium_write(d->bay->medium, d->lba, d->buffer, n) ? ERROR_ABRT : 0;
-    wrote(d);
-    if (!d->result) advance(d, n);
-    ide_busy(d, ATA_WRITE_DONE);
+    u32 n = block_sectors(d);
+    result_take(d, medium_write(d->bay->medium, d->lba, d->buffer, n), ERROR_ABRT);
+    if (!d->held) wrote(d);
+    if (!d->held && !d->result) advance(d, n);
+    ide_busy(d, d->held ? ATA_WRITE_BLOCK : ATA_WRITE_DONE);
 }
 
 static void write_done(IdeDrive *d)
@@ -202,19 +221,22 @@ static void pio_command(IdeDrive *d, u32 block, bool writes)
 
 /* --- DMA ------------------------------------------------------------------------------------------------- */
 
-static int move(IdeDrive *d, u8 *hp, u32 sectors)
+/* Between medium and memory; false: it failed, or is held. */
+static bool move(IdeDrive *d, u8 *hp, u32 sectors)
 {
     Medium *m = d->bay->medium;
-    return d->writes ? medium_write(m, d->lba, hp, sectors) : medium_read(m, d->lba, hp, sectors);
+    int error = d->writes ? medium_write(m, d->lba, hp, sectors) : medium_read(m, d->lba, hp, sectors);
+    result_take(d, error, d->writes ? ERROR_ABRT : ERROR_UNC);
+    return !error;
 }
 
 /* One sector that lies in several pieces, or in no RAM; false: the descriptors have ended. */
 static bool dma_odd_sector(IdeDrive *d)
 {
-    Bmdma *b = &d->channel->bm;
+    Bmdma *b = &d->channel->bm, before = *b;
     if (d->writes && bmdma_get(b, d->buffer, SECTOR_BYTES) < SECTOR_BYTES) return false;
-    if (move(d, d->buffer, 1)) {
-        d->result = d->writes ? ERROR_ABRT : ERROR_UNC;
+    if (!move(d, d->buffer, 1)) {
+        if (d->held) *b = before;
         return true;
     }
     if (!d->writes && bmdma_put(b, d->buffer, SECTOR_BYTES) < SECTOR_BYTES) return false;
@@ -230,10 +252,7 @@ static bool dma_some(IdeDrive *d)
     u32 n = bytes / SECTOR_BYTES;
     if (!bytes) return false;
     if (!hp || !n) return dma_odd_sector(d);
-    if (move(d, hp, n)) {
-        d->result = d->writes ? ERROR_ABRT : ERROR_UNC;
-        return true;
-    }
+    if (!move(d, hp, n)) return true;
     bmdma_take(b, n * SECTOR_BYTES, !d->writes);
     advance(d, n);
     return true;
@@ -244,8 +263,17 @@ static void dma_run(IdeDrive *d)
 {
     Bmdma *b = &d->channel->bm;
     bool enough = true;
-    while (d->left && enough && !d->result) enough = dma_some(d);
-    if (d->writes) wrote(d);
+    if (!bmdma_started(b)) { /* the guest has stopped it while the transfer was held */
+        ide_wait_dma(d, ATA_DMA);
+        return;
+    }
+    d->held = false;
+    while (d->left && enough && !d->result && !d->held) enough = dma_some(d);
+    if (d->writes && !d->held) wrote(d);
+    if (d->held) {
+        ide_busy(d, ATA_DMA);
+        return;
+    }
     bmdma_finish(b);
     if (d->result) report_address(d, is_ext(d->command));
     if (!enough) b->status &= ~BMIS_ACTIVE;
@@ -348,9 +376,11 @@ static void initialize_parameters(IdeDrive *d)
 
 static void flush(IdeDrive *d)
 {
-    int error = d->written ? medium_flush(d->bay->medium) : 0;
-    d->written = false;
-    ide_fail(d, error ? ERROR_ABRT : 0);
+    flush_now(d);
+    if (d->held)
+        ide_busy(d, ATA_FLUSH);
+    else
+        ide_fail(d, d->result);
 }
 
 /* The last address of the medium, in the registers. */
@@ -509,6 +539,7 @@ void ata_step(IdeDrive *d, IdeStep step)
     case ATA_WRITE_DONE: write_done(d); break;
     case ATA_DMA: dma_run(d); break;
     case ATA_REPLY: reply(d); break;
+    case ATA_FLUSH: flush(d); break;
     default: break;
     }
 }

@@ -5,7 +5,8 @@
  * memory (DMA). With PIO the guest says how large a block of data may be; blocks are whole sectors where that allows it.
  *
  * Quirks that guests rely on: IDENTIFY DEVICE and READ SECTORS are refused with the ATAPI signature in the registers; the
- * status after a reset is 00; an image need not end with a whole sector.
+ * status after a reset is 00, and its SERV bit always 0; the interrupt reason is 2 while data wait, those of IDENTIFY PACKET
+ * DEVICE, too (TEAC's DOS driver asks); an image need not end with a whole sector.
  *
  * Not implemented: error correction bytes of raw sectors (zero), overlapped commands, parameters by DMA.
  */
@@ -38,6 +39,8 @@ u32 atapi_disc_sectors(const IdeDrive *d)
     u64 n = atapi_disc(d) ? (atapi_disc(d)->sectors + PER_CD_SECTOR - 1) / PER_CD_SECTOR : 0;
     return n < UINT32_MAX ? (u32)n : UINT32_MAX;
 }
+
+enum { ENO_DISC = 1 }; /* taken out meanwhile; an errno like those of a medium */
 
 /* n sectors of 2048 bytes; an image need not end with a whole one. 0, or an errno. */
 static int disc_read(const IdeDrive *d, u32 lba, u8 *to, u32 n)
@@ -105,6 +108,7 @@ static void start_reply(IdeDrive *d)
 /* The buffer's first `bytes`, or as many as the guest allocated. */
 void atapi_reply(IdeDrive *d, u32 bytes, u32 allocated)
 {
+    CHECK(bytes <= IDE_BUFFER_BYTES, "a reply of %u bytes", bytes);
     if (bytes > allocated) bytes = allocated;
     if (!bytes) {
         atapi_good(d);
@@ -150,6 +154,7 @@ static int sectors_load(IdeDrive *d, u32 n)
     Atapi *a = &d->atapi;
     u8 user[CD_SECTOR];
     int error = 0;
+    CHECK(n <= IDE_BUFFER_BYTES / a->sector_bytes, "%u sectors of %u bytes", n, a->sector_bytes);
     if (a->sector_bytes == CD_SECTOR)
         error = disc_read(d, a->lba, d->buffer, n);
     else
@@ -157,6 +162,7 @@ static int sectors_load(IdeDrive *d, u32 n)
             error = disc_read(d, a->lba + i, user, 1);
             sector_dress(d->buffer + i * a->sector_bytes, user, a->lba + i, a->fields);
         }
+    if (error) return error;
     a->lba += n;
     a->sectors -= n;
     a->at = 0;
@@ -184,7 +190,14 @@ void atapi_read(IdeDrive *d, u32 lba, u32 count, u8 fields)
     start_reply(d);
 }
 
-static void read_failed(IdeDrive *d) { atapi_check(d, MEDIUM_ERROR, ASC_READ_ERROR, 0); }
+/* `again`: the step to take if the medium wants to be asked once more. */
+static void read_failed(IdeDrive *d, int error, IdeStep again)
+{
+    if (error == MEDIUM_HELD)
+        ide_busy(d, again);
+    else
+        atapi_check(d, MEDIUM_ERROR, ASC_READ_ERROR, 0);
+}
 
 static u32 at_least_1(u32 n) { return n ? n : 1; }
 
@@ -195,8 +208,9 @@ static void data_in(IdeDrive *d)
     if (a->at == a->bytes && a->sectors) {
         u32 n = at_least_1(a->limit / a->sector_bytes), room = IDE_BUFFER_BYTES / a->sector_bytes;
         if (n > room) n = room;
-        if (!atapi_disc(d) || sectors_load(d, n < a->sectors ? n : a->sectors)) {
-            read_failed(d);
+        int error = atapi_disc(d) ? sectors_load(d, n < a->sectors ? n : a->sectors) : ENO_DISC;
+        if (error) {
+            read_failed(d, error, ATAPI_DATA_IN);
             return;
         }
     }
@@ -213,7 +227,7 @@ static void data_in(IdeDrive *d)
 }
 
 /* DMA: as many sectors as fit go from the medium to a piece of guest memory. */
-static bool dma_some(IdeDrive *d, bool *error)
+static bool dma_some(IdeDrive *d, int *error)
 {
     Atapi *a = &d->atapi;
     Bmdma *b = &d->channel->bm;
@@ -222,30 +236,40 @@ static bool dma_some(IdeDrive *d, bool *error)
     u32 n = bytes / CD_SECTOR;
     if (n > a->sectors) n = a->sectors;
     if (hp && n && a->sector_bytes == CD_SECTOR) {
-        *error = disc_read(d, a->lba, hp, n) != 0;
+        *error = disc_read(d, a->lba, hp, n);
+        if (*error) return true;
         bmdma_take(b, n * CD_SECTOR, true);
         a->lba += n;
         a->sectors -= n;
         return true;
     }
-    *error = sectors_load(d, 1) != 0;
-    return bmdma_put(b, d->buffer, a->bytes) == a->bytes;
+    *error = sectors_load(d, 1);
+    return *error || bmdma_put(b, d->buffer, a->bytes) == a->bytes;
 }
 
 static void dma_run(IdeDrive *d)
 {
     Atapi *a = &d->atapi;
     Bmdma *b = &d->channel->bm;
-    bool enough = true, error = false;
+    bool enough = true;
+    int error = 0;
+    if (!bmdma_started(b)) { /* the guest has stopped it while the transfer was held */
+        ide_wait_dma(d, ATAPI_DMA);
+        return;
+    }
     if (!a->sectors) enough = bmdma_put(b, d->buffer, a->bytes) == a->bytes;
     while (a->sectors && enough && !error) {
-        error = !atapi_disc(d);
+        error = atapi_disc(d) ? 0 : ENO_DISC;
         if (!error) enough = dma_some(d, &error);
+    }
+    if (error == MEDIUM_HELD) {
+        ide_busy(d, ATAPI_DMA);
+        return;
     }
     bmdma_finish(b);
     if (!enough) b->status &= ~BMIS_ACTIVE;
     if (error)
-        read_failed(d);
+        read_failed(d, error, ATAPI_DMA);
     else
         ide_busy(d, enough ? ATAPI_COMPLETE : IDE_END);
 }
@@ -298,6 +322,7 @@ static void packet_begin(IdeDrive *d)
     Atapi *a = &d->atapi;
     u32 limit = (u32)d->reg.high << 8 | d->reg.mid;
     if (d->reg.features & FEATURE_OVERLAP) {
+        d->reg.count = REASON_IO | REASON_CD;
         ide_fail(d, ERROR_ABRT);
         return;
     }
@@ -342,6 +367,7 @@ void atapi_step(IdeDrive *d, IdeStep step)
     case ATAPI_DMA: dma_run(d); break;
     case ATAPI_COMPLETE: complete(d); break;
     case ATA_REPLY:
+        d->reg.count = REASON_IO;
         ide_data(d, SECTOR_BYTES, IDE_END);
         ide_interrupt(d);
         break;

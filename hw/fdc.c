@@ -55,7 +55,11 @@ void fdc_result_begin(Fdc *f)
     f->result_bytes = f->result_next = 0;
 }
 
-void fdc_result_add(Fdc *f, u8 byte) { f->result[f->result_bytes++] = byte; }
+void fdc_result_add(Fdc *f, u8 byte)
+{
+    CHECK(f->result_bytes < FDC_RESULT_BYTES, "a result of more than %d bytes", FDC_RESULT_BYTES);
+    f->result[f->result_bytes++] = byte;
+}
 
 static void result_one(Fdc *f, u8 byte)
 {
@@ -220,6 +224,7 @@ static unsigned command_find(u8 opcode)
 static void write_command_byte(Fdc *f, u8 v)
 {
     unsigned n = command_find(f->command_bytes ? f->command[0] : v);
+    CHECK(f->command_bytes < FDC_COMMAND_BYTES, "command %02x has no end", f->command[0]);
     f->command[f->command_bytes++] = v;
     if (n == ARRAY_LEN(commands)) {
         trace(GUEST_ERRORS, "fdc: command %02x", v);

@@ -40,6 +40,8 @@ typedef struct FdcTransfer {
     u8 st0, st1, st2; /* found on the way */
     bool to_host;     /* PIO: direction */
     u16 at, bytes;    /* PIO: at < bytes: the host's turn */
+    bool held;        /* the medium takes what is in data later (MEDIUM_HELD) ... */
+    bool terminal;    /* ... and it was the last of it */
     u8 data[SECTOR_BYTES];
 } FdcTransfer;
 

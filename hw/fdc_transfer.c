@@ -34,6 +34,7 @@ enum {
     ST2_CONTROL_MARK = 0x40
 };
 enum { COMMAND_MT = 0x80, COMMAND_MFM = 0x40, COMMAND_SK = 0x20, VERIFY_COUNTS = 0x80 };
+enum { ENO_SECTOR = 5 }; /* like an errno of a medium */
 enum { SECTOR_512 = 2, FIFO_BYTES = 16, FORMAT_ID_BYTES = 4, NOTHING_NS = 4000000 };
 
 /* --- finding a sector ------------------------------------------------------------------------------------- */
@@ -125,16 +126,29 @@ static void sector_done(Fdc *f, bool terminal)
         transfer_fail(f, ST1_END_OF_CYLINDER, 0);
 }
 
-static bool write_sector(Fdc *f, u8 sector, const u8 *data)
+/* The medium did not do it: what the host gave is kept if it will do it later. */
+static void medium_failed(Fdc *f, int error, bool terminal)
+{
+    FdcTransfer *t = &f->transfer;
+    if (error == MEDIUM_HELD) {
+        t->held = true;
+        t->terminal = terminal;
+        next_sector(f);
+        return;
+    }
+    transfer_fail(f, ST1_DATA_ERROR, ST2_DATA_ERROR);
+}
+
+static bool write_sector(Fdc *f, u8 sector, const u8 *data, bool terminal)
 {
     FdcTransfer *t = &f->transfer;
     if (!floppy_format(&t->unit->floppy)) { /* taken out meanwhile */
         transfer_fail(f, ST1_MISSING_ADDRESS, 0);
         return false;
     }
-    if (!floppy_write(&t->unit->floppy, t->head, sector, data)) return true;
-    transfer_fail(f, ST1_DATA_ERROR, ST2_DATA_ERROR);
-    return false;
+    int error = floppy_write(&t->unit->floppy, t->head, sector, data);
+    if (error) medium_failed(f, error, terminal);
+    return !error;
 }
 
 /* One ID of FORMAT TRACK came from the host: the sector is filled, if the image has it. */
@@ -142,12 +156,12 @@ static void format_sector(Fdc *f, bool terminal)
 {
     FdcTransfer *t = &f->transfer;
     const FloppyFormat *format = readable(f, t->unit, t->head);
-    u8 id[FORMAT_ID_BYTES], filler = f->command[5];
-    memcpy(id, t->data, sizeof id);
-    memset(t->data, filler, sizeof t->data);
+    const u8 *id = t->data;
+    u8 filled[SECTOR_BYTES];
+    memset(filled, f->command[5], sizeof filled);
     bool exists = format && id[0] == floppy_cylinder(&t->unit->floppy) && id[1] == t->head &&
                   id[3] == SECTOR_512 && id[2] && id[2] <= format->track_sectors;
-    if (exists && !write_sector(f, id[2], t->data)) return;
+    if (exists && !write_sector(f, id[2], filled, terminal)) return;
     if (--t->left && !terminal)
         next_sector(f);
     else
@@ -171,9 +185,10 @@ static void scan_sector(Fdc *f, bool terminal)
 {
     FdcTransfer *t = &f->transfer;
     u8 disk[SECTOR_BYTES];
-    bool equal;
-    if (!readable(f, t->unit, t->head) || floppy_read(&t->unit->floppy, t->head, t->r, disk)) {
-        transfer_fail(f, ST1_DATA_ERROR, ST2_DATA_ERROR);
+    bool equal, there = readable(f, t->unit, t->head);
+    int error = there ? floppy_read(&t->unit->floppy, t->head, t->r, disk) : ENO_SECTOR;
+    if (error) {
+        medium_failed(f, error, terminal);
         return;
     }
     if (scan_matches(t->command, disk, t->data, &equal)) {
@@ -195,7 +210,7 @@ static void host_gave(Fdc *f, bool terminal)
     if (t->command == FORMAT_TRACK)
         format_sector(f, terminal);
     else if (t->command == WRITE_DATA || t->command == WRITE_DELETED) {
-        if (write_sector(f, t->r, t->data)) sector_done(f, terminal);
+        if (write_sector(f, t->r, t->data, terminal)) sector_done(f, terminal);
     } else
         scan_sector(f, terminal);
 }
@@ -244,7 +259,12 @@ static void host_gives(Fdc *f, u16 bytes)
 static void read_pass(Fdc *f, u8 sector)
 {
     FdcTransfer *t = &f->transfer;
-    if (floppy_read(&t->unit->floppy, t->head, sector, t->data)) {
+    int error = floppy_read(&t->unit->floppy, t->head, sector, t->data);
+    if (error == MEDIUM_HELD) {
+        next_sector(f);
+        return;
+    }
+    if (error) {
         transfer_fail(f, ST1_DATA_ERROR, ST2_DATA_ERROR);
         return;
     }
@@ -272,6 +292,11 @@ void fdc_sector_pass(Fdc *f)
     FdcTransfer *t = &f->transfer;
     const FloppyFormat *format = readable(f, t->unit, t->head);
     bool writes = t->command == WRITE_DATA || t->command == WRITE_DELETED || t->command == FORMAT_TRACK;
+    if (t->held) {
+        t->held = false;
+        host_gave(f, t->terminal);
+        return;
+    }
     if (!format)
         transfer_fail(f, ST1_MISSING_ADDRESS, 0);
     else if (writes && floppy_protected(&t->unit->floppy))

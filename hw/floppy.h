@@ -4,6 +4,8 @@
 
 #include "hw/drive.h"
 
+enum { FLOPPY_SECTORS_MAX = 7680 }; /* of the largest format that is known */
+
 typedef enum FloppyRate { RATE_500K, RATE_300K, RATE_250K, RATE_1M } FloppyRate; /* as CCR has them */
 
 typedef struct FloppyFormat {
@@ -29,7 +31,7 @@ floppy_format_by_size(u64 sectors); /* the smallest that holds them, or the larg
 bool floppy_protected(const Floppy *f);
 void floppy_step(Floppy *f, int tracks); /* move the head; > 0: inward */
 u8 floppy_cylinder(const Floppy *f);     /* of the disk, under the head */
-/* One sector under the head, which the caller knows to exist. 0, or an errno. */
+/* One sector under the head, which the caller knows to exist. 0, an errno, or MEDIUM_HELD. */
 int floppy_read(Floppy *f, u8 head, u8 sector, u8 *to);
 int floppy_write(Floppy *f, u8 head, u8 sector, const u8 *from);
 /* CMOS 10h nibble for a bay at power-on: fits the disk in it; an empty drive takes 1.44 MB. 0: no drive. */

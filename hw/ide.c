@@ -62,7 +62,7 @@ static void timer_update(IdeChannel *c)
 void ide_busy(IdeDrive *d, IdeStep next)
 {
     IdeChannel *c = d->channel;
-    d->status = BSY | DRDY | DSC;
+    d->status = BSY | ide_ready(d);
     d->at = d->end = 0;
     if (c->dma == d) c->dma = NULL;
     c->busy = d;
@@ -77,7 +77,7 @@ static void step(IdeDrive *d, IdeStep s)
     switch (s) {
     case IDE_IDLE: break;
     case IDE_COMPLETE: ide_complete(d, d->result); break;
-    case IDE_END: d->status = DRDY | DSC; break;
+    case IDE_END: d->status = ide_ready(d); break;
     default:
         if (ide_is_cd(d))
             atapi_step(d, s);
@@ -107,7 +107,7 @@ static void polled(IdeChannel *c)
 void ide_complete(IdeDrive *d, u8 error)
 {
     d->error = error;
-    d->status = error ? DRDY | DSC | ERR : DRDY | DSC;
+    d->status = ide_ready(d) | (error ? ERR : 0);
     ide_interrupt(d);
 }
 
@@ -119,10 +119,11 @@ void ide_fail(IdeDrive *d, u8 error)
 
 void ide_data(IdeDrive *d, u32 bytes, IdeStep after)
 {
+    CHECK(bytes <= IDE_BUFFER_BYTES, "a block of %u bytes", bytes);
     d->at = 0;
     d->end = bytes;
     d->after = after;
-    d->status = DRDY | DSC | DRQ;
+    d->status = ide_ready(d) | DRQ;
 }
 
 static void dma_run(IdeChannel *c)
@@ -136,7 +137,7 @@ static void dma_run(IdeChannel *c)
 void ide_wait_dma(IdeDrive *d, IdeStep next)
 {
     IdeChannel *c = d->channel;
-    d->status = BSY | DRDY | DSC;
+    d->status = BSY | ide_ready(d);
     if (c->busy == d) c->busy = NULL;
     c->dma = d;
     d->next = next;
@@ -196,7 +197,7 @@ static void drive_diagnosed(IdeDrive *d)
 {
     ide_signature(d);
     d->error = 0x01;
-    d->status = ide_is_cd(d) ? 0 : DRDY | DSC;
+    d->status = ide_is_cd(d) ? 0 : ide_ready(d);
     d->at = d->end = 0;
 }
 

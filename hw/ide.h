@@ -24,6 +24,7 @@ typedef enum IdeStep {
     ATA_WRITE_DONE,   /* ... is on the medium */
     ATA_DMA,          /* the bus master was started */
     ATA_REPLY,        /* one sector that is in the buffer */
+    ATA_FLUSH,        /* a flush that the host could not do before */
     ATAPI_PACKET,     /* the packet has come */
     ATAPI_DATA_IN,    /* the next part of the reply */
     ATAPI_DATA_TAKEN, /* ... was taken */
@@ -70,6 +71,7 @@ typedef struct IdeDrive {
     bool intrq;        /* an interrupt is pending: on the line while the drive is selected, unless nIEN */
     u8 command;
     u8 result;                  /* error register of a command that is still busy */
+    bool held;                  /* the medium asked to be asked again (MEDIUM_HELD) */
     Geometry physical, logical; /* logical: as INITIALIZE DEVICE PARAMETERS left it */
     u8 translation;             /* IDE_TRANSLATION_: what the BIOS should do */
     u8 multiple;                /* sectors a block of READ and WRITE MULTIPLE; 0: not set */
@@ -119,7 +121,7 @@ bool ide_geometry(const Ide *x, unsigned drive, Geometry *g, u8 *translation);
 enum {
     ERR = 0x01,
     DRQ = 0x08,
-    DSC = 0x10, /* also SERV */
+    DSC = 0x10, /* disks; of a CD drive it is SERV, and none asks for service */
     DF = 0x20,
     DRDY = 0x40,
     BSY = 0x80
@@ -129,6 +131,7 @@ enum { DEVICE_LBA = 0x40, DEVICE_DEV = 0x10 };
 enum { REASON_CD = 1, REASON_IO = 2 };
 
 static inline bool ide_is_cd(const IdeDrive *d) { return d->bay->cdrom; }
+static inline u8 ide_ready(const IdeDrive *d) { return ide_is_cd(d) ? DRDY : DRDY | DSC; }
 static inline bool ide_exists(const IdeDrive *d) { return d->bay && d->bay->present; }
 void ide_busy(IdeDrive *d, IdeStep next);             /* BSY for a moment, then `next` */
 void ide_interrupt(IdeDrive *d);                      /* INTRQ, as soon as the drive is selected */

@@ -105,6 +105,7 @@ static void queue_overrun(Keyboard *kb)
 {
     u8 code = kb->set == 1 ? 0xff : 0x00;
     if (kb->key_count && kb->keys[kb->key_count - 1] == code) return;
+    CHECK(kb->key_count < sizeof kb->keys, "%u scan codes", kb->key_count);
     kb->keys[kb->key_count++] = code;
 }
 

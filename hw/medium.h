@@ -1,6 +1,6 @@
 /* medium.h - a medium as a disk, CD or floppy controller sees it: a row of 512-byte sectors.
  *
- * The frontend implements it (raw image files and, later, other formats). Calls are synchronous and run on the vCPU
+ * The frontend implements it (raw image files). Calls are synchronous and run on the vCPU
  * thread; the host's page cache makes most of them a copy. `to` and `from` may point into guest memory: whoever reads
  * into it calls phys_written() afterwards.
  */
@@ -11,12 +11,16 @@
 
 enum { SECTOR_BYTES = 512 };
 
+/* Instead of an errno: the host cannot do it now, and the machine is about to be stopped. Nothing has happened to the
+ * guest's side; the controller keeps the command as it is and asks again a little later in guest time. */
+enum { MEDIUM_HELD = -1 };
+
 typedef struct Medium Medium;
 struct Medium {
     u64 sectors;
     bool readonly;
     const char *name; /* the file's name, for people */
-    /* 0, or an errno. The caller keeps within `sectors`. */
+    /* 0, an errno, or MEDIUM_HELD. The caller keeps within `sectors`. */
     int (*read)(Medium *m, u64 sector, void *to, u32 count);
     int (*write)(Medium *m, u64 sector, const void *from, u32 count);
     int (*flush)(Medium *m); /* on return, what was written before survives a crash of the host */

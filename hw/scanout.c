@@ -162,6 +162,15 @@ static u32 dac_component(const ScreenState *r, u8 value)
     return (u32)(value << 2 | value >> 4) & 0xff;
 }
 
+/* The attribute controller is four bits wide: with 256 colours the low half of a pixel passes its palette, and the plane
+ * enable masks both halves (tried on VGAs of several makers: DOSBox-X #63, #952). */
+static void palette_256_make(Scanout *s)
+{
+    const u8 *a = s->now.attr;
+    u32 planes = a[ATTR_COLOR_PLANE_ENABLE] & 15;
+    for (u32 n = 0; n < 256; n++) s->color_256[n] = s->rgb[(n & planes << 4) | (a[n & planes] & 15)];
+}
+
 static void palette_make(Scanout *s)
 {
     const ScreenState *r = &s->now;
@@ -175,6 +184,7 @@ static void palette_make(Scanout *s)
         if (mode & AR10_PS) p = (p & 0x0f) | (select & 3) << 4;
         s->color[n] = s->rgb[(p & 0x3f) | (select & 0x0c) << 4];
     }
+    palette_256_make(s);
 }
 
 /* --- an update ------------------------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ static void draw_256(Scanout *s, const u32 *fetched, u32 n)
 {
     u32 *to = s->line;
     for (u32 x = 0; x < n; x++)
-        for (u32 k = 0; k < 4; k++) *to++ = s->rgb[fetched[x] >> 8 * k & 0xff];
+        for (u32 k = 0; k < 4; k++) *to++ = s->color_256[fetched[x] >> 8 * k & 0xff];
 }
 
 /* Eight pixels of two bits: four from planes 0 and 2, four from planes 1 and 3. */

@@ -28,10 +28,11 @@ struct Scanout {
     ScreenKind kind, drawn_kind;
     bool redraw; /* all of it */
     Picture pic;
-    u32 *pixels;       /* [MAX_PIXELS] */
-    u32 rgb[256];      /* through PEL mask and DAC */
-    u32 color[16];     /* through the attribute controller, too */
-    u64 unpacked[256]; /* byte k is bit 7 - k */
+    u32 *pixels;        /* [MAX_PIXELS] */
+    u32 rgb[256];       /* through PEL mask and DAC */
+    u32 color[16];      /* through the attribute controller, too */
+    u32 color_256[256]; /* the same in 256-colour modes */
+    u64 unpacked[256];  /* byte k is bit 7 - k */
     /* text */
     u32 cursor;     /* address counter at which the cursor is */
     bool blink_off; /* blinking characters are dark now */

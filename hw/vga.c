@@ -12,9 +12,14 @@
  * measure with them.
  *
  * Quirks that guests rely on: registers 0-7 of the CRT controller are read-only while CR11 bit 7 is set, but for the
- * line compare bit in CR7; reading 3DAh makes the next write of 3C0h an index; a DAC entry changes when its third
- * component is written, and reading and writing advance separate addresses by themselves; the palette can be written
- * while the display is on; 3C2h shows a colour monitor.
+ * line compare bit in CR7; reading 3DAh makes the next write of 3C0h an index; the palette can be written while the display
+ * is on; 3C2h shows a colour monitor. The DAC (INMOS IMSG171 data sheet, "Writing to and reading from the look-up
+ * table") has one address register and one latch: 3C7h fetches the entry and moves on to the next, as the third
+ * component does, so that 3C8h reads one more and what is written then goes there; a written entry changes with its
+ * third component.
+ *
+ * A retrace lasts 64 us. A guest that waits for one in a loop must not miss it because the host ran somebody else
+ * meanwhile: what passed between two reads is seen by the second, once (retrace_missed).
  *
  * Not implemented: the vertical retrace interrupt (IRQ2; VGA cards seldom had it wired), the light pen, feature
  * connector, 3C3h and 46E8h as switches, the video status multiplexer (3DAh bits 4-5), bit-exact horizontal timing.
@@ -70,7 +75,7 @@ static void timing_compute(Vga *v)
     enum { FRAME_MIN_NS = 1000000, FRAME_MAX_NS = 200000000 };
     const ScreenState *s = v->s;
     u32 dots = s->seq[SEQ_CLOCKING_MODE] & SR1_D89 ? 8 : 9;
-    v->timing_known = true;
+    v->timing_known = v->polled_retrace = true; /* retraces of another timing do not count */
     v->chars = s->crtc[CRTC_HORIZONTAL_TOTAL] + 5u;
     v->chars_shown = s->crtc[CRTC_HORIZONTAL_DISPLAY_END] + 1u;
     v->lines = crtc_bits(s, CRTC_VERTICAL_TOTAL, 0, 5) + 2;
@@ -84,22 +89,42 @@ static void timing_compute(Vga *v)
         timing_default(v);
 }
 
+/* Has one come and gone since a read that said that there is none? A guest that was away for longer than two frames did
+ * not wait for it. */
+static bool retrace_missed(Vga *v, u64 now, u32 line)
+{
+    u64 retraces = now / v->frame_ns + (line >= v->retrace_first + v->retrace_lines);
+    bool missed =
+        !v->polled_retrace && retraces != v->polled_retraces && now - v->polled_ns < 2 * v->frame_ns;
+    v->polled_ns = now;
+    v->polled_retraces = retraces;
+    return missed;
+}
+
 static u8 status_1(Vga *v)
 {
     if (!v->timing_known) timing_compute(v);
-    u64 at = clock_now(v->clock) % v->frame_ns * v->lines;
+    u64 now = clock_now(v->clock), at = now % v->frame_ns * v->lines;
     u32 line = (u32)(at / v->frame_ns), ch = (u32)(at % v->frame_ns * v->chars / v->frame_ns);
-    bool retrace = line - v->retrace_first < v->retrace_lines;
+    bool retrace = retrace_missed(v, now, line) || line - v->retrace_first < v->retrace_lines;
+    v->polled_retrace = retrace;
+    if (retrace) return STATUS_1_VR | STATUS_1_DE;
     bool off = line >= v->lines_shown || ch >= v->chars_shown;
-    return (retrace ? STATUS_1_VR : 0) | (off ? STATUS_1_DE : 0);
+    return off ? STATUS_1_DE : 0;
 }
 
 /* --- reads ----------------------------------------------------------------------------------------------- */
 
+static void dac_fetch(Vga *v)
+{
+    memcpy(v->dac_latch, v->s->dac[v->dac_address++], 3);
+    v->dac_component = 0;
+}
+
 static u8 dac_data_read(Vga *v)
 {
-    u8 value = v->s->dac[v->dac_read][v->dac_component];
-    if (++v->dac_component == 3) v->dac_component = 0, v->dac_read++;
+    u8 value = v->dac_latch[v->dac_component];
+    if (++v->dac_component == 3) dac_fetch(v);
     return value;
 }
 
@@ -115,7 +140,7 @@ static u8 common_read(Vga *v, unsigned reg)
     case SEQ_DATA: return v->seq_index < SEQ_COUNT ? s->seq[v->seq_index] : 0;
     case PEL_MASK: return s->pel_mask;
     case PEL_READ_ADDRESS: return v->dac_reading ? 3 : 0;
-    case PEL_ADDRESS: return v->dac_write;
+    case PEL_ADDRESS: return v->dac_address;
     case PEL_DATA: return dac_data_read(v);
     case FEATURE_READ: return v->feature;
     case MISC_READ: return s->misc;
@@ -194,17 +219,18 @@ static void attr_write(Vga *v, u8 value)
 static void dac_data_write(Vga *v, u8 value)
 {
     bool wide = v->s->dispi[DISPI_ENABLE] & DISPI_8BIT_DAC;
-    v->dac_pending[v->dac_component] = wide ? value : value & 0x3f;
+    v->dac_latch[v->dac_component] = wide ? value : value & 0x3f;
     if (++v->dac_component < 3) return;
-    memcpy(v->s->dac[v->dac_write++], v->dac_pending, 3);
+    memcpy(v->s->dac[v->dac_address++], v->dac_latch, 3);
     v->dac_component = 0;
 }
 
-static void dac_address(Vga *v, u8 *address, u8 value)
+static void dac_address_write(Vga *v, u8 value, bool reads)
 {
-    *address = value;
+    v->dac_address = value;
     v->dac_component = 0;
-    v->dac_reading = address == &v->dac_read;
+    v->dac_reading = reads;
+    if (reads) dac_fetch(v);
 }
 
 static void misc_write(Vga *v, u8 value)
@@ -224,8 +250,8 @@ static void common_write(Vga *v, unsigned reg, u8 value)
     case SEQ_ADDRESS: v->seq_index = value & 7; return;
     case SEQ_DATA: seq_write(v, value); return;
     case PEL_MASK: v->s->pel_mask = value; return;
-    case PEL_READ_ADDRESS: dac_address(v, &v->dac_read, value); return;
-    case PEL_ADDRESS: dac_address(v, &v->dac_write, value); return;
+    case PEL_READ_ADDRESS: dac_address_write(v, value, true); return;
+    case PEL_ADDRESS: dac_address_write(v, value, false); return;
     case PEL_DATA: dac_data_write(v, value); return;
     case GFX_ADDRESS: v->gfx_index = value & 15; return;
     case GFX_DATA: gfx_write(v, value); return;
@@ -288,8 +314,8 @@ void vga_reset(Vga *v)
     v->s->pel_mask = 0xff;
     v->feature = v->seq_index = v->crtc_index = v->gfx_index = 0;
     v->attr_data = v->dac_reading = v->timing_known = false;
-    v->dac_read = v->dac_write = v->dac_component = 0;
-    memset(v->dac_pending, 0, sizeof v->dac_pending);
+    v->dac_address = v->dac_component = 0;
+    memset(v->dac_latch, 0, sizeof v->dac_latch);
     v->subsystem = 1;
     v->latch = 0;
     vga_dispi_reset(v);

@@ -59,11 +59,11 @@ struct Vga {
     VgaPorts ports[VGA_PORT_RANGES];
     u8 feature; /* 3DAh write */
     u8 seq_index, crtc_index, gfx_index;
-    bool attr_data;                        /* the next write of 3C0h is data */
-    u8 dac_read, dac_write, dac_component; /* PEL address registers, and which of red, green, blue is next */
-    u8 dac_pending[3];                     /* written components, until blue comes */
-    bool dac_reading;                      /* 3C7h reads 3 */
-    u8 subsystem;                          /* 3C3h */
+    bool attr_data;                /* the next write of 3C0h is data */
+    u8 dac_address, dac_component; /* the PEL address register; which of red, green, blue is next */
+    u8 dac_latch[3];               /* an entry on its way out, or written components until blue comes */
+    bool dac_reading;              /* 3C7h reads 3 */
+    u8 subsystem;                  /* 3C3h */
     u16 dispi_index;
     u32 latch; /* the four planes as last read */
     VgaMemory m;
@@ -74,6 +74,9 @@ struct Vga {
     bool timing_known; /* the fields below follow the registers */
     u64 frame_ns;
     u32 lines, chars, lines_shown, chars_shown, retrace_first, retrace_lines;
+    u64 polled_ns;       /* when 3DAh was read last ... */
+    u64 polled_retraces; /* how many retraces had passed then ... */
+    bool polled_retrace; /* and whether it said that there is one */
 };
 
 /* vram of VGA_VRAM_BYTES is taken from `phys`. shared: where the registers shall lie, or NULL. False: no room. */

@@ -346,7 +346,8 @@ const Engine *xlat_new(Vcpu *c, const XlatOptions *o, const char **why)
     x->shadow = shadow_new(c->phys, &h, 0);
     if (!x->shadow || !cache_init(&x->cache, cache_mib(o) << 20) || !tables_init(x) || !open_init(x) ||
         !form_init(x) || !trap_init(x)) {
-        *why = "the host has no address space for the windows";
+        const char *lack = host_memory_lack();
+        *why = lack ? lack : "the host has no address space for the windows";
         return NULL;
     }
     if (x->count_insns) x->stats.trap_sites = calloc(TRAP_SITES, sizeof *x->stats.trap_sites);

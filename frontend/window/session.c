@@ -289,5 +289,8 @@ void session_describe(const Session *s, char *to, u32 bytes)
 {
     u32 mhz = s->shared ? atomic_load(&s->shared->speed_mhz) : 0;
     int n = mhz ? snprintf(to, bytes, " - %u MHz", mhz) : snprintf(to, bytes, "%s", "");
-    if (session_is_stopped(s)) snprintf(to + n, bytes - (u32)n, " - paused");
+    if (!session_is_stopped(s)) return;
+    bool trouble = atomic_load(&s->shared->status) & WINDOW_TROUBLE;
+    snprintf(to + n, bytes - (u32)n, "%s",
+             trouble ? " - stopped: the host's disk is full or fails" : " - paused");
 }

@@ -179,6 +179,10 @@ def drives():
     bad(k + ["-drive", "file=x,if=floppy,media=cdrom"], "-drive", "floppy")
     bad(k + ["-drive", "file=x,media=cd"], "-drive", "cd", "cdrom")
     bad(k + ["-drive", "file=x,format=qcow2"], "-drive", "qcow2", "raw")
+    bad(k + ["-serial", "tcp:localhost:65536"], "-serial", "65536", "65535")
+    bad(k + ["-serial", "tcp:localhost:99999999999999999999"], "-serial", "65535")
+    bad(k + ["-drive", "file=x,werror=never"], "-drive", "werror", "never", "enospc")
+    bad(k + ["-drive", "file=x,rerror=enospc"], "-drive", "rerror", "enospc")
     bad(k + ["-drive", "file=x,readonly=yes"], "-drive", "readonly", "on")
     bad(k + ["-drive", "index=0"], "-drive", "file")
     bad(k + ["-hdc", probe, "-cdrom", probe], "-cdrom", "-hdc")
@@ -189,7 +193,7 @@ def starts_with_odd_images(folder):
     """Odd sizes, more than fits a CD, and an image whose name goes away while it is used: nothing to complain about."""
     odd = os.path.join(folder, "odd")
     for option in "-hda", "-cdrom", "-fda":
-        for size in 1, 511, 2049, 737281, 1 << 43:
+        for size in 1, 511, 2049, 737281, 1 << 43 if option != "-fda" else 7680 * 512:
             with open(odd, "wb") as f:
                 f.truncate(size)
             vm = Vm([ring3, "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit", option, odd])
@@ -223,6 +227,23 @@ def somebody_else(folder):
         shutil.rmtree(public)
 
 
+def foreign(folder):
+    """Other formats are refused whatever the option, unless format=raw was said; and no byte of them changes."""
+    image = os.path.join(folder, "other")
+    for begin, words in ((b"QFI\xfb\0\0\0\3", ("qcow2", "qemu-img convert -f qcow2")), (b"\x1f\x8b\x08\0", ("gzip", "gunzip -c")),
+                         (b"PK\3\4", ("zip", "unzip")), (b'FILE "x.bin" BINARY\n  TRACK 01 MODE1/2352\n', ("CUE", "bchunk"))):
+        with open(image, "wb") as f:
+            f.write(begin)
+            if b"FILE" not in begin:
+                f.truncate(1 << 20)
+        for option in "-hda", "-cdrom", "-fda":
+            bad(["-kernel", probe, option, image], option, *words)
+        bad(["-kernel", probe, "-drive", "snapshot=on,file=" + image], "-drive", *words)
+        vm = Vm([ring3, "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit", "-drive",
+                 "format=raw,file=" + image])
+        vm.expect_exit(7)
+
+
 def images(folder):
     path = lambda name: os.path.join(folder, name)
     for name, size in ("disk", 1 << 20), ("void", 0):
@@ -238,6 +259,10 @@ def images(folder):
     os.symlink(path("loop"), path("loop"))
     bad(["-kernel", probe, "-hda", path("loop")], "-hda", "loop", "symbolic links")
     starts_with_odd_images(folder)
+    with open(path("large"), "wb") as f:
+        f.truncate(7680 * 512 + 1)
+    bad(["-kernel", probe, "-fda", path("large")], "-fda", "large", "floppy")
+    foreign(folder)
     if os.geteuid() == 0 and shutil.which("setpriv"):
         somebody_else(folder)
     elif os.geteuid():
@@ -246,10 +271,16 @@ def images(folder):
         os.chmod(path("disk"), 0)
         bad(["-kernel", probe, "-hda", path("disk")], "-hda", "disk", "Permission denied")
         os.chmod(path("disk"), 0o600)
-    bad(["-kernel", probe, "-hda", path("disk"), "-hdb", path("disk")], "-hdb", "disk", "lock")
-    bad(["-kernel", probe, "-hda", path("disk"), "-cdrom", path("disk")], "-cdrom", "disk", "lock")
+    bad(["-kernel", probe, "-hda", path("disk"), "-hdb", path("disk")], "-hdb", "disk", "in another drive already (-hda)")
+    bad(["-kernel", probe, "-hda", path("disk"), "-cdrom", path("disk")], "-cdrom", "disk", "in another drive already (-hda)")
     first = Vm([ring3, "-kernel", probe, "-append", "spin", "-serial", "stdio", "-hda", path("disk")])
     first.expect("probe")
+    for name, drive in ("disk", []), ("own", ["-hda", path("own")]), ("own", ["-cdrom", path("own")]): # another's, and its own
+        with open(path("own"), "wb") as f:
+            f.truncate(1 << 20)
+        for output in ["-serial", "file:" + path(name)], ["-debugcon", "file:" + path(name)], ["-parallel", "file:" + path(name)], ["-D", path(name)]:
+            bad(["-kernel", probe, *drive, *output], output[0], name, "it is the image of a drive")
+            check(os.path.getsize(path(name)) == 1 << 20, "%s emptied an image" % output)
     bad(["-kernel", probe, "-hda", path("disk")], "-hda", "disk", 'Failed to get "write" lock')
     bad(["-kernel", probe, "-drive", "readonly=on,file=" + path("disk")], "-drive", "disk", "lock")
     first.kill()

@@ -105,6 +105,14 @@ def limited(limit, accel):
     return False
 
 
+def test_file_size():
+    """RLIMIT_FSIZE counts memory files, too: for the guest's memory, or only for the code cache."""
+    for limit, accel in (20 << 20, "interp"), (20 << 20, "translate"), (110 << 20, "translate"):
+        p = subprocess.run(["prlimit", "--fsize=%d" % limit, ring3, *guest("-accel", accel + ",cache=256" * (accel == "translate"))],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60)
+        check(p.returncode == 1 and p.stderr.count("\n") == 1 and "(ulimit -f)" in p.stderr, "%d: %s" % (limit, p))
+
+
 def test_limits():
     """RLIMIT_DATA counts what a host with vm.overcommit_memory=2 counts: private memory that may be written."""
     gib = 1 << 30
@@ -142,7 +150,7 @@ def test_sandbox_screenshot():
 
 
 def all_tests():
-    parts = {"masks": (test_report, test_monitor, test_mistakes, test_little_memory, test_masks, test_screen), "limits": (test_limits,),
+    parts = {"masks": (test_report, test_monitor, test_mistakes, test_little_memory, test_masks, test_screen), "limits": (test_limits, test_file_size),
              "sandbox": (test_sandbox, test_sandbox_screenshot)}
     for function in parts[what]:
         function()

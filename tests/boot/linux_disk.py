@@ -2,13 +2,15 @@
 """linux_disk.py RING3 GUEST-SCRIPT GUEST-DIR [speed OTHER] - Debian's kernel on an IDE disk and a CD: DMA, contents, durability, speed.
 
 What the guest wrote and synced is in the image after a SIGKILL of ring3; its file system is clean for the host's e2fsck; a
-snapshot leaves the image alone; a CD that is changed through the monitor is noticed. With `speed`: the rate of reading and
+snapshot leaves the image alone; a CD that is changed through the monitor is noticed; a host that has no more room stops the machine,
+and `cont` takes the write up again. With `speed`: the rate of reading and
 writing beside OTHER's (qemu-system-i386), alternating.
 """
 import hashlib
 import os
 import random
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -64,7 +66,7 @@ def md5(path):
 
 
 def monitor(path, text):
-    """One command to the monitor; it must have nothing to say."""
+    """One command to the monitor, which must not refuse it: its answer."""
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(path)
         s.settimeout(10)
@@ -75,6 +77,7 @@ def monitor(path, text):
         while answer.count("(ring3) ") < 2:
             answer += s.recv(4096).decode()
     check("Error" not in answer, "monitor: " + answer)
+    return answer
 
 
 def changing(vm, socket_path, folder):
@@ -137,6 +140,28 @@ def snapshot(disk):
     check(md5(disk) == before, "a write reached a read-only image")
 
 
+def full_host(folder, disk):
+    """A limit on the size of files, set while it runs, is a full disk that needs no file system of its own."""
+    socket_path = folder + "/monitor2"
+    with open(disk, "wb") as f:
+        f.truncate(DISK_MIB << 20)
+    vm = start("-hda", disk, "-monitor", "unix:%s,server=on,wait=off" % socket_path)
+    no_limit = resource.prlimit(vm.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(vm.process.pid, resource.RLIMIT_FSIZE, (4 << 20, no_limit[1]))
+    vm.send("dd if=/dev/urandom of=/tmp/a bs=1M count=8; dd if=/tmp/a of=/dev/sda bs=1M conv=fsync; echo = $?; "
+            "dd if=/dev/sda bs=1M count=8 | cmp - /tmp/a && echo sa''me; dmesg | grep -c 'I/O error'\r")
+    for again in range(2): # the second time after a `cont` without room
+        vm.expect("ring3: -hda .*: writing failed: the host's limit on the size of files \\(ulimit -f\\) is reached; the machine is stopped", 60)
+        check("VM status: paused (io-error)" in monitor(socket_path, "info status"), "it is not paused")
+        if again:
+            resource.prlimit(vm.process.pid, resource.RLIMIT_FSIZE, no_limit)
+        monitor(socket_path, "cont")
+    vm.expect(r"= 0\r(?s:.*)same\r(?s:.*)\n0\r", 60)
+    vm.kill()
+    with open(disk, "rb") as f:
+        check(f.read(8 << 20).count(b"\0") < 1 << 18, "what was flushed is not in the image")
+
+
 def speed(other):
     work = ("read", "if=/dev/sda of=/dev/null iflag=direct"), ("read, cached", "if=/dev/sda of=/dev/null"), ("write", "if=/dev/zero of=/dev/sda oflag=direct")
     with tempfile.TemporaryDirectory() as folder:
@@ -161,6 +186,7 @@ def all_tests():
         reading(folder, disk, cd)
         writing(disk)
         snapshot(disk)
+        full_host(folder, disk)
 
 
 main(all_tests)

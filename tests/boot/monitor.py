@@ -113,6 +113,41 @@ def stands(m):
     return m.count() == before
 
 
+def test_full_file():
+    """A file that takes no more is said once; the guest goes on."""
+    vm = run("exit=3", "-serial", "file:/dev/full", "-device", "isa-debug-exit")
+    vm.expect_exit(7)
+    check(vm.output == "ring3: -serial file:/dev/full: No space left on device; what does not fit is lost\n", vm.output)
+
+
+def numbers(vm, m):
+    """What cannot be meant is refused at once; what is long ends by itself or by Ctrl-C."""
+    path = folder + "/numbers"
+    for words, answer in (("pmemsave 0 99999999999999 " + path, "the size is from 0 to 4294967296"),
+                          ("pmemsave 0x%x 1 %s" % (1 << 32, path), "the address is below 4 GiB"),
+                          ("pmemsave -1 1 " + path, "the address is below 4 GiB"),
+                          ("pmemsave 0 (-1) " + path, "the size is from 0 to"), ("memsave 0xfffff000 4097 " + path, "the size is from 0 to 4096"),
+                          ("x /99999999999i 0", "the count is at most"), ("xp /1000001xb 0", "the count is at most"),
+                          ("x /99999999999999999999999i 0", "the count is at most"), ("i /b 0x10000", "the port is from 0 to 65535"),
+                          ("o /b -1 0", "the port is from 0 to"), ("print 99999999999999999999", "number too large"),
+                          ("xp /1xb 0x100000000", "Cannot access memory"), ("x /1xb %s1%s" % ("(" * 70, ")" * 70), "too deep")):
+        began = time.monotonic()
+        said = m.do(words)
+        check(answer in said and time.monotonic() - began < 1, "%s: %s" % (words, said))
+        check(not os.path.exists(path), words + " has made a file")
+    m.do("pmemsave 0xfff00000 0x100000 " + path) # to the very end, and where nobody answers
+    check(os.path.getsize(path) == 1 << 20, "pmemsave to 4 GiB")
+    m.do("pmemsave 0x80000000 0x1000000 " + path)
+    with open(path, "rb") as f:
+        check(f.read() == b"\xff" * (1 << 24), "pmemsave of nothing")
+    m.send("x /1000000i 0\n")
+    m.expect("0x000000..: ")
+    m.send("\x03")
+    m.expect(r"interrupted\r\n\(ring3\) ")
+    m.do("") # and the key itself is no more than an empty line
+    os.unlink(path)
+
+
 def test_words():
     vm, m = monitored("work")
     check(m.do("info status") == "VM status: running\n", "info status")
@@ -132,6 +167,7 @@ def test_words():
     m.do('pmemsave 0x2ffffe 8 "%s/memory"' % folder)
     with open(folder + "/memory", "rb") as f:
         check(f.read()[:6] == b"\0\0ll d", "pmemsave")
+    numbers(vm, m)
     check("pic0: irr=" in m.do("info pic"), "info pic")
     check("00000000000003f8-00000000000003ff (prio 0, i/o): com1\n" in m.do("info mtree"), "info mtree")
     check("Host bridge: PCI device 8086:1237\n" in m.do("info pci"), "info pci")
@@ -232,6 +268,10 @@ def test_media():
     vm, m = monitored("halt")
     check(m.do("change floppy0 %s" % image) == "", "change")
     check("floppy0: %s (raw)\n" % image in m.do("info block"), "info block")
+    for word in "screendump", "pmemsave 0 16", "memsave 0 16": # what is in a drive is not overwritten by a slip
+        said = m.do("%s %s" % (word, image))
+        check("it is the image of a drive" in said and os.path.getsize(image) == 1440 << 10, "%s: %s" % (word, said))
+    check("filename of more than 1023 characters" in m.do("screendump " + "x" * 1024), "a longer name")
     check(m.do("eject floppy0") == "" and "floppy0: [not inserted]" in m.do("info block"), "eject")
     check("/none" in m.do("change floppy0 /none"), "change to what is not there")
     check("'floppy0'" in m.do("eject flopy0"), "a drive that is none")

@@ -5,12 +5,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "frontend/drive_options.h"
+#include "hw/floppy.h"
 
 static char folder[] = "/tmp/ring3-media-XXXXXX";
 static char path[2][64];
@@ -58,7 +62,7 @@ static int file_byte(int which, long at)
 
 static Medium *open_image(int which, bool readonly, bool snapshot)
 {
-    MediaSpec s = {"-hda", path[which], readonly, snapshot};
+    MediaSpec s = {.option = "-hda", .path = path[which], .readonly = readonly, .snapshot = snapshot};
     return media_open(&s, &problem);
 }
 
@@ -129,15 +133,265 @@ static void a_writer_wants_the_image_alone(void **state)
     make(0, 4096);
     Medium *writer = open_image(0, false, false);
     assert_null(open_image(0, false, false));
-    assert_non_null(strstr(problem.text, "Failed to get \"write\" lock"));
+    assert_non_null(strstr(problem.text, "is in another drive already (-hda)"));
     assert_null(open_image(0, true, false));
     assert_null(open_image(0, false, true));
+    link(path[0], path[1]); /* the same by another name */
+    assert_null(open_image(1, false, false));
     media_close(writer);
     Medium *a = open_image(0, true, false), *b = open_image(0, false, true); /* readers share */
     assert_true(a && b);
     assert_null(open_image(0, false, false));
     media_close(a);
     media_close(b);
+}
+
+/* Another process has it: a lock as QEMU would take. */
+static void others_are_told_apart_by_their_locks(void **state)
+{
+    (void)state;
+    int to_child[2], to_parent[2];
+    char c;
+    make(0, 4096);
+    assert_true(pipe(to_child) == 0 && pipe(to_parent) == 0);
+    pid_t child = fork();
+    if (!child) {
+        Medium *m = open_image(0, false, false);
+        (void)!write(to_parent[1], m ? "y" : "n", 1);
+        (void)!read(to_child[0], &c, 1);
+        _exit(0);
+    }
+    assert_true(read(to_parent[0], &c, 1) == 1 && c == 'y');
+    assert_null(open_image(0, false, false));
+    assert_non_null(strstr(problem.text, "Failed to get \"write\" lock; is another process using it?"));
+    assert_int_equal(write(to_child[1], "", 1), 1);
+    waitpid(child, NULL, 0);
+    Medium *m = open_image(0, false, false);
+    assert_non_null(m);
+    media_close(m);
+}
+
+/* --- what is not raw --------------------------------------------------------------------------------------- */
+
+#define BYTES(s) s, sizeof s - 1
+static const struct {
+    long offset; /* < 0: from the end */
+    const char *bytes;
+    size_t count;
+    const char *name, *remedy; /* words of the sentence */
+} samples[] = {
+    {0, BYTES("QFI\xfb\0\0\0\3"), "qcow2", "qemu-img convert -f qcow2 -O raw "},
+    {0, BYTES("QFI\xfb\0\0\0\1"), "qcow image", "-f qcow -O raw "},
+    {0, BYTES("KDMV\1\0\0\0"), "VMDK", "-f vmdk -O raw "},
+    {0, BYTES("# Disk DescriptorFile\nversion=1\n"), "descriptor of a VMDK", "-f vmdk -O raw "},
+    {0x40, BYTES("\x7f\x10\xda\xbe\1\0\1\0"), "VDI", "-f vdi -O raw "},
+    {0, BYTES("conectix"), "VHD", "-f vpc -O raw "},
+    {-512, BYTES("conectix\0\0\0\2"), "VHD", "-f vpc -O raw "},
+    {-511, BYTES("conectix\0\0\0\2"), "VHD", "-f vpc -O raw "},
+    {0, BYTES("vhdxfile"), "VHDX", "-f vhdx -O raw "},
+    {0, BYTES("QED\0"), "QED", "-f qed -O raw "},
+    {0, BYTES("WithoutFreeSpace\2\0\0\0"), "Parallels", "-f parallels -O raw "},
+    {0, BYTES("WithouFreSpacExt\2\0\0\0"), "Parallels", "-f parallels -O raw "},
+    {0, BYTES("#!/bin/sh\n#V2.0 Format\nmodprobe cloop"), "cloop", "-f cloop -O raw "},
+    {-512, BYTES("koly\0\0\0\4"), "DMG", "-f dmg -O raw "},
+    {0, BYTES("\x1f\x8b\x08\0"), "gzip", "gunzip -c "},
+    {0, BYTES("\xfd\x37zXZ\0"), "xz file", "xz -dc "},
+    {0, BYTES("BZh91AY&SY"), "bzip2", "bzip2 -dc "},
+    {0, BYTES("\x28\xb5\x2f\xfd"), "zstd", "zstd -dc "},
+    {0, BYTES("PK\3\4"), "zip", "unzip "},
+    {0, BYTES("7z\xbc\xaf\x27\x1c"), "7z", "7z x "},
+    {0,
+     BYTES("\x7f"
+           "ELF\1\1\1"),
+     "ELF", "-kernel "},
+    {0, BYTES("\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\2\0\1"), "2352 bytes", "bchunk "},
+};
+
+static void put_bytes(int which, long at, const char *bytes, size_t n)
+{
+    FILE *f = fopen(path[which], "r+b");
+    fseek(f, at, at < 0 ? SEEK_END : SEEK_SET);
+    fwrite(bytes, 1, n, f);
+    fclose(f);
+}
+
+static void assert_refused(const char *name, const char *remedy)
+{
+    MediaSpec s = {.option = "-hda", .path = path[0], .raw = true};
+    for (int how = 0; how < 4; how++) {
+        assert_null(open_image(0, how & 1, how & 2));
+        if (!strstr(problem.text, name) || !strstr(problem.text, remedy) || strlen(problem.text) > 300)
+            fail_msg("%s, %s: %s", name, remedy, problem.text);
+    }
+    Medium *m = media_open(&s, &problem);
+    assert_non_null(m);
+    media_close(m);
+}
+
+static void foreign_formats_are_refused(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < ARRAY_LEN(samples); n++) {
+        make(0, 16 * SECTOR_BYTES);
+        put_bytes(0, samples[n].offset, samples[n].bytes, samples[n].count);
+        assert_refused(samples[n].name, samples[n].remedy);
+    }
+    static const char cue[] = "REM made by hand\r\nFILE \"a b.bin\" BINARY\r\n  TRACK 01 MODE1/2352\r\n"
+                              "    INDEX 01 00:00:00\r\n";
+    FILE *f = fopen(path[0], "wb");
+    fwrite(cue, 1, sizeof cue - 1, f);
+    fclose(f);
+    assert_refused("(CUE)", "bchunk ");
+}
+
+/* Boot sectors, file systems and archives that people use as disks; and files that are hardly there. */
+static void raw_is_what_is_not_foreign(void **state)
+{
+    (void)state;
+    static const struct {
+        long at;
+        const char *bytes;
+        size_t count;
+    } raw[] = {
+        {0, BYTES("\xeb\x3c\x90MSDOS5.0")},
+        {0, BYTES("\xfa\x33\xc0")},
+        {257, BYTES("ustar")},
+        {0x8001, BYTES("CD001")},
+        {0, BYTES("hsqs")},
+        {0, BYTES("LUKS\xba\xbe")},
+        {0, BYTES("MZ")},
+        {8, BYTES("conectix")},
+        {0, BYTES("070701")},
+    };
+    static const u64 sizes[] = {70000, 1, 7, 100, 511, 513};
+    Medium *m;
+    for (unsigned n = 0; n < ARRAY_LEN(raw); n++) {
+        make(0, 70000);
+        put_bytes(0, raw[n].at, raw[n].bytes, raw[n].count);
+        assert_non_null(m = open_image(0, false, false));
+        media_close(m);
+    }
+    for (unsigned n = 0; n < ARRAY_LEN(sizes); n++) {
+        make(0, sizes[n]);
+        assert_non_null(m = open_image(0, false, false));
+        media_close(m);
+    }
+}
+
+static void a_floppy_has_a_possible_size(void **state)
+{
+    (void)state;
+    Drive d = {.present = true, .floppy = true};
+    MediaSpec s = {.option = "-fda", .path = path[0], .floppy = true, .raw = true};
+    make(0, (u64)FLOPPY_SECTORS_MAX * SECTOR_BYTES);
+    Medium *m = media_open(&s, &problem);
+    assert_non_null(m);
+    assert_int_equal(floppy_format_by_size(m->sectors)->sectors, FLOPPY_SECTORS_MAX);
+    media_close(m);
+    make(0, (u64)FLOPPY_SECTORS_MAX * SECTOR_BYTES + 1);
+    assert_null(media_open(&s, &problem));
+    assert_non_null(strstr(problem.text, "the largest floppy disk 3840 KiB"));
+    s.floppy = false;
+    assert_false(media_change(&d, &s, false, &problem));
+    m = media_open(&s, &problem);
+    assert_non_null(m);
+    media_close(m);
+}
+
+/* --- errors of the host ------------------------------------------------------------------------------------ */
+
+static unsigned stops, reports;
+static char heard[500];
+
+static bool hear(void *ctx, const char *sentence, bool stopping)
+{
+    (void)ctx;
+    *(stopping ? &stops : &reports) += 1;
+    snprintf(heard, sizeof heard, "%s", sentence);
+    return stopping;
+}
+
+static void limit_file_size(rlim_t bytes)
+{
+    struct rlimit l;
+    getrlimit(RLIMIT_FSIZE, &l);
+    l.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+static Medium *open_with(MediaErrors reads, MediaErrors writes)
+{
+    MediaSpec s = {.option = "-hda", .path = path[0], .read_errors = reads, .write_errors = writes};
+    stops = reports = 0;
+    return media_open(&s, &problem);
+}
+
+static void a_full_host_stops_the_machine(void **state)
+{
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    media_on_trouble(hear, NULL);
+    make(0, 64 * SECTOR_BYTES);
+    memset(buffer, 0xaa, sizeof buffer);
+    Medium *m = open_with(MEDIA_DEFAULT, MEDIA_DEFAULT);
+    limit_file_size(10 * SECTOR_BYTES);
+    assert_int_equal(medium_write(m, 8, buffer, 4), MEDIUM_HELD); /* half of it went */
+    assert_true(stops == 1 && strstr(heard, "-hda ") && strstr(heard, "limit on the size of files"));
+    assert_int_equal(medium_write(m, 8, buffer, 4), MEDIUM_HELD);
+    limit_file_size(RLIM_INFINITY);
+    assert_int_equal(medium_write(m, 8, buffer, 4), 0);
+    assert_true(first_byte(m, 11) == 0xaa && first_byte(m, 12) == 13);
+    assert_true(medium_flush(m) == 0 && stops == 2 && reports == 0);
+    media_close(m);
+    media_on_trouble(NULL, NULL);
+}
+
+static void errors_become_what_was_asked_for(void **state)
+{
+    (void)state;
+    media_on_trouble(hear, NULL);
+    make(0, 64 * SECTOR_BYTES);
+    limit_file_size(10 * SECTOR_BYTES);
+    Medium *m = open_with(MEDIA_DEFAULT, MEDIA_REPORT);
+    assert_int_equal(medium_write(m, 20, buffer, 1), EFBIG);
+    assert_int_equal(medium_write(m, 20, buffer, 1), EFBIG);
+    assert_true(stops == 0 && reports == 1 && strstr(heard, "the guest is told"));
+    media_close(m);
+    m = open_with(MEDIA_DEFAULT, MEDIA_IGNORE);
+    assert_true(medium_write(m, 20, buffer, 1) == 0 && !stops && !reports);
+    media_close(m);
+    limit_file_size(RLIM_INFINITY);
+    m = open_with(MEDIA_DEFAULT, MEDIA_ENOSPC);
+    assert_int_equal(truncate(path[0], 512), 0); /* somebody shortens it */
+    assert_true(medium_read(m, 20, buffer, 1) == EIO && reports == 1 && !stops);
+    media_close(m);
+    make(0, 64 * SECTOR_BYTES);
+    m = open_with(MEDIA_STOP, MEDIA_ENOSPC);
+    assert_int_equal(truncate(path[0], 512), 0);
+    assert_true(medium_read(m, 20, buffer, 1) == MEDIUM_HELD && stops == 1);
+    make(0, 64 * SECTOR_BYTES);
+    assert_int_equal(first_byte(m, 20), 21);
+    media_close(m);
+    media_on_trouble(NULL, NULL);
+}
+
+static void a_snapshot_without_room_stops_the_machine(void **state)
+{
+    (void)state;
+    media_on_trouble(hear, NULL);
+    make(0, 64 * SECTOR_BYTES);
+    stops = reports = 0;
+    Medium *m = open_image(0, false, true);
+    memset(buffer, 0xaa, sizeof buffer);
+    limit_file_size(10 * SECTOR_BYTES);
+    assert_int_equal(medium_write(m, 9, buffer, 2), MEDIUM_HELD);
+    limit_file_size(RLIM_INFINITY);
+    assert_true(stops == 1 && first_byte(m, 9) == 10); /* as before */
+    memset(buffer, 0xaa, sizeof buffer);
+    assert_int_equal(medium_write(m, 9, buffer, 2), 0);
+    assert_int_equal(first_byte(m, 10), 0xaa);
+    media_close(m);
+    media_on_trouble(NULL, NULL);
 }
 
 static unsigned moves;
@@ -149,7 +403,7 @@ static void media_are_changed_and_ejected(void **state)
     make(0, 4096);
     make(1, 8192);
     Drive d = {.present = true, .cdrom = true, .moved = moved};
-    MediaSpec s = {NULL, path[1], false, false}, none = {NULL, "/none/there", false, false};
+    MediaSpec s = {.path = path[1]}, none = {.path = "/none/there"};
     moves = 0;
     d.medium = open_image(0, true, false);
     assert_false(media_change(&d, &none, false, &problem)); /* what is in stays in */
@@ -209,6 +463,21 @@ static void options_fill_the_bays(void **state)
     options_free(&o);
 }
 
+static void words_for_errors(void **state)
+{
+    (void)state;
+    DriveOptions o;
+    Drive bay[DRIVE_COUNT];
+    drive_options_init(&o);
+    assert_true(drive_option_drive(&o, "if=floppy,werror=stop,rerror=ignore", &problem));
+    assert_true(drives_open(&o, bay, &problem));
+    assert_true(bay[DRIVE_FLOPPY_A].write_errors == MEDIA_STOP &&
+                bay[DRIVE_FLOPPY_A].read_errors == MEDIA_IGNORE && bay[DRIVE_FLOPPY_A].floppy);
+    assert_true(drive_option_drive(&o, "if=floppy,werror=enospc,rerror=report", &problem));
+    assert_false(drive_option_drive(&o, "file=x,rerror=enospc", &problem));
+    assert_false(drive_option_drive(&o, "file=x,werror=sometimes", &problem));
+}
+
 static void commas_in_names_are_doubled(void **state)
 {
     (void)state;
@@ -241,10 +510,22 @@ static void boot_order_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(odd_sizes_end_with_zeros),      TEST(a_snapshot_leaves_the_image_alone),
-        TEST(read_only_media_refuse_writes), TEST(a_writer_wants_the_image_alone),
-        TEST(media_are_changed_and_ejected), TEST(options_fill_the_bays),
-        TEST(commas_in_names_are_doubled),   TEST(boot_order_words),
+        TEST(odd_sizes_end_with_zeros),
+        TEST(a_snapshot_leaves_the_image_alone),
+        TEST(read_only_media_refuse_writes),
+        TEST(a_writer_wants_the_image_alone),
+        TEST(others_are_told_apart_by_their_locks),
+        TEST(foreign_formats_are_refused),
+        TEST(raw_is_what_is_not_foreign),
+        TEST(a_floppy_has_a_possible_size),
+        TEST(a_full_host_stops_the_machine),
+        TEST(errors_become_what_was_asked_for),
+        TEST(a_snapshot_without_room_stops_the_machine),
+        TEST(words_for_errors),
+        TEST(media_are_changed_and_ejected),
+        TEST(options_fill_the_bays),
+        TEST(commas_in_names_are_doubled),
+        TEST(boot_order_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -280,12 +280,82 @@ static void char_specs(void **state)
     assert_false(charspec_parse(&s, "-serial", "unix:x,wait=maybe", USE_SERIAL));
 }
 
+/* --- whatever a client types ------------------------------------------------------------------------------- */
+
+static u32 dice;
+static u32 rnd(void)
+{
+    dice = dice * 1664525 + 1013904223;
+    return dice >> 8;
+}
+
+static void any_text_is_parsed_within_bounds(void **state)
+{
+    (void)state;
+    static const char letters[] =
+        "0123456789abcdefx+-*/%&|^~()' $.eipcsbase/99999999999999ixduoc bhwlg-ctrl-alt-<\x80\xff";
+    char text[400], item[40];
+    dice = 1;
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t n = rnd() % (sizeof text - 1);
+        for (size_t i = 0; i < n; i++) text[i] = letters[rnd() % (sizeof letters - 1)];
+        text[n] = 0;
+        const char *at = text, *bad;
+        s64 eip = 1, v;
+        size_t bad_length;
+        u8 keys[CHORD_KEYS];
+        Problem p;
+        Format f = {1, 'x', 4};
+        while (*at && expr_parse(&at, &v, registers, &eip, &p)) continue;
+        assert_in_range(at - text, 0, n);
+        at = text;
+        if (format_parse(&at, &f, &p)) format_item(item, sizeof item, &f, rnd());
+        assert_in_range(at - text, 0, n);
+        assert_in_range(keyname_chord(text, keys, &bad, &bad_length), 0, CHORD_KEYS);
+    }
+}
+
+static unsigned presses, releases;
+static void count_keys(void *ctx, u8 key, bool down)
+{
+    (void)ctx, (void)key;
+    *(down ? &presses : &releases) += 1;
+}
+
+/* A script that asks for more than can wait: each chord is played whole or refused. */
+static void a_flood_of_chords(void **state)
+{
+    (void)state;
+    Clock clock;
+    KeyPlay k;
+    u8 keys[CHORD_KEYS] = {1, 2, 3};
+    unsigned taken = 0;
+    clock_init_manual(&clock);
+    keyplay_init(&k, &clock, count_keys, NULL);
+    presses = releases = 0;
+    dice = 1;
+    for (unsigned round = 0; round < 5000; round++) {
+        unsigned n = 1 + rnd() % CHORD_KEYS;
+        if (keyplay_chord(&k, keys, n, rnd())) taken += n;
+        if (rnd() % 16 == 0) clock_advance(&clock, rnd() % 100 * 1000000000ull);
+    }
+    clock_advance(&clock, 10000000ull * 1000000000);
+    assert_true(taken && taken == presses && taken == releases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(expressions),  cmocka_unit_test(bad_expressions), cmocka_unit_test(formats),
-        cmocka_unit_test(line_editor),  cmocka_unit_test(long_lines),      cmocka_unit_test(key_names),
-        cmocka_unit_test(keys_in_time), cmocka_unit_test(char_specs),
+        cmocka_unit_test(expressions),
+        cmocka_unit_test(bad_expressions),
+        cmocka_unit_test(formats),
+        cmocka_unit_test(line_editor),
+        cmocka_unit_test(long_lines),
+        cmocka_unit_test(key_names),
+        cmocka_unit_test(keys_in_time),
+        cmocka_unit_test(char_specs),
+        cmocka_unit_test(any_text_is_parsed_within_bounds),
+        cmocka_unit_test(a_flood_of_chords),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,11 +63,14 @@ static void a_cd_drive_shows_its_signature(void **state)
     assert_int_equal(wait(B) & ERR_BIT, ERR_BIT);
     assert_true(in(B + 1) == 4 && in(B + 4) == 0x14 && in(B + 5) == 0xeb);
     out(B + 7, 0xa1);
-    assert_int_equal(wait(B) & 0x89, DRQ_BIT);
+    assert_int_equal(wait(B), DRDY_BIT | DRQ_BIT); /* SERV is 0 */
+    assert_int_equal(in(B + 2), 2);                /* data wait */
     data_get(B, reply, 512);
     assert_int_equal(load16(reply), 0x85c0);
     assert_memory_equal(reply + 54, "IRGN 3DCR-MO", 12);
     assert_int_equal(in(B + 7) & DRQ_BIT, 0);
+    out(B + 1, 2), out(B + 7, 0xa0); /* overlapped: refused, as a packet that has ended */
+    assert_true(wait(B) == 0x41 && in(B + 1) == 4 && in(B + 2) == 3);
     out(B + 7, 0x08); /* DEVICE RESET */
     assert_true(in(B + 7) == 0 && in(B + 4) == 0x14);
     assert_int_equal(PACKET(0x12, 0, 0, 0, 36), 36);
@@ -110,7 +113,7 @@ static void dma_fills_memory(void **state)
     clock_advance(&clk, MS);
     assert_int_equal(irq15.level, 1);
     assert_int_equal(in(BM + 10) & 7, 4);
-    assert_true(in(B + 7) == 0x50 && in(B + 2) == 3);
+    assert_true(in(B + 7) == 0x40 && in(B + 2) == 3);
     assert_int_equal(phys_read(phys, DMA_AT + 0x800, 1), 33);
     assert_int_equal(phys_read(phys, DMA_AT + 0x4002, 1), 37);
     assert_int_equal(phys_read(phys, DMA_AT + 0x4002 + 999, 1), 38);
@@ -123,6 +126,25 @@ static void dma_fills_memory(void **state)
     clock_advance(&clk, MS);
     assert_int_equal(in(BM + 10) & 7, 4);
     assert_int_equal(phys_read(phys, DMA_AT, 1), 5);
+}
+
+static void held_reads_are_taken_up_again(void **state)
+{
+    (void)state;
+    media[2].holds = 5;
+    assert_int_equal(PACKET(0x28, 0, 0, 0, 0, 3, 0, 0, 2), 4096);
+    assert_true(reply[0] == 13 && reply[4095] == 20);
+    media[2].holds = 5;
+    assert_int_equal(PACKET(0xbe, 0, 0, 0, 0, 2, 0, 0, 2, 0xf8), 2 * 2352);
+    assert_true(reply[16] == 9 && reply[2352 + 16] == 13);
+    media[2].holds = 5;
+    prd(0, DMA_AT, 4096, true);
+    packet_send(1, 0, (const u8[12]){0x28, 0, 0, 0, 0, 8, 0, 0, 2});
+    bm_start(BM + 8, true);
+    assert_int_equal(irq15.level, 0);
+    clock_advance(&clk, MS);
+    assert_true(irq15.level && (in(BM + 10) & 7) == 4);
+    assert_true(phys_read(phys, DMA_AT, 1) == 33 && phys_read(phys, DMA_AT + 4095, 1) == 40);
 }
 
 static void raw_sectors(void **state)
@@ -187,7 +209,7 @@ static void mode_select_takes_its_parameters(void **state)
     assert_int_equal(wait(B) & 0x89, DRQ_BIT);
     assert_true(in(B + 2) == 0 && in(B + 4) == 16);
     data_put(B, reply, 16);
-    assert_int_equal(wait(B), 0x50);
+    assert_int_equal(wait(B), 0x40);
 }
 
 static void a_changed_disc_is_told_twice(void **state)
@@ -329,6 +351,7 @@ int main(void)
         TEST(a_cd_drive_shows_its_signature),
         TEST(sectors_come_in_blocks_that_the_guest_allows),
         TEST(dma_fills_memory),
+        TEST(held_reads_are_taken_up_again),
         TEST(raw_sectors),
         TEST(the_disc_describes_itself),
         TEST(mode_select_takes_its_parameters),

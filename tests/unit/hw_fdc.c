@@ -9,7 +9,8 @@
 typedef struct Disk {
     Medium medium;
     u8 bytes[7680 * SECTOR_BYTES];
-    int error; /* what the next access gives */
+    int error;      /* what an access gives */
+    unsigned holds; /* so often the next is to be asked for again */
 } Disk;
 
 static Disk disk_a, disk_b;
@@ -27,6 +28,7 @@ static int disk_read(Medium *m, u64 sector, void *to, u32 count)
 {
     Disk *d = (Disk *)m;
     assert_true(sector + count <= m->sectors);
+    if (d->holds) return d->holds--, MEDIUM_HELD;
     memcpy(to, d->bytes + sector * SECTOR_BYTES, count * SECTOR_BYTES);
     return d->error;
 }
@@ -35,6 +37,7 @@ static int disk_write(Medium *m, u64 sector, const void *from, u32 count)
 {
     Disk *d = (Disk *)m;
     assert_true(sector + count <= m->sectors && !m->readonly);
+    if (d->holds) return d->holds--, MEDIUM_HELD;
     memcpy(d->bytes + sector * SECTOR_BYTES, from, count * SECTOR_BYTES);
     return d->error;
 }
@@ -46,6 +49,7 @@ static void disk_make(Disk *d, u32 sectors)
     d->medium = (Medium){
         .sectors = sectors, .read = disk_read, .write = disk_write, .flush = disk_flush, .name = "test"};
     d->error = 0;
+    d->holds = 0;
     for (u32 n = 0; n < sectors; n++) {
         memset(d->bytes + n * SECTOR_BYTES, (int)(n * 7), SECTOR_BYTES);
         store32(d->bytes + n * SECTOR_BYTES, n);
@@ -569,6 +573,36 @@ static void a_reset_in_the_middle(void **state)
     assert_string_equal(sense(), "c0 00");
 }
 
+static void what_the_medium_holds_is_taken_up_again(void **state)
+{
+    (void)state;
+    for (u32 n = 0; n < 2 * SECTOR_BYTES; n++) *memory(n) = (u8)(n * 3 + n / SECTOR_BYTES);
+    dma_out(2 * SECTOR_BYTES);
+    disk_a.holds = 3;
+    COMMAND(0x45, 0x00, 0, 0, 5, 2, 18, 0x1b, 0xff);
+    assert_string_equal(finished(), "00 00 00 00 00 07 02");
+    assert_memory_equal(disk_a.bytes + 4 * SECTOR_BYTES, memory(0), 2 * SECTOR_BYTES);
+    dma_in(SECTOR_BYTES);
+    disk_a.holds = 3;
+    COMMAND(0x46, 0x00, 0, 0, 1, 2, 18, 0x1b, 0xff);
+    assert_string_equal(finished(), "00 00 00 00 00 02 02");
+    assert_int_equal(got_sector(0), 0);
+    for (u8 n = 0; n < 4; n++) store32(memory(4 * n), 0x02010000u + (u32)n * 0x10000); /* C, H, R, N */
+    dma_out(16);
+    disk_a.holds = 3;
+    COMMAND(0x4d, 0x00, 2, 4, 0x1b, 0xf6);
+    finished();
+    for (u32 n = 0; n < 4; n++) assert_int_equal(disk_sector(&disk_a, n), 0xf6f6f6f6u);
+    disk_a.holds = 1000000; /* and a reset gives it up */
+    dma_out(SECTOR_BYTES);
+    COMMAND(0x45, 0x00, 0, 0, 5, 2, 18, 0x1b, 0xff);
+    wait_ms(5);
+    out(DOR, 0x00), out(DOR, 0x1c);
+    unsigned left = disk_a.holds;
+    wait_ms(5);
+    assert_int_equal(disk_a.holds, left);
+}
+
 static void a_disk_that_leaves_in_the_middle(void **state)
 {
     (void)state;
@@ -610,6 +644,7 @@ int main(void)
         TEST(a_40_track_disk_in_an_80_track_drive),
         TEST(the_second_drive),
         TEST(a_reset_in_the_middle),
+        TEST(what_the_medium_holds_is_taken_up_again),
         TEST(a_disk_that_leaves_in_the_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,11 +55,23 @@ static u32 some_pa(void)
 
 /* --- media ----------------------------------------------------------------------------------------------- */
 
+/* Mostly well; else an errno, or MEDIUM_HELD: once, or for longer than a guest is patient. */
+static int rough(int error)
+{
+    static u32 held;
+    if (held) return held--, MEDIUM_HELD;
+    u32 r = rnd() % 256;
+    if (r < 4) return error;
+    if (r > 7) return 0;
+    held = r == 4 ? rnd() % 1000 : 0;
+    return MEDIUM_HELD;
+}
+
 static int rough_read(Medium *d, u64 sector, void *to, u32 count)
 {
     assert_true(sector + count <= d->sectors);
     memset(to, (int)sector, (size_t)count * SECTOR_BYTES);
-    return rnd() % 64 ? 0 : 5;
+    return rough(5);
 }
 
 static int rough_write(Medium *d, u64 sector, const void *from, u32 count)
@@ -67,10 +79,10 @@ static int rough_write(Medium *d, u64 sector, const void *from, u32 count)
     u32 sum = 0;
     assert_true(sector + count <= d->sectors && !d->readonly);
     for (u32 i = 0; i < count * SECTOR_BYTES; i++) sum += ((const u8 *)from)[i];
-    return rnd() % 64 ? 0 : sum ? 28 : 5;
+    return rough(sum ? 28 : 5);
 }
 
-static int rough_flush(Medium *d) { return (void)d, rnd() % 8 ? 0 : 5; }
+static int rough_flush(Medium *d) { return (void)d, rnd() % 8 ? 0 : rough(5); }
 
 static Medium floppy = {2880, false, "floppy", rough_read, rough_write, rough_flush},
               locked = {1440, true, "locked", rough_read, rough_write, rough_flush},
@@ -311,8 +323,10 @@ static void time_and_people(void)
     machine_service(m);
     if (intr_level) machine_intr_ack(m);
     if (rnd() & 1) out(0xa0, 0x20), out(0x20, 0x20);
-    machine_key(m, (u8)rnd(), rnd() & 1);
-    machine_mouse(m, (int)rnd(), (int)rnd(), (int)rnd(), (u8)rnd());
+    for (u32 n = rnd() % 64 ? 1 : rnd() % 100; n; n--) { /* or more than any queue holds */
+        machine_key(m, (u8)rnd(), rnd() & 1);
+        machine_mouse(m, (int)rnd(), (int)rnd(), (int)rnd(), (u8)rnd());
+    }
     com1.out_bytes = com2.out_bytes = lpt.out_bytes = con.out_bytes = 0;
 }
 

@@ -375,6 +375,104 @@ static void dma_outside_of_memory_does_no_harm(void **state)
     }
 }
 
+/* --- a host that cannot do it now ------------------------------------------------------------------------ */
+
+enum { HELD_US = 45 }; /* of three steps of 15 us */
+
+/* Busy, without an interrupt, while the medium holds it; then as if nothing had been. */
+static void held_for_a_while(void)
+{
+    clock_advance(&clk, (HELD_US - 5) * 1000);
+    assert_int_equal(irq14.level, 0);
+    assert_true(media[0].holds < 3);
+    clock_advance(&clk, MS);
+    assert_int_equal(media[0].holds, 0);
+    assert_int_equal(irq14.level, 1);
+}
+
+static void a_held_transfer_is_taken_up_again(void **state)
+{
+    (void)state;
+    memset(sector, 0x5a, sizeof sector);
+    lba_command(P, 0x30, 20, 2);
+    assert_int_equal(wait(P) & DRQ_BIT, DRQ_BIT);
+    media[0].holds = 3;
+    data_put(P, sector, 512);
+    held_for_a_while();
+    assert_int_equal(in(P + 7) & (DRQ_BIT | ERR_BIT), DRQ_BIT);
+    data_put(P, sector, 512);
+    assert_int_equal(wait(P), 0x50);
+    assert_true(media[0].bytes[20 * 512] == 0x5a && media[0].bytes[22 * 512 - 1] == 0x5a &&
+                media[0].bytes[22 * 512] == 23);
+    media[0].holds = 3;
+    lba_command(P, 0x20, 5, 1);
+    held_for_a_while();
+    data_get(P, sector, 512);
+    assert_int_equal(sector[0], 6);
+    media[0].holds = 3;
+    out(P + 7, 0xe7);
+    held_for_a_while();
+    assert_true(in(P + 7) == 0x50 && media[0].flushes == 1);
+}
+
+static void held_dma_loses_no_byte(void **state)
+{
+    (void)state;
+    prd(0, DMA_AT + 0xffe, 100, false); /* the first sector lies in two pieces */
+    prd(1, DMA_AT + 0x3000, 2 * 512 - 100, true);
+    for (u32 n = 0; n < 100; n++) phys_write(phys, DMA_AT + 0xffe + n, 0x11, 1);
+    for (u32 n = 0; n < 2 * 512; n++) phys_write(phys, DMA_AT + 0x3000 + n, 0x22, 1);
+    lba_command(P, 0xca, 100, 2);
+    media[0].holds = 3;
+    bm_start(BM, false);
+    held_for_a_while();
+    assert_true(in(P + 7) == 0x50 && (in(BM + 2) & 7) == 4);
+    const u8 *to = media[0].bytes + 100 * 512;
+    assert_true(to[0] == 0x11 && to[99] == 0x11 && to[100] == 0x22 && to[1023] == 0x22 && to[1024] == 103);
+    out(BM, 0);
+    lba_command(P, 0xc8, 30, 2);
+    media[0].holds = 3;
+    bm_start(BM, true);
+    held_for_a_while();
+    assert_true(in(P + 7) == 0x50 && (in(BM + 2) & 7) == 4);
+    assert_int_equal(phys_read(phys, DMA_AT + 0xffe + 99, 1), 31);
+    assert_int_equal(phys_read(phys, DMA_AT + 0x3000 + 2 * 512 - 101, 1), 32);
+}
+
+static void a_held_transfer_can_be_given_up(void **state)
+{
+    (void)state;
+    prd(0, DMA_AT, 512, true);
+    media[0].holds = 1000000;
+    lba_command(P, 0xca, 100, 1);
+    bm_start(BM, false);
+    clock_advance(&clk, MS);
+    out(BM, 0); /* the driver stops the bus master, and resets */
+    unsigned left = media[0].holds;
+    clock_advance(&clk, MS);
+    assert_true(media[0].holds >= left - 1);
+    out(P + 0x206, 4), out(P + 0x206, 0);
+    media[0].holds = 0;
+    assert_int_equal(wait(P), 0x50);
+    assert_int_equal(media[0].bytes[100 * 512], 101);
+}
+
+static void a_failed_flush_is_not_forgotten(void **state)
+{
+    (void)state;
+    memset(sector, 0x5a, sizeof sector);
+    lba_command(P, 0x30, 20, 1);
+    wait(P);
+    data_put(P, sector, 512);
+    assert_int_equal(wait(P), 0x50);
+    media[0].flush_error = EIO;
+    for (unsigned n = 0; n < 2; n++) {
+        out(P + 7, 0xe7);
+        assert_int_equal(wait(P) & ERR_BIT, ERR_BIT);
+    }
+    assert_int_equal(media[0].flushes, 2);
+}
+
 static void the_ports_go_when_decoding_is_switched_off(void **state)
 {
     (void)state;
@@ -461,6 +559,10 @@ int main(void)
         TEST(dma_may_be_started_before_the_command),
         TEST(dma_of_unequal_lengths),
         TEST(dma_outside_of_memory_does_no_harm),
+        TEST(a_held_transfer_is_taken_up_again),
+        TEST(held_dma_loses_no_byte),
+        TEST(a_held_transfer_can_be_given_up),
+        TEST(a_failed_flush_is_not_forgotten),
         TEST(the_ports_go_when_decoding_is_switched_off),
         TEST(an_interrupt_waits_until_its_drive_is_selected),
         TEST(modes_power_and_features),

@@ -302,6 +302,23 @@ static void mode_13h_has_a_byte_a_pixel(void **state)
     assert_int_equal(pixel(0, 20), color(2));
 }
 
+/* The attribute controller is in the way of the low four bits. */
+static void the_palette_counts_with_256_colours(void **state)
+{
+    (void)state;
+    mode_set(&mode_13);
+    for (u32 n = 0; n < 256; n++) mem(0xa0000 + n, n, 1);
+    update();
+    u32 plain[256];
+    for (u32 n = 0; n < 256; n++) plain[n] = pixel(n, 0);
+    attr(0x01, 0x35); /* bits 4 and 5 do not count */
+    update();
+    for (u32 n = 0; n < 256; n++) assert_int_equal(pixel(n, 0), plain[(n & 15) == 1 ? n + 4 : n]);
+    attr(0x01, 1), attr(0x12, 0x07);
+    update();
+    for (u32 n = 0; n < 256; n++) assert_int_equal(pixel(n, 0), plain[n & 0x77]);
+}
+
 static void mode_x_pages(void **state)
 {
     (void)state;
@@ -575,6 +592,7 @@ int main(void)
         TEST(split_screen),
         TEST(sixteen_colours_in_planes),
         TEST(mode_13h_has_a_byte_a_pixel),
+        TEST(the_palette_counts_with_256_colours),
         TEST(mode_x_pages),
         TEST(cga_colours),
         TEST(cga_two_colours),

@@ -148,10 +148,30 @@ static void dac_counts_by_itself(void **state)
     assert_int_equal(in(0x3c7), 3);
     for (u8 n = 1; n <= 6; n++) assert_int_equal(in(0x3c9), n);
     assert_int_equal(regs->dac[1][0], 0x00);
-    assert_int_equal(in(0x3c8), 1);
+    assert_int_equal(in(0x3c8), 2); /* entry 1 has been fetched */
     assert_int_equal(in(0x3c6), 0xff);
     out(0x3c8, 0), out(0x3c9, 0xff), out(0x3c9, 0xff), out(0x3c9, 0xff);
     assert_int_equal(regs->dac[0][0], 0x3f);
+}
+
+static void the_dac_has_one_address(void **state)
+{
+    (void)state;
+    out(0x3c8, 0x30);
+    for (u8 n = 1; n <= 6; n++) out(0x3c9, n);
+    out(0x3c7, 0x30);
+    assert_int_equal(in(0x3c8), 0x31);
+    for (u8 n = 1; n <= 3; n++) assert_int_equal(in(0x3c9), n);
+    assert_int_equal(in(0x3c8), 0x32);
+    out(0x3c7, 0x30);
+    for (u8 n = 11; n <= 13; n++) out(0x3c9, n); /* into 31 */
+    assert_true(regs->dac[0x30][0] == 1 && regs->dac[0x31][0] == 11 && regs->dac[0x31][2] == 13);
+    assert_int_equal(in(0x3c8), 0x32);
+    out(0x3c7, 0x30);
+    assert_true(in(0x3c9) == 1 && in(0x3c9) == 2);
+    out(0x3c8, 0x40); /* an address forgets the component */
+    for (u8 n = 21; n <= 23; n++) out(0x3c9, n);
+    assert_true(regs->dac[0x40][0] == 21 && regs->dac[0x40][2] == 23 && in(0x3c8) == 0x41);
 }
 
 /* --- timing ---------------------------------------------------------------------------------------------- */
@@ -174,6 +194,45 @@ static void retrace_comes_seventy_times_a_second(void **state)
     assert_in_range(edges, 69, 71);
     assert_in_range(retrace * 449, 1 * n, 3 * n); /* 2 lines of 449 */
     assert_in_range(active * 100 / n, 68, 74);    /* 80 of 100 characters, 400 of 449 lines */
+}
+
+static bool retrace(void) { return in(0x3da) & 8; }
+static void ns_pass(u64 ns) { clock_advance(machine_clock(m), ns); }
+
+/* Wait for the end of a retrace and for the next, by a processor that the host takes away for 3 of 4 ms. */
+static void a_guest_that_was_away_sees_its_retrace(void **state)
+{
+    (void)state;
+    const u64 end = clock_now(machine_clock(m)) + SEC;
+    unsigned frames = 0, reads = 0;
+    for (bool want = false; clock_now(machine_clock(m)) < end; reads++) {
+        if (retrace() == want) {
+            frames += want;
+            want = !want;
+        }
+        ns_pass(reads % 200 == 199 ? 3 * MS : 5000);
+    }
+    assert_in_range(frames, 68, 71);
+}
+
+static void a_retrace_that_nobody_waited_for_is_over(void **state)
+{
+    (void)state;
+    while (!retrace()) ns_pass(5000);
+    while (retrace()) ns_pass(5000);
+    ns_pass(5 * MS);
+    assert_false(retrace()); /* none has passed */
+    ns_pass(12 * MS);
+    assert_true(retrace()); /* one has, and is seen once */
+    assert_false(retrace());
+    ns_pass(100 * MS);
+    assert_false(retrace()); /* nobody waits for so long */
+    while (!retrace()) ns_pass(5000);
+    ns_pass(10 * MS); /* what was seen is not seen again */
+    assert_false(retrace());
+    crtc(0x11, 0);
+    ns_pass(5 * MS);
+    assert_false(retrace());
 }
 
 static void any_registers_have_a_retrace(void **state)
@@ -585,6 +644,9 @@ int main(void)
         TEST(one_side_of_the_crtc_answers),
         TEST(attribute_flip_flop),
         TEST(dac_counts_by_itself),
+        TEST(the_dac_has_one_address),
+        TEST(a_guest_that_was_away_sees_its_retrace),
+        TEST(a_retrace_that_nobody_waited_for_is_over),
         TEST(retrace_comes_seventy_times_a_second),
         TEST(any_registers_have_a_retrace),
         TEST(memory_does_what_the_manual_says),

@@ -15,6 +15,8 @@ typedef struct TestMedium {
     u8 *bytes;
     u64 bad; /* this sector cannot be read or written */
     unsigned flushes;
+    unsigned holds;  /* so often the next access is to be asked for again */
+    int flush_error; /* what a flush gives */
 } TestMedium;
 
 static Pci pci;
@@ -31,6 +33,7 @@ static inline int test_read(Medium *m, u64 sector, void *to, u32 count)
 {
     TestMedium *t = (TestMedium *)m;
     assert_true(sector + count <= m->sectors);
+    if (t->holds) return t->holds--, MEDIUM_HELD;
     if (t->bad >= sector && t->bad < sector + count) return EIO;
     memcpy(to, t->bytes + sector * SECTOR_BYTES, (size_t)count * SECTOR_BYTES);
     return 0;
@@ -40,12 +43,19 @@ static inline int test_write(Medium *m, u64 sector, const void *from, u32 count)
 {
     TestMedium *t = (TestMedium *)m;
     assert_true(sector + count <= m->sectors && !m->readonly);
+    if (t->holds) return t->holds--, MEDIUM_HELD;
     if (t->bad >= sector && t->bad < sector + count) return EIO;
     memcpy(t->bytes + sector * SECTOR_BYTES, from, (size_t)count * SECTOR_BYTES);
     return 0;
 }
 
-static inline int test_flush(Medium *m) { return ((TestMedium *)m)->flushes++, 0; }
+static inline int test_flush(Medium *m)
+{
+    TestMedium *t = (TestMedium *)m;
+    if (t->holds) return t->holds--, MEDIUM_HELD;
+    t->flushes++;
+    return t->flush_error;
+}
 
 static inline Medium *medium_make(int n, u32 sectors)
 {
