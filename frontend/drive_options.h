@@ -9,6 +9,7 @@ typedef struct DriveSpec {
     const char *path;   /* NULL: an empty drive */
     char *copy;         /* the path's bytes, if it was taken out of a longer word; owned */
     bool cdrom, readonly, snapshot;
+    bool sync; /* a write is on the host's disk when it is done */
 } DriveSpec;
 
 typedef struct DriveOptions {
@@ -17,6 +18,7 @@ typedef struct DriveOptions {
     char boot_order[8]; /* of a, c, d, n; "cad" unless told otherwise */
     char boot_once[8];  /* the same for the first boot; empty: not given */
     bool boot_menu;
+    bool no_empty; /* -nodefaults: drive A and the CD drive are there only if they were given */
 } DriveOptions;
 
 void drive_options_init(DriveOptions *o);

@@ -212,7 +212,7 @@ static bool overlay_open(Image *i, const MediaSpec *s, Problem *p)
 static bool image_open_file(Image *i, const MediaSpec *s, Problem *p)
 {
     bool writes = !s->readonly && !s->snapshot;
-    i->fd = open(s->path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+    i->fd = open(s->path, (writes ? O_RDWR : O_RDONLY) | (s->sync ? O_DSYNC : 0) | O_CLOEXEC | O_NONBLOCK);
     if (i->fd < 0) return wrong(s, p, why_not_opened(errno, s));
     const char *what = size_of(i->fd, &i->bytes);
     if (what) return wrong(s, p, what);

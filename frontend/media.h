@@ -9,6 +9,7 @@ typedef struct MediaSpec {
     const char *option; /* for messages: "-hda"; NULL: none */
     const char *path;
     bool readonly; /* readonly=on, or a CD */
+    bool sync;     /* a write is on the disk when it returns; else when it is flushed */
     bool snapshot; /* writes go to a temporary file and are forgotten at the end */
 } MediaSpec;
 

@@ -58,7 +58,7 @@ static int file_byte(int which, long at)
 
 static Medium *open_image(int which, bool readonly, bool snapshot)
 {
-    MediaSpec s = {"-hda", path[which], readonly, snapshot};
+    MediaSpec s = {.option = "-hda", .path = path[which], .readonly = readonly, .snapshot = snapshot};
     return media_open(&s, &problem);
 }
 
@@ -149,7 +149,7 @@ static void media_are_changed_and_ejected(void **state)
     make(0, 4096);
     make(1, 8192);
     Drive d = {.present = true, .cdrom = true, .moved = moved};
-    MediaSpec s = {NULL, path[1], false, false}, none = {NULL, "/none/there", false, false};
+    MediaSpec s = {.path = path[1]}, none = {.path = "/none/there"};
     moves = 0;
     d.medium = open_image(0, true, false);
     assert_false(media_change(&d, &none, false, &problem)); /* what is in stays in */
