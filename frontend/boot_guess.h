@@ -4,10 +4,6 @@
 
 #include "frontend/options.h"
 
-/* What an image file looks like; IMAGE_OTHER: nothing that goes into a drive by itself. */
-typedef enum ImageKind { IMAGE_OTHER, IMAGE_DISK, IMAGE_CD, IMAGE_FLOPPY, IMAGE_KERNEL } ImageKind;
-ImageKind image_kind(const char *path);
-
 OptionsResult boot_guess(Options *o, const char *path);
 
 #endif

@@ -227,6 +227,10 @@ static bool image_open_file(Image *i, const MediaSpec *s, Problem *p)
     return !s->snapshot || s->readonly || overlay_open(i, s, p);
 }
 
+static u32 changes;
+
+u32 media_changes(void) { return changes; }
+
 Medium *media_open(const MediaSpec *s, Problem *p)
 {
     Image *i = calloc(1, sizeof *i + strlen(s->path) + 1);
@@ -238,6 +242,7 @@ Medium *media_open(const MediaSpec *s, Problem *p)
                          .read = file_read,
                          .write = file_write,
                          .flush = file_flush};
+    changes++;
     if (image_open_file(i, s, p)) return &i->medium;
     media_close(&i->medium);
     return NULL;
@@ -247,6 +252,7 @@ void media_close(Medium *m)
 {
     Image *i = (Image *)m;
     if (!m) return;
+    changes++;
     if (i->fd >= 0) close(i->fd);
     if (i->overlay >= 0) close(i->overlay);
     free(i->overwritten);

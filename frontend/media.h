@@ -16,6 +16,8 @@ typedef struct MediaSpec {
 /* media_open - a raw image or block device, locked against others' writes. NULL: *p says why. */
 Medium *media_open(const MediaSpec *spec, Problem *p);
 void media_close(Medium *m); /* NULL is fine */
+/* How many media were opened and closed so far: who shows them looks again when it is another number. */
+u32 media_changes(void);
 
 /* media_change, media_eject - what the monitor's `change` and `eject` do while the guest runs; on the vCPU thread. A tray
  * that the guest has locked is opened only by force; without it the guest hears that somebody pressed the button. */

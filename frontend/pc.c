@@ -12,6 +12,7 @@
 #include "cpu/host.h"
 #include "frontend/disasm.h"
 #include "frontend/display.h"
+#include "frontend/display_media.h"
 #include "frontend/fwfiles.h"
 #include "frontend/hostio.h"
 #include "frontend/monitor.h"
@@ -292,6 +293,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     memcpy(pc->uuid, o->uuid, sizeof pc->uuid);
     pc->name = o->name;
     pc->snapshot = o->drives.snapshot;
+    display_media_begin(pc->snapshot);
     pc->machine = machine_new(cfg, &ev);
     if (!pc->machine) return problem_set(p, "-m %u: the host has not enough memory", o->ram_bytes >> 20);
     if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes);
