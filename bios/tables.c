@@ -158,6 +158,8 @@ static void smbios_add(Writer *w, const void *data, u32 n, const char *strings, 
 
 #define STRINGS(s) s, sizeof(s)
 
+enum { FWCFG_UUID = 2 };
+
 static void smbios_structures(Writer *w)
 {
     u8 bios[24] = {
@@ -170,6 +172,7 @@ static void smbios_structures(Writer *w)
     u8 mapped[15] = {19, 15, 0, 0x13, [12] = 0x00, 0x10, 1};
     u32 kib = memory_top >> 10, mib = memory_top >> 20, last = kib - 1;
     memcpy(array + 7, &kib, 4);
+    fwcfg_read(FWCFG_UUID, machine + 8, 16);
     u16 size = (u16)mib;
     memcpy(module + 12, &size, 2);
     memcpy(mapped + 8, &last, 4);

@@ -61,6 +61,7 @@ extern void (*base_on_panic)(void); /* set by the frontend; may be NULL */
     T(EXEC, "exec", "every block entered (slow)")                                                           \
     T(MMU, "mmu", "shadow page tables: fills, drops, traces")                                               \
     T(IO, "io", "port and memory-mapped device access")                                                     \
+    T(CPU_RESET, "cpu_reset", "the processor as it was before each reset")                                  \
     T(UNIMP, "unimp", "what the guest asked for and ring3 does not implement")                              \
     T(GUEST_ERRORS, "guest_errors", "what the guest did wrong")                                             \
     T(STATS, "stats", "counters, printed at exit")

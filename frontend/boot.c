@@ -20,7 +20,7 @@ bool boot_open(Boot *b, u32 ram_bytes, const char *kernel, const char *initrd, c
 bool boot_place(const Boot *b, Vcpu *c, Problem *p)
 {
     if (b->needs_firmware) return linux_place_real(b, c, p);
-    firmware_prepare(c->bus, c->phys);
+    firmware_prepare(c->bus, c->phys, !b->no_acpi);
     firmware_flat(c, b->entry);
     return b->multiboot ? multiboot_place(b, c, p) : linux_place(b, c, p);
 }

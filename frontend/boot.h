@@ -19,6 +19,7 @@ typedef struct Boot {
     u32 ram_bytes;
     Image kernel;
     bool multiboot;
+    bool no_acpi;        /* no tables for it; set by the caller of boot_open() */
     bool needs_firmware; /* started in real mode, when the firmware is ready for it */
     u32 entry;
     BootModule modules[BOOT_MODULES]; /* Linux: [0] is the initial RAM disk */

@@ -44,6 +44,7 @@
 #include "frontend/hostio.h"
 #include "frontend/output.h"
 #include "frontend/ring.h"
+#include "frontend/telnet.h"
 #include "frontend/tty.h"
 
 enum { PENDING_BYTES = 1 << 18, PATIENCE_MS = 100, LOOK_MS = 250 };
@@ -60,6 +61,8 @@ struct Channel {
     TtyKeys keys;
     bool filter;   /* Ctrl-A is for us */
     bool terminal; /* `in` is a terminal, raw while we have it */
+    bool is_telnet;
+    Telnet telnet; /* of the client; the I/O thread's */
     Ring ring[CHANNEL_SIDES];
     atomic_int side;
     atomic_bool stalled, all_read;
@@ -159,18 +162,34 @@ static void write_pending(Channel *c, const u8 *bytes, u32 n)
     if (c->waiting && !was_waiting) hostio_kick();
 }
 
-void channel_write(Channel *c, const u8 *bytes, u32 n)
+static void write_locked(Channel *c, const u8 *bytes, u32 n)
 {
-    if (!c->pending) {
-        write_at_once(c, bytes, n);
-        return;
-    }
     pthread_mutex_lock(&c->lock);
     write_pending(c, bytes, n);
     pthread_mutex_unlock(&c->lock);
 }
 
 bool channel_is_stdio(const Channel *c) { return c->kind == CHAR_STDIO; }
+
+static void write_telnet(Channel *c, const u8 *bytes, u32 n)
+{
+    u8 sent[512];
+    u32 made;
+    for (u32 done = 0; done < n;) {
+        done += telnet_put(bytes + done, n - done, sent, sizeof sent, &made);
+        write_locked(c, sent, made);
+    }
+}
+
+void channel_write(Channel *c, const u8 *bytes, u32 n)
+{
+    if (!c->pending)
+        write_at_once(c, bytes, n);
+    else if (c->is_telnet)
+        write_telnet(c, bytes, n);
+    else
+        write_locked(c, bytes, n);
+}
 
 bool channel_takes(const Channel *c) { return !c->pending || (c->out >= 0 && !c->stuck && !c->broken); }
 
@@ -219,6 +238,13 @@ static void client_close(Channel *c)
     atomic_store(&c->all_read, false);
 }
 
+static void greet_by_telnet(Channel *c)
+{
+    u8 greeting[TELNET_GREETING];
+    telnet_begin(&c->telnet, greeting);
+    write_locked(c, greeting, sizeof greeting);
+}
+
 static void client_open(Channel *c, int fd)
 {
     if (c->in >= 0) client_close(c);
@@ -226,6 +252,7 @@ static void client_open(Channel *c, int fd)
     pthread_mutex_lock(&c->lock);
     c->out = fd;
     pthread_mutex_unlock(&c->lock);
+    if (c->is_telnet) greet_by_telnet(c);
     atomic_fetch_add(&c->clients, 1);
 }
 
@@ -267,14 +294,18 @@ static void let_go(Channel *c)
 static void show_keys(Channel *c)
 {
     struct pollfd p = {.fd = c->out, .events = POLLOUT};
-    static const char text[] = "\r\nCtrl-A H       this list\r\n"
-                               "Ctrl-A X       end ring3\r\n";
-    static const char mux_text[] = "Ctrl-A C       switch between the guest and the monitor\r\n";
-    static const char more[] = "Ctrl-A Ctrl-A  send Ctrl-A\r\n";
+    char text[300];
+    const char *key = tty_escape_name();
     if (!c->pending && poll(&p, 1, 0) < 1) return;
-    channel_write(c, (const u8 *)text, sizeof text - 1);
-    if (c->mux) channel_write(c, (const u8 *)mux_text, sizeof mux_text - 1);
-    channel_write(c, (const u8 *)more, sizeof more - 1);
+    int n = snprintf(text, sizeof text,
+                     "\r\n%s H       this list\r\n"
+                     "%s X       end ring3\r\n",
+                     key, key);
+    if (c->mux)
+        n += snprintf(text + n, sizeof text - (size_t)n,
+                      "%s C       switch between the guest and the monitor\r\n", key);
+    n += snprintf(text + n, sizeof text - (size_t)n, "%s %s  send %s\r\n", key, key, key);
+    channel_write(c, (const u8 *)text, (u32)n);
 }
 
 static unsigned take_key(Channel *c, u8 byte)
@@ -291,9 +322,24 @@ static unsigned take_key(Channel *c, u8 byte)
     return 0;
 }
 
-static unsigned take_bytes(Channel *c, const u8 *bytes, u32 n)
+/* The data among the bytes, in their place; returns how many. */
+static u32 take_telnet(Channel *c, u8 *bytes, u32 n)
+{
+    u8 answer[TELNET_ANSWER];
+    unsigned answers;
+    u32 data = 0;
+    for (u32 i = 0; i < n; i++) {
+        u8 byte = bytes[i];
+        if (telnet_take(&c->telnet, &byte, answer, &answers)) bytes[data++] = byte;
+        if (answers) write_locked(c, answer, answers);
+    }
+    return data;
+}
+
+static unsigned take_bytes(Channel *c, u8 *bytes, u32 n)
 {
     unsigned what = 0;
+    if (c->is_telnet) n = take_telnet(c, bytes, n);
     if (!c->filter) {
         ring_put(&c->ring[c->side], bytes, n);
         return CHANNEL_INPUT;
@@ -487,7 +533,8 @@ static bool open_socket(Channel *c, const CharSpec *s, const char *option, Probl
     int fd = -1;
     const char *why = s->kind == CHAR_TCP ? open_tcp(s, &fd) : open_unix(c, s, &fd) ? NULL : strerror(errno);
     if (s->kind == CHAR_TCP)
-        snprintf(what, sizeof what, "%s tcp:%.200s:%.40s", option, s->path, s->port);
+        snprintf(what, sizeof what, "%s %s:%.200s:%.40s", option, s->telnet ? "telnet" : "tcp", s->path,
+                 s->port);
     else
         snprintf(what, sizeof what, "%s unix:%.200s", option, s->path);
     if (why) return problem_set(p, "%s: %s", what, why);
@@ -525,6 +572,7 @@ static Channel *channel_new(const CharSpec *s, ChannelSide side)
     c->side = side;
     c->monitored = side == SIDE_MONITOR || s->mux;
     c->filter = s->mux;
+    c->is_telnet = s->telnet;
     pthread_mutex_init(&c->lock, NULL);
     if (s->kind == CHAR_PTY || s->kind == CHAR_UNIX || s->kind == CHAR_TCP) {
         c->pending = malloc(PENDING_BYTES);

@@ -1,17 +1,34 @@
 /* charspec.c - see charspec.h.
  *
- *   null, none | stdio | pty | file:PATH | unix:PATH[,OPTION...] | tcp:[HOST]:PORT[,OPTION...] | mon:any of these
- *   OPTION: server[=on|off], wait[=on|off], nowait, nodelay[=on|off]; a comma in PATH is written twice
+ *   null, none | stdio | pty | file:PATH | unix:PATH[,OPTION...] | tcp:[HOST]:PORT[,OPTION...] | telnet:[HOST]:PORT[,...]
+ *   | mon:any of these
+ *   OPTION: server[=on|off], wait[=on|off], nowait, nodelay[=on|off], telnet[=on|off]; a comma in PATH is written twice
  *
- * As in QEMU a server waits for its first client unless told not to. Not there: telnet, websockets, udp, vc,
- * reconnect.
+ * As in QEMU a server waits for its first client unless told not to. Not there: websockets, udp, vc, pipes, reconnect.
  */
 #include "frontend/charspec.h"
 
 #include <stdlib.h>
 
+#include "frontend/option_words.h"
 #include "frontend/say.h"
-#include "frontend/suggest.h"
+
+static const Absent absent[] = {
+    {"vc*", "no text consoles in the window: stdio, pty, file:PATH or telnet:HOST:PORT,server=on,wait=off"},
+    {"pipe:*", "no named pipes: file:PATH, or unix:PATH,server=on,wait=off for both ways"},
+    {"udp:*", "no datagrams: tcp:HOST:PORT"},
+    {"websocket:*", "no websockets: tcp:HOST:PORT,server=on,wait=off"},
+    {"chardev:*", "no named character devices: say the DEV itself, such as stdio, or mon:stdio for both"},
+    {"msmouse", "no serial mouse: the mouse is on the PS/2 port"},
+    {"wctablet", "no tablet: the mouse is on the PS/2 port"},
+    {"braille", "no Braille display: stdio or pty"},
+    {"testdev", "no such device: -device isa-debug-exit ends ring3 at the guest's wish"},
+    {"/dev/*", "no port of the host: unix:PATH or pty, which socat connects with it"},
+    {"COM*", "no port of the host: pty, unix:PATH or tcp:HOST:PORT"},
+    {"con:*", "no console of the host: stdio"},
+    {"ringbuf*", "no ring in memory: file:PATH"},
+    {"spice*", "no remote screen: tcp:HOST:PORT,server=on,wait=off"},
+    {NULL, NULL}};
 
 static const char *const words[CHAR_KINDS] = {
     [CHAR_NULL] = "null", [CHAR_STDIO] = "stdio",    [CHAR_FILE] = "file:PATH",
@@ -24,13 +41,14 @@ static bool refuse(const char *option, const char *value, bool with_mux)
     suggest_begin(&s, value);
     for (int n = 0; n < CHAR_KINDS; n++) suggest_offer(&s, words[n]);
     if (with_mux) suggest_offer(&s, "mon:stdio");
-    const char *near = suggest_result(&s);
+    const char *near = suggest_result(&s), *why = absent_why(absent, value);
+    if (why) return absent_refuse(option, value, why) == OPTIONS_RUN;
     if (near)
         say("%s %.80s: did you mean '%s'?", option, value, near);
     else
-        say("%s %.80s: no such value", option, value);
+        say("%s %.80s: there is no such DEV", option, value);
     say("%s takes one of: stdio, pty, file:PATH, unix:PATH[,server=on,wait=off], "
-        "tcp:HOST:PORT[,server=on,wait=off], null%s",
+        "tcp:HOST:PORT[,server=on,wait=off], telnet:..., null%s",
         option, with_mux ? ", mon:stdio" : "");
     return false;
 }
@@ -72,7 +90,8 @@ static bool parse_one(CharSpec *to, const char *word)
     bool no_wait, unused;
     if (parse_switch(word, "nowait", &no_wait)) return to->wait = !no_wait, true;
     return parse_switch(word, "server", &to->server) || parse_switch(word, "wait", &to->wait) ||
-           parse_switch(word, "nodelay", &unused);
+           parse_switch(word, "nodelay", &unused) ||
+           (to->kind == CHAR_TCP && parse_switch(word, "telnet", &to->telnet));
 }
 
 static bool parse_socket_options(CharSpec *to, const char *s, const char *option, const char *value)
@@ -124,6 +143,10 @@ bool charspec_parse(CharSpec *to, const char *option, const char *value, CharUse
     if (mux) s += 4;
     to->mux = mux;
     if (!strncmp(s, "tcp:", 4)) return parse_tcp(to, s + 4, option, value);
+    if (!strncmp(s, "telnet:", 7)) {
+        to->telnet = true;
+        return parse_tcp(to, s + 7, option, value);
+    }
     if (!strncmp(s, "unix:", 5) && s[5] && s[5] != ',') {
         s += 5;
         to->kind = CHAR_UNIX;

@@ -19,6 +19,7 @@ typedef struct CharSpec {
     const char *port; /* CHAR_TCP */
     bool server;      /* listen for clients, rather than connect once */
     bool wait;        /* with server: the machine starts when the first client has come */
+    bool telnet;      /* CHAR_TCP: by the Telnet protocol */
     bool reads;       /* the device takes input: a serial port, a monitor */
     bool mux;         /* a monitor shares it: Ctrl-A C switches */
 } CharSpec;

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "cpu/host.h"
+#include "frontend/display_media.h"
 #include "frontend/hostio.h"
 #include "frontend/ring.h"
 #include "frontend/window_protocol.h"
@@ -39,6 +40,7 @@ enum { KEYS_WAIT_MIN_NS = 1000000, KEYS_WAIT_MAX_NS = 64000000 };
 enum { MOUSE_BUTTONS = MOUSE_LEFT | MOUSE_RIGHT | MOUSE_MIDDLE | MOUSE_SIDE | MOUSE_EXTRA };
 
 _Static_assert(sizeof(ScreenState) <= WINDOW_SCREEN_BYTES, "a ScreenState fits into WindowShared");
+_Static_assert((int)DRIVE_COUNT == (int)WINDOW_DRIVES, "one number for both");
 _Static_assert(RING_BYTES % sizeof(WindowMessage) == 0, "messages do not wrap");
 
 static struct {
@@ -418,6 +420,12 @@ static unsigned act(Machine *m, const WindowMessage *w)
     case WINDOW_POWER: machine_power_button(m); return 0;
     case WINDOW_PAUSE: return ASKED_PAUSE;
     case WINDOW_SPEED: return w->a > 0 ? ASKED_FASTER : ASKED_SLOWER;
+    case WINDOW_PATH:
+    case WINDOW_CHANGE:
+    case WINDOW_EJECT:
+        display_media_act(m, d.shared, w);
+        if (w->kind != WINDOW_PATH) send_message(WINDOW_LOOK);
+        return 0;
     default: return 0;
     }
 }
@@ -429,6 +437,7 @@ unsigned display_service(Machine *m)
     while (ring_used(&d.ring) && ring_get(&d.ring, (u8 *)&w, sizeof w) == sizeof w) asked |= act(m, &w);
     if (d.shared && machine_leds(m) != d.status >> WINDOW_LEDS)
         set_status(~0u << WINDOW_LEDS, (u32)machine_leds(m) << WINDOW_LEDS);
+    if (d.shared && display_media_show(m, d.shared)) send_message(WINDOW_LOOK);
     if (atomic_load(&d.stalled) && atomic_exchange(&d.stalled, false)) hostio_kick();
     return asked;
 }

@@ -11,9 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "frontend/suggest.h"
-
-enum { VALUE_BYTES = 4096 };
+#include "frontend/option_words.h"
 
 static const char *const bay_names[DRIVE_COUNT] = {"floppy drive A",       "floppy drive B",
                                                    "the primary master",   "the primary slave",
@@ -45,32 +43,7 @@ bool drive_option_bay(DriveOptions *o, DriveId id, bool cdrom, const char *optio
     return take_bay(o, id, &s, p);
 }
 
-/* --- key=value lists ------------------------------------------------------------------------------------- */
-
-typedef struct Pair {
-    char key[32], value[VALUE_BYTES];
-} Pair;
-
-/* The next pair of *s, moving *s behind it. A word without '=' is a value for `implied`, or "on" for its name. */
-static bool next_pair(const char **s, const char *implied, Pair *pair)
-{
-    const char *at = *s;
-    size_t n = 0, word = strcspn(at, "=,");
-    bool has_key = at[word] == '=';
-    if (!*at) return false;
-    snprintf(pair->key, sizeof pair->key, "%.*s", (int)(has_key || !implied ? word : strlen(implied)),
-             has_key || !implied ? at : implied);
-    at += has_key ? word + 1 : 0;
-    while (*at && (*at != ',' || at[1] == ',')) {
-        if (*at == ',') at++;
-        if (n + 1 < sizeof pair->value) pair->value[n++] = *at;
-        at++;
-    }
-    pair->value[n] = 0;
-    if (!has_key && !implied) snprintf(pair->value, sizeof pair->value, "on");
-    *s = *at ? at + 1 : at;
-    return true;
-}
+/* --- words ----------------------------------------------------------------------------------------------- */
 
 static bool refuse_word(Problem *p, const char *what, const char *word, const char *const *known)
 {
@@ -83,8 +56,10 @@ static bool refuse_word(Problem *p, const char *what, const char *word, const ch
         suggest_offer(&s, *known);
     }
     const char *near = suggest_result(&s);
-    if (near) return problem_set(p, "%s '%.60s': did you mean '%s'? (one of: %s)", what, word, near, list);
-    return problem_set(p, "%s '%.60s': no such word; one of: %s", what, word, list);
+    const char *gap = what[strlen(what) - 1] == '=' ? "" : " ";
+    if (near)
+        return problem_set(p, "%s%s%.60s: did you mean '%s'? (one of: %s)", what, gap, word, near, list);
+    return problem_set(p, "%s%s%.60s: there is no such word; one of: %s", what, gap, word, list);
 }
 
 static bool parse_switch(const Pair *pair, const char *what, bool *to, Problem *p)
@@ -103,7 +78,7 @@ enum { IF_IDE, IF_FLOPPY };
 
 typedef struct DriveWords {
     DriveSpec spec;
-    char path[VALUE_BYTES];
+    char path[PAIR_VALUE_BYTES];
     int interface, index, bus, unit; /* numbers: -1: not given */
 } DriveWords;
 
@@ -120,10 +95,19 @@ static bool parse_place(const Pair *pair, int *to, Problem *p)
 static bool parse_interface(const Pair *pair, DriveWords *d, Problem *p)
 {
     static const char *const words[] = {"ide", "floppy", NULL};
+    static const Absent others[] = {
+        {"none", "no device could use it; say if=ide or if=floppy"},
+        {"virtio", "no virtio: if=ide is the bus that every guest knows"},
+        {"scsi", "no SCSI: if=ide is the bus that every guest knows"},
+        {"sd", "no SD card: if=ide makes a disk of it"},
+        {"pflash", "no flash chip: -bios FILE takes a firmware; if=ide makes a disk of it"},
+        {"mtd", "no flash chip: if=ide makes a disk of it"},
+        {"xen", "not a Xen domain: if=ide makes a disk of it"},
+        {NULL, NULL}};
     for (int n = 0; words[n]; n++)
         if (!strcmp(pair->value, words[n])) return d->interface = n, true;
-    if (!strcmp(pair->value, "none"))
-        return problem_set(p, "-drive if=none: no device could use it; say if=ide or if=floppy");
+    if (absent_why(others, pair->value))
+        return problem_set(p, "-drive if=%.40s: %s", pair->value, absent_why(others, pair->value));
     return refuse_word(p, "-drive if=", pair->value, words);
 }
 
@@ -157,10 +141,43 @@ static bool parse_errors(const Pair *pair, DriveWords *d, Problem *p)
     return refuse_word(p, reads ? "-drive rerror=" : "-drive werror=", pair->value, words);
 }
 
+/* The host's cache is always used; what differs is when a write is on the disk: when the guest flushes it, or at once. */
+static bool parse_cache(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const words[] = {"writeback", "none", "unsafe", "writethrough", "directsync", NULL};
+    int n = 0;
+    while (words[n] && strcmp(words[n], pair->value)) n++;
+    d->spec.sync = n == 3 || n == 4;
+    return words[n] || refuse_word(p, "-drive cache=", pair->value, words);
+}
+
+/* How the host goes about it makes no difference to the guest. True: it was such a word, and *p is empty if it is one of
+ * QEMU's values. */
+static bool parse_host_way(const Pair *pair, Problem *p)
+{
+    static const struct {
+        const char *key, *const values[5];
+    } ways[] = {{"aio", {"threads", "native", "io_uring", NULL}},
+                {"discard", {"ignore", "off", "unmap", "on", NULL}},
+                {"detect-zeroes", {"off", "on", "unmap", NULL}},
+                {"copy-on-read", {"off", NULL}}};
+    char name[60];
+    for (unsigned n = 0; n < ARRAY_LEN(ways); n++) {
+        if (strcmp(pair->key, ways[n].key)) continue;
+        p->text[0] = 0;
+        for (int v = 0; ways[n].values[v]; v++)
+            if (!strcmp(pair->value, ways[n].values[v])) return true;
+        snprintf(name, sizeof name, "-drive %s=", ways[n].key);
+        refuse_word(p, name, pair->value, ways[n].values);
+        return true;
+    }
+    return false;
+}
+
 static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
 {
-    static const char *const keys[] = {"file",     "if",       "index", "bus",    "unit",   "media", "format",
-                                       "snapshot", "readonly", "id",    "werror", "rerror", NULL};
+    static const char *const keys[] = {"file", "if",       "index",  "bus", "unit",  "media",  "format",
+                                       "id",   "snapshot", "readonly", "cache", "aio", "werror", "rerror", NULL};
     const char *k = pair->key;
     if (!strcmp(k, "file")) return snprintf(d->path, sizeof d->path, "%s", pair->value), true;
     if (!strcmp(k, "if")) return parse_interface(pair, d, p);
@@ -174,6 +191,8 @@ static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
     if (!strcmp(k, "readonly") || !strcmp(k, "read-only"))
         return parse_switch(pair, "-drive", &d->spec.readonly, p);
     if (!strcmp(k, "id")) return true;
+    if (!strcmp(k, "cache")) return parse_cache(pair, d, p);
+    if (parse_host_way(pair, p)) return !p->text[0];
     return refuse_word(p, "-drive", k, keys);
 }
 
@@ -200,7 +219,7 @@ bool drive_option_drive(DriveOptions *o, const char *value, Problem *p)
 {
     DriveWords d = {.spec = {.option = "-drive"}, .index = -1, .bus = -1, .unit = -1};
     Pair pair;
-    while (next_pair(&value, NULL, &pair))
+    while (pair_next(&value, NULL, &pair))
         if (!parse_drive_pair(&pair, &d, p)) return false;
     if (d.interface == IF_FLOPPY && d.spec.cdrom) return problem_set(p, "-drive: a floppy drive takes no CD");
     if (!d.path[0] && d.interface == IF_IDE && !d.spec.cdrom)
@@ -234,10 +253,11 @@ static bool parse_order(const Pair *pair, char to[8], Problem *p)
 
 bool drive_option_boot(DriveOptions *o, const char *value, Problem *p)
 {
-    static const char *const keys[] = {"order", "once", "menu", NULL};
+    static const char *const keys[] = {"order", "once", "menu", "strict", NULL};
     const char *implied = "order";
+    bool strict; /* it never tries a drive that was not named */
     Pair pair;
-    for (; next_pair(&value, implied, &pair); implied = NULL) {
+    for (; pair_next(&value, implied, &pair); implied = NULL) {
         bool ok;
         if (!strcmp(pair.key, "order"))
             ok = parse_order(&pair, o->boot_order, p);
@@ -245,6 +265,13 @@ bool drive_option_boot(DriveOptions *o, const char *value, Problem *p)
             ok = parse_order(&pair, o->boot_once, p);
         else if (!strcmp(pair.key, "menu"))
             ok = parse_switch(&pair, "-boot", &o->boot_menu, p);
+        else if (!strcmp(pair.key, "strict"))
+            ok = parse_switch(&pair, "-boot", &strict, p);
+        else if (!strcmp(pair.key, "splash") || !strcmp(pair.key, "splash-time"))
+            ok = problem_set(p, "-boot %s=: the firmware shows no picture: leave it out", pair.key);
+        else if (!strcmp(pair.key, "reboot-timeout"))
+            ok = problem_set(p, "-boot reboot-timeout=: without a system the firmware waits for a key: leave "
+                                "it out");
         else
             ok = refuse_word(p, "-boot", pair.key, keys);
         if (!ok) return false;
@@ -260,6 +287,7 @@ static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Pr
                    .path = s->path,
                    .readonly = s->readonly,
                    .raw = s->raw,
+                   .sync = s->sync,
                    .floppy = bay->floppy,
                    .read_errors = s->read_errors,
                    .write_errors = s->write_errors};
@@ -275,8 +303,8 @@ static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Pr
 bool drives_open(const DriveOptions *o, Drive bays[DRIVE_COUNT], Problem *p)
 {
     for (int n = 0; n < DRIVE_COUNT; n++) bays[n] = (Drive){.floppy = n <= DRIVE_FLOPPY_B};
-    bays[DRIVE_FLOPPY_A].present = true;
-    bays[DRIVE_IDE_2] = (Drive){.present = true, .cdrom = true};
+    bays[DRIVE_FLOPPY_A].present = !o->no_empty;
+    bays[DRIVE_IDE_2] = (Drive){.present = !o->no_empty, .cdrom = true};
     for (int n = 0; n < DRIVE_COUNT; n++)
         if (o->drive[n].option && !drive_open(o, &o->drive[n], &bays[n], p)) {
             while (n--) media_close(bays[n].medium);

@@ -11,6 +11,7 @@ typedef struct DriveSpec {
     bool cdrom, readonly, snapshot;
     bool raw; /* format=raw was said */
     MediaErrors read_errors, write_errors;
+    bool sync; /* a write is on the host's disk when it is done */
 } DriveSpec;
 
 typedef struct DriveOptions {
@@ -19,6 +20,7 @@ typedef struct DriveOptions {
     char boot_order[8]; /* of a, c, d, n; "cad" unless told otherwise */
     char boot_once[8];  /* the same for the first boot; empty: not given */
     bool boot_menu;
+    bool no_empty; /* -nodefaults: drive A and the CD drive are there only if they were given */
 } DriveOptions;
 
 void drive_options_init(DriveOptions *o);

@@ -81,11 +81,11 @@ static void build_gdt(Phys *p)
     phys_dma_write(p, LOW_GDT, gdt, sizeof gdt);
 }
 
-void firmware_prepare(Bus *bus, Phys *phys)
+void firmware_prepare(Bus *bus, Phys *phys, bool acpi)
 {
     build_bda(phys);
     build_gdt(phys);
-    build_acpi(phys);
+    if (acpi) build_acpi(phys);
     route_pirqs(bus);
 }
 

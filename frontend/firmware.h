@@ -27,8 +27,8 @@ unsigned firmware_e820(u32 ram_bytes, E820 out[E820_MAX]); /* returns how many *
 
 /* firmware_acpi_board - where this board's power management block is, and its PCI interrupts. */
 AcpiBoard firmware_acpi_board(u32 ram_bytes);
-/* firmware_prepare - BIOS data area, GDT, ACPI tables, PCI interrupt routing. */
-void firmware_prepare(Bus *bus, Phys *phys);
+/* firmware_prepare - BIOS data area, GDT, ACPI tables if they are wanted, PCI interrupt routing. */
+void firmware_prepare(Bus *bus, Phys *phys, bool acpi);
 /* firmware_flat - protected mode, flat segments from that GDT, interrupts off, all registers 0, EIP = entry. */
 void firmware_flat(Vcpu *c, u32 entry);
 

@@ -66,7 +66,7 @@ static void build_commands(Loader *l)
     add_checksum(l, rsdp_file, 8, 0, ACPI_RSDP_BYTES);
 }
 
-void fwfiles_add(Machine *m, u32 ram_bytes)
+void fwfiles_add_acpi(Machine *m, u32 ram_bytes)
 {
     static u8 acpi[ACPI_ROOM];
     static Loader loader;
@@ -78,8 +78,9 @@ void fwfiles_add(Machine *m, u32 ram_bytes)
     machine_add_firmware_file(m, "etc/table-loader", loader.bytes, loader.used);
 }
 
-/* CMOS 3Dh and 38h hold three nibbles, as Bochs has them and its successors read them: 1 floppy, 2 disk, 3 CD, 4 network. */
-void fwfiles_boot_order(Machine *m, const char *order)
+/* CMOS 3Dh and 38h hold three nibbles, as Bochs has them and its successors read them: 1 floppy, 2 disk, 3 CD, 4 network.
+ * Bit 0 of 38h: a floppy's boot sector needs no mark. */
+void fwfiles_boot_order(Machine *m, const char *order, bool any_floppy)
 {
     enum { CMOS_FIRST_TWO = 0x3d, CMOS_THIRD = 0x38, PLACES = 3 };
     static const char letters[] = "acdn";
@@ -89,7 +90,7 @@ void fwfiles_boot_order(Machine *m, const char *order)
         place[n] = at ? (u8)(at - letters + 1) : 0;
     }
     machine_set_cmos(m, CMOS_FIRST_TWO, (u8)(place[1] << 4 | place[0]));
-    machine_set_cmos(m, CMOS_THIRD, (u8)(place[2] << 4));
+    machine_set_cmos(m, CMOS_THIRD, (u8)(place[2] << 4 | any_floppy));
 }
 
 void fwfiles_add_kernel_call(Machine *m, void (*ready)(void *ctx), void *ctx)

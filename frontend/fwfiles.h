@@ -4,11 +4,12 @@
 
 #include "hw/machine.h"
 
-/* fwfiles_boot_order - which drives the firmware tries: letters of a, c, d, n as in -boot. Before each start. */
-void fwfiles_boot_order(Machine *m, const char *order);
+/* fwfiles_boot_order - which drives the firmware tries: letters of a, c, d, n as in -boot; `any_floppy`: even one
+ * whose boot sector has no mark. Before each start. */
+void fwfiles_boot_order(Machine *m, const char *order, bool any_floppy);
 /* fwfiles_add_kernel_call - our BIOS shall not boot from a drive, but call `ready` when it would. */
 void fwfiles_add_kernel_call(Machine *m, void (*ready)(void *ctx), void *ctx);
-/* fwfiles_add - all of them; once, before the guest runs. */
-void fwfiles_add(Machine *m, u32 ram_bytes);
+/* fwfiles_add_acpi - the ACPI tables; once, before the guest runs. */
+void fwfiles_add_acpi(Machine *m, u32 ram_bytes);
 
 #endif

@@ -40,6 +40,7 @@
 
 #include "cpu/cpu.h"
 #include "frontend/channel.h"
+#include "frontend/daemon.h"
 #include "frontend/display.h"
 #include "frontend/tty.h"
 
@@ -234,6 +235,7 @@ static void lose_patience(void)
     tty_restore();
     display_stop();
     channels_close();
+    pidfile_remove();
     _exit(hostio_exit_code());
 }
 

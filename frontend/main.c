@@ -5,10 +5,12 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "frontend/channel.h"
+#include "frontend/daemon.h"
 #include "frontend/display.h"
 #include "frontend/host_report.h"
 #include "frontend/hostio.h"
@@ -75,6 +77,7 @@ static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Pr
 {
     Rom bios;
     if (o->kernel && !boot_open(boot, o->ram_bytes, o->kernel, o->initrd, o->append, p)) return false;
+    boot->no_acpi = o->no_acpi;
     if (o->kernel && !boot->needs_firmware) return true;
     if (!rom_open_bios(&bios, o->bios, p)) return false;
     cfg->has_firmware = true;
@@ -112,7 +115,7 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .debug_exit_iobase = o->debug_exit_iobase,
                          .debug_exit_iosize = o->debug_exit_iosize,
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
-    return open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
+    return (!o->pidfile || pidfile_write(o->pidfile, p)) && open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
            open_backends(o, &cfg, p) && open_trace(o, p) && /* which must not empty an image */
            start_machine(pc, o, &cfg, o->kernel ? boot : NULL, p);
 }
@@ -122,16 +125,25 @@ static int run(const Options *o)
     static Pc pc;
     static Boot boot;
     Problem p;
+    if (*o->process_name) prctl(PR_SET_NAME, o->process_name);
+    if (o->escape_key) tty_set_escape(o->escape_key);
+    if (o->daemonize && !daemon_fork(&p)) {
+        say("%s", p.text);
+        return 1;
+    }
     hostio_block_signals();
     tty_guard();
     if (!host_start(&p) || !start(&pc, o, &boot, &p)) {
         display_stop();
         say("%s", p.text);
+        pidfile_remove();
         return 1;
     }
     host_warn_of_memory(o->ram_bytes);
+    daemon_started();
     int code = pc_run(&pc);
     hostio_stop();
+    pidfile_remove();
     if (trace_mask & TRACE_STATS) pc_print_stats(&pc);
     fflush(NULL);
     return code;

@@ -349,7 +349,7 @@ static bool image_lock(const Image *i, const MediaSpec *s, bool writes, Problem 
 static bool image_open_file(Image *i, const MediaSpec *s, Problem *p)
 {
     bool writes = !s->readonly && !s->snapshot;
-    i->fd = open(s->path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+    i->fd = open(s->path, (writes ? O_RDWR : O_RDONLY) | (s->sync ? O_DSYNC : 0) | O_CLOEXEC | O_NONBLOCK);
     if (i->fd < 0) return wrong(s, p, why_not_opened(errno, s));
     const char *what = examine(i);
     if (what) return wrong(s, p, what);
@@ -357,6 +357,10 @@ static bool image_open_file(Image *i, const MediaSpec *s, Problem *p)
     i->medium.sectors = (i->bytes + SECTOR_BYTES - 1) / SECTOR_BYTES;
     return !s->snapshot || s->readonly || overlay_open(i, s, p);
 }
+
+static u32 changes;
+
+u32 media_changes(void) { return changes; }
 
 Medium *media_open(const MediaSpec *s, Problem *p)
 {
@@ -372,6 +376,7 @@ Medium *media_open(const MediaSpec *s, Problem *p)
                          .read = file_read,
                          .write = file_write,
                          .flush = file_flush};
+    changes++;
     if (image_open_file(i, s, p)) {
         i->next = images;
         images = i;
@@ -393,6 +398,7 @@ void media_close(Medium *m)
     Image *i = (Image *)m;
     if (!m) return;
     forget(i);
+    changes++;
     if (i->fd >= 0) close(i->fd);
     if (i->overlay >= 0) close(i->overlay);
     free(i->overwritten);

@@ -19,6 +19,7 @@ typedef struct MediaSpec {
     const char *option; /* for messages: "-hda"; NULL: none */
     const char *path;
     bool readonly; /* readonly=on, or a CD */
+    bool sync;     /* a write is on the disk when it returns; else when it is flushed */
     bool snapshot; /* writes go to a temporary file and are forgotten at the end */
     bool raw;      /* format=raw was said: whatever the file looks like */
     bool floppy;   /* it is to fit into a floppy drive */
@@ -28,6 +29,8 @@ typedef struct MediaSpec {
 /* media_open - a raw image or block device, locked against others' writes. NULL: *p says why. */
 Medium *media_open(const MediaSpec *spec, Problem *p);
 void media_close(Medium *m); /* NULL is fine */
+/* How many media were opened and closed so far: who shows them looks again when it is another number. */
+u32 media_changes(void);
 
 /* media_on_trouble - who hears, in one sentence, of errors of the host. `stops`: the machine should be stopped, and what
  * failed will be tried again when it runs; false: it cannot be, so the guest gets the error. */

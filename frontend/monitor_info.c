@@ -257,6 +257,7 @@ static void info_status(Command *c)
     command_say(c, "VM status: %s\n",
                 !c->pc->paused    ? "running"
                 : c->pc->io_error ? "paused (io-error)"
+                : c->pc->is_off   ? "paused (shutdown)"
                 : c->pc->started  ? "paused"
                                   : "paused (prelaunch)");
 }
@@ -264,6 +265,14 @@ static void info_status(Command *c)
 static void info_name(Command *c)
 {
     if (command_take_end(c) && c->pc->name) command_say(c, "%s\n", c->pc->name);
+}
+
+static void info_uuid(Command *c)
+{
+    const u8 *u = c->pc->uuid;
+    if (command_take_end(c))
+        command_say(c, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", u[0], u[1],
+                    u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 }
 
 static void say_line(void *ctx, const char *text) { command_say(ctx, "%s\n", text); }
@@ -293,6 +302,7 @@ const Word info_words[] = {
     {"pic", NULL, "", "the interrupt controllers", info_pic},
     {"registers", NULL, "", "the processor's registers", info_registers},
     {"status", NULL, "", "whether the machine runs", info_status},
+    {"uuid", NULL, "", "the machine's number", info_uuid},
     {"version", NULL, "", "ring3's version", info_version},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -19,7 +19,11 @@ static void word_stop(Command *c)
 }
 static void word_cont(Command *c)
 {
-    if (command_take_end(c)) pc_continue(c->pc);
+    if (!command_take_end(c)) return;
+    if (c->pc->is_off)
+        command_say(c, "Error: Resetting the Virtual Machine is required\n");
+    else
+        pc_continue(c->pc);
 }
 static void word_quit(Command *c)
 {

@@ -1,7 +1,9 @@
 /* options.c - one table of options; parser, help and suggestions read it.
  *
- * The words and their meaning are QEMU's: one dash (two are taken as well), the value in the next argument. What is
- * wrong is said in at most two lines that name option and value, with the nearest word that would be right.
+ * The words and their meaning are QEMU's: one dash (two are taken as well), the value in the next argument; an argument
+ * without a dash is an image (boot_guess.c). What is wrong is said in at most two lines that name option and value, with
+ * the nearest word that would be right. Options of QEMU's that are not in this table are in qemu_words.c.
+ * Setters with lists as values are in option_machine.c, option_display.c and drive_options.c.
  *
  * Differences from QEMU: without -serial the ports are connected to nothing, without -monitor there is none;
  * -debugcon stdio and -parallel stdio may share standard output with -serial stdio, since they never read.
@@ -11,12 +13,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "frontend/boot_guess.h"
 #include "frontend/host_report.h"
+#include "frontend/option_display.h"
+#include "frontend/option_machine.h"
+#include "frontend/option_words.h"
+#include "frontend/qemu_words.h"
 #include "frontend/say.h"
-#include "frontend/suggest.h"
-#include "frontend/typing.h"
 
 typedef struct Option {
     const char *name, *value; /* value: what help calls it; NULL: takes none */
@@ -25,68 +29,6 @@ typedef struct Option {
 } Option;
 
 /* --- values ---------------------------------------------------------------------------------------------- */
-
-/* The words that a value may be, as they are offered: for "one of" and for the nearest. */
-typedef struct Words {
-    char list[200];
-    Suggest near;
-} Words;
-
-static void words_begin(Words *w, const char *value)
-{
-    w->list[0] = 0;
-    suggest_begin(&w->near, value);
-}
-
-static void words_offer(Words *w, const char *word)
-{
-    size_t n = strlen(w->list);
-    snprintf(w->list + n, sizeof w->list - n, "%s%s", n ? ", " : "", word);
-    suggest_offer(&w->near, word);
-}
-
-static OptionsResult words_refuse(const Words *w, const char *option, const char *value)
-{
-    const char *near = suggest_result(&w->near);
-    if (near)
-        say("%s %.80s: did you mean '%s'?", option, value, near);
-    else
-        say("%s %.80s: no such value", option, value);
-    say("%s takes one of: %s", option, w->list);
-    return OPTIONS_BAD;
-}
-
-/* Decimal or 0x number at *s, moving *s behind it; false: none, or over 2^32 - 1. */
-static bool parse_number(const char **s, u32 *n)
-{
-    char *end;
-    if (**s < '0' || **s > '9') return false;
-    unsigned long long v = strtoull(*s, &end, strncmp(*s, "0x", 2) ? 10 : 16);
-    if (end == *s || v > UINT32_MAX) return false;
-    *n = (u32)v;
-    *s = end;
-    return true;
-}
-
-static OptionsResult set_m(Options *o, const char *value)
-{
-    const char *s = value;
-    u32 n = 0;
-    bool ok = parse_number(&s, &n);
-    u32 unit = *s == 'G' || *s == 'g' ? 1024 : 1;
-    if (*s == 'M' || *s == 'm' || *s == 'G' || *s == 'g') s++;
-    if (!ok || *s) {
-        say("-m %.80s: not a memory size; give MiB, or a number with M or G", value);
-        return OPTIONS_BAD;
-    }
-    u64 mib = (u64)n * unit;
-    if (mib < RAM_MIN_MIB || mib > RAM_MAX_MIB) {
-        say("-m %.80s: out of range; %u to %u MiB are possible", value, RAM_MIN_MIB, RAM_MAX_MIB);
-        return OPTIONS_BAD;
-    }
-    o->ram_bytes = (u32)mib << 20;
-    return OPTIONS_RUN;
-}
 
 bool speed_parse(const char *text, u32 *mhz)
 {
@@ -141,181 +83,20 @@ static OptionsResult set_debugcon(Options *o, const char *value)
     return parse_char(&o->debugcon, "-debugcon", value, USE_OUTPUT);
 }
 
-/* 2006-06-17 or 2006-06-17T16:01:21, to seconds since 1970. */
-static bool parse_date(const char *s, s64 *unix_s)
-{
-    struct tm t = {0}, back;
-    int end = 0;
-    if (sscanf(s, "%4d-%2d-%2d%n", &t.tm_year, &t.tm_mon, &t.tm_mday, &end) < 3) return false;
-    if (s[end] == 'T') {
-        s += end + 1;
-        end = 0;
-        if (sscanf(s, "%2d:%2d:%2d%n", &t.tm_hour, &t.tm_min, &t.tm_sec, &end) < 3) return false;
-    }
-    t.tm_year -= 1900;
-    t.tm_mon -= 1;
-    back = t;
-    time_t when = timegm(&back); /* which puts the 30th of February right */
-    *unix_s = when;
-    return !end == !*s && !s[end] && back.tm_mday == t.tm_mday && back.tm_mon == t.tm_mon &&
-           back.tm_hour == t.tm_hour && back.tm_min == t.tm_min && back.tm_sec == t.tm_sec;
-}
-
-static OptionsResult set_rtc(Options *o, const char *value)
-{
-    time_t now = time(NULL);
-    struct tm t;
-    const char *base = strncmp(value, "base=", 5) ? "" : value + 5;
-    o->rtc_given = true;
-    if (!strcmp(base, "utc"))
-        o->rtc_base_unix_s = now;
-    else if (!strcmp(base, "localtime") && localtime_r(&now, &t))
-        o->rtc_base_unix_s = timegm(&t);
-    else if (!parse_date(base, &o->rtc_base_unix_s)) {
-        say("-rtc %.80s: takes base=utc, base=localtime or a date as in base=2006-06-17T16:01:21", value);
-        return OPTIONS_BAD;
-    }
-    return OPTIONS_RUN;
-}
-
-static OptionsResult set_name(Options *o, const char *value)
-{
-    return o->name = strncmp(value, "guest=", 6) ? value : value + 6, OPTIONS_RUN;
-}
-
 static OptionsResult set_stopped(Options *o, const char *value)
 {
     (void)value;
     return o->start_stopped = true, OPTIONS_RUN;
 }
 
-static OptionsResult set_display(Options *o, const char *value)
-{
-    static const char *const names[] = {
-        [DISPLAY_NONE] = "none", [DISPLAY_SDL] = "sdl", [DISPLAY_CURSES] = "curses"};
-    Words w;
-    words_begin(&w, value);
-    for (unsigned n = DISPLAY_NONE; n < ARRAY_LEN(names); n++) {
-        if (!strcmp(value, names[n])) {
-            o->display.kind = (DisplayKind)n;
-            return OPTIONS_RUN;
-        }
-        words_offer(&w, names[n]);
-    }
-    return words_refuse(&w, "-display", value);
-}
-
-static OptionsResult set_layout(Options *o, const char *value)
-{
-    Words w;
-    o->display.layout = value;
-    if (layout_find(value)) return OPTIONS_RUN;
-    words_begin(&w, value);
-    for (unsigned n = 0; layout_name(n); n++) words_offer(&w, layout_name(n));
-    return words_refuse(&w, "-k", value);
-}
-
-/* What there is only one of: said as in QEMU, it changes nothing. */
-static OptionsResult only(const char *option, const char *value, const char *possible)
-{
-    Words w;
-    if (!strcmp(value, possible)) return OPTIONS_RUN;
-    words_begin(&w, value);
-    words_offer(&w, possible);
-    return words_refuse(&w, option, value);
-}
-
-static OptionsResult set_machine(Options *o, const char *value)
-{
-    (void)o;
-    return only("-M", value, "pc");
-}
-
 static OptionsResult set_nic(Options *o, const char *value)
 {
     (void)o;
-    return only("-nic", value, "none");
+    if (!strcmp(value, "none")) return OPTIONS_RUN; /* and that is all there is */
+    return absent_refuse("-nic", value, NO_NETWORK_CARD);
 }
 
-static OptionsResult set_vga(Options *o, const char *value)
-{
-    Words w;
-    o->no_vga = !strcmp(value, "none");
-    if (o->no_vga || !strcmp(value, "std")) return OPTIONS_RUN;
-    words_begin(&w, value);
-    words_offer(&w, "std");
-    words_offer(&w, "none");
-    return words_refuse(&w, "-vga", value);
-}
-
-/* form=FORM of -accel translate. */
-static OptionsResult set_form(Options *o, const char *value)
-{
-    static const char *const names[] = {
-        [FORM_AUTO] = "auto", [FORM_WINDOW] = "window", [FORM_TABLE] = "table"};
-    Words w;
-    words_begin(&w, value);
-    for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
-        if (!strcmp(value, names[n])) {
-            o->xlat.form = (FormPolicy)n;
-            return OPTIONS_RUN;
-        }
-        words_offer(&w, names[n]);
-    }
-    return words_refuse(&w, "-accel translate,form=", value);
-}
-
-/* cache=MIB, or QEMU's word for it. */
-static OptionsResult set_cache(Options *o, const char *value)
-{
-    const char *s = value;
-    u32 mib;
-    if (parse_number(&s, &mib) && !*s && mib >= XLAT_CACHE_MIN_MIB && mib <= XLAT_CACHE_MAX_MIB) {
-        o->xlat.cache_mib = mib;
-        return OPTIONS_RUN;
-    }
-    say("-accel translate,cache=%.80s: not a size; give %u to %u MiB", value, XLAT_CACHE_MIN_MIB,
-        XLAT_CACHE_MAX_MIB);
-    return OPTIONS_BAD;
-}
-
-static OptionsResult set_accel_word(Options *o, const char *word)
-{
-    static const char *const names[] = {[ACCEL_TRANSLATE] = "translate", [ACCEL_INTERP] = "interp"};
-    Words w;
-    if (!strncmp(word, "form=", 5)) return set_form(o, word + 5);
-    if (!strncmp(word, "cache=", 6)) return set_cache(o, word + 6);
-    if (!strncmp(word, "tb-size=", 8)) return set_cache(o, word + 8);
-    words_begin(&w, word);
-    for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
-        if (!strcmp(word, names[n])) {
-            o->accel = (Accel)n;
-            return OPTIONS_RUN;
-        }
-        words_offer(&w, names[n]);
-    }
-    words_offer(&w, "form=");
-    words_offer(&w, "cache=");
-    return words_refuse(&w, "-accel", word);
-}
-
-static OptionsResult set_accel(Options *o, const char *value)
-{
-    char word[80];
-    OptionsResult r = OPTIONS_RUN;
-    for (const char *at = value; r == OPTIONS_RUN; at++) {
-        size_t n = strcspn(at, ",");
-        if (!n) {
-            say("-accel \"%.80s\": a word is missing; give translate or interp, then form= or cache=", value);
-            return OPTIONS_BAD;
-        }
-        snprintf(word, sizeof word, "%.*s", n < sizeof word ? (int)n : (int)sizeof word - 1, at);
-        r = set_accel_word(o, word);
-        at += n;
-        if (!*at) break;
-    }
-    return r;
-}
+/* --- processor, traces, devices -------------------------------------------------------------------------- */
 
 static OptionsResult set_cpu(Options *o, const char *value)
 {
@@ -325,6 +106,8 @@ static OptionsResult set_cpu(Options *o, const char *value)
         return OPTIONS_DONE;
     }
     if ((o->cpu = cpu_model_find(value))) return OPTIONS_RUN;
+    const char *why = absent_why(qemu_cpus, value);
+    if (why) return absent_refuse("-cpu", value, why);
     words_begin(&w, value);
     for (const CpuModel *m = cpu_models; m->name; m++) words_offer(&w, m->name);
     return words_refuse(&w, "-cpu", value);
@@ -347,7 +130,12 @@ static OptionsResult trace_help(void)
 
 static OptionsResult set_trace_word(Options *o, const char *word)
 {
+    static const char why[] = "there is no such trace: leave it out; -d help lists what there is";
+    static const Absent others[] = {{"cpu", why},    {"op*", why}, {"fpu", why},     {"page", why},
+                                    {"pcall", why},  {"tid", why}, {"nochain", why}, {"plugin", why},
+                                    {"strace", why}, {"vpu", why}, {"trace:*", why}, {NULL, NULL}};
     Words w;
+    if (absent_why(others, word)) return absent_refuse("-d", word, why);
     words_begin(&w, word);
     for (unsigned n = 0; n < ARRAY_LEN(trace_words); n++) {
         if (!strcmp(word, trace_words[n].word)) {
@@ -391,20 +179,31 @@ static bool parse_debug_exit(Options *o, const char *s)
     return o->debug_exit_iobase + o->debug_exit_iosize <= 0x10000;
 }
 
+/* Of a device of QEMU's, with or without driver= before it and properties behind. */
+static const char *device_why(const char *value)
+{
+    Pair p;
+    return pair_next(&value, "driver", &p) ? absent_why(qemu_devices, p.value) : NULL;
+}
+
 static OptionsResult set_device(Options *o, const char *value)
 {
     static const char name[] = "isa-debug-exit", vga[] = "VGA,romfile=";
     Words w;
     size_t n = sizeof name - 1;
     if (!strncmp(value, vga, sizeof vga - 1)) return o->vga_rom = value + sizeof vga - 1, OPTIONS_RUN;
+    if (!strcmp(value, "VGA")) return set_vga(o, "std");
     if (!strncmp(value, name, n) && (!value[n] || value[n] == ',')) {
         o->debug_exit = true;
         if (parse_debug_exit(o, value + n)) return OPTIONS_RUN;
         say("-device %.80s: takes iobase=0..0xffff and iosize=1, 2 or 4", value);
         return OPTIONS_BAD;
     }
+    const char *why = device_why(value);
+    if (why) return absent_refuse("-device", value, why);
     words_begin(&w, value);
     words_offer(&w, name);
+    words_offer(&w, "VGA");
     words_offer(&w, "VGA,romfile=FILE");
     return words_refuse(&w, "-device", value);
 }
@@ -443,7 +242,36 @@ static OptionsResult set_trace_path(Options *o, const char *value)
 {
     return set_string(&o->trace_path, "-D", value);
 }
+static OptionsResult set_pidfile(Options *o, const char *value)
+{
+    return set_string(&o->pidfile, "-pidfile", value);
+}
 static OptionsResult set_append(Options *o, const char *value) { return o->append = value, OPTIONS_RUN; }
+/* Ctrl-A's successor: a character's number, as in -echr 0x14 for Ctrl-T. */
+static OptionsResult set_echr(Options *o, const char *value)
+{
+    const char *s = value;
+    u32 n;
+    if (parse_number(&s, &n) && !*s && n && n < 128) {
+        o->escape_key = (u8)n;
+        return OPTIONS_RUN;
+    }
+    say("-echr %.80s: takes the number of an ASCII character, such as 0x14 for Ctrl-T", value);
+    return OPTIONS_BAD;
+}
+#define SWITCH(field)                                                                                        \
+    static OptionsResult set_##field(Options *o, const char *value)                                          \
+    {                                                                                                        \
+        (void)value;                                                                                         \
+        o->field = true;                                                                                     \
+        return OPTIONS_RUN;                                                                                  \
+    }
+SWITCH(no_reboot)
+SWITCH(no_shutdown)
+SWITCH(no_acpi)
+SWITCH(no_fd_bootchk)
+SWITCH(no_defaults)
+SWITCH(daemonize)
 static OptionsResult set_nographic(Options *o, const char *value)
 {
     (void)value;
@@ -455,12 +283,6 @@ static OptionsResult set_full_screen(Options *o, const char *value)
     (void)value;
     return o->display.full_screen = true, OPTIONS_RUN;
 }
-static OptionsResult set_no_reboot(Options *o, const char *value)
-{
-    (void)value;
-    return o->no_reboot = true, OPTIONS_RUN;
-}
-
 /* Drives: drive_options.c says what is wrong. */
 static OptionsResult said(bool ok, const Problem *p)
 {
@@ -526,20 +348,37 @@ static const Option options[] = {
     {"parallel", "DEV", set_parallel, "where the parallel port leads"},
     {"monitor", "DEV", set_monitor, "where the monitor is; its word 'help' lists what it does"},
     {"S", NULL, set_stopped, "do not start; the monitor's word 'cont' does"},
-    {"name", "NAME", set_name, "the machine's name"},
+    {"name", "NAME", set_name, "the machine's name; also guest=NAME,process=NAME"},
+    {"uuid", "UUID", set_uuid, "the machine's number, for its firmware and the monitor's 'info uuid'"},
     {"rtc", "base=BASE", set_rtc, "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]"},
+    {"localtime", NULL, set_localtime, "the clock at power-on shows local time (-rtc base=localtime)"},
+    {"startdate", "DATE", set_startdate, NULL},
     {"display", "sdl|curses|none", set_display,
      "the screen in a window, in the terminal or nowhere (default: the first that is possible)"},
     {"full-screen", NULL, set_full_screen, "the window takes the whole screen"},
     {"k", "LAYOUT", set_layout,
      "keyboard of the guest for text that is typed: en-us (default), en-gb, de, fr"},
     {"nographic", NULL, set_nographic, "no window; serial port and monitor on the terminal (mon:stdio)"},
-    {"M", "pc", set_machine, "the machine: an i440FX/PIIX3 PC, the only one (also -machine)"},
-    {"machine", "pc", set_machine, NULL},
+    {"sdl", NULL, set_sdl, NULL},
+    {"curses", NULL, set_curses, NULL},
+    {"echr", "NUMBER", set_echr, "the key that begins ring3's own on a terminal, instead of 1 for Ctrl-A"},
+    {"M", "pc[,...]", set_machine,
+     "the machine: an i440FX/PIIX3 PC, the only one (also -machine); accel=tcg|interp, acpi=off"},
+    {"machine", "pc[,...]", set_machine, NULL},
+    {"smp", "1", set_smp, "one processor, which it has"},
     {"nic", "none", set_nic, "no network card, which there is not yet (also -net none)"},
     {"net", "none", set_nic, NULL},
     {"vga", "std|none", set_vga, "the graphics card: VGA with Bochs VBE (default), or none"},
     {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
+    {"no-shutdown", NULL, set_no_shutdown, "when the guest powers off, stay, paused; the monitor can look"},
+    {"action", "EVENT=...", set_action, "reboot=reset|shutdown, shutdown=poweroff|pause: the same"},
+    {"no-acpi", NULL, set_no_acpi, "no ACPI tables for the guest"},
+    {"no-fd-bootchk", NULL, set_no_fd_bootchk,
+     "boot a floppy without the mark 55AAh in its first sector, too"},
+    {"nodefaults", NULL, set_no_defaults, "no graphics card and no empty drives, unless they are asked for"},
+    {"daemonize", NULL, set_daemonize, "go into the background when the machine has started"},
+    {"pidfile", "FILE", set_pidfile,
+     "the number of ring3's process goes to FILE, which is removed at the end"},
     {"accel", "translate|interp[,form=auto|window|table][,cache=MIB]", set_accel,
      "how guest code runs (default translate), by which form it reaches memory, how large the code cache is"},
     {"cpu", "MODEL", set_cpu, "386, 486, pentium, ppro, pentium2, pentium3, max (default); help lists them"},
@@ -559,7 +398,7 @@ static const Option options[] = {
 static OptionsResult show_help(Options *o, const char *value)
 {
     (void)o, (void)value;
-    printf("usage: ring3 [options]\n"
+    printf("usage: ring3 [options] [disk, CD or floppy image]\n"
            "Runs a 32-bit PC with its operating system as an ordinary process.\n\n");
     for (unsigned n = 0; n < ARRAY_LEN(options); n++) {
         char left[60];
@@ -569,7 +408,7 @@ static OptionsResult show_help(Options *o, const char *value)
         printf("  %-30s %s\n", left, options[n].help);
     }
     printf("\nDEV is stdio, pty, file:PATH, unix:PATH[,server=on,wait=off], "
-           "tcp:HOST:PORT[,server=on,wait=off] or null;\n"
+           "tcp:HOST:PORT[,server=on,wait=off], telnet:... or null;\n"
            "for -serial also mon:stdio, which is shared with the monitor: Ctrl-A C switches.\n");
     printf("\nIn the window: Ctrl+Alt+H lists the keys; a click takes the mouse, Ctrl+Alt+G releases it.\n"
            "On a terminal: Ctrl-A X ends ring3, Ctrl-A H lists the keys; all others go to the guest.\n"
@@ -611,13 +450,9 @@ static const Option *option_find(const char *arg)
     return NULL;
 }
 
-static OptionsResult refuse_argument(const char *arg)
+static OptionsResult refuse_option(const char *arg)
 {
     Suggest s;
-    if (*arg != '-') {
-        say("'%.80s': not an option (a kernel is given with -kernel); -h lists the options", arg);
-        return OPTIONS_BAD;
-    }
     suggest_begin(&s, arg + (arg[1] == '-' ? 2 : 1));
     for (unsigned n = 0; n < ARRAY_LEN(options); n++) suggest_offer(&s, options[n].name);
     const char *near = suggest_result(&s);
@@ -628,19 +463,60 @@ static OptionsResult refuse_argument(const char *arg)
     return OPTIONS_BAD;
 }
 
+/* "help" as a value lists what there is; where a value may be any text, it is that text. */
+static bool asks_for_help(const Option *opt, const char *value)
+{
+    static const char *const free_text[] = {"FILE", "TEXT", "NAME"};
+    for (unsigned n = 0; n < ARRAY_LEN(free_text); n++)
+        if (!strcmp(opt->value, free_text[n])) return false;
+    return !strcmp(value, "help") || !strcmp(value, "?");
+}
+
+static OptionsResult show_option(const Option *opt)
+{
+    const Option *of = opt;
+    while (of > options && !of->help) of--; /* a second name stands behind the first */
+    printf("-%s %s: %s\n", opt->name, opt->value, of->help);
+    return OPTIONS_DONE;
+}
+
+static OptionsResult missing_value(const char *name, const char *value)
+{
+    say("-%s: the value is missing%s%s%s", name, value ? " (" : "", value ? value : "", value ? ")" : "");
+    return OPTIONS_BAD;
+}
+
+static OptionsResult take_option(Options *o, const Option *opt, const char *value)
+{
+    if (!opt->value) return opt->set(o, NULL);
+    if (!value) return missing_value(opt->name, opt->value);
+    bool lists = opt->set == set_cpu || opt->set == set_d;
+    return asks_for_help(opt, value) && !lists ? show_option(opt) : opt->set(o, value);
+}
+
+/* One argument, or two; *n is moved to the last of them. */
+static OptionsResult take_argument(Options *o, int argc, char **argv, int *n)
+{
+    const char *arg = argv[*n], *value = *n + 1 < argc ? argv[*n + 1] : NULL;
+    const Option *opt = option_find(arg);
+    if (*arg != '-') return boot_guess(o, arg);
+    if (opt) {
+        *n += opt->value && value;
+        return take_option(o, opt, value);
+    }
+    const QemuWord *q = qemu_word_find(arg + (arg[1] == '-' ? 2 : 1));
+    if (!q) return refuse_option(arg);
+    bool takes = qemu_word_takes_value(q);
+    if (takes && !value) return missing_value(q->name, NULL);
+    *n += takes;
+    return qemu_word_judge(q, takes ? value : NULL);
+}
+
 static OptionsResult parse_all(Options *o, int argc, char **argv)
 {
-    for (int n = 1; n < argc; n++) {
-        const Option *opt = option_find(argv[n]);
-        if (!opt) return refuse_argument(argv[n]);
-        if (opt->value && n + 1 == argc) {
-            say("-%s: the value is missing (%s)", opt->name, opt->value);
-            return OPTIONS_BAD;
-        }
-        OptionsResult r = opt->set(o, opt->value ? argv[++n] : NULL);
-        if (r != OPTIONS_RUN) return r;
-    }
-    return OPTIONS_RUN;
+    OptionsResult r = OPTIONS_RUN;
+    for (int n = 1; n < argc && r == OPTIONS_RUN; n++) r = take_argument(o, argc, argv, &n);
+    return r;
 }
 
 static int readers_of_stdin(const Options *o)
@@ -651,11 +527,20 @@ static int readers_of_stdin(const Options *o)
     return n;
 }
 
+static bool uses_stdio(const Options *o)
+{
+    return readers_of_stdin(o) || o->debugcon.kind == CHAR_STDIO || o->parallel.kind == CHAR_STDIO ||
+           o->nographic || o->display.kind == DISPLAY_CURSES;
+}
+
 static const char *contradiction(const Options *o)
 {
     if (!o->kernel && o->initrd) return "-initrd: only with -kernel";
     if (!o->kernel && o->append) return "-append: only with -kernel";
     if (o->kernel && o->bios) return "-bios: not with -kernel, which comes with what firmware it needs";
+    if (o->daemonize && uses_stdio(o))
+        return "-daemonize: a process in the background has no terminal: leave -nographic, curses and stdio "
+               "out";
     if (readers_of_stdin(o) > 1)
         return "stdio: given more than once to -serial and -monitor, and there is only one standard input";
     return NULL;
@@ -682,6 +567,8 @@ OptionsResult options_parse(Options *o, int argc, char **argv)
     OptionsResult r = parse_all(o, argc, argv);
     if (r != OPTIONS_RUN) return r;
     if (o->nographic) default_terminal(o);
+    if (o->no_defaults && !o->has_vga) o->no_vga = true;
+    o->drives.no_empty = o->no_defaults;
     const char *wrong = contradiction(o);
     if (!wrong) return OPTIONS_RUN;
     say("%s", wrong);

@@ -22,14 +22,22 @@ typedef struct Options {
     int monitor_count;
     CharSpec debugcon, parallel;
     bool has_debugcon, has_parallel;
-    const char *name; /* NULL: not given */
+    const char *name;                       /* NULL: not given; else guest_name */
+    char guest_name[128], process_name[16]; /* empty: not given */
     DisplayOptions display;
     bool start_stopped;
     bool rtc_given;
     s64 rtc_base_unix_s;
     u16 debugcon_port;
-    u32 speed_mhz; /* 0: max */
-    bool nographic, no_reboot, no_vga;
+    u32 speed_mhz;                              /* 0: max */
+    bool nographic, no_reboot, no_vga, has_vga; /* has_vga: it was asked for */
+    bool no_shutdown;                           /* a guest that powers off leaves ring3 standing, paused */
+    bool no_acpi, no_fd_bootchk, no_defaults;
+    bool daemonize;
+    const char *pidfile; /* NULL: not given */
+    u8 uuid[16];
+    bool has_uuid;
+    u8 escape_key; /* of a terminal, instead of Ctrl-A; 0: not given */
     Accel accel;
     XlatOptions xlat;
     const CpuModel *cpu;

@@ -12,6 +12,7 @@
 #include "cpu/host.h"
 #include "frontend/disasm.h"
 #include "frontend/display.h"
+#include "frontend/display_media.h"
 #include "frontend/fwfiles.h"
 #include "frontend/hostio.h"
 #include "frontend/media.h"
@@ -32,7 +33,17 @@ static void stop(Pc *pc, StopReason why)
     cpu_attention(&pc->cpu, ATT_STOP);
 }
 
-static void on_poweroff(void *ctx) { stop(ctx, STOP_POWEROFF); }
+/* With -no-shutdown the machine stands still as if it were paused, and the person looks. */
+static void on_poweroff(void *ctx)
+{
+    Pc *pc = ctx;
+    if (!pc->no_shutdown) {
+        stop(pc, STOP_POWEROFF);
+        return;
+    }
+    pc->is_off = true;
+    cpu_attention(&pc->cpu, ATT_IO);
+}
 
 static void on_debug_exit(void *ctx, u32 value)
 {
@@ -87,13 +98,27 @@ static void start_kernel(Pc *pc)
     if (!boot_place(pc->boot, &pc->cpu, &pc->problem)) stop(pc, STOP_QUIT);
 }
 
+static void trace_before_reset(const Vcpu *c)
+{
+    trace(CPU_RESET, "reset at %04x:%08x, cr0 %08x cr2 %08x cr3 %08x cr4 %08x eflags %08x", c->seg[CS].sel,
+          c->eip, c->cr0, c->cr2, c->cr3, c->cr4, c->eflags);
+    trace(CPU_RESET, "eax %08x ecx %08x edx %08x ebx %08x esp %08x ebp %08x esi %08x edi %08x", c->gpr[0],
+          c->gpr[1], c->gpr[2], c->gpr[3], c->gpr[4], c->gpr[5], c->gpr[6], c->gpr[7]);
+}
+
 static bool reset(void *ctx)
 {
     Pc *pc = ctx;
-    if (pc->no_reboot) return false;
+    trace_before_reset(&pc->cpu);
+    if (pc->no_reboot) {
+        pc->is_off = pc->no_shutdown;
+        cpu_attention(&pc->cpu, ATT_IO); /* before the next instruction */
+        return pc->no_shutdown;
+    }
+    pc->is_off = false;
     keyplay_reset(&pc->keys);
     machine_reset(pc->machine);
-    fwfiles_boot_order(pc->machine, pc->boot_order); /* what "once" said is over */
+    fwfiles_boot_order(pc->machine, pc->boot_order, pc->any_floppy); /* what "once" said is over */
     cpu_reset(&pc->cpu);
     return place(pc, &pc->problem);
 }
@@ -223,6 +248,7 @@ static void service(void *ctx)
     Pc *pc = ctx;
     if (!pc->paused) machine_service(pc->machine);
     serve_trouble(pc);
+    if (pc->is_off && !pc->paused) pc_pause(pc);
     if (pc->kernel_wanted) start_kernel(pc);
     monitors_service(pc);
     serve_display(pc);
@@ -307,16 +333,22 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
                         .deadline = on_deadline};
     pc->boot = boot;
     pc->no_reboot = o->no_reboot;
+    pc->no_shutdown = o->no_shutdown;
+    memcpy(pc->uuid, o->uuid, sizeof pc->uuid);
     pc->name = o->name;
     pc->snapshot = o->drives.snapshot;
+    display_media_begin(pc->snapshot);
     pc->machine = machine_new(cfg, &ev);
     const char *lack = host_memory_lack();
     if (!pc->machine)
         return problem_set(p, "-m %u: %s", o->ram_bytes >> 20, lack ? lack : "the host has not enough memory");
-    if (firmware_first(boot)) fwfiles_add(pc->machine, o->ram_bytes);
+    if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes);
     if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
+    machine_set_uuid(pc->machine, o->uuid);
     if (boot && boot->needs_firmware) fwfiles_add_kernel_call(pc->machine, on_kernel_call, pc);
-    fwfiles_boot_order(pc->machine, *o->drives.boot_once ? o->drives.boot_once : o->drives.boot_order);
+    pc->any_floppy = o->no_fd_bootchk;
+    fwfiles_boot_order(pc->machine, *o->drives.boot_once ? o->drives.boot_once : o->drives.boot_order,
+                       pc->any_floppy);
     pc->boot_order = o->drives.boot_order;
     media_on_trouble(on_media_trouble, pc);
     keyplay_init(&pc->keys, machine_clock(pc->machine), press_key, pc);

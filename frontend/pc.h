@@ -14,13 +14,16 @@ typedef struct Pc {
     const Boot *boot;       /* NULL: firmware boots */
     bool kernel_wanted;     /* the firmware is ready for a kernel that needs it */
     const char *boot_order; /* of all starts but the first */
-    bool no_reboot;
+    bool no_reboot, no_shutdown;
+    bool is_off;       /* it has powered off, under -no-shutdown: only a reset brings it back */
+    bool any_floppy;   /* -no-fd-bootchk */
     bool paused;       /* by -S, the monitor or an error of the host's disk: guest time stands still */
     bool io_error;     /* ... by the last */
     char trouble[500]; /* why it is about to be; empty: it is not */
     bool started;      /* it has run at all */
     bool snapshot;     /* -snapshot holds for media put in later, too */
     const char *name;  /* NULL: it has none */
+    u8 uuid[16];       /* zeros: it has none */
     u32 speed_mhz;     /* 0: as fast as it goes */
     u64 speed_seen_ns; /* guest time up to which instructions have been handed out */
     KeyPlay keys;

@@ -139,3 +139,28 @@ bool picture_write(const char *path, u32 width, u32 height, const u32 *xrgb, Pro
     bool png = n >= 4 && !strcasecmp(path + n - 4, ".png");
     return (png ? png_write : ppm_write)(path, width, height, xrgb, p);
 }
+
+/* Do all rows come in groups of `times` equal ones? A split screen may have others. */
+static bool rows_repeat(const Picture *pic, u32 times)
+{
+    const u32 *row = pic->pixels;
+    if (times < 2 || pic->height % times) return false;
+    for (u32 y = 0; y < pic->height; y++, row += pic->width)
+        if (y % times && memcmp(row, row - pic->width, pic->width * sizeof *row) != 0) return false;
+    return true;
+}
+
+bool picture_save(const char *path, const Picture *pic, Problem *p)
+{
+    u32 times = pic->line_repeat, height = pic->height;
+    if (!rows_repeat(pic, times)) return picture_write(path, pic->width, height, pic->pixels, p);
+    height /= times;
+    u32 *rows = malloc((size_t)pic->width * height * sizeof *rows);
+    if (!rows) return problem_set(p, "%.200s: the host has not enough memory", path);
+    for (u32 y = 0; y < height; y++)
+        memcpy(rows + (size_t)y * pic->width, pic->pixels + (size_t)y * times * pic->width,
+               pic->width * sizeof *rows);
+    bool ok = picture_write(path, pic->width, height, rows, p);
+    free(rows);
+    return ok;
+}

@@ -3,6 +3,7 @@
 #define RING3_PNG_H
 
 #include "frontend/say.h"
+#include "hw/scanout.h"
 
 /* png_write, ppm_write - xrgb: width x height pixels 0x00RRGGBB, row by row. False: *p says why; a file that could
  * not be finished is taken away. They use the FPU: on the vCPU thread only where it is parked (a service hook). */
@@ -10,5 +11,8 @@ bool png_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem
 bool ppm_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p);
 /* picture_write - PNG if the name ends with .png, PPM otherwise. */
 bool picture_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p);
+
+/* picture_save - the guest's own rows: what the screen shows twice (double scanning) is written once. */
+bool picture_save(const char *path, const Picture *picture, Problem *p);
 
 #endif

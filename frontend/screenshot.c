@@ -17,7 +17,7 @@ bool screenshot_write(Machine *m, const char *path, Problem *p)
     Scanout *s = scanout_new(state, vram, bytes);
     if (!s) return problem_set(p, "the host has not enough memory");
     const Picture *now = scanout_update(s, 0);
-    bool ok = picture_write(path, now->width, now->height, now->pixels, p);
+    bool ok = picture_save(path, now, p);
     scanout_free(s);
     return ok;
 }

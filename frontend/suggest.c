@@ -44,9 +44,20 @@ void suggest_offer(Suggest *s, const char *candidate)
     s->best = candidate;
 }
 
+/* With one letter in place of another, most short words are another word: -gdb is not -hdb. */
+static bool is_replaced(const char *a, const char *b)
+{
+    unsigned n = length_of(a), differ = 0;
+    if (n != length_of(b)) return false;
+    for (unsigned i = 0; i < n; i++) differ += !same(a[i], b[i]);
+    return differ == 1;
+}
+
 const char *suggest_result(const Suggest *s)
 {
     if (!s->best) return NULL;
-    unsigned n = length_of(s->best), allowed = n <= 3 ? 1 : n <= 6 ? 2 : 3;
-    return s->distance <= allowed ? s->best : NULL;
+    unsigned n = length_of(s->best), typed = length_of(s->word);
+    unsigned shorter = n < typed ? n : typed, allowed = shorter <= 5 ? 1 : shorter <= 8 ? 2 : 3;
+    if (s->distance > allowed || shorter < 2) return NULL;
+    return n <= 3 && is_replaced(s->word, s->best) ? NULL : s->best;
 }

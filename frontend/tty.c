@@ -10,12 +10,12 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum { CTRL_A = 1 };
-
+static u8 escape_key = 1; /* Ctrl-A */
 static struct termios saved;
 static atomic_bool is_raw;
 
@@ -60,10 +60,22 @@ bool tty_raw(bool signals)
 
 /* --- escape keys ----------------------------------------------------------------------------------------- */
 
+void tty_set_escape(u8 key) { escape_key = key; }
+
+const char *tty_escape_name(void)
+{
+    static char name[8];
+    if (escape_key < ' ')
+        snprintf(name, sizeof name, "Ctrl-%c", '@' + escape_key);
+    else
+        snprintf(name, sizeof name, "%c", escape_key);
+    return name;
+}
+
 TtyKey tty_key(TtyKeys *k, u8 byte)
 {
     if (!k->escape) {
-        k->escape = byte == CTRL_A;
+        k->escape = byte == escape_key;
         return k->escape ? TTY_NOTHING : TTY_KEY;
     }
     k->escape = false;
@@ -75,6 +87,6 @@ TtyKey tty_key(TtyKeys *k, u8 byte)
     case 'h':
     case 'H':
     case '?': return TTY_HELP;
-    default: return byte == CTRL_A ? TTY_KEY : TTY_NOTHING;
+    default: return byte == escape_key ? TTY_KEY : TTY_NOTHING;
     }
 }

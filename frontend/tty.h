@@ -16,6 +16,9 @@ void tty_restore(void);
 typedef struct TtyKeys {
     bool escape; /* the last byte was Ctrl-A */
 } TtyKeys;
+/* Another key than Ctrl-A, by its character; and what that is called ("Ctrl-T"). */
+void tty_set_escape(u8 key);
+const char *tty_escape_name(void);
 typedef enum TtyKey { TTY_NOTHING, TTY_KEY /* pass it on */, TTY_QUIT, TTY_SWITCH, TTY_HELP } TtyKey;
 TtyKey tty_key(TtyKeys *k, u8 byte);
 

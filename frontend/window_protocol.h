@@ -7,6 +7,11 @@
  *   - WindowShared is written by the machine only. It is sealed before it is passed on: the window cannot write it, and
  *     the machine cannot shrink it under the window (where the host has seals; else the window can only read it, and a
  *     machine that takes it away ends the window). What stands in it may change at any moment;
+ *   - the names of media pass as text: to the machine in WINDOW_PATHs, 12 bytes each, to the window in WindowShared. The
+ *     window may ask for any file that ring3 could open, as the person may: it runs as the same user. What it shows of a
+ *     name is cleaned of all but printable characters;
+ *   - for -display curses, a second socket is a client of the monitor, which Ctrl-A C shows. A window of the desktop
+ *     closes it before it looks at the guest;
  *   - the guest's memory is passed as a descriptor for reading; the window maps the video memory in it, nothing else.
  * The window has opened its display by then: from the hello on it cannot start programs or touch other processes
  * (confine.c). The machine makes the first message (WINDOW_HELLO) when it has memory; with it go the two
@@ -20,11 +25,17 @@
 #include "cpu/base.h"
 
 enum {
-    WINDOW_PROTOCOL = 2,
+    WINDOW_PROTOCOL = 3,
     WINDOW_SOCKET = 3,            /* the window's descriptor of the socket */
+    WINDOW_MONITOR = 4,           /* and of the monitor's, with -monitor on its command line */
     WINDOW_NO_DISPLAY = 3,        /* its exit code when nothing could be opened */
     WINDOW_VRAM_LIMIT = 64 << 20, /* more is refused */
     WINDOW_SCREEN_BYTES = 64 << 10,
+    WINDOW_PATH_PART = 12,
+    WINDOW_PATH_BYTES = 4096,
+    WINDOW_DRIVES = 6, /* DriveId */
+    WINDOW_NAME_BYTES = 240,
+    WINDOW_NEWS_BYTES = 200,
     WINDOW_SOUNDS = 8192, /* a power of two; digital sound makes 16,000 and more a second */
 };
 
@@ -41,6 +52,9 @@ typedef enum WindowMessageKind {
     WINDOW_QUIT,     /* end ring3 */
     WINDOW_PAUSE,    /* stop or go on */
     WINDOW_SPEED,    /* a: +1 faster, -1 slower */
+    WINDOW_PATH,     /* a, b, c: the next d bytes of a file's name, at most WINDOW_PATH_PART */
+    WINDOW_CHANGE,   /* a: a drive, which gets the file that was named; b: 1 by force. The name is used up */
+    WINDOW_EJECT,    /* a: a drive; b: 1 by force */
 } WindowMessageKind;
 
 typedef struct WindowMessage {
@@ -58,6 +72,13 @@ typedef struct WindowSound {
     _Atomic u32 ticks, level;
 } WindowSound;
 
+/* A drive bay, as the person sees it. */
+enum { DRIVE_IS_THERE = 1, DRIVE_IS_CD = 2, DRIVE_IS_FLOPPY = 4, DRIVE_IS_LOCKED = 8, DRIVE_IS_FULL = 16 };
+typedef struct WindowDrive {
+    _Atomic u32 is;
+    char name[WINDOW_NAME_BYTES]; /* of the file in it; empty: none. What is longer begins with ... */
+} WindowDrive;
+
 typedef struct WindowShared {
     _Atomic u32 status;
     _Atomic u32 speed_mhz; /* 0: as fast as it goes */
@@ -65,6 +86,9 @@ typedef struct WindowShared {
     _Atomic u32
         keys_taken; /* how many WINDOW_KEYs had come when the guest had last read all that they made */
     WindowSound sound[WINDOW_SOUNDS];
+    WindowDrive drive[WINDOW_DRIVES];
+    _Atomic u32 news; /* counts the texts: */
+    char news_text[WINDOW_NEWS_BYTES];
     _Alignas(PAGE_BYTES) u8 screen[WINDOW_SCREEN_BYTES]; /* a ScreenState */
 } WindowShared;
 

@@ -4,7 +4,7 @@
  * from port 511h is the item's next, and zeros follow its end. Items 00h-1Fh are fixed; item 19h is the directory of the
  * files, which have selectors from 20h on. Numbers are little-endian but for the directory's.
  *
- * Ours and SeaBIOS find here: memory size, the boot menu's wish, boot order, ACPI and SMBIOS tables.
+ * Ours and SeaBIOS find here: memory size, the machine's UUID, the boot menu's wish, boot order, ACPI and SMBIOS tables.
  *
  * One file of ours is a call: a write to it says that the firmware is ready for a kernel (frontend/fwfiles.c).
  *
@@ -16,6 +16,7 @@ enum { SELECTOR_PORT = 0x510, DATA_PORT = 0x511 };
 enum {
     SIGNATURE = 0x00,
     ID = 0x01,
+    UUID = 0x02,
     RAM_SIZE = 0x03,
     NB_CPUS = 0x05,
     BOOT_MENU = 0x0e,
@@ -34,6 +35,7 @@ static FwcfgItem selected(const Fwcfg *f)
     switch (f->selector) {
     case SIGNATURE: return (FwcfgItem){.bytes = "QEMU", .count = 4};
     case ID: return (FwcfgItem){.bytes = id_bytes, .count = sizeof id_bytes};
+    case UUID: return (FwcfgItem){.bytes = f->uuid, .count = sizeof f->uuid};
     case RAM_SIZE: return (FwcfgItem){.bytes = f->ram_bytes, .count = sizeof f->ram_bytes};
     case NB_CPUS:
     case MAX_CPUS: return (FwcfgItem){.bytes = f->cpus, .count = sizeof f->cpus};
@@ -110,6 +112,8 @@ void fwcfg_add_call(Fwcfg *f, const char *name, void (*written)(void *ctx), void
 }
 
 void fwcfg_set_menu(Fwcfg *f, bool wanted) { f->menu[0] = wanted; }
+
+void fwcfg_set_uuid(Fwcfg *f, const u8 uuid[16]) { memcpy(f->uuid, uuid, sizeof f->uuid); }
 
 void fwcfg_reset(Fwcfg *f) { f->selector = 0, f->offset = 0; }
 

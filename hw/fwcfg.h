@@ -18,7 +18,7 @@ typedef struct Fwcfg {
     FwcfgItem file[FWCFG_FILES];
     u32 files;
     u8 directory[4 + FWCFG_FILES * 64];
-    u8 ram_bytes[8], cpus[2], menu[2];
+    u8 ram_bytes[8], cpus[2], menu[2], uuid[16];
     u16 selector;
     u32 offset; /* of the next byte that the data port gives */
 } Fwcfg;
@@ -30,5 +30,6 @@ void fwcfg_add(Fwcfg *f, const char *name, const void *bytes, u32 count);
 /* fwcfg_add_call - a file of one byte; `written` is called when the firmware writes to it. */
 void fwcfg_add_call(Fwcfg *f, const char *name, void (*written)(void *ctx), void *ctx);
 void fwcfg_set_menu(Fwcfg *f, bool wanted); /* -boot menu=on */
+void fwcfg_set_uuid(Fwcfg *f, const u8 uuid[16]);
 
 #endif

@@ -302,6 +302,8 @@ void machine_add_firmware_call(Machine *m, const char *name, void (*written)(voi
 
 void machine_set_boot_menu(Machine *m, bool wanted) { fwcfg_set_menu(&m->fwcfg, wanted); }
 
+void machine_set_uuid(Machine *m, const u8 uuid[16]) { fwcfg_set_uuid(&m->fwcfg, uuid); }
+
 void machine_add_firmware_file(Machine *m, const char *name, const void *bytes, u32 count)
 {
     fwcfg_add(&m->fwcfg, name, bytes, count);

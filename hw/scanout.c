@@ -81,6 +81,15 @@ static u32 repeats(const ScreenState *r)
     return r->crtc[CRTC_MAXIMUM_SCAN_LINE] & CR9_DSC && !planar_vbe(r) ? 1 : 0;
 }
 
+/* A row is shown again by double scanning, and by a character height that no bank of memory answers to. */
+static u32 line_repeat(const ScreenState *r)
+{
+    u32 height = (r->crtc[CRTC_MAXIMUM_SCAN_LINE] & 0x1f) + 1u;
+    bool banks = (r->crtc[CRTC_MODE_CONTROL] & (CR17_CMS0 | CR17_CMS1)) != (CR17_CMS0 | CR17_CMS1);
+    if (planar_vbe(r)) return 1;
+    return (repeats(r) + 1) * (banks ? 1 : height);
+}
+
 Beam beam_start(const Scanout *s)
 {
     const ScreenState *r = &s->now;
@@ -261,6 +270,7 @@ const Picture *scanout_update(Scanout *s, u64 now_ns)
     s->redraw |= s->kind != s->drawn_kind || memcmp(&s->now, &s->drawn, sizeof s->now);
     if (s->redraw) palette_make(s);
     s->pic.is_text = s->kind == SCREEN_TEXT;
+    s->pic.line_repeat = s->kind == SCREEN_PLANES ? line_repeat(&s->now) : 1;
     switch (s->kind) {
     case SCREEN_TEXT: text_update(s, now_ns); break;
     case SCREEN_PLANES: planes_update(s); break;

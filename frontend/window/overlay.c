@@ -1,46 +1,80 @@
-/* overlay.c - text in the video BIOS's own font, so that it needs none of the desktop's. */
+/* overlay.c - text in the video BIOS's own font, so that it needs none of the desktop's.
+ *
+ * On a large window each of the font's pixels is four. What is wider than the canvas is cut off.
+ */
 #include "frontend/window/overlay.h"
 
 #include "bios/font.h"
 
 #include <string.h>
 
-enum { CELL_WIDTH = 8, CELL_HEIGHT = 16, MARGIN = 12, INK = 0xd8dee9, PAPER = 0x20242e };
+enum { CELL_WIDTH = 8, CELL_HEIGHT = 16, MARGIN = 12, INK = 0xd8dee9, PAPER = 0x20242e, CHOSEN = 0x3b5b8c };
+enum { LARGE_WIDTH = 1100, LARGE_HEIGHT = 900 };
 
-typedef struct Canvas {
-    u32 *pixels;
-    u32 width, height, pitch;
-} Canvas;
+typedef struct Box {
+    s32 x, y, w, h; /* without the margin */
+    s32 times;      /* a pixel of the font */
+} Box;
 
-static void put_pixel(const Canvas *c, s32 x, s32 y, u32 color)
+static void put_rect(const Canvas *c, s32 x, s32 y, s32 w, s32 h, u32 color)
 {
-    if (x >= 0 && y >= 0 && (u32)x < c->width && (u32)y < c->height)
-        c->pixels[(u32)y * c->pitch + (u32)x] = color;
+    s32 right = x + w < (s32)c->width ? x + w : (s32)c->width;
+    s32 bottom = y + h < (s32)c->height ? y + h : (s32)c->height;
+    for (s32 j = y < 0 ? 0 : y; j < bottom; j++)
+        for (s32 i = x < 0 ? 0 : x; i < right; i++) c->pixels[(u32)j * c->pitch + (u32)i] = color;
 }
 
-static void put_box(const Canvas *c, s32 x, s32 y, s32 w, s32 h)
-{
-    for (s32 j = 0; j < h; j++)
-        for (s32 i = 0; i < w; i++) put_pixel(c, x + i, y + j, PAPER);
-}
-
-static void put_character(const Canvas *c, s32 x, s32 y, u8 code)
+static void put_character(const Canvas *c, s32 x, s32 y, s32 times, u8 code)
 {
     const u8 *rows = font_8x16 + code * CELL_HEIGHT;
     for (s32 j = 0; j < CELL_HEIGHT; j++)
         for (s32 i = 0; i < CELL_WIDTH; i++)
-            if (rows[j] & 0x80 >> i) put_pixel(c, x + i, y + j, INK);
+            if (rows[j] & 0x80 >> i) put_rect(c, x + i * times, y + j * times, times, times, INK);
 }
 
-void overlay_draw(u32 *pixels, u32 width, u32 height, u32 pitch_pixels, const char *const *lines, u32 count)
+static void put_text(const Canvas *c, s32 x, s32 y, s32 times, const char *text)
 {
-    Canvas c = {pixels, width, height, pitch_pixels};
+    for (; *text; text++, x += CELL_WIDTH * times) put_character(c, x, y, times, (u8)*text);
+}
+
+static Box box_of(const Canvas *c, const char *const *lines, u32 count)
+{
     size_t columns = 0;
+    Box b = {.times = c->width >= LARGE_WIDTH && c->height >= LARGE_HEIGHT ? 2 : 1};
     for (u32 n = 0; n < count; n++) columns = strlen(lines[n]) > columns ? strlen(lines[n]) : columns;
-    s32 w = (s32)columns * CELL_WIDTH, h = (s32)count * CELL_HEIGHT;
-    s32 left = ((s32)width - w) / 2, top = ((s32)height - h) / 2;
-    put_box(&c, left - MARGIN, top - MARGIN, w + 2 * MARGIN, h + 2 * MARGIN);
-    for (u32 n = 0; n < count; n++)
-        for (u32 i = 0; lines[n][i]; i++)
-            put_character(&c, left + (s32)i * CELL_WIDTH, top + (s32)n * CELL_HEIGHT, (u8)lines[n][i]);
+    b.w = (s32)columns * CELL_WIDTH * b.times;
+    b.h = (s32)count * CELL_HEIGHT * b.times;
+    b.x = ((s32)c->width - b.w) / 2;
+    b.y = ((s32)c->height - b.h) / 2;
+    if (b.x < MARGIN) b.x = MARGIN;
+    if (b.y < MARGIN) b.y = MARGIN;
+    return b;
+}
+
+static void put_lines(const Canvas *c, const Box *b, const char *const *lines, u32 count, s32 chosen)
+{
+    s32 row = CELL_HEIGHT * b->times;
+    put_rect(c, b->x - MARGIN, b->y - MARGIN, b->w + 2 * MARGIN, b->h + 2 * MARGIN, PAPER);
+    if (chosen >= 0) put_rect(c, b->x - MARGIN / 2, b->y + chosen * row, b->w + MARGIN, row, CHOSEN);
+    for (u32 n = 0; n < count; n++) put_text(c, b->x, b->y + (s32)n * row, b->times, lines[n]);
+}
+
+void overlay_panel(const Canvas *c, const char *const *lines, u32 count, s32 chosen)
+{
+    Box b = box_of(c, lines, count);
+    put_lines(c, &b, lines, count, chosen);
+}
+
+void overlay_message(const Canvas *c, const char *text)
+{
+    Box b = box_of(c, &text, 1);
+    b.y = (s32)c->height - b.h - 2 * MARGIN;
+    put_lines(c, &b, &text, 1, OVERLAY_NONE);
+}
+
+s32 overlay_line_at(const Canvas *c, const char *const *lines, u32 count, s32 x, s32 y)
+{
+    Box b = box_of(c, lines, count);
+    if (x < b.x - MARGIN || x >= b.x + b.w + MARGIN || y < b.y || y >= b.y + b.h) return OVERLAY_NONE;
+    return (y - b.y) / (CELL_HEIGHT * b.times);
 }

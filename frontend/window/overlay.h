@@ -1,10 +1,21 @@
-/* overlay.h - a few lines of text over the picture. See overlay.c. */
+/* overlay.h - text over the guest's screen: a panel in the middle, a line at the bottom. See overlay.c. */
 #ifndef RING3_OVERLAY_H
 #define RING3_OVERLAY_H
 
 #include "cpu/base.h"
 
-/* Lines (code page 437) in a box in the middle of a canvas; what does not fit is cut off. */
-void overlay_draw(u32 *pixels, u32 width, u32 height, u32 pitch_pixels, const char *const *lines, u32 count);
+typedef struct Canvas {
+    u32 *pixels;
+    u32 width, height, pitch; /* in pixels */
+} Canvas;
+
+enum { OVERLAY_NONE = -1 };
+
+/* Lines of text in a box in the middle; `chosen`: one of them in other colours, or OVERLAY_NONE. */
+void overlay_panel(const Canvas *c, const char *const *lines, u32 count, s32 chosen);
+/* One line at the bottom. */
+void overlay_message(const Canvas *c, const char *text);
+/* Which line of such a panel is at a place of the canvas, or OVERLAY_NONE. */
+s32 overlay_line_at(const Canvas *c, const char *const *lines, u32 count, s32 x, s32 y);
 
 #endif

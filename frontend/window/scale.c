@@ -8,32 +8,42 @@
 
 #include <stdlib.h>
 
-enum { LOW_WIDTH = 400, ONE = 256, NO_ROW = ~0u };
+enum { LOW_WIDTH = 400, TEXT_WIDTH = 720, ONE = 256, NO_ROW = ~0u };
 
-void scale_natural_size(u32 width, u32 height, u32 *to_width, u32 *to_height)
+void scale_shape(u32 width, u32 height, u32 *to_width, u32 *to_height)
 {
-    bool low = width <= LOW_WIDTH;
-    *to_width = low ? width * 2 : width;
-    *to_height = low ? width * 2 * 3 / 4 : height;
+    bool square = width >= SHAPE_WIDTH && height >= SHAPE_HEIGHT && width != TEXT_WIDTH;
+    *to_width = square ? width : SHAPE_WIDTH;
+    *to_height = square ? height : SHAPE_HEIGHT;
+}
+
+void scale_actual_size(u32 width, u32 height, u32 *to_width, u32 *to_height)
+{
+    *to_width = width <= LOW_WIDTH ? 2 * width : width;
+    *to_height = height;
+}
+
+static Rect in_the_middle(u32 w, u32 h, u32 window_width, u32 window_height)
+{
+    return (Rect){(s32)(window_width - w) / 2, (s32)(window_height - h) / 2, (s32)w, (s32)h};
 }
 
 Rect scale_fit(u32 width, u32 height, u32 window_width, u32 window_height, bool whole)
 {
     u32 w, h;
-    scale_natural_size(width, height, &w, &h);
-    if (!w || !h) return (Rect){0, 0, 0, 0};
+    if (!width || !height) return (Rect){0, 0, 0, 0};
+    scale_actual_size(width, height, &w, &h);
     u32 times = window_width / w < window_height / h ? window_width / w : window_height / h;
-    if (whole && times) {
-        w *= times;
-        h *= times;
-    } else if ((u64)window_width * h < (u64)window_height * w) {
+    if (whole && times) return in_the_middle(w * times, h * times, window_width, window_height);
+    scale_shape(width, height, &w, &h);
+    if ((u64)window_width * h < (u64)window_height * w) {
         h = (u32)(((u64)h * window_width + w / 2) / w);
         w = window_width;
     } else {
         w = (u32)(((u64)w * window_height + h / 2) / h);
         h = window_height;
     }
-    return (Rect){(s32)(window_width - w) / 2, (s32)(window_height - h) / 2, (s32)w, (s32)h};
+    return in_the_middle(w, h, window_width, window_height);
 }
 
 /* --- taps ------------------------------------------------------------------------------------------------ */

@@ -8,11 +8,14 @@ typedef struct Rect {
     s32 x, y, w, h;
 } Rect;
 
-/* The size at which a picture of these pixels is meant to be seen: itself, or 4:3 of twice the width for the modes of
- * 320 pixels and their kin. */
-void scale_natural_size(u32 width, u32 height, u32 *to_width, u32 *to_height);
-/* Where in a window of that size it goes: as large as fits in its own aspect, in the middle. `whole`: only whole
- * multiples of the natural size, if it fits at all. */
+/* Modes of the VGA fill a screen of 4:3, whatever their pixels: */
+enum { SHAPE_WIDTH = 640, SHAPE_HEIGHT = 480 };
+/* The shape in which a picture is meant to be seen: SHAPE_, or its own pixels, which are square from 640 x 480 on. */
+void scale_shape(u32 width, u32 height, u32 *to_width, u32 *to_height);
+/* Its actual size: pixel by pixel; modes of 320 columns and their kin doubled in width. */
+void scale_actual_size(u32 width, u32 height, u32 *to_width, u32 *to_height);
+/* Where in a window of that size it goes: as large as fits in its shape, in the middle. `whole`: only whole multiples of
+ * the actual size, if it fits at all. */
 Rect scale_fit(u32 width, u32 height, u32 window_width, u32 window_height, bool whole);
 
 typedef struct

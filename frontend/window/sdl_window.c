@@ -5,9 +5,13 @@
  * The loop sleeps in SDL's queue; a thread of its own waits on the machine's socket and only puts a note into that queue.
  *
  * Mouse: a click into the window takes it (relative motion, and the keyboard with all of the desktop's shortcuts);
- * Ctrl+Alt+G gives both back, and so does losing the focus. Nothing of the mouse reaches the guest meanwhile.
+ * Ctrl-Alt-G gives both back, and so does losing the focus or pausing. Nothing of the mouse reaches the guest meanwhile.
  * Keys go by their place on the keyboard. The host's repeats are dropped (the guest's keyboard has its own). When the
  * focus is lost, the guest is told that all keys are up.
+ *
+ * Size: every mode of the VGA fills the same window, of 4:3; a larger mode makes the window larger while it lasts. What the
+ * person drags it to, it keeps. Ctrl-Alt-U is pixel by pixel, and follows the modes. What is shown over the picture, and
+ * asked there, is panels.c.
  */
 #include <SDL.h>
 #include <poll.h>
@@ -17,14 +21,14 @@
 
 #include "frontend/png.h"
 #include "frontend/window/displays.h"
-#include "frontend/window/overlay.h"
 #include "frontend/window/pace.h"
+#include "frontend/window/panels.h"
 #include "frontend/window/scale.h"
 #include "frontend/window/sdl_keys.h"
 #include "frontend/window/sound.h"
 #include "hw/keys.h"
 
-enum { FIRST_WIDTH = 720, FIRST_HEIGHT = 400, TITLE_BYTES = 256, MOUSE_NS = 5000000 };
+enum { TITLE_BYTES = 256, MOUSE_NS = 5000000, COMFORTABLE_PERCENT = 90 };
 
 static struct {
     Session *s;
@@ -33,10 +37,11 @@ static struct {
     Scaler scaler;
     const Picture *picture;        /* the last one; NULL: none yet */
     u32 width, height;             /* of the picture that the scaler is set up for */
-    u32 mode_width, mode_height;   /* the natural size that the window last followed */
+    u32 base_width, base_height;   /* of the window that VGA modes fill */
+    u32 mode_width, mode_height;   /* the picture that the window's size was last thought about for */
     u32 asked_width, asked_height; /* what came of it */
     Pace pace;
-    bool help;        /* the list of keys is shown */
+    bool actual;      /* the window has the picture's own size */
     bool stale;       /* the whole window must be drawn */
     bool person_size; /* the person chose the window's size: modes do not change it */
     bool whole;       /* only whole multiples */
@@ -58,11 +63,10 @@ static void show_title(void)
     char title[TITLE_BYTES], status[64];
     session_describe(w.s, status, sizeof status);
     snprintf(title, sizeof title, "ring3%s%.100s%s - %s", *w.s->name ? " - " : "", w.s->name, status,
-             w.s->power_pressed        ? "power button pressed; close again to end ring3"
-             : session_types_text(w.s) ? "typing the clipboard; Ctrl+Alt+V stops"
-             : w.grabbed               ? "Ctrl+Alt+G releases the mouse"
-             : session_is_stopped(w.s) ? "Ctrl+Alt+P goes on"
-                                       : "click to use the mouse, Ctrl+Alt+H for keys");
+             session_types_text(w.s)   ? "typing the clipboard; Ctrl-Alt-V stops"
+             : w.grabbed               ? "Ctrl-Alt-G releases the mouse"
+             : session_is_stopped(w.s) ? "Ctrl-Alt-P resumes"
+                                       : "click to use the mouse, Ctrl-Alt-H for keys");
     if (!strcmp(title, w.title)) return;
     memcpy(w.title, title, sizeof title);
     SDL_SetWindowTitle(w.window, title);
@@ -70,16 +74,19 @@ static void show_title(void)
 
 /* --- size ------------------------------------------------------------------------------------------------ */
 
-/* A window that grew over the edge of the desktop is moved back. */
+/* A window that grew over the edge of the desktop is moved back, but its title stays on it. */
 static void move_into(const SDL_Rect *room)
 {
-    int x, y, frame_right = 0, frame_bottom = 0;
-    SDL_GetWindowBordersSize(w.window, NULL, NULL, &frame_bottom, &frame_right);
-    int right = room->x + room->w - frame_right - (int)w.asked_width;
-    int bottom = room->y + room->h - frame_bottom - (int)w.asked_height;
+    int x, y, top = 0, left = 0, bottom = 0, right = 0;
+    SDL_GetWindowBordersSize(w.window, &top, &left, &bottom, &right);
     SDL_GetWindowPosition(w.window, &x, &y);
-    if (x > right || y > bottom)
-        SDL_SetWindowPosition(w.window, x > right ? right : x, y > bottom ? bottom : y);
+    int to_x = room->x + room->w - right - (int)w.asked_width;
+    int to_y = room->y + room->h - bottom - (int)w.asked_height;
+    if (to_x > x) to_x = x;
+    if (to_y > y) to_y = y;
+    if (to_x < room->x + left) to_x = room->x + left;
+    if (to_y < room->y + top) to_y = room->y + top;
+    if (to_x != x || to_y != y) SDL_SetWindowPosition(w.window, to_x, to_y);
 }
 
 static void ask_size(u32 width, u32 height)
@@ -98,13 +105,41 @@ static void ask_size(u32 width, u32 height)
     if (known) move_into(&room);
 }
 
-static void natural_size(void)
+/* The largest whole multiple of the VGA's shape that leaves some of the desktop to others. */
+static void choose_base(void)
 {
-    u32 width = FIRST_WIDTH, height = FIRST_HEIGHT;
-    if (w.picture) scale_natural_size(w.picture->width, w.picture->height, &width, &height);
-    w.person_size = false;
-    if (SDL_GetWindowFlags(w.window) & SDL_WINDOW_MAXIMIZED) SDL_RestoreWindow(w.window);
+    SDL_Rect room = {0, 0, SHAPE_WIDTH, SHAPE_HEIGHT};
+    SDL_GetDisplayUsableBounds(0, &room);
+    u32 across = (u32)room.w * COMFORTABLE_PERCENT / 100 / SHAPE_WIDTH;
+    u32 down = (u32)room.h * COMFORTABLE_PERCENT / 100 / SHAPE_HEIGHT;
+    u32 times = across < down ? across : down;
+    w.base_width = SHAPE_WIDTH * (times ? times : 1);
+    w.base_height = SHAPE_HEIGHT * (times ? times : 1);
+}
+
+static void chosen_size(void)
+{
+    u32 width = w.base_width, height = w.base_height, shape_width = 0, shape_height = 0;
+    if (w.picture && w.actual) {
+        scale_actual_size(w.picture->width, w.picture->height, &width, &height);
+    } else if (w.picture) {
+        scale_shape(w.picture->width, w.picture->height, &shape_width, &shape_height);
+        if (shape_width > width || shape_height > height) {
+            width = shape_width;
+            height = shape_height;
+        }
+    }
     ask_size(width, height);
+}
+
+static void toggle_actual_size(void)
+{
+    w.actual = !w.actual || w.person_size;
+    w.person_size = false;
+    w.stale = true;
+    if (SDL_GetWindowFlags(w.window) & SDL_WINDOW_MAXIMIZED) SDL_RestoreWindow(w.window);
+    chosen_size();
+    panels_say(w.actual ? "actual size" : "fitted size");
 }
 
 static void set_full_screen(bool on)
@@ -112,29 +147,7 @@ static void set_full_screen(bool on)
     if (SDL_SetWindowFullscreen(w.window, on ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0) < 0) return;
     w.full_screen = on;
     w.stale = true;
-    if (!on && !w.person_size) natural_size();
-}
-
-/* --- keys' list --------------------------------------------------------------------------------------------- */
-
-static const char *const help[] = {"With Ctrl and Alt held:",
-                                   "",
-                                   "G    take or release mouse and keyboard",
-                                   "F    full screen",
-                                   "U    the screen's own size",
-                                   "I    only whole multiples of it",
-                                   "D    Ctrl-Alt-Delete for the guest",
-                                   "V    type the clipboard's text",
-                                   "S    screenshot, a PNG file",
-                                   "P    pause, go on",
-                                   "+ -  faster, slower",
-                                   "Q    as closing the window: first presses",
-                                   "     the power button, then ends ring3"};
-
-static void hide_help(void)
-{
-    w.stale |= w.help;
-    w.help = false;
+    if (!on && !w.person_size) chosen_size();
 }
 
 /* --- drawing --------------------------------------------------------------------------------------------- */
@@ -145,7 +158,7 @@ static bool is_ours(const SDL_PixelFormat *f)
 }
 
 /* What is drawn on: the window's surface, or one of our own that is copied to it. */
-static SDL_Surface *canvas(SDL_Surface *surface)
+static SDL_Surface *drawn_on(SDL_Surface *surface)
 {
     if (is_ours(surface->format)) return surface;
     if (!w.own || w.own->w != surface->w || w.own->h != surface->h) {
@@ -156,10 +169,15 @@ static SDL_Surface *canvas(SDL_Surface *surface)
     return w.own;
 }
 
+static Canvas canvas_of(const SDL_Surface *s)
+{
+    return (Canvas){s->pixels, (u32)s->w, (u32)s->h, (u32)s->pitch / sizeof(u32)};
+}
+
 /* After a new size of window or picture: where it goes now, on black. */
 static bool set_up(SDL_Surface *to, const Picture *p)
 {
-    Rect fit = scale_fit(p->width, p->height, (u32)to->w, (u32)to->h, w.whole);
+    Rect fit = scale_fit(p->width, p->height, (u32)to->w, (u32)to->h, w.whole || w.actual);
     w.width = p->width;
     w.height = p->height;
     SDL_FillRect(to, NULL, 0);
@@ -169,9 +187,9 @@ static bool set_up(SDL_Surface *to, const Picture *p)
 static void draw(const Picture *p, u32 top, u32 rows)
 {
     SDL_Surface *surface = SDL_GetWindowSurface(w.window);
-    SDL_Surface *to = surface ? canvas(surface) : NULL;
+    SDL_Surface *to = surface ? drawn_on(surface) : NULL;
     if (!to) return;
-    bool whole = w.stale || w.help || p->width != w.width || p->height != w.height;
+    bool whole = w.stale || panels_visible() || p->width != w.width || p->height != w.height;
     if (whole) {
         if (!set_up(to, p)) return;
         top = 0;
@@ -179,8 +197,8 @@ static void draw(const Picture *p, u32 top, u32 rows)
     }
     Rect r = scaler_draw(&w.scaler, p->pixels, top, rows, to->pixels, (u32)to->pitch / sizeof(u32));
     SDL_Rect changed = {r.x, r.y, r.w, r.h};
-    if (w.help)
-        overlay_draw(to->pixels, (u32)to->w, (u32)to->h, (u32)to->pitch / sizeof(u32), help, ARRAY_LEN(help));
+    const Canvas canvas = canvas_of(to);
+    panels_draw(&canvas);
     if (whole) changed = (SDL_Rect){0, 0, to->w, to->h};
     if (to != surface) SDL_BlitSurface(to, &changed, surface, &changed);
     if (changed.h && SDL_UpdateWindowSurfaceRects(w.window, &changed, 1) == 0) w.stale = false;
@@ -188,12 +206,10 @@ static void draw(const Picture *p, u32 top, u32 rows)
 
 static void follow_mode(const Picture *p)
 {
-    u32 width, height;
-    scale_natural_size(p->width, p->height, &width, &height);
-    if (width == w.mode_width && height == w.mode_height) return;
-    w.mode_width = width;
-    w.mode_height = height;
-    if (!w.person_size) ask_size(width, height);
+    if (p->width == w.mode_width && p->height == w.mode_height) return;
+    w.mode_width = p->width;
+    w.mode_height = p->height;
+    if (!w.person_size) chosen_size();
 }
 
 static u64 thread_ns(void)
@@ -240,7 +256,7 @@ static u64 flush_mouse(u64 now)
 
 static void grab(bool on)
 {
-    if (on == w.grabbed) return;
+    if (on == w.grabbed || (on && session_is_stopped(w.s))) return;
     if (SDL_SetRelativeMouseMode(on ? SDL_TRUE : SDL_FALSE) < 0 && on) return;
     SDL_SetWindowKeyboardGrab(w.window, on ? SDL_TRUE : SDL_FALSE);
     w.grabbed = on;
@@ -256,10 +272,10 @@ static void screenshot(void)
     time_t now = time(NULL);
     if (!w.picture || !w.picture->width) return;
     strftime(path, sizeof path, "ring3-%Y%m%d-%H%M%S.png", localtime(&now));
-    if (png_write(path, w.picture->width, w.picture->height, w.picture->pixels, &p))
-        fprintf(stderr, "ring3: the screen is in %s\n", path);
+    if (picture_save(path, w.picture, &p))
+        panels_say("screenshot: %s", path);
     else
-        fprintf(stderr, "ring3: no screenshot: %s\n", p.text);
+        panels_say("no screenshot: %s", p.text);
 }
 
 static void type_clipboard(void)
@@ -283,19 +299,35 @@ static SDL_Keycode printed(const SDL_Keysym *k)
                : k->sym;
 }
 
+/* A menu wants the pointer. */
+static void open_menu(void (*show)(void))
+{
+    grab(false);
+    session_release_keys(w.s);
+    show();
+}
+
+static void toggle_whole(void)
+{
+    w.whole = !w.whole;
+    w.stale = true;
+    panels_say(w.whole ? "only whole multiples" : "any size");
+}
+
 static bool hot_key(SDL_Keycode key)
 {
     switch (key) {
     case SDLK_g: grab(!w.grabbed); return true;
     case SDLK_f: set_full_screen(!w.full_screen); return true;
-    case SDLK_u: natural_size(); return true;
-    case SDLK_i: w.whole = !w.whole, w.stale = true; return true;
+    case SDLK_u: toggle_actual_size(); return true;
+    case SDLK_i: toggle_whole(); return true;
+    case SDLK_m: open_menu(panels_media); return true;
     case SDLK_d: session_ctrl_alt_delete(w.s); return true;
     case SDLK_v: type_clipboard(); return true;
     case SDLK_s: screenshot(); return true;
     case SDLK_p: session_send(w.s, WINDOW_PAUSE, 0, 0, 0, 0); return true;
-    case SDLK_q: session_close(w.s); return true;
-    case SDLK_h: w.help = true, w.stale = true; return true;
+    case SDLK_q: open_menu(panels_ask_close); return true;
+    case SDLK_h: open_menu(panels_help); return true;
     case SDLK_PLUS:
     case SDLK_EQUALS:
     case SDLK_KP_PLUS: session_send(w.s, WINDOW_SPEED, 1, 0, 0, 0); return true;
@@ -307,12 +339,29 @@ static bool hot_key(SDL_Keycode key)
 
 /* --- events ---------------------------------------------------------------------------------------------- */
 
+static void menu_key_pressed(const SDL_Keysym *k)
+{
+    SDL_Keycode sym = printed(k);
+    char letter = (sym >= 'a' && sym <= 'z') || (sym >= '1' && sym <= '9') ? (char)sym : 0;
+    switch (k->sym) {
+    case SDLK_UP: panels_key(PANEL_UP, 0); break;
+    case SDLK_DOWN: panels_key(PANEL_DOWN, 0); break;
+    case SDLK_RETURN:
+    case SDLK_KP_ENTER: panels_key(PANEL_ENTER, 0); break;
+    case SDLK_ESCAPE: panels_key(PANEL_ESCAPE, 0); break;
+    default: panels_key(PANEL_OTHER, letter); break;
+    }
+}
+
 static void on_key(const SDL_KeyboardEvent *e)
 {
     u8 key = sdl_key(e->keysym.scancode);
     bool down = e->type == SDL_KEYDOWN;
-    if (e->repeat) return;
-    if (down) hide_help();
+    if (e->repeat && !panels_open()) return;
+    if (down && panels_open()) {
+        menu_key_pressed(&e->keysym);
+        return;
+    }
     if (down && e->keysym.mod & KMOD_CTRL && e->keysym.mod & KMOD_LALT && hot_key(printed(&e->keysym)))
         return;
     if (key) session_key(w.s, key, down);
@@ -334,7 +383,12 @@ static void on_button(const SDL_MouseButtonEvent *e)
 {
     bool down = e->type == SDL_MOUSEBUTTONDOWN;
     u16 bit = button_bit(e->button), old = w.buttons;
-    if (down) hide_help();
+    if (panels_open()) {
+        SDL_Surface *surface = down ? SDL_GetWindowSurface(w.window) : NULL;
+        const Canvas canvas = surface ? canvas_of(surface) : (Canvas){0};
+        if (surface) panels_click(&canvas, e->x, e->y);
+        return;
+    }
     if (!w.grabbed) { /* the click that takes the mouse is not the guest's */
         if (down && e->button == SDL_BUTTON_LEFT) grab(true);
         return;
@@ -360,7 +414,9 @@ static void on_window(const SDL_WindowEvent *e)
     switch (e->event) {
     case SDL_WINDOWEVENT_SIZE_CHANGED: w.stale = true; break;
     case SDL_WINDOWEVENT_RESIZED:
-        if (!w.full_screen) w.person_size = (u32)e->data1 != w.asked_width || (u32)e->data2 != w.asked_height;
+        if (w.full_screen || ((u32)e->data1 == w.asked_width && (u32)e->data2 == w.asked_height)) break;
+        w.person_size = true;
+        w.actual = false;
         break;
     case SDL_WINDOWEVENT_EXPOSED: w.stale = true; break;
     case SDL_WINDOWEVENT_HIDDEN:
@@ -398,10 +454,15 @@ static void handle(const SDL_Event *e)
         if (w.grabbed) send_mouse(e->wheel.y);
         break;
     case SDL_WINDOWEVENT: on_window(&e->window); return;
-    case SDL_QUIT: session_close(w.s); return;
+    case SDL_DROPFILE:
+        panels_drop(e->drop.file);
+        SDL_free(e->drop.file);
+        break;
+    case SDL_QUIT: open_menu(panels_ask_close); break;
     default:
         if (e->type != w.note) return;
         session_receive(w.s);
+        if (panels_follow()) grab(false);
         SDL_SemPost(w.noted);
         return;
     }
@@ -449,12 +510,15 @@ bool sdl_open(Session *s, char *why, u32 bytes)
     u32 flags = SDL_WINDOW_RESIZABLE | (s->full_screen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
     w.s = s;
     w.full_screen = s->full_screen;
-    w.asked_width = FIRST_WIDTH;
-    w.asked_height = FIRST_HEIGHT;
     set_hints();
+    panels_begin(s);
     if (SDL_Init(SDL_INIT_VIDEO) == 0) {
-        w.window = SDL_CreateWindow("ring3", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, FIRST_WIDTH,
-                                    FIRST_HEIGHT, flags);
+        choose_base();
+        w.asked_width = w.base_width;
+        w.asked_height = w.base_height;
+        w.window = SDL_CreateWindow("ring3", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
+                                    (int)w.base_width, (int)w.base_height, flags);
+        if (w.window) SDL_SetWindowMinimumSize(w.window, SHAPE_WIDTH / 2, SHAPE_HEIGHT / 2);
         if (w.window && start_listener(s)) return true;
     }
     snprintf(why, bytes, "no window: %s", SDL_GetError());
@@ -483,9 +547,14 @@ void sdl_run(Session *s)
         u64 now = host_now_ns();
         u64 typing = session_typing(s, now);
         u64 sounds = sound_follow(s->shared, now);
+        u64 panels;
+        if (panels_changed(now, &panels)) {
+            w.stale = true;
+            pace_input(&w.pace, now);
+        }
         if (!w.hidden && now >= w.pace.next_ns) look(now);
         show_title();
-        next = earlier(earlier(typing, sounds), flush_mouse(now));
+        next = earlier(earlier(earlier(typing, sounds), panels), flush_mouse(now));
         if (!w.hidden) next = earlier(next, w.pace.next_ns);
         next = earlier(next, now + 1000000000u);
     }

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ _Static_assert(sizeof(ScreenState) <= WINDOW_SCREEN_BYTES, "a ScreenState fits i
 /* Between two edges, however fast the guest takes them: programs must follow, too. Then, how often we look whether it
  * has, and when we give up. */
 enum { TYPING_GAP_NS = 8000000, TYPING_LOOK_NS = 2000000 };
+enum { PATH_PATIENCE_MS = 1000 };
 #define TYPING_PATIENCE_NS 10000000000ull
 enum { KEY_ALTGR = KEY_E0 | KEY_ALT, KEY_CAPSLOCK = 0x3a, KEY_NUMLOCK = 0x45, KEY_SCROLLLOCK = 0x46 };
 
@@ -141,11 +143,33 @@ void session_release_keys(Session *s)
     for (unsigned key = 0; key < 256; key++) session_key(s, (u8)key, false);
 }
 
-void session_close(Session *s)
+/* --- media ----------------------------------------------------------------------------------------------- */
+
+/* Names are long for a socket that does not wait: the machine is given a moment to take them. */
+static bool send_patiently(const Session *s, const WindowMessage *m)
 {
-    session_send(s, s->power_pressed ? WINDOW_QUIT : WINDOW_POWER, 0, 0, 0, 0);
-    s->power_pressed = true;
+    struct pollfd p = {s->socket, POLLOUT, 0};
+    while (send(s->socket, m, sizeof *m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        if ((errno != EAGAIN && errno != EINTR) || poll(&p, 1, PATH_PATIENCE_MS) < 1) return false;
+    return true;
 }
+
+void session_change(Session *s, s32 drive, const char *path, bool force)
+{
+    char *whole = realpath(path, NULL);
+    const char *rest = whole ? whole : path;
+    for (size_t n = strlen(rest), part; n; n -= part, rest += part) {
+        s32 words[3] = {0};
+        part = n < WINDOW_PATH_PART ? n : WINDOW_PATH_PART;
+        memcpy(words, rest, part);
+        WindowMessage m = {WINDOW_PATH, (u16)part, words[0], words[1], words[2]};
+        if (!send_patiently(s, &m)) break;
+    }
+    send_patiently(s, &(WindowMessage){.kind = WINDOW_CHANGE, .a = drive, .b = force});
+    free(whole);
+}
+
+void session_eject(Session *s, s32 drive, bool force) { session_send(s, WINDOW_EJECT, drive, force, 0, 0); }
 
 /* --- typing ---------------------------------------------------------------------------------------------- */
 

@@ -18,7 +18,6 @@ typedef struct Session {
     const WindowShared *shared; /* NULL until the machine's hello */
     Scanout *scanout;
     u8 held[256 / 8]; /* keys that the guest believes are down */
-    bool power_pressed;
     u32 keys_sent;  /* WINDOW_KEYs */
     bool leds_seen; /* the guest has lit one */
     struct {
@@ -41,7 +40,10 @@ void session_send(Session *s, WindowMessageKind kind, s32 a, s32 b, s32 c, u16 d
 void session_key(Session *s, u8 key, bool down); /* a release of what is not held is dropped */
 void session_release_keys(Session *s);
 void session_ctrl_alt_delete(Session *s);
-void session_close(Session *s); /* first the power button, then the end */
+/* Put a file into a drive (DriveId), take out what is in it; by force: even if the guest has locked the drive. What came
+ * of it is news. */
+void session_change(Session *s, s32 drive, const char *path, bool force);
+void session_eject(Session *s, s32 drive, bool force);
 
 /* Keystrokes for the guest, each when it has taken the one before. */
 void session_type(Session *s, Keystroke k);

@@ -10,7 +10,9 @@
 #include "frontend/window/sound.h"
 
 #include <SDL.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "hw/speaker_synth.h"
 
@@ -31,10 +33,21 @@ static struct {
     u64 last_news_ns; /* host time */
 } sound;
 
+/* The libraries beneath SDL say on stderr what they tried; on a host without sound that is eight lines. */
+static void open_quietly(const SDL_AudioSpec *want)
+{
+    int kept = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (kept >= 0 && null >= 0) dup2(null, STDERR_FILENO);
+    if (SDL_InitSubSystem(SDL_INIT_AUDIO) == 0) sound.device = SDL_OpenAudioDevice(NULL, 0, want, NULL, 0);
+    if (kept >= 0 && null >= 0) dup2(kept, STDERR_FILENO);
+    if (kept >= 0) close(kept);
+    if (null >= 0) close(null);
+}
+
 static bool open_device(void)
 {
     SDL_AudioSpec want = {.freq = SPEAKER_HZ, .format = AUDIO_S16SYS, .channels = 1, .samples = 512};
-    if (SDL_InitSubSystem(SDL_INIT_AUDIO) == 0) sound.device = SDL_OpenAudioDevice(NULL, 0, &want, NULL, 0);
+    open_quietly(&want);
     if (!sound.device) {
         fprintf(stderr, "ring3: no sound: %s\n", SDL_GetError());
         sound.broken = true;

@@ -9,27 +9,10 @@ import sys
 import tempfile
 import time
 
+from kernel_image import linux_image
 from vm import Vm, check, main, tries
 
 ring3, probe = sys.argv[1:3]
-
-
-def linux_image(code_bytes, syssize):
-    """A bzImage's beginning: one setup sector, then code."""
-    h = bytearray(1024)
-    h[0x1F1] = 1
-    h[0x1F4:0x1F8] = (syssize // 16).to_bytes(4, "little")
-    h[0x1FE:0x200] = b"\x55\xaa"
-    h[0x201] = 0x66
-    h[0x202:0x206] = b"HdrS"
-    h[0x206:0x208] = b"\x0c\x02"
-    h[0x211] = 1
-    h[0x214:0x218] = (0x100000).to_bytes(4, "little")
-    h[0x22C:0x230] = b"\xff\xff\xff\x7f"
-    h[0x238:0x23C] = b"\xff\x07\0\0"
-    h[0x258:0x260] = (0x1000000).to_bytes(8, "little")
-    h[0x260:0x264] = (0x2000000).to_bytes(4, "little")
-    return bytes(h) + b"\xf4" * code_bytes
 
 
 def bad(args, *words):
@@ -155,7 +138,7 @@ def options():
     bad(["-kernle", "x"], "-kernle", "-kernel")
     bad(["--no-rebot"], "--no-rebot", "-no-reboot")
     bad(["-frobnicate"], "-frobnicate")
-    bad(["disk.img"], "disk.img")
+    bad(["none.img"], "none.img", "No such file")
     bad(["-m"], "-m")
     bad(["-append", "x"], "-append")
     bad(["-initrd", "x"], "-initrd")

@@ -9,12 +9,14 @@ import struct
 import subprocess
 import time
 
-PROTOCOL = 2
+PROTOCOL = 3
 HELLO, LOOK, BYE = 1, 2, 3
-KEY, MOUSE, POWER, QUIT, PAUSE, SPEED = 32, 33, 34, 35, 36, 37
+KEY, MOUSE, POWER, QUIT, PAUSE, SPEED, PATH, CHANGE, EJECT = range(32, 41)
 PAGE = 4096
 SOUNDS = 8192
-SCREEN = (16 + 16 * SOUNDS + PAGE - 1) // PAGE * PAGE # where the ScreenState is in WindowShared
+DRIVES, DRIVE_BYTES = 16 + 16 * SOUNDS, 244 # WindowShared.drive
+NEWS = DRIVES + 6 * DRIVE_BYTES
+SCREEN = (NEWS + 4 + 200 + PAGE - 1) // PAGE * PAGE # where the ScreenState is in WindowShared
 SHARED_BYTES = SCREEN + 65536
 SEQ_RESET, ATTR_INDEX, DISPI = SCREEN + 1, SCREEN + 61, SCREEN + 832 # in ScreenState
 VRAM_BYTES = 16 << 20
@@ -62,6 +64,18 @@ class FakeMachine:
 
     def stopped(self, yes):
         os.pwrite(self.shared, struct.pack("<I", yes), 0)
+        self.send(LOOK)
+
+    def drive(self, number, flags, name):
+        data = struct.pack("<I", flags) + name.encode().ljust(DRIVE_BYTES - 4, b"\0")
+        os.pwrite(self.shared, data, DRIVES + number * DRIVE_BYTES)
+
+    def news(self, count, text):
+        os.pwrite(self.shared, struct.pack("<I", count) + text.encode().ljust(200, b"\0"), NEWS)
+        self.send(LOOK)
+
+    def speed(self, mhz):
+        os.pwrite(self.shared, struct.pack("<I", mhz), 4)
         self.send(LOOK)
 
     def leds(self, lit):

@@ -33,9 +33,9 @@ EGA = [0, 1, 2, 3, 4, 5, 0x14, 7, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f
 CGA = [0, 0x13, 0x15, 0x17]
 MODES = { # size, and the colour of pixel (x, y)
     "12": (640, 480, lambda x, y: palette(EGA[x + 3 * y & 15])),
-    "13": (320, 400, lambda x, y: palette(x + 3 * (y // 2) & 255)),
-    "x": (320, 400, lambda x, y: palette(x + 3 * (y // 2) & 255)),
-    "4": (320, 400, lambda x, y: palette(CGA[x + 3 * (y // 2) & 3])),
+    "13": (320, 200, lambda x, y: palette(x + 3 * y & 255)),
+    "x": (320, 200, lambda x, y: palette(x + 3 * y & 255)),
+    "4": (320, 200, lambda x, y: palette(CGA[x + 3 * y & 3])),
     "vbe8": (640, 400, lambda x, y: palette(x + 3 * y & 255)),
     "vbe32": (800, 600, lambda x, y: plain((x + 3 * y) * 0x010305)),
 }

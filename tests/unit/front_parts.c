@@ -41,6 +41,19 @@ static void suggestions(void **state)
     suggest_offer(&s, "m");
     suggest_offer(&s, "append");
     assert_null(suggest_result(&s));
+    suggest_begin(&s, "gdb"); /* another letter makes another word of so short a one */
+    suggest_offer(&s, "hdb");
+    suggest_offer(&s, "m");
+    assert_null(suggest_result(&s));
+    suggest_begin(&s, "x");
+    suggest_offer(&s, "m");
+    assert_null(suggest_result(&s));
+    suggest_begin(&s, "hbd"); /* but fingers do change places */
+    suggest_offer(&s, "hdb");
+    assert_string_equal(suggest_result(&s), "hdb");
+    suggest_begin(&s, "sdl2"); /* half of it is different */
+    suggest_offer(&s, "spice");
+    assert_null(suggest_result(&s));
 }
 
 enum { COUNT = 300000 };

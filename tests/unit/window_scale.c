@@ -85,14 +85,26 @@ static void test_where_it_goes(void **state)
 {
     u32 w, h;
     (void)state;
-    scale_natural_size(720, 400, &w, &h);
+    scale_actual_size(720, 400, &w, &h);
     assert_true(w == 720 && h == 400);
-    scale_natural_size(320, 400, &w, &h); /* mode 13h: 4:3 */
-    assert_true(w == 640 && h == 480);
+    scale_actual_size(320, 400, &w, &h);
+    assert_true(w == 640 && h == 400);
+    static const u16 vga[][2] = {{720, 400}, {640, 400}, {320, 400}, {360, 400}, {640, 350}, {640, 480},
+                                 {320, 480}, {360, 480}, {720, 350}, {720, 480}, {1056, 400}};
+    for (unsigned n = 0; n < ARRAY_LEN(vga); n++) { /* a monitor's screen is filled by each of them */
+        scale_shape(vga[n][0], vga[n][1], &w, &h);
+        assert_true(w == 640 && h == 480);
+        Rect same = scale_fit(vga[n][0], vga[n][1], 1280, 1000, false);
+        assert_true(same.w == 1280 && same.h == 960 && same.y == 20);
+    }
+    scale_shape(1280, 1024, &w, &h); /* square pixels */
+    assert_true(w == 1280 && h == 1024);
     Rect r = scale_fit(640, 480, 1920, 1080, false);
     assert_true(r.w == 1440 && r.h == 1080 && r.x == 240 && r.y == 0);
     r = scale_fit(640, 480, 1920, 1080, true);
     assert_true(r.w == 1280 && r.h == 960 && r.x == 320 && r.y == 60);
+    r = scale_fit(720, 400, 1500, 1000, true); /* pixel by pixel */
+    assert_true(r.w == 1440 && r.h == 800);
     r = scale_fit(1600, 1200, 800, 700, true); /* does not fit: made smaller all the same */
     assert_true(r.w == 800 && r.h == 600 && r.y == 50);
     r = scale_fit(320, 400, 640, 480, false);

@@ -1,0 +1,313 @@
+/* panels.c - see panels.h.
+ *
+ * Closing the window asks: nothing that is done by one key too many ends a machine. Media are shown as the machine last
+ * told them (WindowShared), which is not believed: text is cleaned by menu.c, and numbers only choose among drives.
+ */
+#include "frontend/window/panels.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/window/menu.h"
+#include "frontend/window/recent.h"
+
+#define MESSAGE_NS 2000000000ull
+enum { OPEN_DRIVE = 0x100, EJECT = 0x200, FORCE = 0x300, PUT_RECENT = 0x400, PUT_DROPPED = 0x500 };
+enum { CANCEL = 1, POWER, END, BACK, KIND = 0xf00, WHICH = 0xff };
+
+static struct {
+    Session *s;
+    Menu menu;
+    s32 drive; /* whose menu is shown */
+    char dropped[WINDOW_PATH_BYTES];
+    char message[200];
+    u64 message_until_ns; /* 0: none */
+    bool changed;
+    bool stopped; /* as the machine last said: */
+    u32 speed_mhz, news;
+    bool followed;
+} p;
+
+void panels_begin(Session *s)
+{
+    p.s = s;
+    recent_load();
+}
+
+bool panels_open(void) { return p.menu.count != 0; }
+
+void panels_close(void)
+{
+    p.menu.count = 0;
+    p.changed = true;
+}
+
+static void begin_menu(const char *title)
+{
+    menu_begin(&p.menu);
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", title);
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
+    p.changed = true;
+}
+
+void panels_say(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(p.message, sizeof p.message, fmt, ap);
+    va_end(ap);
+    for (char *at = p.message; *at; at++)
+        if (*at < ' ' || *at == 0x7f) *at = '?';
+    p.message_until_ns = host_now_ns() + MESSAGE_NS;
+    p.changed = true;
+}
+
+/* --- the keys' list, the end ------------------------------------------------------------------------------- */
+
+void panels_help(void)
+{
+    static const char *const lines[] = {"G    take or release mouse and keyboard",
+                                        "F    full screen",
+                                        "U    actual size, and back",
+                                        "I    only whole multiples of it",
+                                        "M    media: disks, CDs and floppies in the drives",
+                                        "D    Ctrl-Alt-Delete for the guest",
+                                        "V    type the clipboard's text",
+                                        "S    screenshot, a PNG file",
+                                        "P    pause, resume",
+                                        "+ -  faster, slower",
+                                        "Q    power off or end, as closing the window"};
+    begin_menu("With Ctrl and Alt held:");
+    for (unsigned n = 0; n < ARRAY_LEN(lines); n++) menu_add(&p.menu, MENU_TEXT, 0, "%s", lines[n]);
+}
+
+void panels_ask_close(void)
+{
+    begin_menu("The machine runs. What shall become of it?");
+    menu_add(&p.menu, POWER, 'p', "P  press its power button: the guest shuts down, if it can");
+    menu_add(&p.menu, END, 'e', "E  end it at once, as if its plug were pulled");
+    menu_add(&p.menu, CANCEL, 'c', "C  cancel: it stays");
+}
+
+/* --- media ------------------------------------------------------------------------------------------------- */
+
+static u32 drive_is(s32 n) { return p.s->shared ? atomic_load(&p.s->shared->drive[n].is) : 0; }
+
+static bool is_removable(s32 n)
+{
+    u32 is = drive_is(n);
+    return is & DRIVE_IS_THERE && is & (DRIVE_IS_CD | DRIVE_IS_FLOPPY);
+}
+
+/* The name may be changing while it is read. */
+static void drive_file(s32 n, char to[WINDOW_NAME_BYTES])
+{
+    memcpy(to, p.s->shared->drive[n].name, WINDOW_NAME_BYTES);
+    to[WINDOW_NAME_BYTES - 1] = 0;
+}
+
+static const char *drive_title(s32 n)
+{
+    static const char *const floppies[] = {"floppy drive A", "floppy drive B"};
+    static const char *const places[WINDOW_DRIVES] = {"",   "",   "(primary master)", "(primary slave)",
+                                                      "CD", "CD (secondary slave)"};
+    static char title[40];
+    u32 is = drive_is(n);
+    if (is & DRIVE_IS_FLOPPY) return floppies[n & 1];
+    if (n == 4 && is & DRIVE_IS_CD) return "CD drive";
+    snprintf(title, sizeof title, "%s %s", is & DRIVE_IS_CD ? "CD drive" : "disk",
+             n == 2 || n == 3 ? places[n] : n == 4 ? "(secondary master)" : "(secondary slave)");
+    return title;
+}
+
+static void add_drive(s32 n, s32 action)
+{
+    char file[WINDOW_NAME_BYTES], name[48];
+    drive_file(n, file);
+    menu_add(&p.menu, action, 0, "%-26s %s", drive_title(n), *file ? menu_name(file, name) : "(empty)");
+}
+
+void panels_media(void)
+{
+    begin_menu("Media");
+    for (s32 n = 0; n < WINDOW_DRIVES; n++)
+        if (is_removable(n)) add_drive(n, OPEN_DRIVE + n);
+    for (s32 n = 0; n < WINDOW_DRIVES; n++)
+        if (drive_is(n) & DRIVE_IS_THERE && !is_removable(n)) add_drive(n, MENU_TEXT);
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
+    menu_add(&p.menu, MENU_TEXT, 0, "A file that is dropped on the window is put into a drive.");
+    menu_add(&p.menu, CANCEL, 'c', "C  cancel");
+}
+
+static ImageKind kind_for(s32 n) { return drive_is(n) & DRIVE_IS_CD ? IMAGE_CD : IMAGE_FLOPPY; }
+
+static void show_drive(s32 n)
+{
+    char file[WINDOW_NAME_BYTES], name[48];
+    const char *path;
+    p.drive = n;
+    drive_file(n, file);
+    begin_menu(drive_title(n));
+    menu_add(&p.menu, MENU_TEXT, 0, "in it: %s", *file ? menu_name(file, name) : "nothing");
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
+    if (drive_is(n) & DRIVE_IS_FULL) menu_add(&p.menu, EJECT, 'e', "E  eject");
+    if (drive_is(n) & DRIVE_IS_LOCKED)
+        menu_add(&p.menu, FORCE, 'f', "F  eject, although the guest has locked the drive");
+    for (unsigned i = 0; (path = recent_get(kind_for(n), i)); i++)
+        menu_add(&p.menu, PUT_RECENT + (s32)i, i < 9 ? (char)('1' + i) : 0, "%c  %s", i < 9 ? '1' + (char)i : ' ',
+                 menu_name(path, name));
+    menu_add(&p.menu, BACK, 'b', "B  back");
+}
+
+static void put_in(s32 n, const char *path)
+{
+    if (path) session_change(p.s, n, path, drive_is(n) & DRIVE_IS_LOCKED);
+}
+
+/* The drive that an image is surely for, or -1. */
+static s32 only_drive_for(ImageKind kind)
+{
+    s32 found = -1;
+    for (s32 n = 0; n < WINDOW_DRIVES; n++) {
+        if (!is_removable(n) || kind_for(n) != kind) continue;
+        if (found >= 0) return -1;
+        found = n;
+    }
+    return found;
+}
+
+void panels_drop(const char *path)
+{
+    char name[48];
+    ImageKind kind = image_kind(path);
+    if (kind == IMAGE_OTHER) {
+        panels_say("%s is not a file that can be put into a drive", menu_name(path, name));
+        return;
+    }
+    s32 n = only_drive_for(kind);
+    if (n >= 0) {
+        put_in(n, path);
+        return;
+    }
+    snprintf(p.dropped, sizeof p.dropped, "%s", path);
+    begin_menu("Which drive is it for?");
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", menu_name(path, name));
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
+    for (s32 k = 0; k < WINDOW_DRIVES; k++)
+        if (is_removable(k)) add_drive(k, PUT_DROPPED + k);
+    menu_add(&p.menu, CANCEL, 'c', "C  none");
+}
+
+/* --- choosing ---------------------------------------------------------------------------------------------- */
+
+static void act(s32 action)
+{
+    s32 which = action & WHICH;
+    panels_close();
+    switch (action & KIND) {
+    case OPEN_DRIVE: show_drive(which); return;
+    case EJECT:
+    case FORCE: session_eject(p.s, p.drive, (action & KIND) == FORCE); return;
+    case PUT_RECENT: put_in(p.drive, recent_get(kind_for(p.drive), (unsigned)which)); return;
+    case PUT_DROPPED: put_in(which, p.dropped); return;
+    default: break;
+    }
+    if (action == BACK) panels_media();
+    if (action == POWER) {
+        session_send(p.s, WINDOW_POWER, 0, 0, 0, 0);
+        panels_say("the power button was pressed");
+    }
+    if (action == END) session_send(p.s, WINDOW_QUIT, 0, 0, 0, 0);
+}
+
+void panels_key(PanelKey key, char letter)
+{
+    s32 action = key == PANEL_ENTER ? menu_action(&p.menu) : menu_key(&p.menu, letter);
+    p.changed = true;
+    if (key == PANEL_UP || key == PANEL_DOWN) {
+        menu_move(&p.menu, key == PANEL_UP ? -1 : 1);
+        if (menu_action(&p.menu) != MENU_TEXT) return;
+    }
+    if (action != MENU_TEXT)
+        act(action);
+    else if (key == PANEL_ESCAPE || menu_action(&p.menu) == MENU_TEXT)
+        panels_close(); /* a list of keys goes with any of them */
+}
+
+void panels_click(const Canvas *c, s32 x, s32 y)
+{
+    s32 action = menu_action_at(&p.menu, c, x, y);
+    if (action != MENU_TEXT)
+        act(action);
+    else if (menu_action(&p.menu) == MENU_TEXT)
+        panels_close();
+}
+
+/* --- what the machine tells -------------------------------------------------------------------------------- */
+
+static void show_news(void)
+{
+    char text[WINDOW_NEWS_BYTES];
+    memcpy(text, p.s->shared->news_text, sizeof text);
+    text[sizeof text - 1] = 0;
+    panels_say("%s", text);
+}
+
+static void remember_media(void)
+{
+    static char known[WINDOW_DRIVES][WINDOW_NAME_BYTES];
+    char file[WINDOW_NAME_BYTES];
+    for (s32 n = 0; n < WINDOW_DRIVES; n++) {
+        if (!is_removable(n)) continue;
+        drive_file(n, file);
+        if (!strcmp(file, known[n])) continue;
+        memcpy(known[n], file, sizeof file);
+        if (*file) recent_add(file);
+    }
+}
+
+static void say_state(bool stopped, u32 speed_mhz)
+{
+    if (stopped != p.stopped) panels_say(stopped ? "paused: Ctrl-Alt-P resumes" : "resumed");
+    if (speed_mhz != p.speed_mhz && speed_mhz) panels_say("%u MHz", speed_mhz);
+    if (speed_mhz != p.speed_mhz && !speed_mhz) panels_say("full speed");
+}
+
+bool panels_follow(void)
+{
+    if (!p.s->shared) return false;
+    bool stopped = session_is_stopped(p.s), was = p.stopped;
+    u32 speed_mhz = atomic_load(&p.s->shared->speed_mhz), news = atomic_load(&p.s->shared->news);
+    if (p.followed) say_state(stopped, speed_mhz);
+    if (news != p.news) show_news();
+    remember_media();
+    p.followed = true;
+    p.stopped = stopped;
+    p.speed_mhz = speed_mhz;
+    p.news = news;
+    return stopped && !was;
+}
+
+/* --- drawing ------------------------------------------------------------------------------------------------ */
+
+bool panels_visible(void) { return panels_open() || p.message_until_ns; }
+
+void panels_draw(const Canvas *c)
+{
+    if (panels_open()) menu_draw(&p.menu, c);
+    if (p.message_until_ns) overlay_message(c, p.message);
+}
+
+bool panels_changed(u64 now_ns, u64 *next)
+{
+    if (p.message_until_ns && now_ns >= p.message_until_ns) {
+        p.message_until_ns = 0;
+        p.changed = true;
+    }
+    *next = p.message_until_ns ? p.message_until_ns : UINT64_MAX;
+    bool changed = p.changed;
+    p.changed = false;
+    return changed;
+}
