@@ -38,11 +38,12 @@ exec "$@"
 
 
 def host_disk_full():
-    """The image is sparse and the host has no room for it: the guest gets a write error, and all else goes on."""
+    """The image is sparse and the host has no room for it. Where the machine shall not stop then (werror=report), the guest gets a
+    write error, and all else goes on."""
     with tempfile.TemporaryDirectory() as place:
         small, said = place + "/small", place + "/said"
         os.mkdir(small)
-        p, text = run(said, "-drive", "if=floppy,snapshot=on,file=" + floppy, "-hda", small + "/disk",
+        p, text = run(said, "-drive", "if=floppy,snapshot=on,file=" + floppy, "-drive", "werror=report,file=" + small + "/disk",
                       before=["unshare", "-rm", "sh", "-c", FULL, "sh", small])
         if not text:
             return # no mounts of one's own here
