@@ -1,4 +1,4 @@
-"""media.py RING3 MEDIA.SH DIR NAME [seabios] - unmodified boot media of others, from power-on, as a person sees them.
+"""media.py RING3 MEDIA.SH DIR NAME [seabios] [OPTION...] - unmodified boot media of others, from power-on, as a person sees them.
 
 NAME is a test below; it gets the media that it needs from MEDIA.SH. What is checked is what stands on the screen. The
 firmware is ring3's own, or Debian's SeaBIOS.
@@ -13,7 +13,9 @@ import tempfile
 from guest import Guest
 from vm import check, main, skip
 
-ring3, media_sh, folder, name, *firmware = sys.argv[1:]
+ring3, media_sh, folder, name, *options = sys.argv[1:]
+seabios = options[:1] == ["seabios"]
+options = options[seabios:]
 
 
 def medium(file):
@@ -29,7 +31,7 @@ def boot(*args, snapshot=True):
     """Two tests may use a medium at once, and none changes it."""
     if snapshot:
         args += ("-snapshot",)
-    return Guest(ring3, *args, *(["-bios", medium("seabios.bin")] if firmware else []))
+    return Guest(ring3, *args, *options, *(["-bios", medium("seabios.bin")] if seabios else []))
 
 
 def is_graphics(width, height, pixels):
