@@ -13,9 +13,9 @@
 static struct {
     bool snapshot;
     char path[WINDOW_PATH_BYTES];
-    u32 used;         /* of it */
-    bool shown;       /* the drives were shown at least once */
-    u32 changes;      /* media_changes() of what is shown */
+    u32 used;    /* of it */
+    bool shown;  /* the drives were shown at least once */
+    u32 changes; /* media_changes() of what is shown */
     const Medium *medium[DRIVE_COUNT];
     u32 flags[DRIVE_COUNT];
 } d;

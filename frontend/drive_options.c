@@ -176,8 +176,9 @@ static bool parse_host_way(const Pair *pair, Problem *p)
 
 static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
 {
-    static const char *const keys[] = {"file", "if",       "index",  "bus", "unit",  "media",  "format",
-                                       "id",   "snapshot", "readonly", "cache", "aio", "werror", "rerror", NULL};
+    static const char *const keys[] = {"file",  "if",     "index",  "bus",      "unit",
+                                       "media", "format", "id",     "snapshot", "readonly",
+                                       "cache", "aio",    "werror", "rerror",   NULL};
     const char *k = pair->key;
     if (!strcmp(k, "file")) return snprintf(d->path, sizeof d->path, "%s", pair->value), true;
     if (!strcmp(k, "if")) return parse_interface(pair, d, p);

@@ -85,10 +85,10 @@ void panels_help(void)
 
 void panels_ask_close(void)
 {
-    begin_menu("The machine runs. What shall become of it?");
-    menu_add(&p.menu, POWER, 'p', "P  press its power button: the guest shuts down, if it can");
-    menu_add(&p.menu, END, 'e', "E  end it at once, as if its plug were pulled");
-    menu_add(&p.menu, CANCEL, 'c', "C  cancel: it stays");
+    begin_menu("Close the machine?");
+    menu_add(&p.menu, POWER, 'p', "P  press the power button: the guest shuts down, if it can");
+    menu_add(&p.menu, END, 'e', "E  end ring3 now, like pulling the plug");
+    menu_add(&p.menu, CANCEL, 'c', "C  cancel");
 }
 
 /* --- media ------------------------------------------------------------------------------------------------- */
@@ -111,14 +111,16 @@ static void drive_file(s32 n, char to[WINDOW_NAME_BYTES])
 static const char *drive_title(s32 n)
 {
     static const char *const floppies[] = {"floppy drive A", "floppy drive B"};
-    static const char *const places[WINDOW_DRIVES] = {"",   "",   "(primary master)", "(primary slave)",
-                                                      "CD", "CD (secondary slave)"};
+    static const char *const places[WINDOW_DRIVES] = {
+        "", "", "(primary master)", "(primary slave)", "CD", "CD (secondary slave)"};
     static char title[40];
     u32 is = drive_is(n);
     if (is & DRIVE_IS_FLOPPY) return floppies[n & 1];
     if (n == 4 && is & DRIVE_IS_CD) return "CD drive";
     snprintf(title, sizeof title, "%s %s", is & DRIVE_IS_CD ? "CD drive" : "disk",
-             n == 2 || n == 3 ? places[n] : n == 4 ? "(secondary master)" : "(secondary slave)");
+             n == 2 || n == 3 ? places[n]
+             : n == 4         ? "(secondary master)"
+                              : "(secondary slave)");
     return title;
 }
 
@@ -126,7 +128,7 @@ static void add_drive(s32 n, s32 action)
 {
     char file[WINDOW_NAME_BYTES], name[48];
     drive_file(n, file);
-    menu_add(&p.menu, action, 0, "%-26s %s", drive_title(n), *file ? menu_name(file, name) : "(empty)");
+    menu_add(&p.menu, action, 0, "%-24s %s", drive_title(n), *file ? menu_name(file, name) : "(empty)");
 }
 
 void panels_media(void)
@@ -137,7 +139,7 @@ void panels_media(void)
     for (s32 n = 0; n < WINDOW_DRIVES; n++)
         if (drive_is(n) & DRIVE_IS_THERE && !is_removable(n)) add_drive(n, MENU_TEXT);
     menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
-    menu_add(&p.menu, MENU_TEXT, 0, "A file that is dropped on the window is put into a drive.");
+    menu_add(&p.menu, MENU_TEXT, 0, "Drop a file on the window to put it into a drive.");
     menu_add(&p.menu, CANCEL, 'c', "C  cancel");
 }
 
@@ -156,8 +158,8 @@ static void show_drive(s32 n)
     if (drive_is(n) & DRIVE_IS_LOCKED)
         menu_add(&p.menu, FORCE, 'f', "F  eject, although the guest has locked the drive");
     for (unsigned i = 0; (path = recent_get(kind_for(n), i)); i++)
-        menu_add(&p.menu, PUT_RECENT + (s32)i, i < 9 ? (char)('1' + i) : 0, "%c  %s", i < 9 ? '1' + (char)i : ' ',
-                 menu_name(path, name));
+        menu_add(&p.menu, PUT_RECENT + (s32)i, i < 9 ? (char)('1' + i) : 0, "%c  %s",
+                 i < 9 ? '1' + (char)i : ' ', menu_name(path, name));
     menu_add(&p.menu, BACK, 'b', "B  back");
 }
 

@@ -24,7 +24,8 @@ static bool folder(char *to, size_t bytes)
 static bool list_path(char *to, size_t bytes, const char *ending)
 {
     char state[3000];
-    return folder(state, sizeof state) && snprintf(to, bytes, "%s/ring3/recent%s", state, ending) < (int)bytes;
+    return folder(state, sizeof state) &&
+           snprintf(to, bytes, "%s/ring3/recent%s", state, ending) < (int)bytes;
 }
 
 static void make_folders(void)

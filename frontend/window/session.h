@@ -18,8 +18,8 @@ typedef struct Session {
     const WindowShared *shared; /* NULL until the machine's hello */
     Scanout *scanout;
     u8 held[256 / 8]; /* keys that the guest believes are down */
-    u32 keys_sent;  /* WINDOW_KEYs */
-    bool leds_seen; /* the guest has lit one */
+    u32 keys_sent;    /* WINDOW_KEYs */
+    bool leds_seen;   /* the guest has lit one */
     struct {
         KeyEdge edge[TYPED_MAX];
         u32 head, tail;

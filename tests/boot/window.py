@@ -438,6 +438,125 @@ def test_held_tone():
     m.process.wait(5 * PATIENCE)
 
 
+def fake(name):
+    m = FakeMachine(program, "-display", "sdl", "-name", name, stderr=subprocess.DEVNULL)
+    m.hello()
+    wait_size(640, 480)
+    focus(m)
+    return m
+
+
+def leave(m):
+    m.send(fake_machine.BYE)
+    m.socket.shutdown(2)
+    check(m.process.wait(5 * PATIENCE) == 0, "the window does not end with the machine")
+
+
+def asks(m):
+    """What the window wants of the machine, without keys and mouse."""
+    return [k for k in m.messages(0.4) if k[0] not in (fake_machine.KEY, fake_machine.MOUSE)]
+
+
+def test_close_asks():
+    """No key ends a machine by itself, however often it is pressed; each answer does what it says."""
+    m = fake("close")
+    for keys in ["ctrl+alt+q"], ["ctrl+alt+q"], ["Escape"], ["ctrl+alt+q", "c"], ["ctrl+alt+q", "Down", "Down", "Return"]:
+        xdotool(*[w for k in keys for w in ("key", k)])
+        got = asks(m)
+        check(got == [], "%s: %r" % (keys, got))
+    xdotool("key", "x")
+    keys_come(m, lambda keys: (0x2d, 1) in keys, "the guest has its keys back")
+    for keys, wanted in (["ctrl+alt+q", "p"], fake_machine.POWER), (["ctrl+alt+q", "Return"], fake_machine.POWER), (["ctrl+alt+q", "e"], fake_machine.QUIT):
+        xdotool(*[w for k in keys for w in ("key", k)])
+        got = [k[0] for k in asks(m)]
+        check(got == [wanted], "%s: %r" % (keys, got))
+    leave(m)
+
+
+def test_pause_and_messages():
+    """A machine that pauses gives the mouse back, and the picture says so for two seconds."""
+    m = fake("pause")
+    rows = colours(640, 480, 3)
+    m.mode(640, 480)
+    for y, line in enumerate(rows):
+        m.row(y, line)
+    x, y, *_ = wait_size(640, 480)
+    wait_picture(rows, (x, y), "the picture")
+    changed = lambda: server.screen()(x + 300, y + 450, 40) != rows[450][300:340]
+    xdotool("mousemove", x + 100, y + 100, "click", 1)
+    wait_title("releases the mouse")
+    for tell, back in (lambda: m.stopped(True), True), (lambda: m.speed(33), False), (lambda: m.news(1, "CD drive: a.iso"), False):
+        tell()
+        wait_for(changed, 5, "no message")
+        if back:
+            wait_title("Ctrl-Alt-P resumes")
+            xdotool("click", 1)
+            time.sleep(0.2)
+            check("releases" not in window()[-1], "a machine that is paused takes the mouse")
+            xdotool("mousemove", 1270, 1010) # the pointer is part of the picture
+        wait_picture(rows, (x, y), "the message stays")
+    leave(m)
+
+
+def test_one_size():
+    """Modes of the VGA share one window; a larger one has its own while it lasts."""
+    m = fake("sizes")
+    for mode, size in ((320, 200), (640, 480)), ((800, 600), (800, 600)), ((640, 400), (640, 480)), ((720, 400), (640, 480)):
+        m.mode(*mode)
+        m.row(0, [1] * mode[0])
+        time.sleep(0.5)
+        x, y, *_ = wait_size(*size)
+        check(x >= 0 and y >= 0, "the window is at %d, %d" % (x, y))
+    xdotool("search", "--name", "^ring3", "windowmove", 700, 600)
+    m.mode(1024, 768)
+    x, y, *_ = wait_size(1024, 768)
+    check(0 <= x <= 256 and 0 <= y <= 256, "the window is at %d, %d" % (x, y))
+    leave(m)
+
+
+def test_media():
+    """The menu asks for what was chosen; the real machine does it, says so, and the file is among the recent ones."""
+    image = os.path.join(folder.name, "a floppy.img")
+    with open(image, "wb") as f:
+        f.truncate(1440 * 1024)
+    m = fake("media")
+    m.drive(0, 1 | 4 | 16, image)
+    m.drive(4, 1 | 2 | 8 | 16, "locked.iso")
+    m.send(fake_machine.LOOK)
+    time.sleep(0.3)
+    for keys, wanted in (["ctrl+alt+m", "Return", "e"], (fake_machine.EJECT, 0, 0)), (["ctrl+alt+m", "Down", "Return", "f"], (fake_machine.EJECT, 4, 1)):
+        xdotool(*[w for k in keys for w in ("key", k)])
+        got = [k[:3] for k in asks(m)]
+        check(got == [wanted], "%s: %r" % (keys, got))
+    xdotool("key", "ctrl+alt+m", "key", "Return", "key", "1")
+    got = asks(m)
+    name = b"".join(struct.pack("<iii", *k[1:4])[:k[4]] for k in got if k[0] == fake_machine.PATH)
+    check(name == os.path.realpath(image).encode() and got[-1][:3] == (fake_machine.CHANGE, 0, 0), "the recent file: %r" % got)
+    leave(m)
+    monitor = os.path.join(folder.name, "media-monitor")
+    vm = run("spin", "-monitor", "unix:%s,server=on,wait=off" % monitor)
+    vm.expect("probe")
+    wait_size(640, 480)
+    focus_window()
+    time.sleep(0.3)
+    xdotool("key", "ctrl+alt+m", "key", "Return", "key", "1")
+    wait_for(lambda: "a floppy.img" in ask(monitor, "info block"), 5, "the file is not in the drive")
+    xdotool("key", "ctrl+alt+m", "key", "Return", "key", "e")
+    wait_for(lambda: "a floppy.img" not in ask(monitor, "info block"), 5, "the file stays in the drive")
+    end(vm)
+
+
+def test_no_sound_card():
+    """One line, not what the libraries tried."""
+    os.environ["SDL_AUDIODRIVER"] = "alsa"
+    vm = run("beep spin")
+    os.environ["SDL_AUDIODRIVER"] = "dummy"
+    vm.expect("beep\r\n")
+    time.sleep(1)
+    end(vm)
+    check("ALSA lib" not in vm.output and vm.output.count("\n") <= 4, vm.output)
+
+
 def test_bad_machines():
     """Nonsense from the machine's side is refused, not believed."""
     m = FakeMachine(program, "-display", "sdl", stderr=subprocess.DEVNULL)
