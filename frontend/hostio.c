@@ -112,7 +112,7 @@ static void disarm(void)
 }
 
 /* Block until somebody wakes us, but no longer than ns (UINT64_MAX: for ever). */
-static void sleep_at_most(u64 ns)
+void hostio_nap(u64 ns)
 {
     struct pollfd p = {.fd = io.wake, .events = POLLIN};
     struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
@@ -133,14 +133,12 @@ static u64 until_deadline(void)
 void hostio_idle(void)
 {
     disarm();
-    sleep_at_most(until_deadline());
+    hostio_nap(until_deadline());
     if (io.deadline <= host_now_ns())
         cpu_attention(io.c, ATT_CLOCK);
     else
         hostio_set_deadline(io.deadline);
 }
-
-void hostio_nap(u64 ns) { sleep_at_most(ns); }
 
 static void timer_went_off(void)
 {

@@ -15,8 +15,8 @@ bool hostio_start(Vcpu *c, Problem *p);
 void hostio_stop(void);
 
 /* --- for the vCPU thread --- */
-void hostio_idle(void);                /* block until attention */
-void hostio_nap(u64 ns);                /* the same, but no longer than ns; the deadline stays */
+void hostio_idle(void);  /* block until attention */
+void hostio_nap(u64 ns); /* the same, but no longer than ns (UINT64_MAX: for ever); the deadline stays */
 void hostio_set_deadline(u64 host_ns); /* raise ATT_CLOCK then (CLOCK_MONOTONIC); UINT64_MAX: never */
 void hostio_kick(void);                /* the I/O thread should look at its channels */
 bool hostio_stop_wanted(void);         /* Ctrl-A X or a signal: the machine must stop */

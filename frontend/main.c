@@ -115,8 +115,9 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .debug_exit_iobase = o->debug_exit_iobase,
                          .debug_exit_iosize = o->debug_exit_iosize,
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
-    return (!o->pidfile || pidfile_write(o->pidfile, p)) && open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
-           open_backends(o, &cfg, p) && open_trace(o, p) && /* which must not empty an image */
+    return (!o->pidfile || pidfile_write(o->pidfile, p)) && open_first_code(o, boot, &cfg, p) &&
+           drives_open(&o->drives, cfg.drive, p) && open_backends(o, &cfg, p) &&
+           open_trace(o, p) && /* which must not empty an image */
            start_machine(pc, o, &cfg, o->kernel ? boot : NULL, p);
 }
 

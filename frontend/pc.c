@@ -341,7 +341,8 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->machine = machine_new(cfg, &ev);
     const char *lack = host_memory_lack();
     if (!pc->machine)
-        return problem_set(p, "-m %u: %s", o->ram_bytes >> 20, lack ? lack : "the host has not enough memory");
+        return problem_set(p, "-m %u: %s", o->ram_bytes >> 20,
+                           lack ? lack : "the host has not enough memory");
     if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes);
     if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
     machine_set_uuid(pc->machine, o->uuid);

@@ -27,7 +27,6 @@
 enum {
     WINDOW_PROTOCOL = 3,
     WINDOW_SOCKET = 3,            /* the window's descriptor of the socket */
-    WINDOW_MONITOR = 4,           /* and of the monitor's, with -monitor on its command line */
     WINDOW_NO_DISPLAY = 3,        /* its exit code when nothing could be opened */
     WINDOW_VRAM_LIMIT = 64 << 20, /* more is refused */
     WINDOW_SCREEN_BYTES = 64 << 10,

@@ -15,12 +15,12 @@ typedef enum DriveId {
 } DriveId;
 
 typedef struct Drive {
-    bool present;   /* there is a drive */
-    bool cdrom;     /* IDE: ATAPI; sectors of 2048 bytes to the guest */
+    bool present; /* there is a drive */
+    bool cdrom;   /* IDE: ATAPI; sectors of 2048 bytes to the guest */
     bool floppy;
     u8 read_errors, write_errors; /* the frontend's: what it does with them (MediaErrors) */
-    Medium *medium; /* NULL: empty */
-    bool locked;    /* the guest forbids removal */
+    Medium *medium;               /* NULL: empty */
+    bool locked;                  /* the guest forbids removal */
     bool tray_open;
     bool eject_wanted; /* somebody pressed the button while it was locked */
     void (*moved)(

@@ -60,8 +60,8 @@ const struct Pci *machine_pci(const Machine *m);
 const ScreenState *machine_screen(const Machine *m);
 const u8 *machine_vram(const Machine *m, u32 *bytes);
 u64 machine_vram_offset(const Machine *m);
-void machine_power_button(Machine *m);               /* pressed for a moment: the guest may power off */
-void machine_set_boot_menu(Machine *m, bool wanted); /* the firmware is to show it */
+void machine_power_button(Machine *m);                /* pressed for a moment: the guest may power off */
+void machine_set_boot_menu(Machine *m, bool wanted);  /* the firmware is to show it */
 void machine_set_uuid(Machine *m, const u8 uuid[16]); /* for the firmware's SMBIOS; zeros: it has none */
 /* A file that calls `written` on the vCPU thread when the firmware writes to it. */
 void machine_add_firmware_call(Machine *m, const char *name, void (*written)(void *ctx), void *ctx);

@@ -180,7 +180,8 @@ void callout_emit_patched(Tx *t, const Insn *i)
 
 CalloutFn *callout_for(const Insn *i)
 {
-    bool ends = insn_is_pause(i) || i->row->checks & CK_ENDS || i->row->cls == XC_FLOW || i->row->cls == XC_FAR || i->row->cls == XC_SEG;
+    bool ends = insn_is_pause(i) || i->row->checks & CK_ENDS || i->row->cls == XC_FLOW ||
+                i->row->cls == XC_FAR || i->row->cls == XC_SEG;
     return ends ? callout_ends : callout_plain;
 }
 
