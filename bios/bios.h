@@ -81,20 +81,20 @@ enum { /* CMOS memory */
        CMOS_BOOT_ORDER2 = 0x3d, /* low nibble: first device, high nibble: second */
 };
 /* No interrupt's handler may come between index and data; afterwards the index is that of status D, as an AT leaves it, where
- * a stray write does no harm. */
+ * a stray write does no harm. (Flags of 16 bits: not every V86 monitor knows the other PUSHF.) */
 static inline u8 cmos_read(u8 reg)
 {
     u16 v = reg;
-    __asm__ volatile("pushf; cli; outb %%al, $0x70; inb $0x71, %%al; movb %%al, %%ah; "
-                     "movb $0x0d, %%al; outb %%al, $0x70; popf"
+    __asm__ volatile("pushfw; cli; outb %%al, $0x70; inb $0x71, %%al; movb %%al, %%ah; "
+                     "movb $0x0d, %%al; outb %%al, $0x70; popfw"
                      : "+a"(v)::"memory");
     return (u8)(v >> 8);
 }
 static inline void cmos_write(u8 reg, u8 v)
 {
     u16 both = (u16)(v << 8 | reg);
-    __asm__ volatile("pushf; cli; outb %%al, $0x70; movb %%ah, %%al; outb %%al, $0x71; "
-                     "movb $0x0d, %%al; outb %%al, $0x70; popf"
+    __asm__ volatile("pushfw; cli; outb %%al, $0x70; movb %%ah, %%al; outb %%al, $0x71; "
+                     "movb $0x0d, %%al; outb %%al, $0x70; popfw"
                      : "+a"(both)::"memory");
 }
 

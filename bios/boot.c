@@ -179,14 +179,16 @@ static void try_all(void)
     }
 }
 
-/* ring3 loads a kernel itself (-kernel): say that the machine is ready for it; the processor goes on in there. */
+/* ring3 loads a kernel itself (-kernel): say that the machine is ready for it; the processor goes on in there. EBX is the
+ * physical address of the memory map, ECX how many entries it has. */
 static void hand_over(void)
 {
     enum { SELECTOR = 0x510, DATA = 0x511 };
+    u32 map = LOW_SEG * 16 + (u32)shared.e820;
     print("Starting the kernel...\n\n");
+    cli();
     outw(SELECTOR, shared.kernel_key);
-    outb(DATA, 1);
-    for (;;) sti_hlt();
+    for (;;) __asm__ volatile("outb %0, %1; hlt" ::"a"((u8)1), "d"(DATA), "b"(map), "c"(shared.e820_count));
 }
 
 void boot_service(Regs *r)

@@ -31,6 +31,7 @@ enum { /* INT 13h status */
        BAD_COMMAND = 0x01,
        NOT_FOUND = 0x04,
        NO_MEDIA_CHANGE = 0x06,
+       NO_PARAMETERS = 0x07,
        DATA_ERROR = 0x10,
        CONTROLLER_ERROR = 0x20,
        TIMED_OUT = 0x80,
@@ -508,8 +509,7 @@ void int13_disk(Regs *r, const Drive *d)
     u8 st;
     if (int13_edd(r, d, &st)) return;
     if (r->ah == 0x01) { /* status of the last call */
-        r->al = 0;
-        r->ah = st = BDA->disk_status;
+        r->al = r->ah = st = BDA->disk_status;
         set_cf(r, st != OK);
         return;
     }
@@ -527,6 +527,19 @@ void int13_disk(Regs *r, const Drive *d)
 }
 
 /* --- dispatch -------------------------------------------------------------------------------------------- */
+
+/* As an AT answers for a disk that it does not have: kinds are told without an error, parameters as zeros with one. */
+static void no_disk(Regs *r)
+{
+    u8 st = r->ah == 0x15 ? OK : r->ah == 0x08 ? NO_PARAMETERS : BAD_COMMAND;
+    if (r->ah == 0x08 || r->ah == 0x15) {
+        r->al = 0;
+        r->cx = r->dx = 0;
+    }
+    r->ah = st;
+    set_cf(r, st != OK);
+    BDA->disk_status = st;
+}
 
 void int40_service(Regs *r);
 void int13_service(Regs *r);
@@ -548,7 +561,5 @@ void int13_service(Regs *r)
         int13_disk(r, &drive[disk_of[n]]);
         return;
     }
-    r->ah = r->ah == 0x15 ? 0 : BAD_COMMAND;
-    set_cf(r, true);
-    BDA->disk_status = BAD_COMMAND;
+    no_disk(r);
 }

@@ -15,15 +15,6 @@
 
         .code16
 
-/* Who polls the keyboard (INT 16h 01h), in bytes of the BIOS data area that nobody uses. */
-#define BDA_POLLER      0xac            /* sum of the caller's registers; the video BIOS clears it, too */
-#define BDA_POLLS       0xae            /* how many more */
-#define BDA_POLL_START  0xb0            /* PM timer at the first */
-#define BDA_POLL_COUNT  0xb4            /* of how many */
-#define POLLS_BUSY      30000
-#define POLLS_IDLE      128
-#define POLL_TICKS      72              /* 20 us */
-
 /* --- variables ------------------------------------------------------------------------------------------- */
 
         .section .low, "aw", @nobits
@@ -81,12 +72,7 @@ enter:  cli                             /* TSRs chain by PUSHF and a far call, w
         movw    $BDA_SEG, %ax
         movw    %ax, %es
         movzwl  s_handler, %edx
-        cmpw    $int16_service, %dx
-        je      2f
-        cmpw    $int1a_service, %dx
-        je      2f
-        movw    $0, %es:BDA_POLLER
-2:      movl    %esp, %eax
+        movl    %esp, %eax
         calll   *%edx
         cli
         cld
@@ -180,7 +166,6 @@ int16:  testb   $0xee, %ah              /* 00h, 01h, 10h, 11h */
         pushw   %ax
         pushw   $BDA_SEG
         popw    %ds
-        movw    $0, BDA_POLLER
         movw    0x1a, %ax
         cmpw    0x1c, %ax
         jne     2f
@@ -198,11 +183,8 @@ int16:  testb   $0xee, %ah              /* 00h, 01h, 10h, 11h */
         popw    %ds
         jmp     int16_c
 
-/* 01h, 11h: is there a key? A program that only waits asks this in a loop, and would keep a processor busy. It is taken to
- * wait when POLLS_BUSY calls found nothing, all from the same place with the same registers, without another service called
- * between (but 16h and 1Ah), no more than POLL_TICKS of the PM timer apart on average. Then a call halts until
- * the next interrupt, and so does one in POLLS_IDLE from then on. Where there is no PM timer the number alone counts.
- */
+/* 01h, 11h: is there a key? Asked in loops, so "no" is answered without a change of stacks. (Such a loop costs the host
+ * next to nothing: cpu/wait.c.) */
 poll:   pushw   %ds
         pushw   %ax
         pushw   %bp
@@ -211,77 +193,16 @@ poll:   pushw   %ds
         movw    %ax, %ds
         movw    0x1a, %ax
         cmpw    0x1c, %ax
-        jne     poll_key
-        movw    6(%bp), %ax
-        rolw    $3, %ax
-        addw    8(%bp), %ax
-        addw    (%bp), %ax
-        rolw    $3, %ax
-        addw    %bp, %ax
-        addw    %bx, %ax
-        rolw    $3, %ax
-        addw    %cx, %ax
-        addw    %dx, %ax
-        rolw    $3, %ax
-        addw    %si, %ax
-        addw    %di, %ax
-        orw     $1, %ax                 /* 0: somebody else was here */
-        cmpw    BDA_POLLER, %ax
-        movw    %ax, BDA_POLLER
-        movw    $POLLS_BUSY, %ax
         jne     1f
-        decw    BDA_POLLS
-        jz      poll_often
-poll_none:
         orw     $0x0240, 10(%bp)        /* ZF and IF */
         popw    %bp
         popw    %ax
         popw    %ds
         iretw
-poll_key:
-        movw    $0, BDA_POLLER
-        popw    %bp
+1:      popw    %bp
         popw    %ax
         popw    %ds
         jmp     int16_c
-
-poll_often:
-        pushl   %eax
-        pushw   %dx
-        movw    $0x608, %dx             /* PM timer */
-        inl     %dx, %eax
-        subl    BDA_POLL_START, %eax
-        andl    $0xffffff, %eax
-        movzwl  BDA_POLL_COUNT, %edx
-        imull   $POLL_TICKS, %edx
-        cmpl    %edx, %eax
-        popw    %dx
-        popl    %eax
-        ja      1f
-        testb   $2, 11(%bp)             /* IF: an interrupt can be waited for ... */
-        jz      1f
-        inb     $0x21, %al
-        testb   $1, %al                 /* ... and will come */
-        movw    $POLLS_BUSY, %ax
-        jnz     1f
-        sti
-        hlt
-        cli
-        movw    0x1a, %ax
-        cmpw    0x1c, %ax
-        jne     poll_key
-        movw    $POLLS_IDLE, %ax
-        /* Count from here; AX polls. */
-1:      movw    %ax, BDA_POLLS
-        movw    %ax, BDA_POLL_COUNT
-        pushl   %eax
-        pushw   %dx
-        movw    $0x608, %dx
-        inl     %dx, %eax
-        movl    %eax, BDA_POLL_START
-        popw    %dx
-        popl    %eax
-        jmp     poll_none
 
 /* --- hardware interrupts --------------------------------------------------------------------------------- */
 

@@ -446,8 +446,10 @@ static u8 set_format(Regs *r, u8 unit)
     return BAD_MEDIA;
 }
 
+/* A drive without the line may have another diskette by now, for all that is known. */
 static u8 change_line(u8 unit)
 {
+    if (floppy_type(unit) == 1) return CHANGED;
     motor_on(unit);
     return check_change(unit);
 }

@@ -447,7 +447,7 @@ void int16_service(Regs *r)
     }
     case 0x03: set_typematic(r); break;
     case 0x05: r->al = !buffer_put(r->cx); break;
-    case 0x09: r->al = 0x30; break;   /* 10h-12h and 0Ah are there */
+    case 0x09: r->al = 0x34; break;   /* 10h-12h, 0Ah and 0305h are there */
     case 0x0a: r->bx = 0x41ab; break; /* keyboard ID */
     case 0x92: r->ah = 0x80; break;   /* capability checks of old keyboard drivers: no 122-key functions */
     case 0xa2: r->ah = 0x00; break;

@@ -93,6 +93,14 @@ static bool port_answers(u16 port, u8 pattern, u8 mask)
     return there;
 }
 
+/* No interrupts, no modem lines. MCR is not written without need: by the first write hw/uart.c knows a guest that uses
+ * modem lines from one that polls a port with three wires. */
+static void com_quiet(u16 port)
+{
+    outb((u16)(port + 1), 0);
+    if (inb((u16)(port + 4))) outb((u16)(port + 4), 0);
+}
+
 static void data_setup(bool warm)
 {
     static const u16 com[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8}, lpt[] = {0x378, 0x278};
@@ -104,8 +112,10 @@ static void data_setup(bool warm)
     *FLAT(u8, EBDA_SEG * 16) = 1;
     u32 coms = 0, lpts = 0;
     for (u32 i = 0; i < 4; i++)
-        if (port_answers((u16)(com[i] + 7), 0x5a, 0xff) || port_answers((u16)(com[i] + 3), 0x1b, 0xff))
-            outb((u16)(com[i] + 1), 0), outb((u16)(com[i] + 4), 0), BDA->com[coms++] = com[i];
+        if (port_answers((u16)(com[i] + 7), 0x5a, 0xff) || port_answers((u16)(com[i] + 3), 0x1b, 0xff)) {
+            com_quiet(com[i]);
+            BDA->com[coms++] = com[i];
+        }
     for (u32 i = 0; i < 2; i++)
         if (port_answers(lpt[i], 0xaa, 0xff)) BDA->lpt[lpts++] = lpt[i];
     for (u32 i = 0; i < 4; i++) BDA->com_timeout[i] = 1, BDA->lpt_timeout[i] = 20;
@@ -169,7 +179,6 @@ static void boot_preferences(void)
     fwcfg_read(0x0e, &menu, 2);
     s->boot_menu = (u8)(fwcfg_present() && menu);
     s->boot_menu_wait_ms = 2500;
-    if (!fwcfg_find("etc/ring3/kernel", &s->kernel_key)) s->kernel_key = 0;
     u16 key;
     if (fwcfg_find("etc/boot-menu-wait", &key) >= 2) fwcfg_read(key, &s->boot_menu_wait_ms, 2);
 }
@@ -193,6 +202,7 @@ _Noreturn void post_main(void)
     pci_setup();
     pm_setup();
     outb(PORT_POST, 0x20);
+    if (!fwcfg_find("etc/ring3/kernel", &LOW(shared).kernel_key)) LOW(shared).kernel_key = 0;
     rom_video();
     int_call(0x10, &(Regs){.ax = 0x0003});
     font_setup();

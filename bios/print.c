@@ -1,5 +1,5 @@
-/* print.c - messages, to the screen and to port E9, where the debug console is. Compiled for both halves of the
- * firmware.
+/* print.c - messages, to the screen and to port E9, where the debug console is; but that is left to a kernel of
+ * -kernel's, whose messages a person looks for there. Compiled for both halves of the firmware.
  *
  * Not implemented: conversions but %d %u %x %c %s, a width, and 0 as padding.
  */
@@ -7,15 +7,17 @@
 
 #ifdef BIOS32
 #include "bios32.h"
+#define SHARED LOW(shared)
 #else
 #include "bios16.h"
+#define SHARED shared
 #endif
 
 static void put(char c)
 {
     Regs r = {0};
     if (c == '\n') put('\r');
-    outb(PORT_DEBUG, (u8)c);
+    if (!SHARED.kernel_key) outb(PORT_DEBUG, (u8)c);
     r.ax = (u16)(0x0e00 | (u8)c);
     r.bx = 0x0007;
     int_call(0x10, &r);

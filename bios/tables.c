@@ -3,7 +3,8 @@
  *
  * Sources: BIOS32 Service Directory 0.4; Microsoft PCI IRQ Routing Table Specification 1.0; Intel MultiProcessor
  * Specification 1.4; DMTF System Management BIOS 2.4.
- * Not implemented: MP table with an I/O APIC is made only where one answers at fec00000; $PnP.
+ * The MP table is made where an I/O APIC answers at fec00000; it says the same as frontend/load/mptable.c's.
+ * Not implemented: $PnP.
  */
 #include "bios32.h"
 
@@ -106,12 +107,13 @@ static void mp_table(void)
     memset(base, 0, 512);
     u32 sig, b, c, features;
     __asm__ volatile("cpuid" : "=a"(sig), "=b"(b), "=c"(c), "=d"(features) : "a"(1));
-    u8 cpu[20] = {0, 0, 0x14, 3}; /* enabled, bootstrap processor */
+    u8 cpu[20] = {0, 0, *FLAT(u8, LAPIC + 0x30), 3}; /* enabled, bootstrap processor */
     memcpy(cpu + 4, &sig, 4), memcpy(cpu + 8, &features, 4);
     p = mp_entry(p, cpu, 20), entries++;
     p = mp_entry(p, "\1\0PCI   ", 8), entries++;
     p = mp_entry(p, "\1\1ISA   ", 8), entries++;
     const u8 ioapic[8] = {2, 1, 0x11, 1, 0x00, 0x00, 0xc0, 0xfe};
+    *FLAT(u32, IOAPIC) = 0, *FLAT(u32, IOAPIC + 0x10) = 1u << 24; /* its ID */
     p = mp_entry(p, ioapic, 8), entries++;
     for (u8 device = 1; device < 8;
          device++) /* as pci_setup() routed them: lines 10 and 11, level, active high */

@@ -142,7 +142,7 @@ start32:
 2:      xorb    %dl, %dl
         movl    $cold, %ebp
         jmp     pam_all
-cold:   movl    $0xe0000, %esi
+cold:   movl    $0xfffe0000, %esi       /* e0000 may still be RAM, after an INIT, with what POST wrote there */
         movl    $BUFFER, %edi
         movl    $0x8000, %ecx
         rep movsl

@@ -55,7 +55,6 @@ int10_entry:
         movw    %ax, %ds
         xorw    %ax, %ax
         movw    %ax, %es
-        movw    %ax, %es:0x4ac          /* whoever polls the keyboard does not only wait (entry.S) */
         movzwl  %sp, %esp
         movl    %esp, %eax
         calll   int10

@@ -1,4 +1,5 @@
-/* alu.h - arithmetic flags, for the files that compute them. Values are zero-extended to 32 bits; `bytes` is 1, 2 or 4. */
+/* alu.h - arithmetic flags, for the files that compute them. Values are zero-extended to 32 bits; `bytes` is 1, 2 or
+ * 4. */
 #ifndef RING3_ALU_H
 #define RING3_ALU_H
 

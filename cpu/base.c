@@ -1,6 +1,7 @@
 /* base.c - panic, traces, the host clock, and the only memcpy/memset that core code may call. */
 #include "cpu/base.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,11 @@
 
 void (*base_on_panic)(void);
 void (*base_fpu_park)(void);
+void (*base_trace_cut)(int error);
 u32 trace_mask;
+TraceFilter trace_filter;
 static FILE *trace_file;
+static bool trace_is_cut;
 
 void base_panic(const char *file, int line, const char *fmt, ...)
 {
@@ -24,10 +28,36 @@ void base_panic(const char *file, int line, const char *fmt, ...)
     abort();
 }
 
-void trace_open(const char *path_or_null)
+bool trace_wants(u32 va)
 {
-    FILE *f = path_or_null ? fopen(path_or_null, "w") : stderr;
-    trace_file = f ? f : stderr;
+    for (unsigned n = 0; n < trace_filter.count; n++)
+        if (va >= trace_filter.range[n].first && va <= trace_filter.range[n].last) return true;
+    return !trace_filter.count;
+}
+
+bool trace_to(int fd)
+{
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : stderr;
+    if (!f) return false;
+    if (trace_file && trace_file != stderr) fclose(trace_file);
+    trace_file = f;
+    trace_is_cut = false;
+    return true;
+}
+
+static void look_for_cut(void)
+{
+    if (likely(!ferror(trace_file)) || trace_is_cut || trace_file == stderr) return;
+    trace_is_cut = true;
+    if (base_trace_cut) base_trace_cut(errno);
+}
+
+bool trace_flush(void)
+{
+    if (!trace_file) return true;
+    fflush(trace_file);
+    look_for_cut();
+    return !trace_is_cut;
 }
 
 void trace_line(const char *fmt, ...)
@@ -35,10 +65,12 @@ void trace_line(const char *fmt, ...)
     va_list ap;
     if (base_fpu_park) base_fpu_park();
     if (!trace_file) trace_file = stderr;
+    if (unlikely(trace_is_cut)) return;
     va_start(ap, fmt);
     vfprintf(trace_file, fmt, ap);
     va_end(ap);
     fputc('\n', trace_file);
+    look_for_cut();
 }
 
 u64 host_now_ns(void)

@@ -58,8 +58,9 @@ extern void (*base_on_panic)(void); /* set by the frontend; may be NULL */
     T(IN_ASM, "in_asm", "guest code of every translated block")                                             \
     T(OUT_ASM, "out_asm", "host code of every translated block")                                            \
     T(INT, "int", "interrupts and exceptions delivered")                                                    \
-    T(EXEC, "exec", "every block entered (slow)")                                                           \
-    T(MMU, "mmu", "shadow page tables: fills, drops, traces")                                               \
+    T(EXEC, "exec", "every block entered (slow); every instruction interpreted")                            \
+    T(MMU, "mmu", "control registers of paging, page faults; shadow page tables: fills, drops")             \
+    T(PCALL, "pcall", "protected mode: far calls, jumps and returns, gates, SYSENTER")                      \
     T(IO, "io", "port and memory-mapped device access")                                                     \
     T(CPU_RESET, "cpu_reset", "the processor as it was before each reset")                                  \
     T(UNIMP, "unimp", "what the guest asked for and ring3 does not implement")                              \
@@ -78,6 +79,18 @@ enum {
 };
 extern u32 trace_mask; /* TRACE_ bits that are on */
 
+/* -dfilter: in_asm, out_asm and exec are of code at these linear addresses only; no range: at all. */
+enum { TRACE_RANGES_MAX = 64 };
+typedef struct TraceRange {
+    u32 first, last;
+} TraceRange;
+typedef struct TraceFilter {
+    unsigned count;
+    TraceRange range[TRACE_RANGES_MAX];
+} TraceFilter;
+extern TraceFilter trace_filter;
+bool trace_wants(u32 va);
+
 /* trace(IO, "uart %04x", x): one line (newline added) to the trace file, if the category is on. Safe with the
  * guest's FPU state live: base.c parks it through base_fpu_park. */
 #define trace(cat, ...)                                                                                      \
@@ -85,7 +98,10 @@ extern u32 trace_mask; /* TRACE_ bits that are on */
         if (unlikely(trace_mask & TRACE_##cat)) trace_line(__VA_ARGS__);                                     \
     } while (0)
 void trace_line(const char *fmt, ...) PRINTF(1, 2);
-void trace_open(const char *path_or_null); /* NULL: stderr; returns with trace to stderr on failure */
+bool trace_to(int fd);  /* from now on to this file, which is then ours; -1: stderr. False: as it was */
+bool trace_flush(void); /* what was traced is in the file; false: something did not get there */
+/* Called once for each file that takes no more (its disk is full): nothing is traced into it any more. NULL: nobody. */
+extern void (*base_trace_cut)(int error);
 extern void (*base_fpu_park)(void);        /* set by the translator while guest FPU state may be live */
 
 u64 host_now_ns(void); /* CLOCK_MONOTONIC, nanoseconds */

@@ -1,4 +1,4 @@
-/* bits.c - BT BTS BTR BTC BSF BSR BSWAP SETcc (SDM vol. 2).
+/* bits.c - BT BTS BTR BTC BSF BSR POPCNT CRC32 BSWAP SETcc (SDM vol. 2).
  *
  * With a register bit offset the memory operand is a bit string: the signed offset selects an element of operand
  * size before or after the address. BT and friends change CF only; the flags the manual calls undefined stay.
@@ -67,9 +67,32 @@ void exec_bsr(Vcpu *c, const Insn *i)
     flags_set(c, FL_Z, v ? 0 : FL_Z);
 }
 
+void exec_popcnt(Vcpu *c, const Insn *i)
+{
+    u32 v = op_read(c, i, 1);
+    op_write(c, i, 0, (u32)__builtin_popcount(v));
+    flags_set(c, FL_ARITH, v ? 0 : FL_Z);
+}
+
+/* CRC-32C (Castagnoli) of the source's bytes, low one first, bits reflected, neither inverted before nor after. */
+void exec_crc32(Vcpu *c, const Insn *i)
+{
+    enum { POLYNOMIAL_REFLECTED = 0x82f63b78 };
+    u32 crc = op_read(c, i, 0) ^ op_read(c, i, 1);
+    for (unsigned bit = 0; bit < width_bits(op_bytes(i, 1)); bit++)
+        crc = crc >> 1 ^ (crc & 1 ? (u32)POLYNOMIAL_REFLECTED : 0);
+    op_write(c, i, 0, crc);
+}
+
 void exec_bswap(Vcpu *c, const Insn *i)
 {
     op_write(c, i, 0, i->opsize == 4 ? __builtin_bswap32(op_read(c, i, 0)) : 0);
+}
+
+void exec_movbe(Vcpu *c, const Insn *i)
+{
+    u32 v = op_read(c, i, 1);
+    op_write(c, i, 0, i->opsize == 4 ? __builtin_bswap32(v) : __builtin_bswap16((u16)v));
 }
 
 void exec_setcc(Vcpu *c, const Insn *i) { op_write(c, i, 0, condition_holds(c, i->opcode & 15)); }

@@ -4,7 +4,8 @@
  *   operand.c    operands by the table's letters                     run.c       the run loop: events, faults, engine
  *   segment.c    descriptor loads and checks                         exception.c delivery through gates, V86, real
  *   far.c        JMP/CALL/RET far, gates, IRET, SYSENTER/SYSEXIT     task.c      hardware task switch
- *   alu.c shift.c muldiv.c string.c flow.c stack.c misc.c            system.c    CRs, DRs, MSRs, LGDT.., HLT, I/O
+ *   alu.c shift.c muldiv.c bcd.c bits.c move.c stack.c flow.c        system.c    EFLAGS, CRs, LGDT.., HLT, TSC
+ *   string.c     with REP, page by page                              io.c msr.c debug.c  ports, MSRs, DRs
  *   cpuid.c      models and CPUID                                    fpu_*.c simd_*.c
  *
  * Discipline of an exec function: compute, do all that can fault, then commit registers and flags. A fault
@@ -27,17 +28,25 @@ void cpu_deliver_fault(Vcpu *c);
 void cpu_deliver_interrupt(Vcpu *c, u8 vector);               /* external: clears halted */
 void cpu_soft_interrupt(Vcpu *c, u8 vector, bool int_n);      /* INT n / INT3 / INTO; pushes next_eip */
 
-/* --- linear memory (memory.c). `user`: access with CPL-3 rights. All raise #PF. Any size 1..16 may straddle
- * pages; both pages are checked before anything is written. --- */
-typedef enum Access { ACC_READ = 0, ACC_WRITE = 2, ACC_RMW = 3 /* read that checks for write */, ACC_FETCH = 16 } Access;
-u32 lin_read(Vcpu *c, u32 va, unsigned bytes, Access a, bool user);         /* 1, 2, 4 */
-void lin_write(Vcpu *c, u32 va, u32 value, unsigned bytes, bool user);
-void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, bool user);  /* up to 512 bytes */
-void lin_write_bytes(Vcpu *c, u32 va, const void *from, unsigned bytes, bool user);
-void lin_probe(Vcpu *c, u32 va, unsigned bytes, Access a, bool user);       /* only check; sets A and D */
+/* --- linear memory (memory.c). All raise #PF. Any size 1..16 may straddle pages; both pages are checked before
+ * anything is written. --- */
 
-/* debug.c: a data access to va happens while DR7 enables a breakpoint: sets pending DR6 bits on a match. */
+/* By whom, that is with whose rights (SDM vol. 3, 4.6): an instruction of rings 0-2, one of ring 3 (`cpl == 3` is one
+ * of these two), or the processor itself, which reads its tables and TSSs with ring 0's rights; SMAP holds it whatever
+ * AC is. */
+typedef enum AccessBy { BY_SUPERVISOR = 0, BY_USER = 1, BY_PROCESSOR = 2 } AccessBy;
+typedef enum Access { ACC_READ = 0, ACC_WRITE = 2, ACC_RMW = 3 /* read that checks for write */, ACC_FETCH = 16 } Access;
+u32 lin_read(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by);         /* 1, 2, 4 */
+void lin_write(Vcpu *c, u32 va, u32 value, unsigned bytes, AccessBy by);
+void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, AccessBy by);  /* up to 512 bytes */
+void lin_write_bytes(Vcpu *c, u32 va, const void *from, unsigned bytes, AccessBy by);
+bool lin_peek(const Vcpu *c, u32 va, u32 *pa); /* as a debugger looks: rights of ring 0, no A, no D; false: no page */
+void lin_probe(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by);       /* only check; sets A and D */
+
+/* debug.c: a data access to va happens while cpu_watches(): sets pending DR6 bits on a match, or stops for a debugger
+ * outside. */
 void debug_data_access(Vcpu *c, u32 va, unsigned bytes, bool write);
+static inline bool cpu_watches(const Vcpu *c) { return (c->dr[7] & 0xff) || c->watching; }
 
 /* --- segmented memory: checks type, limit and (AC) alignment, raises #GP/#SS/#PF/#AC, then as above with
  * the current CPL. `off` must already be truncated to the address size. --- */
@@ -107,7 +116,7 @@ void cpu_port_out(Vcpu *c, u16 port, u32 v, unsigned bytes);
 u64 cpu_tsc(Vcpu *c);
 u64 msr_read(Vcpu *c, u32 n);                          /* raises #GP(0) for what does not exist */
 void msr_write(Vcpu *c, u32 n, u64 v);
-void cpu_cpuid(const Vcpu *c, u32 leaf, u32 out[4]);   /* EAX, EBX, ECX, EDX */
+void cpu_cpuid(const Vcpu *c, u32 leaf, u32 subleaf, u32 out[4]);   /* EAX, EBX, ECX, EDX */
 
 typedef struct CpuModel {
     const char *name;  /* -cpu word */
@@ -117,6 +126,19 @@ typedef struct CpuModel {
 } CpuModel;
 extern const CpuModel cpu_models[]; /* ends with name NULL */
 const CpuModel *cpu_model_find(const char *name);
+/* What a model may be given or lose, by the words of Linux and QEMU. */
+typedef struct CpuFeature {
+    const char *name, *alias; /* alias NULL: it has one name */
+    u32 need;                 /* BIT(Need) */
+    u32 builds_on;            /* BIT(Need): of these, too, and of what they build on */
+} CpuFeature;
+extern const CpuFeature cpu_features[]; /* ends with name NULL */
+const CpuFeature *cpu_feature_find(const char *name);
+/* `set` (BIT(Need)) with f and what it builds on; without f and what builds on it. */
+u32 cpu_features_with(u32 set, const CpuFeature *f);
+u32 cpu_features_without(u32 set, const CpuFeature *f);
+/* BIT(Need) of all that a guest can have on this host, masks (RING3_HOST) counted in. */
+u32 cpu_features_possible(void);
 
 /* --- attention (run.c) --- */
 extern u8 *cpu_poll_trap;                              /* an unmapped page; c->poll == it: leave the inner loop */
@@ -125,6 +147,11 @@ extern u8 *cpu_poll_trap;                              /* an unmapped page; c->p
 void cpu_poll_update(Vcpu *c);
 void cpu_set_intr(Vcpu *c, bool level);                /* vCPU thread: the PIC's INTR output */
 static inline bool cpu_polled(const Vcpu *c) { return __atomic_load_n(&c->poll, __ATOMIC_RELAXED) == cpu_poll_trap; }
+/* One more instruction was interpreted, with -speed. */
+static inline void cpu_count_speed(Vcpu *c)
+{
+    if (c->speed_on && --c->speed_left < 0) cpu_attention(c, ATT_SPEED);
+}
 /* pause.c: a PAUSE was executed; the host has slept for it, or need not. */
 void cpu_pause(Vcpu *c);
 void cpu_pause_over(Vcpu *c);
@@ -137,7 +164,14 @@ static inline void cpu_rep_stop(Vcpu *c)
 /* debug.c: TF, DR7 or db_pending changed: raise or drop ATT_TRAP. */
 void debug_update(Vcpu *c);
 
+/* --- filled in from outside (possible.c) --- */
+/* NULL, or the name of a field with a value that no guest could have brought about: the guest must not run on it. */
+const char *cpu_impossible(Vcpu *c);
+/* The registers are others, all of them: make anew what follows (attention, the engine's view of paging). */
+void cpu_loaded(Vcpu *c);
+
 /* --- life cycle and running (run.c, interp.c) --- */
+/* m must outlive c, which gets those of its features that are possible. */
 void cpu_init(Vcpu *c, const CpuModel *m, Bus *bus, Phys *phys);
 void cpu_reset(Vcpu *c);                               /* power-on state: CS:IP F000:FFF0 */
 extern const Engine engine_interp;
@@ -145,11 +179,12 @@ extern const Engine engine_interp;
  * up); advances eip; no interrupt check, no trap delivery. Raises. */
 void interp_one(Vcpu *c);
 /* The machine's loop: handles attention, faults, interrupts, HLT; returns when stop_reason is set.
- * `idle` is called when halted (sleep until an event); `service` for ATT_CLOCK and ATT_IO. */
+ * `idle` is called when halted (ns is UINT64_MAX) and when the guest waits in a loop (wait.c); `service` for ATT_CLOCK
+ * and ATT_IO. */
 typedef struct RunHooks {
     void *ctx;
     void (*service)(void *ctx);         /* run due device timers, take host input */
-    void (*idle)(void *ctx);            /* halted with nothing to do: block until cpu_attention */
+    void (*idle)(void *ctx, u64 ns);    /* nothing to do: block until cpu_attention, at most ns of guest time */
     bool (*reset)(void *ctx);           /* machine reset wanted: do it, true = go on, false = stop */
 } RunHooks;
 StopReason cpu_run(Vcpu *c, const RunHooks *h);

@@ -8,6 +8,7 @@
  * Not implemented: exact DR6 for conditions that match but are not enabled; last-branch recording. The reserved length
  * code (2) is taken as 8 bytes, as later processors do.
  */
+#include "cpu/breakpoint.h"
 #include "cpu/protect.h"
 
 enum { RW_EXEC, RW_WRITE, RW_IO, RW_ACCESS };
@@ -22,10 +23,11 @@ static u32 bp_bytes(const Vcpu *c, unsigned n)
     return len == 2 ? 8 : len + 1;
 }
 
-/* TF and breakpoints need steps; pending bits need a delivery. */
+/* TF and breakpoints need steps, as does a debugger outside; pending bits need a delivery. */
 void debug_update(Vcpu *c)
 {
-    bool care = c->eflags & FL_T || c->dr[7] & DR7_ENABLES || c->db_pending;
+    bool steps = c->breaks && c->breaks->mode != BREAK_RUN;
+    bool care = c->eflags & FL_T || c->dr[7] & DR7_ENABLES || c->db_pending || steps;
     if (care == !!(atomic_load(&c->attention) & ATT_TRAP)) return;
     if (care) {
         cpu_attention(c, ATT_TRAP);
@@ -53,6 +55,7 @@ bool debug_fetch_hit(Vcpu *c)
 
 void debug_data_access(Vcpu *c, u32 va, unsigned bytes, bool write)
 {
+    if (c->watching) break_data(c, va, bytes, write);
     for (unsigned n = 0; n < 4; n++) {
         unsigned kind = bp_kind(c, n);
         if (is_enabled(c, n) && (kind == RW_ACCESS || (kind == RW_WRITE && write)) &&
@@ -67,6 +70,13 @@ void debug_io_access(Vcpu *c, u16 port, unsigned bytes)
     for (unsigned n = 0; n < 4; n++)
         if (is_enabled(c, n) && bp_kind(c, n) == RW_IO && overlaps(c, n, port, bytes))
             c->db_pending |= BIT(n);
+}
+
+bool debug_possible(const Vcpu *c)
+{
+    const u32 pending = DR6_B | DR6_BD | DR6_BS | DR6_BT;
+    return (c->dr[6] & ~(u32)DR6_WRITABLE) == DR6_FIXED && !(c->dr[7] & DR7_ZERO) && c->dr[7] & DR7_FIXED &&
+           !(c->db_pending & ~pending);
 }
 
 /* --- MOV DRn --- */

@@ -22,7 +22,7 @@
  * A DECODE_UD carries the length as far as it can be known: a lone opcode is as long as its opcode bytes, a row
  * of another processor as long as there.
  *
- * Not implemented: VEX, XOP, 3DNow! (no processor of ours has them).
+ * Not implemented: VEX, XOP, 3DNow!, AES, SHA, MOVBE (no processor of ours has them).
  */
 #include "cpu/insn.h"
 
@@ -31,8 +31,11 @@ enum {
     DECODE_REACH = 32, /* no byte from here on is ever looked at: 15 prefixes, then opcode to immediates */
     MAX_ROWS = 1200,
     MAX_FORMS = 2048,
-    OPCODES = 2 * 256, /* one- and two-byte map */
-    KINDS = 16,        /* ModRM.reg, + KIND_REG for the register form; all alike without a ModRM byte */
+    MAP_0F = 0x100, /* the two-byte map, and those behind 0F 38 and 0F 3A */
+    MAP_0F38 = 0x200,
+    MAP_0F3A = 0x300,
+    OPCODES = 0x400,
+    KINDS = 16, /* ModRM.reg, + KIND_REG for the register form; all alike without a ModRM byte */
     KIND_REG = 8,
     RANKS = 8,
 };
@@ -139,7 +142,11 @@ static Form forms[MAX_FORMS];
 static unsigned form_count;
 static bool built;
 
-static unsigned opcode_slot(const Row *r) { return (r->opcode & 0xff) + (r->opcode > 0xff ? 256 : 0); }
+static unsigned opcode_slot(const Row *r)
+{
+    unsigned escape = r->opcode >> 8;
+    return (r->opcode & 0xff) + (escape == 0x38 ? MAP_0F38 : escape == 0x3a ? MAP_0F3A : escape ? MAP_0F : 0);
+}
 
 static bool operand_is_immediate(u8 o) { return (o >= O_Ib && o <= O_Jv) || o == O_Ap; }
 
@@ -406,7 +413,10 @@ static const Form *take_insn(Insn *i, const u8 *bytes, DecodeMode mode)
     i->opsize = !mode.code32 == !(i->prefix & PREFIX_66) ? 2 : 4;
     i->adsize = !mode.code32 == !(i->prefix & PREFIX_67) ? 2 : 4;
     unsigned slot = *at++;
-    if (slot == 0x0f) slot = 256u + *at++;
+    if (slot == 0x0f) {
+        slot = MAP_0F + *at++;
+        if (unlikely((slot & ~2u) == MAP_0F + 0x38)) slot = (slot & 2 ? MAP_0F3A : MAP_0F38) + *at++;
+    }
     i->opcode = (u8)slot;
 
     u8 flags = opcode_flags[slot];
@@ -478,6 +488,36 @@ unsigned insn_operand_bytes(const Insn *i, int n)
         [O_Ma] = {0, 2}, [O_Mp] = {2, 1},  [O_Ms] = {6, 0},  [O_Ob] = {1, 0},  [O_Ov] = {0, 1},
         [O_Xb] = {1, 0}, [O_Xv] = {0, 1},  [O_Yb] = {1, 0},  [O_Yv] = {0, 1},  [O_Qd] = {4, 0},
         [O_Qq] = {8, 0}, [O_Wss] = {4, 0}, [O_Wsd] = {8, 0}, [O_Wq] = {8, 0},  [O_Wx] = {16, 0},
+        [O_Ww] = {2, 0},
     };
     return bytes[i->row->o[n]].fixed + (unsigned)bytes[i->row->o[n]].v * i->opsize;
+}
+
+/* The register that operand letter o names in i, as a bit; 0: memory, or no general register. */
+static u8 operand_gpr(const Insn *i, u8 o)
+{
+    switch (o) {
+    case O_Eb: return i->is_mem ? 0 : (u8)BIT(i->rm & 3);
+    case O_Ew:
+    case O_Ed:
+    case O_Ev: return i->is_mem ? 0 : (u8)BIT(i->rm);
+    case O_Rd: return (u8)BIT(i->rm);
+    case O_Gb:
+    case O_Zb: return (u8)BIT(i->reg & 3);
+    case O_Gw:
+    case O_Gd:
+    case O_Gv:
+    case O_Zv: return (u8)BIT(i->reg);
+    case O_AL:
+    case O_AX:
+    case O_eAX: return BIT(EAX);
+    default: return 0;
+    }
+}
+
+u8 insn_written(const Insn *i)
+{
+    const Row *r = i->row;
+    return (u8)((r->dest & DEST_REGS) | (r->dest & DEST_O1 ? operand_gpr(i, r->o[0]) : 0) |
+                (r->dest & DEST_O2 ? operand_gpr(i, r->o[1]) : 0));
 }

@@ -13,6 +13,7 @@
  * Not implemented: debug traps for data breakpoints that the frame of an event hits.
  */
 #include "cpu/protect.h"
+#include "cpu/timeline.h"
 
 typedef enum Event { EVENT_FAULT, EVENT_TRAP, EVENT_EXTERNAL, EVENT_SOFT } Event;
 
@@ -41,7 +42,7 @@ void cpu_raise_error(Vcpu *c, u8 vector, u32 error)
 
 static void deliver_by_vector_table(Vcpu *c, const Delivery *d, u32 table)
 {
-    u32 entry = lin_read(c, table + d->vector * 4u, 4, ACC_READ, false);
+    u32 entry = lin_read(c, table + d->vector * 4u, 4, ACC_READ, BY_PROCESSOR);
     Stack s = stack_current(c);
     stack_reserve(c, &s, 3, 2);
     stack_push(c, &s, d->eflags, 2);
@@ -148,6 +149,8 @@ static void deliver_protected(Vcpu *c, const Delivery *d)
         seg_set_null(&c->seg[FS], 0), seg_set_null(&c->seg[GS], 0);
     }
     c->eflags &= ~(u32)(FL_T | FL_NT | FL_RF | FL_VM | (is_interrupt_gate ? FL_I : 0));
+    trace(PCALL, "gate v=%02x new %04x:%08x s=%d SP=%04x:%08x cpl=%u", d->vector, g.sel, g.off, width == 4,
+          c->seg[SS].sel, c->gpr[ESP], c->cpl);
 }
 
 /* INT n in V86 mode with CR4.VME: the map of 256 bits below the I/O map says which vectors go to the 8086 program's own
@@ -155,9 +158,9 @@ static void deliver_protected(Vcpu *c, const Delivery *d)
 static bool is_redirected(Vcpu *c, u8 vector)
 {
     if (!(c->cr4 & CR4_VME) || c->tr.attr & SEG_UNUSABLE || c->tr.limit < TSS_IOMAP + 1) return false;
-    u32 at = lin_read(c, c->tr.base + TSS_IOMAP, 2, ACC_READ, false) - 32u + vector / 8u;
+    u32 at = lin_read(c, c->tr.base + TSS_IOMAP, 2, ACC_READ, BY_PROCESSOR) - 32u + vector / 8u;
     if (at > c->tr.limit) return false;
-    return !(lin_read(c, c->tr.base + at, 1, ACC_READ, false) >> (vector & 7) & 1);
+    return !(lin_read(c, c->tr.base + at, 1, ACC_READ, BY_PROCESSOR) >> (vector & 7) & 1);
 }
 
 static void deliver_redirected(Vcpu *c, const Delivery *d)
@@ -169,15 +172,34 @@ static void deliver_redirected(Vcpu *c, const Delivery *d)
     c->eflags &= ~(u32)(FL_T | FL_NT | (virtual ? FL_VIF : FL_I));
 }
 
+/* As QEMU writes it, in all modes: a count, vector, error code, is it an instruction (INT n), level, CS:EIP of the
+ * instruction, its linear address, SS:ESP, and CR2 of a page fault or EAX. */
+static void print_delivery(const Vcpu *c, const Delivery *d)
+{
+    static u32 count;
+    bool fault = d->vector == EX_PF && d->event == EVENT_FAULT;
+    if (d->event == EVENT_EXTERNAL) trace_line("Servicing hardware INT=0x%02x", d->vector);
+    trace_line("%6u: v=%02x e=%04x i=%d cpl=%u IP=%04x:%08x pc=%08x SP=%04x:%08x %s=%08x", count++, d->vector,
+               d->has_error ? d->error : 0, d->event == EVENT_SOFT, c->cpl, c->seg[CS].sel, c->eip,
+               c->seg[CS].base + c->eip, c->seg[SS].sel, c->gpr[ESP], fault ? "CR2" : "EAX",
+               fault ? c->cr2 : c->gpr[EAX]);
+}
+
+static void trace_delivery(const Vcpu *c, const Delivery *d)
+{
+    static const char *const events[] = {[EVENT_FAULT] = "exception",
+                                         [EVENT_TRAP] = "exception",
+                                         [EVENT_EXTERNAL] = "interrupt",
+                                         [EVENT_SOFT] = "INT"};
+    if (trace_mask & TRACE_INT) print_delivery(c, d);
+    if (trace_mask & TRACE_TIMELINE) timeline_interrupt(d->vector, events[d->event], c->eip, d->error);
+}
+
 static void deliver(Vcpu *c, const Delivery *d)
 {
+    fpu_settle(c);
     c->int_count[d->vector]++;
-    trace(INT, "int %02x error %04x at %04x:%08x cpl %u %s cr2 %08x eax %08x", d->vector,
-          d->has_error ? d->error : 0, c->seg[CS].sel, c->next_eip, c->cpl,
-          d->event == EVENT_SOFT       ? "soft"
-          : d->event == EVENT_EXTERNAL ? "external"
-                                       : "exception",
-          c->cr2, c->gpr[EAX]);
+    if (unlikely(trace_mask & (TRACE_INT | TRACE_TIMELINE))) trace_delivery(c, d);
     if (cpu_real(c))
         deliver_real(c, d);
     else if (d->redirected)
@@ -288,7 +310,12 @@ void cpu_soft_interrupt(Vcpu *c, u8 vector, bool int_n)
     c->db_pending |= held;
 }
 
-void exec_int(Vcpu *c, const Insn *i) { cpu_soft_interrupt(c, (u8)i->imm, true); }
+void exec_int(Vcpu *c, const Insn *i)
+{
+    u8 vector = (u8)i->imm;
+    if (unlikely(cpu_int_hooked(c, vector)) && c->int_hook->before(c->int_hook->ctx, c, vector)) return;
+    cpu_soft_interrupt(c, vector, true);
+}
 
 void exec_int3(Vcpu *c, const Insn *i)
 {

@@ -4,7 +4,7 @@
 
 #include "cpu/cpu.h"
 
-#define X(opcode, ext, pfx, name, o1, o2, o3, read, write, undef, checks, need, class, exec)                 \
+#define X(opcode, ext, pfx, name, o1, o2, o3, dest, read, write, undef, checks, need, class, host, exec)     \
     ExecFn exec_##exec;
 #include "cpu/x86.def"
 #undef X

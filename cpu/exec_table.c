@@ -5,12 +5,20 @@
  */
 #include "cpu/insn.h"
 
-#define X(opcode, ext, pfx, name, o1, o2, o3, read, write, undef, checks, need, class, exec)                 \
+#define X(opcode, ext, pfx, name, o1, o2, o3, dest, read, write, undef, checks, need, class, host, exec)     \
     ExecFn exec_##exec;
 #include "cpu/x86.def"
 #undef X
 
-#define X(opcode, ext, pfx, name, o1, o2, o3, read, write, undef, checks, need, class, exec) exec_##exec,
+#define X(opcode, ext, pfx, name, o1, o2, o3, dest, read, write, undef, checks, need, class, host, exec)     \
+    exec_##exec,
 ExecFn *const x86_exec[] = {
+#include "cpu/x86.def"
+};
+#undef X
+
+#define X(opcode, ext, pfx, name, o1, o2, o3, dest, read, write, undef, checks, need, class, host, exec)     \
+#exec,
+const char *const x86_exec_name[] = {
 #include "cpu/x86.def"
 };

@@ -9,6 +9,14 @@ static u32 truncate(u32 v, unsigned bytes) { return bytes == 2 ? (u16)v : v; }
 
 static bool is_plain(const Vcpu *c) { return cpu_real(c) || cpu_v86(c); }
 
+/* -d pcall: where a protected-mode instruction went to, in QEMU's form (s: is its operand size 32 bits?), and
+ * where it was. */
+static void trace_transfer(const Vcpu *c, const char *what, u16 sel, u32 eip, unsigned width)
+{
+    trace(PCALL, "%s %04x:%08x s=%d from %04x:%08x SP=%04x:%08x cpl=%u", what, sel, eip, width == 4,
+          c->seg[CS].sel, c->eip, c->seg[SS].sel, c->gpr[ESP], c->cpl);
+}
+
 /* --- real and V86 mode --- */
 
 static void jump_real(Vcpu *c, u16 sel, u32 off)
@@ -53,6 +61,7 @@ static CallGate call_gate_fetch(Vcpu *c, const Descriptor *d)
     if (desc_type(d) == SYS_CALL32) g.off |= d->hi & 0xffff0000u, g.width = 4;
     if (sel_is_null(g.sel)) raise_gp(c, 0);
     desc_get(c, g.sel, &g.code, EX_GP);
+    trace_transfer(c, "gate", g.sel, g.off, g.width);
     if (!desc_is_code(&g.code) || desc_dpl(&g.code) > c->cpl) raise_sel(c, EX_GP, g.sel);
     return g;
 }
@@ -145,6 +154,7 @@ void far_jmp(Vcpu *c, u16 sel, u32 off, unsigned opsize)
         jump_real(c, sel, off);
         return;
     }
+    trace_transfer(c, "ljmp", sel, off, opsize);
     if (sel_is_null(sel)) raise_gp(c, 0);
     desc_get(c, sel, &d, EX_GP);
     if (!(d.hi & DESC_S)) {
@@ -175,6 +185,7 @@ void far_call(Vcpu *c, u16 sel, u32 off, unsigned opsize)
         call_real(c, sel, off, opsize);
         return;
     }
+    trace_transfer(c, "lcall", sel, off, opsize);
     if (sel_is_null(sel)) raise_gp(c, 0);
     desc_get(c, sel, &d, EX_GP);
     if (!(d.hi & DESC_S)) {
@@ -240,6 +251,7 @@ void far_ret(Vcpu *c, u16 extra, unsigned opsize)
     u32 eip = stack_pop(c, &s, opsize);
     u16 sel = (u16)stack_pop(c, &s, opsize);
     if (!is_plain(c)) {
+        trace_transfer(c, "lret new", sel, eip, opsize);
         return_protected(c, &s, sel, eip, opsize, extra);
         return;
     }
@@ -287,7 +299,7 @@ static void iret_to_v86(Vcpu *c, Stack *s, u16 cs, u32 eip, u32 eflags)
 static void iret_task(Vcpu *c)
 {
     if (c->tr.attr & SEG_UNUSABLE) raise_sel(c, EX_TS, c->tr.sel);
-    task_switch(c, (u16)lin_read(c, c->tr.base, 2, ACC_READ, false), TASK_IRET, false, 0);
+    task_switch(c, (u16)lin_read(c, c->tr.base, 2, ACC_READ, BY_PROCESSOR), TASK_IRET, false, 0);
 }
 
 static void iret_protected(Vcpu *c, Stack *s, u16 sel, u32 eip, u32 eflags, unsigned opsize)
@@ -302,6 +314,7 @@ void cpu_iret(Vcpu *c, unsigned opsize)
 {
     bool protected_mode = cpu_protected(c) && !cpu_v86(c);
     bool virtual = flags_v86_virtual(c) && opsize == 2;
+    fpu_settle(c);
     if (cpu_v86(c) && cpu_iopl(c) < 3 && !virtual) raise_gp(c, 0);
     if (protected_mode && c->eflags & FL_NT) {
         iret_task(c);
@@ -312,6 +325,7 @@ void cpu_iret(Vcpu *c, unsigned opsize)
     u32 eip = stack_pop(c, &s, opsize);
     u16 sel = (u16)stack_pop(c, &s, opsize);
     u32 eflags = stack_pop(c, &s, opsize);
+    if (protected_mode) trace_transfer(c, "iret new", sel, eip, opsize);
     if (virtual)
         iret_virtual(c, &s, sel, eip, eflags);
     else if (!protected_mode)
@@ -328,6 +342,7 @@ void cpu_iret(Vcpu *c, unsigned opsize)
 
 static u16 far_operand(Vcpu *c, const Insn *i, u32 *off)
 {
+    fpu_settle(c);
     if (!i->is_mem) {
         *off = i->imm;
         return i->imm2;
@@ -351,7 +366,11 @@ void exec_call_far(Vcpu *c, const Insn *i)
     far_call(c, sel, off, i->opsize);
 }
 
-void exec_ret_far(Vcpu *c, const Insn *i) { far_ret(c, i->row->o[0] == O_Iw ? (u16)i->imm : 0, i->opsize); }
+void exec_ret_far(Vcpu *c, const Insn *i)
+{
+    fpu_settle(c);
+    far_ret(c, i->row->o[0] == O_Iw ? (u16)i->imm : 0, i->opsize);
+}
 
 void exec_iret(Vcpu *c, const Insn *i) { cpu_iret(c, i->opsize); }
 
@@ -365,6 +384,7 @@ static void flat_segment(Segment *s, u32 sel, unsigned cpl, u32 type)
 
 static void flat_level(Vcpu *c, u32 cs_sel, unsigned cpl, u32 eip, u32 esp)
 {
+    fpu_settle(c);
     flat_segment(&c->seg[CS], cs_sel, cpl, SEG_CODE | SEG_READABLE);
     flat_segment(&c->seg[SS], cs_sel + 8, cpl, SEG_WRITABLE);
     cpu_set_cpl(c, cpl);
@@ -376,6 +396,10 @@ void exec_sysenter(Vcpu *c, const Insn *i)
 {
     (void)i;
     if (cpu_real(c) || sel_is_null((u16)c->sysenter_cs)) raise_gp(c, 0);
+    if (unlikely(cpu_int_hooked(c, HOOK_SYSENTER)) &&
+        c->int_hook->before(c->int_hook->ctx, c, HOOK_SYSENTER))
+        return;
+    trace_transfer(c, "sysenter", (u16)c->sysenter_cs, (u32)c->sysenter_eip, 4);
     flat_level(c, (u32)c->sysenter_cs, 0, (u32)c->sysenter_eip, (u32)c->sysenter_esp);
     c->eflags &= ~(u32)(FL_VM | FL_I | FL_RF);
 }
@@ -384,5 +408,6 @@ void exec_sysexit(Vcpu *c, const Insn *i)
 {
     (void)i;
     if (cpu_real(c) || c->cpl != 0 || sel_is_null((u16)c->sysenter_cs)) raise_gp(c, 0);
+    trace_transfer(c, "sysexit", (u16)((c->sysenter_cs + 16) | 3), c->gpr[EDX], 4);
     flat_level(c, (u32)c->sysenter_cs + 16, 3, c->gpr[EDX], c->gpr[ECX]);
 }

@@ -4,10 +4,10 @@
  *   fpu_host.c    executable snippets: one guest instruction, run by the host on scratch operands
  *   fpu_exec.c    x87 instructions: checks, pending #MF, FIP/FDP/FOP, control words
  *   fpu_env.c     FNSTENV, FLDENV, FNSAVE, FRSTOR, FXSAVE, FXRSTOR
- *   simd_exec.c   MMX, SSE, SSE2
+ *   simd_exec.c   MMX, SSE to SSE4.2
  *
  * FIP, FCS, FDP, FDS and FOP in Vcpu.fpu are always the guest's: the host's own never get there. Translated
- * code does not maintain them; they then are those of the last x87 instruction that was interpreted.
+ * code notes where they are to be found (translator/x87.c); parking makes them true, and so does fpu_settle().
  */
 #ifndef RING3_FPU_H
 #define RING3_FPU_H
@@ -53,13 +53,21 @@ static inline void fpu_copy_pointers(FpuImage *to, const FpuImage *from)
     to->fdp = from->fdp, to->fds = from->fds, to->pad2 = 0;
 }
 
+/* --- fpu_env.c: the tag word of FNSTENV from what FXSAVE keeps of it, and back --- */
+u16 fpu_tag_word(const FpuImage *f);
+u8 fpu_tag_byte(u16 tags);
+
 /* --- fpu_host.c --- */
 typedef struct HostRun {                     /* one guest instruction on the host's FPU */
     FpuImage fpu;                            /* state before, and after */
     u8 mem[16] __attribute__((aligned(16))); /* the memory operand */
-    u32 gpr;                                 /* the general register operand, whichever it is */
+    u32 gpr;                                 /* the general register operand, whichever it is; PCMPESTRx: EAX */
+    u32 ecx, edx;                            /* PCMPxSTRx: what they say */
     u32 eflags;                              /* OSZAPC in and out */
 } HostRun;
+/* fpu_host_prepare - map this thread's memory for it now; else the first fpu_host_run() does. A process that may not
+ * make memory executable later calls it on the thread that will run the processor. */
+void fpu_host_prepare(void);
 /* Run i on r. No x87 exception reaches the host; SSE exceptions must be masked in r->fpu.mxcsr. */
 void fpu_host_run(const Insn *i, HostRun *r);
 

@@ -39,7 +39,7 @@ static unsigned register_tag(const u8 *st)
     return exponent == 0x7fff || !(mantissa >> 63) ? TAG_SPECIAL : TAG_VALID;
 }
 
-static u16 tag_word(const FpuImage *f)
+u16 fpu_tag_word(const FpuImage *f)
 {
     unsigned tags = 0;
     for (unsigned n = 0; n < 8; n++) {
@@ -49,7 +49,7 @@ static u16 tag_word(const FpuImage *f)
     return (u16)tags;
 }
 
-static u8 tag_byte(u16 tags)
+u8 fpu_tag_byte(u16 tags)
 {
     unsigned b = 0;
     for (unsigned n = 0; n < 8; n++) b |= (unsigned)((tags >> 2 * n & 3) != TAG_EMPTY) << n;
@@ -78,7 +78,7 @@ static void env_fields(const FpuImage *f, Layout l, u32 field[7])
     bool wide = l.field_bytes == 4;
     field[0] = 0xffff0000u | f->fcw;
     field[1] = 0xffff0000u | f->fsw;
-    field[2] = 0xffff0000u | tag_word(f);
+    field[2] = 0xffff0000u | fpu_tag_word(f);
     field[3] = l.protected_mode ? ip : 0xffff0000u | (u16)ip;
     field[5] = l.protected_mode ? dp : 0xffff0000u | (u16)dp;
     if (l.protected_mode) {
@@ -123,7 +123,7 @@ static void env_unpack(FpuImage *f, Layout l, const u8 *from)
     for (unsigned n = 0; n < 7; n++)
         field[n] = l.field_bytes == 2 ? load16(from + 2 * n) : load32(from + 4 * n);
     fpu_set_fsw(f, (u16)field[1]);
-    f->ftw = tag_byte((u16)field[2]);
+    f->ftw = fpu_tag_byte((u16)field[2]);
     env_unpack_pointers(f, l, field);
     fpu_set_fcw(f, (u16)field[0]);
 }

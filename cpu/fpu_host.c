@@ -1,9 +1,10 @@
 /* fpu_host.c - one guest x87, MMX or SSE instruction, run by the host's own.
  *
  * An instruction's host form is its row's prefix and opcode with a ModRM byte in which a memory operand is
- * [rdi] and a general register is EAX; XMM, MMX and x87 registers keep their numbers. Such a snippet is a
- * function of (row, ModRM, immediate) alone, is built once from these fields, never from guest bytes, and
- * lives in a small arena that is mapped twice: writable here, executable there. A full arena is emptied.
+ * [rdi] and a general register is EAX (PCMPxSTRx has EAX, ECX and EDX, which it does not name); XMM, MMX and x87
+ * registers keep their numbers. Such a snippet is a function of (row, ModRM, immediate) alone, is built once from these
+ * fields, never from guest bytes, and lives in a small arena that is mapped twice: writable here, executable there. A
+ * full arena is emptied.
  *
  * The host's FPU gets the whole guest state before (FXRSTOR) and yields it afterwards (FXSAVE, FNINIT).
  * Between them runs a single instruction. An x87 exception that it raises only becomes pending, and FXSAVE
@@ -27,8 +28,8 @@
 /* --- operands ------------------------------------------------------------------------------------------- */
 
 static const u8 mem_bytes[O_COUNT] = {
-    [O_Ew] = 2, [O_Ed] = 4, [O_Mw] = 2,  [O_Md] = 4,  [O_Mq] = 8, [O_Mt] = 10, [O_Mdq] = 16,
-    [O_Qd] = 4, [O_Qq] = 8, [O_Wss] = 4, [O_Wsd] = 8, [O_Wq] = 8, [O_Wx] = 16,
+    [O_Ew] = 2, [O_Ed] = 4, [O_Mb] = 1, [O_Mw] = 2,  [O_Md] = 4,  [O_Mq] = 8, [O_Mt] = 10, [O_Mdq] = 16,
+    [O_Qd] = 4, [O_Qq] = 8, [O_Ww] = 2, [O_Wss] = 4, [O_Wsd] = 8, [O_Wq] = 8, [O_Wx] = 16,
 };
 
 int fpu_mem_operand(const Insn *i)
@@ -73,12 +74,17 @@ static void arena_map(void)
 {
     int fd = host_memory_open("ring3-fpu", ARENA_BYTES, HOST_MEMORY_CODE);
     CHECK(fd >= 0, "no memory for FPU instructions");
-    void *w = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *w = host_map_hidden(fd, ARENA_BYTES);
     void *x = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-    CHECK(w != MAP_FAILED && x != MAP_FAILED, "the host allows no executable memory");
+    CHECK(w && x != MAP_FAILED, "the host allows no executable memory");
     close(fd);
     arena.write = w;
     arena.exec = x;
+}
+
+void fpu_host_prepare(void)
+{
+    if (!arena.write) arena_map();
 }
 
 static void arena_empty(void)
@@ -105,13 +111,11 @@ static bool has_imm8(const Insn *i) { return i->row->o[1] == O_Ib || i->row->o[2
 static void snippet_build(u8 *p, const Insn *i, u8 modrm)
 {
     static const u8 prefix[] = {[PFX_66] = 0x66, [PFX_F3] = 0xf3, [PFX_F2] = 0xf2};
-    u8 opcode = i->row->opcode & 0xff;
-    bool two_byte = i->row->opcode > 0xff;
-    CHECK(two_byte ? opcode != 0x05 : opcode >= 0xd8 && opcode <= 0xdf, "row %s is not the FPU's",
+    u16 opcode = i->row->opcode;
+    CHECK(opcode > 0xff ? opcode != 0x0f05 : opcode >= 0xd8 && opcode <= 0xdf, "row %s is not the FPU's",
           i->row->name);
     if (i->row->pfx > PFX_NP) *p++ = prefix[i->row->pfx];
-    if (two_byte) *p++ = 0x0f;
-    *p++ = opcode;
+    p = opcode_put(p, opcode);
     if (i->has_modrm) *p++ = modrm;
     if (has_imm8(i)) *p++ = (u8)i->imm;
     *p = 0xc3;
@@ -123,7 +127,7 @@ static const u8 *snippet_get(const Insn *i)
     u32 key = (i->row->id + 1u) << 16 | (u32)modrm << 8 | (has_imm8(i) ? (u8)i->imm : 0);
     u32 slot = key * 0x9e3779b1u >> 19;
     _Static_assert(SLOTS == 1 << 13, "the hash has as many bits");
-    if (!arena.write) arena_map();
+    fpu_host_prepare();
     for (; arena.key[slot]; slot = (slot + 1) % SLOTS)
         if (arena.key[slot] == key) return arena.exec + arena.snippet[slot] * SNIPPET_BYTES;
     if (arena.count == SNIPPETS) {
@@ -141,8 +145,8 @@ static const u8 *snippet_get(const Insn *i)
 static void host_call(const u8 *code, HostRun *r)
 {
     static const u32 host_mxcsr = MXCSR_INIT;
-    u64 flags = (r->eflags & FL_ARITH) | 2, eax = r->gpr;
-    /* No snippet touches another register than eax. Behind rsp may be the compiler's red zone. */
+    u64 flags = (r->eflags & FL_ARITH) | 2, eax = r->gpr, ecx = r->ecx, edx = r->edx;
+    /* No snippet touches another register. Behind rsp may be the compiler's red zone. */
     __asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
                      "fxrstor (%[fpu])\n\t"
                      "push %[flags]\n\t"
@@ -154,11 +158,12 @@ static void host_call(const u8 *code, HostRun *r)
                      "fninit\n\t"
                      "ldmxcsr (%[mxcsr])\n\t"
                      "lea 128(%%rsp), %%rsp"
-                     : [flags] "+r"(flags), "+a"(eax)
+                     : [flags] "+r"(flags), "+a"(eax), "+c"(ecx), "+d"(edx)
                      : [code] "r"(code), [fpu] "r"(&r->fpu), "D"(r->mem), [mxcsr] "r"(&host_mxcsr)
                      : "memory", "cc");
     r->eflags = (r->eflags & ~(u32)FL_ARITH) | ((u32)flags & FL_ARITH);
     r->gpr = (u32)eax;
+    r->ecx = (u32)ecx;
 }
 
 void fpu_host_run(const Insn *i, HostRun *r)

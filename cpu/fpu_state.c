@@ -18,6 +18,7 @@ void fpu_park(Vcpu *c)
 {
     FpuImage pointers;
     if (!c->fpu_live) return;
+    fpu_settle(c);
     fpu_copy_pointers(&pointers, &c->fpu);
     __asm__ volatile("fxsave %0\n\tfninit\n\tldmxcsr %1" : "=m"(c->fpu) : "m"(host_mxcsr));
     fpu_copy_pointers(&c->fpu, &pointers);

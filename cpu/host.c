@@ -23,7 +23,6 @@
 enum {
     HWCAP2_FSGSBASE_ = 1 << 1,
     F_SEAL_FUTURE_WRITE_ = 0x10,
-    MADV_POPULATE_WRITE_ = 23,
     MADV_GUARD_INSTALL_ = 102,
     MADV_GUARD_REMOVE_ = 103,
     UFFD_USER_MODE_ONLY_ = 1,
@@ -164,16 +163,24 @@ static void host_cpuid(u32 leaf, u32 sub, u32 out[4])
 
 static u32 find_processor(void)
 {
+    static const struct {
+        u8 bit, feature;
+    } leaf_1_ecx[] = {{0, HOST_SSE3}, {9, HOST_SSSE3}, {19, HOST_SSE41}, {20, HOST_SSE42}, {23, HOST_POPCNT}};
     u32 r[4], found = 0;
     host_cpuid(0, 0, r);
     if (r[0] >= 7) {
         host_cpuid(7, 0, r);
         if (r[1] >> 8 & 1) found |= BIT(HOST_BMI2);
     }
+    host_cpuid(1, 0, r);
+    for (unsigned n = 0; n < ARRAY_LEN(leaf_1_ecx); n++)
+        if (r[2] >> leaf_1_ecx[n].bit & 1) found |= BIT(leaf_1_ecx[n].feature);
     host_cpuid(0x80000001u, 0, r);
     if (r[2] & 1) found |= BIT(HOST_LAHF);
     return found;
 }
+
+bool host_processor_has(HostFeature f) { return (find_processor() & ~mask_get().off) >> f & 1; }
 
 HostFeatures host_features;
 
@@ -232,7 +239,7 @@ static u32 find_memory(void)
     if (ftruncate(fd, PAGE_BYTES) == 0)
         at = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at != MAP_FAILED) {
-        if (!madvise(at, PAGE_BYTES, MADV_POPULATE_WRITE_)) found |= BIT(HOST_POPULATE);
+        if (!madvise(at, PAGE_BYTES, HOST_MADV_POPULATE_WRITE)) found |= BIT(HOST_POPULATE);
         if (!madvise(at, PAGE_BYTES, MADV_GUARD_INSTALL_) && !madvise(at, PAGE_BYTES, MADV_GUARD_REMOVE_))
             found |= BIT(HOST_GUARD);
         munmap(at, PAGE_BYTES);

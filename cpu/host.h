@@ -8,8 +8,8 @@
  * them, and "signal_ns=15000" sets a number. host_mask_parse() has the grammar. What is masked is not used,
  * wherever ring3 asks.
  *
- * Every feature here has a way without it, but for LAHF: there the way is the interpreter. What a host must have
- * (docs/HOSTS.md) is not in the list.
+ * Every feature here has a way without it, but for LAHF: there the way is the interpreter. Without SSE3 to POPCNT it is
+ * the guest that does without. What a host must have (docs/HOSTS.md) is not in the list.
  */
 #ifndef RING3_HOST_H
 #define RING3_HOST_H
@@ -22,6 +22,11 @@
 #define HOST_FEATURE_LIST(H)                                                                                 \
     H(BMI2, "bmi2", "shifts that leave the flags alone")                                                     \
     H(LAHF, "lahf", "LAHF in 64-bit code, which translation needs; masked, only guest code does without")    \
+    H(SSE3, "sse3", "for guests: -cpu max has it, in both engines")                                          \
+    H(SSSE3, "ssse3", "likewise")                                                                            \
+    H(SSE41, "sse4.1", "likewise")                                                                           \
+    H(SSE42, "sse4.2", "likewise")                                                                           \
+    H(POPCNT, "popcnt", "likewise")                                                                          \
     H(FSGSBASE, "fsgsbase", "segment bases without a system call, announced by the kernel (5.9)")            \
     H(MEMFD, "memfd", "memfd_create; without it guest memory is a file without a name")                      \
     H(MEMFD_SEALS, "memfd_seals", "shared memory keeps its size")                                            \
@@ -71,8 +76,12 @@ typedef struct Host {
 const Host *host_get(void);
 /* There and not masked. */
 bool host_has(HostFeature f);
+/* madvise()'s words of HOST_POPULATE: newer than the C library's headers may be. */
+enum { HOST_MADV_POPULATE_READ = 22, HOST_MADV_POPULATE_WRITE = 23 };
 /* Only the mask, read anew and without the C library, for those who may come before host_get(). */
 bool host_masked(HostFeature f);
+/* What CPUID alone tells (BMI2 to POPCNT), masked, without host_get() and the C library. */
+bool host_processor_has(HostFeature f);
 const char *host_feature_word(HostFeature f);
 const char *host_feature_help(HostFeature f);
 /* The n-th number of the list; false: there are no more. */
@@ -101,11 +110,19 @@ typedef enum HostMemoryUse { HOST_MEMORY_DATA, HOST_MEMORY_CODE } HostMemoryUse;
  * there is none, a file without a name in /dev/shm, $TMPDIR or /tmp, whichever has the room and, for code, may be
  * executed. -1: none; errno. */
 int host_memory_open(const char *name, u64 bytes, HostMemoryUse use);
+#define HOST_NO_MEMORY "the host has not enough memory"
 /* host_memory_lack - why the last host_memory_open() that failed did, for people; NULL: none has failed. */
 const char *host_memory_lack(void);
 /* A zeroed table, sparse also where the host counts private memory (overcommit 2, RLIMIT_DATA): shared memory then.
- * NULL: no address space for it. munmap() gives it back. */
+ * NULL: no address space for it. A page that cannot be touched lies on either side. */
 void *host_table_map(u64 bytes);
+void host_table_unmap(void *table, u64 bytes); /* NULL: nothing */
+
+/* host_map_hidden - memory that is executed by another mapping, mapped here to be written: at an address of the whole
+ * address space that cannot be guessed, between pages without rights, so that nobody runs into it from a neighbour.
+ * NULL: errno. host_unmap_hidden() gives it back. */
+void *host_map_hidden(int fd, u64 bytes);
+void host_unmap_hidden(void *at, u64 bytes);
 
 /* --- choices ---------------------------------------------------------------------------------------------- */
 

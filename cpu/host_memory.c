@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -71,8 +72,27 @@ const char *host_memory_lack(void)
     case EFBIG: return "its memory is a file to the host, whose limit on their size (ulimit -f) is too small";
     case EMFILE:
     case ENFILE: return "the host has no descriptors left";
-    default: return "the host has not enough memory";
+    default: return HOST_NO_MEMORY;
     }
+}
+
+static u64 whole_pages(u64 bytes) { return (bytes + PAGE_MASK) & ~(u64)PAGE_MASK; }
+
+/* Over what is reserved at `at`. */
+static bool map_private(void *at, u64 bytes)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    return mmap(at, bytes, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+}
+
+static bool map_shared(void *at, u64 bytes)
+{
+    int fd = host_memory_open("ring3-table", bytes, HOST_MEMORY_DATA);
+    if (fd < 0) return false;
+    bool done =
+        mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) != MAP_FAILED;
+    close(fd);
+    return done;
 }
 
 void *host_table_map(u64 bytes)
@@ -80,16 +100,63 @@ void *host_table_map(u64 bytes)
     const Host *h = host_get();
     bool counted =
         h->overcommit == 2 || h->data_bytes != HOST_NO_LIMIT; /* leave what there is to stacks and malloc */
-    void *at = MAP_FAILED;
-    if (!counted)
-        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED) {
-        int fd = host_memory_open("ring3-table", bytes, HOST_MEMORY_DATA);
-        if (fd < 0) return NULL;
-        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-        close(fd);
+    u64 whole = whole_pages(bytes);
+    u8 *all =
+        mmap(NULL, whole + 2 * PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED) return NULL;
+    u8 *at = all + PAGE_BYTES;
+    if ((counted || !map_private(at, whole)) && !map_shared(at, whole)) {
+        munmap(all, whole + 2 * PAGE_BYTES);
+        return NULL;
     }
-    if (at == MAP_FAILED) return NULL;
-    madvise(at, bytes, MADV_NOHUGEPAGE); /* which would make it dense */
+    madvise(at, whole, MADV_NOHUGEPAGE); /* which would make it dense */
     return at;
+}
+
+/* --- memory that is hard to find --------------------------------------------------------------------------- */
+
+enum { HIDDEN_GUARD = 64 << 10, HIDDEN_TRIES = 16 };
+
+/* A page in the lower 64 TiB, which leaves the rest to stacks, libraries and the kernel's own choices. */
+static u8 *random_place(void)
+{
+    enum { PLACE_BITS = 46 };
+    u64 bits = 0;
+    if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != sizeof bits) return NULL;
+    return (u8 *)(uintptr_t)(bits & ((1ull << PLACE_BITS) - 1) & ~(u64)PAGE_MASK);
+}
+
+/* Without MAP_FIXED_NOREPLACE the kernel takes the place as a wish. */
+static u8 *reserve_hidden(u64 bytes)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    int fixed = host_has(HOST_NOREPLACE) ? MAP_FIXED_NOREPLACE : 0;
+    void *at = MAP_FAILED;
+    for (int n = 0; n < HIDDEN_TRIES && at == MAP_FAILED; n++) {
+        u8 *place = random_place();
+        at = mmap(place, bytes, PROT_NONE, place ? flags | fixed : flags, -1, 0);
+    }
+    return at == MAP_FAILED ? NULL : at;
+}
+
+void *host_map_hidden(int fd, u64 bytes)
+{
+    u8 *guard = reserve_hidden(bytes + 2 * HIDDEN_GUARD);
+    if (!guard) return NULL;
+    void *at = mmap(guard + HIDDEN_GUARD, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (at != MAP_FAILED) return at;
+    int why = errno;
+    munmap(guard, bytes + 2 * HIDDEN_GUARD);
+    errno = why;
+    return NULL;
+}
+
+void host_unmap_hidden(void *at, u64 bytes)
+{
+    if (at) munmap((u8 *)at - HIDDEN_GUARD, bytes + 2 * HIDDEN_GUARD);
+}
+
+void host_table_unmap(void *table, u64 bytes)
+{
+    if (table) munmap((u8 *)table - PAGE_BYTES, whole_pages(bytes) + 2 * PAGE_BYTES);
 }

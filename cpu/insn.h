@@ -5,16 +5,20 @@
  * translator does with it (its class) and the interpreter function that is always right. Decoder,
  * interpreter, translator, listings, flag liveness and the test generator all read the same rows.
  *
- *   X(opcode, ext, pfx, name, o1, o2, o3, read, write, undef, checks, need, class, exec)
+ *   X(opcode, ext, pfx, name, o1, o2, o3, dest, read, write, undef, checks, need, class, host, exec)
  *
- *   opcode   0x00..0xff, or 0x0f00..0x0fff for the two-byte map
+ *   opcode   0x00..0xff, 0x0f00..0x0fff for the two-byte map, 0x3800.. and 0x3a00.. for those behind 0F 38, 0F 3A
  *   ext      __ | MEM | REG (any reg field, memory or register form only)
  *            | D0..D7 (reg field is that digit) | M0..M7 | R0..R7 (same, memory / register form only)
  *            | B(0xc0..0xff): the whole ModRM byte (x87, 0F 01 C1 ...)
  *   pfx      __ any | NP none of 66/F3/F2 | P66 | PF3 | PF2 (mandatory prefix of the SSE maps)
  *   o1..o3   operand letters, enum Operand
+ *   dest     what it may write of general registers and memory: __ | 1, 2 (the operand of that number, where it is one
+ *            of those), and registers by their letters: A EAX, B EBX, C ECX, D EDX, SP, BP, CSI ECX and ESI, CDI, CXI
+ *            (ECX, ESI and EDI) | ALL. `1A` is operand 1 and EAX. tests/unit/xlat_writes.c compares it with exec.
  *   read, write, undef   flags: FL_ masks; `undef` = architecturally undefined afterwards (masked in tests)
  *   checks   CK_ bits    need   the CPUID feature that the encoding came with    class   XC_ value
+ *   host     how the translator writes it, HF_ value; __: by its class, or not at all
  *   exec     exec_<name> in cpu/: void exec_x(Vcpu *, const Insn *)
  */
 #ifndef RING3_INSN_H
@@ -53,7 +57,7 @@ typedef enum Operand {
     O_Xb, O_Xv, O_Yb, O_Yv,         /* string: seg:[eSI], ES:[eDI] */
     O_ST0, O_STi,                   /* x87 stack */
     O_Pq, O_Qd, O_Qq, O_Nq,         /* MMX reg; mm/mem; mm register only in rm */
-    O_Vx, O_Wss, O_Wsd, O_Wq, O_Wx, O_Ux, /* XMM reg; xmm or 4/8/8/16-byte memory; xmm register only in rm */
+    O_Vx, O_Ww, O_Wss, O_Wsd, O_Wq, O_Wx, O_Ux, /* XMM reg; xmm or 2/4/8/8/16-byte memory; xmm register only in rm */
     O_COUNT
 } Operand;
 
@@ -78,12 +82,19 @@ enum {
     CK_MMX = 1 << 6,  /* #UD if CR0.EM; #NM if TS; pending #MF */
     CK_SSE = 1 << 7,  /* #UD if CR0.EM or !CR4.OSFXSR; #NM if TS */
     CK_ALIGN16 = 1 << 8, /* 16-byte memory operand must be aligned: #GP(0) */
-    CK_ENDS = 1 << 9, /* may change mode, mapping or control flow: a block ends after it */
+    CK_ENDS = 1 << 9, /* may change mode, mapping or control flow: a block may be left behind it */
 };
 
-/* Which processors have the encoding (others: #UD). Tested against Vcpu.features. */
+/* Which processors have the encoding (others: #UD). Tested against Vcpu.features. IPAE (CR4.PAE) and INX (EFER) have no
+ * encodings of their own. From ISSE3 on the host's own instructions do the work, in both engines: a guest has them only
+ * where the host does. */
 typedef enum Need {
-    I386, I486, IP5, ICX8, ICMOV, ISEP, IMMX, IFXSR, ISSE, ISSE2, ITSC, IMSR, IUD2, INOP, ICLFSH, NEED_COUNT
+    I386, I486, IP5, ICX8, ICMOV, ISEP, IMMX, IFXSR, ISSE, ISSE2, ITSC, IMSR, IUD2, INOP, ICLFSH, IPAE, INX,
+    ISSE3, ISSSE3, ISSE41, ISSE42, IPOPCNT,
+    IRDTSCP, IMOVBE, ISMAP,
+    IUMIP, ISMEP, /* no encodings: bits of CR4 */
+    IAPIC, /* no encodings: a local APIC, whose bit CPUID shows while it is enabled */
+    NEED_COUNT
 } Need;
 
 /* What the translator does with a row. A class is a promise about the encoding; see docs/TRANSLATOR.md. */
@@ -104,12 +115,39 @@ typedef enum Class {
     XC_COUNT
 } Class;
 
+/* How the translator writes a row: the functions are in translator/ident.c, stack.c, flow.c and sens.c. */
+typedef enum HostForm {
+    HF___,     /* by its class alone, or by the interpreter */
+    /* ident.c */
+    HF_COPY,   /* as it is: a ModRM operand, immediates */
+    HF_NOP,    /* as nothing */
+    HF_PLAIN,  /* its opcode, no operand */
+    HF_SIZED,  /* its opcode, an operand size */
+    HF_ACC,    /* AL or eAX and an immediate */
+    HF_AS80,   /* 82 as 80 */
+    HF_SHIFT, HF_SHXD, HF_GRP3, HF_BITS, HF_XCHG, HF_LEA, HF_XLAT,
+    HF_INC,    /* 40-4F as FF */
+    HF_XCHGA,  /* 91-97 as 87 */
+    HF_MOVIB, HF_MOVI, HF_MOFFS, HF_BSWAP, HF_AHF, HF_FENCE,
+    /* stack.c */
+    HF_PUSHR, HF_PUSHI, HF_PUSHM, HF_POPR, HF_POPM, HF_PUSHA, HF_POPA, HF_ENTER, HF_LEAVE,
+    /* flow.c */
+    HF_JMP, HF_JMPI /* indirect */, HF_CALL, HF_CALLI, HF_RET, HF_JCC, HF_LOOP,
+    /* sens.c */
+    HF_CLI, HF_STI, HF_PUSHF, HF_POPF, HF_RDTSC, HF_SREG /* MOV from one */, HF_PUSHS /* PUSH of one */,
+    HF_COUNT
+} HostForm;
+
+enum { DEST_O1 = 1 << 8, DEST_O2 = 1 << 9, DEST_REGS = 0xff /* bits by number */ };
+
 typedef struct Row {
     u16 opcode;
     u16 ext;        /* EXT_ value */
     u8 pfx;         /* PFX_ value */
     u8 o[3];        /* enum Operand */
     u8 need, cls;
+    u8 host;        /* enum HostForm */
+    u16 dest;       /* DEST_ bits */
     u16 checks;
     u32 read, write, undef;
     const char *name; /* mnemonic, lower case, Intel's */
@@ -139,7 +177,7 @@ struct Insn {
     };
     u8 scale;        /* 0..3: index << scale */
     u8 len;          /* bytes, prefixes included; 1..15 */
-    u8 opcode;       /* last opcode byte (after 0F) */
+    u8 opcode;       /* last opcode byte (after 0F, 0F 38 or 0F 3A) */
     u8 prefix;       /* PREFIX_ bits; PREFIX_REP/REPNE: last of F3/F2 wins */
     u8 opsize;       /* 2 or 4 */
     u8 adsize;       /* 2 or 4 */
@@ -151,7 +189,14 @@ struct Insn {
     u8 op_at;        /* offset of the opcode byte (of 0F, in the two-byte map) in the instruction */
 };
 
-static inline bool insn_is_pause(const Insn *i) { return i->row->opcode == 0x90 && i->prefix & PREFIX_REP; }
+/* The bytes of a Row.opcode to to[0..2]; returns behind them. */
+static inline u8 *opcode_put(u8 *to, u16 opcode)
+{
+    if (opcode >> 8) *to++ = 0x0f;
+    if (opcode >> 8 > 0x0f) *to++ = (u8)(opcode >> 8);
+    *to++ = (u8)opcode;
+    return to;
+}
 
 /* Decoder result when there is no instruction. */
 typedef enum DecodeStatus {
@@ -175,9 +220,13 @@ DecodeStatus insn_decode(Insn *i, const u8 *bytes, unsigned avail, DecodeMode mo
 /* Bytes accessed by operand `n` when it is memory; 0 if not fixed by the row (exec decides). */
 unsigned insn_operand_bytes(const Insn *i, int n);
 
+/* The general registers that i may write, as bits by number: by its row, with ESP. */
+u8 insn_written(const Insn *i);
+
 extern const Row x86_rows[];            /* cpu/table.c */
 extern const unsigned x86_row_count;
 extern ExecFn *const x86_exec[];        /* cpu/exec_table.c, by Row.id: linked with the interpreter only */
+extern const char *const x86_exec_name[]; /* likewise: "popf" of exec_popf */
 
 /* clang-format on */
 #endif

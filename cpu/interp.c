@@ -11,6 +11,7 @@
  * instruction that stops half-way, Vcpu.rep_stopped knows.) What handles TF, debug registers and interrupts is the run
  * loop.
  */
+#include "cpu/breakpoint.h"
 #include "cpu/exec.h"
 #include "cpu/memory.h"
 
@@ -124,12 +125,19 @@ static const Decoded *fetch(Vcpu *c)
 
 /* --- execute --- */
 
+static void trace_exec(const Vcpu *c, const Insn *i)
+{
+    u32 va = c->seg[CS].base + c->eip;
+    if (trace_wants(va)) trace_line("interp [%08x/%08x] %s", c->seg[CS].base, va, i->row->name);
+}
+
 void interp_one(Vcpu *c)
 {
     c->inhibit = 0;
     const Decoded *d = fetch(c);
     const Insn *i = &d->insn;
-    trace(EXEC, "interp %04x:%08x %s", c->seg[CS].sel, c->eip, i->row->name);
+    if (unlikely(trace_mask & TRACE_EXEC)) trace_exec(c, i);
+    if (unlikely(c->insn_hook != NULL)) c->insn_hook->before(c->insn_hook->ctx, c, i);
     if (unlikely(i->row->checks & CK_CPL0) && c->cpl != 0) raise_gp(c, 0);
     c->eflags &= ~(u32)FL_RF;
     c->next_eip = c->eip + i->len;
@@ -143,8 +151,12 @@ static void interp_run(void *ctx, Vcpu *c, u64 budget)
 {
     (void)ctx;
     while (budget-- && !c->halted && !c->inhibit && !cpu_polled(c)) {
+        if (unlikely(c->breaking)) {
+            if (break_hit(c)) return;
+            if (break_hook(c)) continue;
+        }
         interp_one(c);
-        if (unlikely(c->speed_on) && --c->speed_left < 0) cpu_attention(c, ATT_SPEED);
+        cpu_count_speed(c);
     }
 }
 
@@ -154,6 +166,18 @@ static void interp_paging_changed(void *ctx, Vcpu *c, u32 events)
     (void)c;
     (void)events;
 }
+static void interp_breaks_changed(void *ctx, Vcpu *c)
+{
+    (void)ctx;
+    (void)c;
+}
+static void interp_break_expected(void *ctx, Vcpu *c, u32 va)
+{
+    (void)ctx;
+    (void)c;
+    (void)va;
+}
+static void interp_leave(void *ctx) { (void)ctx; }
 static void interp_invlpg(void *ctx, Vcpu *c, u32 va)
 {
     (void)ctx;
@@ -166,4 +190,7 @@ const Engine engine_interp = {
     .run = interp_run,
     .paging_changed = interp_paging_changed,
     .invlpg = interp_invlpg,
+    .breaks_changed = interp_breaks_changed,
+    .break_expected = interp_break_expected,
+    .leave = interp_leave,
 };

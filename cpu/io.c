@@ -4,6 +4,7 @@
  * commit their registers after each iteration. They stop between two iterations when the run loop is wanted.
  */
 #include "cpu/protect.h"
+#include "cpu/wait.h"
 #include "mmu/bus.h"
 
 bool io_allowed(Vcpu *c, u16 port, unsigned bytes)
@@ -11,9 +12,9 @@ bool io_allowed(Vcpu *c, u16 port, unsigned bytes)
     if (cpu_real(c) || (!cpu_v86(c) && c->cpl <= cpu_iopl(c))) return true;
     bool is_tss32 = !(c->tr.attr & SEG_UNUSABLE) && (c->tr.attr & 0x1d) == SYS_TSS32;
     if (!is_tss32 || c->tr.limit < TSS_IOMAP + 1) return false;
-    u32 at = lin_read(c, c->tr.base + TSS_IOMAP, 2, ACC_READ, false) + port / 8u;
+    u32 at = lin_read(c, c->tr.base + TSS_IOMAP, 2, ACC_READ, BY_PROCESSOR) + port / 8u;
     if (at + 1 > c->tr.limit) return false;
-    u32 map = lin_read(c, c->tr.base + at, 2, ACC_READ, false);
+    u32 map = lin_read(c, c->tr.base + at, 2, ACC_READ, BY_PROCESSOR);
     return !(map >> (port & 7) & ((1u << bytes) - 1));
 }
 
@@ -24,6 +25,7 @@ static void port_check(Vcpu *c, u16 port, unsigned bytes)
 
 u32 cpu_port_in(Vcpu *c, u16 port, unsigned bytes)
 {
+    if (unlikely(c->wait.left)) wait_reads_port(c, port, bytes);
     u32 v = bus_port_in(c->bus, port, bytes);
     if (unlikely(c->dr[7] & DR7_ENABLES)) debug_io_access(c, port, bytes);
     return v;
@@ -31,6 +33,7 @@ u32 cpu_port_in(Vcpu *c, u16 port, unsigned bytes)
 
 void cpu_port_out(Vcpu *c, u16 port, u32 v, unsigned bytes)
 {
+    wait_writes_port(c);
     bus_port_out(c->bus, port, v, bytes);
     if (unlikely(c->dr[7] & DR7_ENABLES)) debug_io_access(c, port, bytes);
 }

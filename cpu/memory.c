@@ -17,17 +17,67 @@
 
 /* --- linear --- */
 
-u32 lin_walk(Vcpu *c, u32 va, Access a, bool user)
+Paging cpu_paging(const Vcpu *c)
 {
     Paging pg = {.cr3 = c->cr3,
                  .on = c->cr0 & CR0_PG,
                  .wp = c->cr0 & CR0_WP,
                  .pse = c->cr4 & CR4_PSE,
-                 .pge = c->cr4 & CR4_PGE};
-    Walk w = mmu_walk(c->phys, &pg, va, (a & ACC_WRITE ? WALK_WRITE : 0) | (user ? WALK_USER : 0));
+                 .pge = c->cr4 & CR4_PGE,
+                 .pae = c->cr4 & CR4_PAE,
+                 .smep = c->cr4 & CR4_SMEP,
+                 .smap = cpu_smap_holds(c)};
+    if (!pg.pae) return pg;
+    pg.nx = c->efer & EFER_NXE;
+    memcpy(pg.pdpte, c->pdpte, sizeof pg.pdpte);
+    return pg;
+}
+
+bool lin_peek(const Vcpu *c, u32 va, u32 *pa)
+{
+    Paging pg = cpu_paging(c);
+    pg.smap = false;
+    Walk w = mmu_walk(c->phys, &pg, va, WALK_NO_AD);
+    *pa = w.pa;
+    return w.ok;
+}
+
+u32 lin_walk(Vcpu *c, u32 va, Access a, AccessBy by)
+{
+    Paging pg = cpu_paging(c);
+    if (by == BY_PROCESSOR) pg.smap = c->cr4 & CR4_SMAP; /* an implicit access: 4.6.1 */
+    unsigned flags =
+        (a & ACC_WRITE ? WALK_WRITE : 0) | (by == BY_USER ? WALK_USER : 0) | (a & ACC_FETCH ? WALK_FETCH : 0);
+    Walk w = mmu_walk(c->phys, &pg, va, flags);
     if (w.ok) return w.pa;
+    trace(MMU, "page fault %08x e=%04x at %04x:%08x cpl=%u", va, w.error, c->seg[CS].sel, c->eip, c->cpl);
     c->cr2 = va;
     cpu_raise_error(c, EX_PF, w.error);
+}
+
+/* lin_pa with PAE: the same short way through entries that grant the access and have nothing unusual. With SMEP or SMAP
+ * rings 0-2 have no short way. */
+u32 lin_pa_more(Vcpu *c, u32 va, Access a, AccessBy by)
+{
+    if (!(c->cr4 & CR4_PAE) || (by != BY_USER && c->cr4 & (CR4_SMEP | CR4_SMAP))) return lin_walk(c, va, a, by);
+    u64 want = PTE_P | PTE_A | (by == BY_USER ? PTE_U : 0) | (a & ACC_WRITE ? PTE_W : 0);
+    u64 odd = ~0ull << 32; /* reserved bits, memory that is not there, NX unless it matters only to a fetch */
+    if (c->efer & EFER_NXE && !(a & ACC_FETCH)) odd &= ~PTE_NX;
+    u64 pdpte = c->pdpte[va >> 30];
+    if (unlikely((pdpte & (odd | PTE_P)) != PTE_P)) return lin_walk(c, va, a, by);
+    const u8 *hp = phys_hp(c->phys, ((u32)pdpte & ~(u32)PAGE_MASK) | (va >> 18 & 0xff8));
+    if (unlikely(!hp)) return lin_walk(c, va, a, by);
+    u64 pde = load64(hp), dirty = a & ACC_WRITE ? PTE_D : 0;
+    if (unlikely((pde & (want | odd)) != want)) return lin_walk(c, va, a, by);
+    if (pde & PTE_PS) {
+        if ((pde & (dirty | PAE_2M_RSVD)) != dirty) return lin_walk(c, va, a, by);
+        return ((u32)pde & ~PAE_2M_MASK) | (va & PAE_2M_MASK);
+    }
+    hp = phys_hp(c->phys, ((u32)pde & ~(u32)PAGE_MASK) | (va >> 9 & 0xff8));
+    if (unlikely(!hp)) return lin_walk(c, va, a, by);
+    u64 pte = load64(hp);
+    if (unlikely((pte & (want | dirty | odd)) != (want | dirty))) return lin_walk(c, va, a, by);
+    return ((u32)pte & ~(u32)PAGE_MASK) | (va & PAGE_MASK);
 }
 
 static u32 pa_read(Phys *p, u32 pa, unsigned bytes)
@@ -51,12 +101,12 @@ typedef struct Span {
     unsigned first; /* bytes in the first page */
 } Span;
 
-static Span lin_span(Vcpu *c, u32 va, unsigned bytes, Access a, bool user)
+static Span lin_span(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
 {
     Span s = {.first = PAGE_BYTES - (va & PAGE_MASK)};
-    s.pa[0] = lin_pa(c, va, a, user);
+    s.pa[0] = lin_pa(c, va, a, by);
     if (bytes > s.first)
-        s.pa[1] = lin_pa(c, va + s.first, a, user);
+        s.pa[1] = lin_pa(c, va + s.first, a, by);
     else
         s.first = bytes;
     return s;
@@ -69,37 +119,37 @@ static u32 span_pa(const Span *s, unsigned n)
 
 static void watch_data(Vcpu *c, u32 va, unsigned bytes, bool write)
 {
-    if (unlikely(c->dr[7] & 0xff)) debug_data_access(c, va, bytes, write);
+    if (unlikely(cpu_watches(c))) debug_data_access(c, va, bytes, write);
 }
 
-static u32 read_straddling(Vcpu *c, u32 va, unsigned bytes, Access a, bool user)
+static u32 read_straddling(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
 {
-    Span s = lin_span(c, va, bytes, a, user);
+    Span s = lin_span(c, va, bytes, a, by);
     u32 v = 0;
     for (unsigned n = 0; n < bytes; n++) v |= pa_read(c->phys, span_pa(&s, n), 1) << 8 * n;
     return v;
 }
 
-u32 lin_read(Vcpu *c, u32 va, unsigned bytes, Access a, bool user)
+u32 lin_read(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
 {
-    u32 v = unlikely(lin_straddles(va, bytes)) ? read_straddling(c, va, bytes, a, user)
-                                               : pa_read(c->phys, lin_pa(c, va, a, user), bytes);
+    u32 v = unlikely(lin_straddles(va, bytes)) ? read_straddling(c, va, bytes, a, by)
+                                               : pa_read(c->phys, lin_pa(c, va, a, by), bytes);
     watch_data(c, va, bytes, false);
     return v;
 }
 
-static void write_straddling(Vcpu *c, u32 va, u32 value, unsigned bytes, bool user)
+static void write_straddling(Vcpu *c, u32 va, u32 value, unsigned bytes, AccessBy by)
 {
-    Span s = lin_span(c, va, bytes, ACC_WRITE, user);
+    Span s = lin_span(c, va, bytes, ACC_WRITE, by);
     for (unsigned n = 0; n < bytes; n++) pa_write(c->phys, span_pa(&s, n), value >> 8 * n & 0xff, 1);
 }
 
-void lin_write(Vcpu *c, u32 va, u32 value, unsigned bytes, bool user)
+void lin_write(Vcpu *c, u32 va, u32 value, unsigned bytes, AccessBy by)
 {
     if (unlikely(lin_straddles(va, bytes)))
-        write_straddling(c, va, value, bytes, user);
+        write_straddling(c, va, value, bytes, by);
     else
-        pa_write(c->phys, lin_pa(c, va, ACC_WRITE, user), value, bytes);
+        pa_write(c->phys, lin_pa(c, va, ACC_WRITE, by), value, bytes);
     watch_data(c, va, bytes, true);
 }
 
@@ -110,9 +160,9 @@ static unsigned span_step(const Span *s, unsigned n, unsigned bytes)
     return end - n >= 4 ? 4 : 1;
 }
 
-void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, bool user)
+void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, AccessBy by)
 {
-    Span s = lin_span(c, va, bytes, ACC_READ, user);
+    Span s = lin_span(c, va, bytes, ACC_READ, by);
     const u8 *whole = s.first == bytes ? phys_hp(c->phys, s.pa[0]) : NULL;
     if (whole) {
         memcpy(to, whole, bytes);
@@ -126,9 +176,9 @@ void lin_read_bytes(Vcpu *c, u32 va, void *to, unsigned bytes, bool user)
     watch_data(c, va, bytes, false);
 }
 
-void lin_write_bytes(Vcpu *c, u32 va, const void *from, unsigned bytes, bool user)
+void lin_write_bytes(Vcpu *c, u32 va, const void *from, unsigned bytes, AccessBy by)
 {
-    Span s = lin_span(c, va, bytes, ACC_WRITE, user);
+    Span s = lin_span(c, va, bytes, ACC_WRITE, by);
     u8 *whole = s.first == bytes ? phys_hp_quiet(c->phys, s.pa[0]) : NULL;
     if (whole) {
         memcpy(whole, from, bytes);
@@ -142,7 +192,7 @@ void lin_write_bytes(Vcpu *c, u32 va, const void *from, unsigned bytes, bool use
     watch_data(c, va, bytes, true);
 }
 
-void lin_probe(Vcpu *c, u32 va, unsigned bytes, Access a, bool user) { lin_span(c, va, bytes, a, user); }
+void lin_probe(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by) { lin_span(c, va, bytes, a, by); }
 
 /* --- segmented --- */
 

@@ -66,12 +66,12 @@ static inline bool sel_is_null(u16 sel) { return (sel & 0xfffc) == 0; }
 /* A descriptor or gate: 8 bytes of a system table, with supervisor rights, by one walk where that is possible. */
 static inline u64 table_read(Vcpu *c, u32 va)
 {
-    if (likely((va & PAGE_MASK) <= PAGE_BYTES - 8 && !(c->dr[7] & DR7_ENABLES))) {
-        const u8 *hp = phys_hp(c->phys, lin_pa(c, va, ACC_READ, false));
+    if (likely((va & PAGE_MASK) <= PAGE_BYTES - 8 && !cpu_watches(c))) {
+        const u8 *hp = phys_hp(c->phys, lin_pa(c, va, ACC_READ, BY_PROCESSOR));
         if (likely(hp)) return load64(hp);
     }
-    u32 lo = lin_read(c, va, 4, ACC_READ, false);
-    return lo | (u64)lin_read(c, va + 4, 4, ACC_READ, false) << 32;
+    u32 lo = lin_read(c, va, 4, ACC_READ, BY_PROCESSOR);
+    return lo | (u64)lin_read(c, va + 4, 4, ACC_READ, BY_PROCESSOR) << 32;
 }
 
 /* vector with error code (sel & ~3) + EXT */
@@ -116,6 +116,7 @@ void seg_set_v86(Segment *s, u16 sel);
 
 /* debug.c */
 void debug_fault_on_gd(Vcpu *c); /* MOV DRn with DR7.GD: #DB; raises */
+bool debug_possible(const Vcpu *c); /* DR6, DR7 and what is pending have only bits that exist */
 bool debug_fetch_hit(Vcpu *c);   /* instruction breakpoint at CS:EIP? sets db_pending */
 void debug_io_access(Vcpu *c, u16 port, unsigned bytes);
 /* system.c */
@@ -124,6 +125,11 @@ bool flags_v86_virtual(const Vcpu *c);        /* V86 mode, IOPL < 3 and CR4.VME:
 u32 flags_virtual_image(const Vcpu *c);       /* what PUSHF and INT n then push: VIF as IF, IOPL 3 */
 void flags_virtual_check(Vcpu *c, u32 image); /* #GP(0) if POPF or IRET may not load it */
 void flags_virtual_write(Vcpu *c, u32 image);
+u32 cpu_cr0_present(const Vcpu *c); /* bits that this processor has, but for ET */
+u32 cpu_cr4_present(const Vcpu *c);
+void cr3_check(Vcpu *c, u32 v); /* #GP(0) if CR3 = v would load PDPTEs with reserved bits */
 u32 flags_writable(const Vcpu *c, unsigned cpl, unsigned opsize); /* mask for POPF, IRET at that level */
+/* msr.c */
+bool msr_possible(Vcpu *c); /* every MSR that is storage has a value that WRMSR would have taken */
 
 #endif

@@ -1,22 +1,24 @@
 /* run.c - power-on, attention, and the loop that runs the machine (SDM vol. 3, 6.9: priority of events; 9.1: reset).
  *
- * Between two instructions, in this order: what the host wants (stop, reset, clock, input), debug traps, NMI, external
- * interrupts, HLT; otherwise the engine runs. A fault anywhere comes back here by longjmp and is delivered.
+ * Between two instructions, in this order: what the host wants (stop, reset, INIT, clock, input), debug traps, NMI,
+ * external interrupts, HLT; otherwise the engine runs. A fault anywhere comes back here by longjmp and is delivered.
  *
  * Attention: any thread sets bits and aims Vcpu.poll at an unmapped page; translated code that dereferences it
  * leaves. cpu_poll_update() aims it back when nothing can be handled now, so that an interrupt pending with IF=0, or
  * an NMI behind an NMI, does not keep the engine out. The order (poll first, then attention) closes the race.
  *
- * One instruction at a time (step): TF, armed breakpoints, and the instruction behind STI or MOV SS. A repeated string
- * instruction counts as one for each iteration (SDM vol. 3, 17.3.1.4), but is looked up among the instruction
- * breakpoints only once.
+ * One instruction at a time (step): TF, armed breakpoints, and the instruction behind STI or MOV SS; and for a
+ * debugger outside (breakpoint.c), which is asked before each. A repeated string instruction counts as one for each
+ * iteration (SDM vol. 3, 17.3.1.4), but is looked up among the instruction breakpoints only once.
  */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cpu/breakpoint.h"
 #include "cpu/fpu.h"
 #include "cpu/protect.h"
+#include "cpu/wait.h"
 
 enum { BUDGET_INSNS = 1 << 20 };
 
@@ -84,7 +86,7 @@ void cpu_init(Vcpu *c, const CpuModel *m, Bus *bus, Phys *phys)
     }
     memset(c, 0, sizeof *c);
     c->model = m;
-    c->features = m->features;
+    c->features = m->features & cpu_features_possible();
     c->cpu_level = m->family;
     c->bus = bus;
     c->phys = phys;
@@ -107,24 +109,27 @@ static void reset_segments(Vcpu *c)
 static void reset_msrs(Vcpu *c)
 {
     c->tsc_offset = 0u - (c->tsc_now ? c->tsc_now(c->tsc_ctx) : 0);
-    c->apic_base = 0xfee00900u;
+    c->apic_base = 0xfee00000u | APIC_BASE_ENABLE | APIC_BASE_BSP;
     c->sysenter_cs = c->sysenter_esp = c->sysenter_eip = 0;
     c->mtrr_def = 0;
     memset(c->mtrr_fix, 0, sizeof c->mtrr_fix);
     memset(c->mtrr_var, 0, sizeof c->mtrr_var);
     c->pat = 0x0007040600070406ull;
+    c->tsc_aux = 0;
+    c->misc_enable = 0x1801; /* fast strings; no branch trace store, no PEBS */
 }
 
-void cpu_reset(Vcpu *c)
+/* What reset and INIT have in common. */
+static void reset_core(Vcpu *c)
 {
     memset(c->gpr, 0, sizeof c->gpr);
     c->gpr[EDX] = (u32)c->model->family << 8 | (u32)c->model->model << 4 | c->model->stepping;
     c->eip = c->next_eip = 0xfff0;
     c->eflags = 2;
-    c->cr0 = c->cpu_level >= 4 ? CR0_CD | CR0_NW | CR0_ET : CR0_ET;
     c->cr2 = c->cr3 = c->cr4 = 0;
+    memset(c->pdpte, 0, sizeof c->pdpte);
     reset_segments(c);
-    reset_msrs(c);
+    c->efer = 0;
     memset(c->dr, 0, sizeof c->dr);
     c->dr[6] = 0xffff0ff0u;
     c->dr[7] = 0x400;
@@ -133,10 +138,25 @@ void cpu_reset(Vcpu *c)
     c->delivering_ext = 0;
     c->db_pending = 0;
     c->rep_stopped = false;
-    fpu_reset(c);
-    atomic_fetch_and(&c->attention, ~(u32)(ATT_NMI | ATT_TRAP));
+    wait_reset(c);
+    atomic_fetch_and(&c->attention, ~(u32)(ATT_INIT | ATT_NMI | ATT_TRAP));
     cpu_poll_update(c);
     if (c->engine) c->engine->paging_changed(c->engine->ctx, c, EV_CR0 | EV_CR3 | EV_CR4);
+}
+
+void cpu_reset(Vcpu *c)
+{
+    c->cr0 = c->cpu_level >= 4 ? CR0_CD | CR0_NW | CR0_ET : CR0_ET;
+    reset_msrs(c);
+    fpu_reset(c);
+    reset_core(c);
+}
+
+/* SDM vol. 3, table 9-1: caches, FPU and MSRs stay as they are. */
+static void init_pin(Vcpu *c)
+{
+    c->cr0 = (c->cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
+    reset_core(c);
 }
 
 /* --- the loop --- */
@@ -153,7 +173,11 @@ static bool host_events(Vcpu *c, const RunHooks *h)
         c->stop_reason = STOP_RESET;
         return false;
     }
-    if (attention_take(c, ATT_CLOCK | ATT_IO | ATT_SPEED | ATT_PAUSE) && h->service) h->service(h->ctx);
+    if (attention_take(c, ATT_INIT)) init_pin(c);
+    if (attention_take(c, ATT_CLOCK | ATT_IO | ATT_SPEED | ATT_PAUSE | ATT_DEBUG) && h->service) {
+        h->service(h->ctx);
+        wait_event(c);
+    }
     return true;
 }
 
@@ -167,6 +191,7 @@ static void raise_pending_trap(Vcpu *c)
 static bool guest_events(Vcpu *c)
 {
     if (c->db_pending && !(c->inhibit & INHIBIT_SS)) raise_pending_trap(c);
+    if (break_holds(c)) return false;
     u32 a = atomic_load(&c->attention);
     if (a & ATT_NMI && !c->nmi_blocked && !(c->inhibit & INHIBIT_SS)) {
         attention_take(c, ATT_NMI);
@@ -188,6 +213,7 @@ static void step(Vcpu *c, bool at_start)
 {
     bool looks = at_start && c->dr[7] & DR7_ENABLES && !(c->inhibit & INHIBIT_SS);
     if (looks && debug_fetch_hit(c)) cpu_raise(c, EX_DB);
+    if (unlikely(c->breaking) && at_start && break_hook(c)) return;
     if (c->eflags & FL_T) c->db_pending |= DR6_BS;
     c->inhibit = 0;
     interp_one(c);
@@ -195,15 +221,28 @@ static void step(Vcpu *c, bool at_start)
     debug_update(c);
 }
 
-static void run_guest(Vcpu *c)
+/* The guest waits in a loop, as if it had halted. */
+static void wait_out(Vcpu *c, const RunHooks *h)
+{
+    fpu_park(c);
+    if (h->idle && stays_halted(c)) h->idle(h->ctx, wait_sleep_ns(c));
+    wait_slept(c);
+}
+
+static void run_guest(Vcpu *c, const RunHooks *h)
 {
     u32 a = atomic_load(&c->attention);
     bool at_start = !c->rep_stopped;
+    if (unlikely(c->breaks) && break_before(c, at_start)) return;
     c->rep_stopped = false;
-    if (c->inhibit || a & ATT_TRAP)
+    if (c->inhibit || a & ATT_TRAP || (c->breaking && !at_start))
         step(c, at_start);
-    else
+    else if (c->wait.left && !break_stops(c) && !c->watching) {
+        if (wait_run(c)) wait_out(c, h);
+    } else {
+        c->wait.left = 0;
         c->engine->run(c->engine->ctx, c, BUDGET_INSNS);
+    }
 }
 
 StopReason cpu_run(Vcpu *c, const RunHooks *h)
@@ -211,6 +250,7 @@ StopReason cpu_run(Vcpu *c, const RunHooks *h)
     c->stop_reason = STOP_NONE;
     if (setjmp(c->fault_jmp)) {
         if (c->first_fault && !c->first_fault->vector && !c->first_fault->error) *c->first_fault = c->fault;
+        break_faulted(c);
         cpu_deliver_fault(c);
     }
     for (;;) {
@@ -220,11 +260,11 @@ StopReason cpu_run(Vcpu *c, const RunHooks *h)
         }
         cpu_poll_update(c);
         if (!c->halted) {
-            run_guest(c);
+            run_guest(c, h);
             continue;
         }
         fpu_park(c);
         if (!h->idle) return c->stop_reason = STOP_HLT;
-        if (stays_halted(c)) h->idle(h->ctx);
+        if (stays_halted(c)) h->idle(h->ctx, UINT64_MAX);
     }
 }

@@ -47,12 +47,12 @@ void desc_set_accessed(Vcpu *c, Descriptor *d)
 {
     if (d->hi & DESC_ACCESSED) return;
     d->hi |= DESC_ACCESSED;
-    lin_write(c, d->va + 5, d->hi >> 8 & 0xff, 1, false);
+    lin_write(c, d->va + 5, d->hi >> 8 & 0xff, 1, BY_PROCESSOR);
 }
 
 void desc_probe_accessed(Vcpu *c, const Descriptor *d)
 {
-    if (!(d->hi & DESC_ACCESSED)) lin_probe(c, d->va + 5, 1, ACC_WRITE, false);
+    if (!(d->hi & DESC_ACCESSED)) lin_probe(c, d->va + 5, 1, ACC_WRITE, BY_PROCESSOR);
 }
 
 void raise_sel(Vcpu *c, u8 vector, u16 sel)
@@ -123,6 +123,7 @@ static void load_data(Vcpu *c, int seg, u16 sel)
 
 void seg_load(Vcpu *c, int seg, u16 sel)
 {
+    fpu_settle(c);
     if (cpu_real(c) || cpu_v86(c))
         seg_load_real(c, seg, sel);
     else if (seg == SS)
@@ -194,7 +195,7 @@ void stack_drop(Stack *s, u32 bytes) { s->esp = stack_moved(s, bytes); }
 static u8 *stack_hp(Vcpu *c, Stack *s, u32 va, unsigned bytes, bool write)
 {
     u32 page = va & ~(u32)PAGE_MASK;
-    if (unlikely(lin_straddles(va, bytes) || c->dr[7] & DR7_ENABLES)) return NULL;
+    if (unlikely(lin_straddles(va, bytes) || cpu_watches(c))) return NULL;
     if (!s->page_hp || s->page_va != page || (write && !s->page_writable)) {
         u32 pa = lin_pa(c, va, write ? ACC_WRITE : ACC_READ, s->user) & ~(u32)PAGE_MASK;
         s->page_hp = write ? phys_hp_quiet(c->phys, pa) : phys_hp(c->phys, pa);
@@ -256,8 +257,8 @@ static void tss_stack_pointer(Vcpu *c, unsigned cpl, u16 *ss, u32 *esp)
         *ss = (u16)(v >> 32);
         return;
     }
-    *esp = lin_read(c, va, bytes, ACC_READ, false);
-    *ss = (u16)lin_read(c, va + bytes, 2, ACC_READ, false);
+    *esp = lin_read(c, va, bytes, ACC_READ, BY_PROCESSOR);
+    *ss = (u16)lin_read(c, va + bytes, 2, ACC_READ, BY_PROCESSOR);
 }
 
 Stack stack_for_cpl(Vcpu *c, unsigned cpl)

@@ -1,4 +1,4 @@
-/* simd_exec.c - MMX, SSE and SSE2 instructions.
+/* simd_exec.c - MMX and SSE to SSE4.2 instructions.
  *
  * Data instructions run on the host (fpu_host.c), on a copy of the state with all SSE exceptions masked and
  * their flags clear. The flags that this raises, against the guest's masks, say whether the guest gets #XM;
@@ -17,7 +17,8 @@
  * SDM vol. 1, 10.2.3 (MXCSR), 11.5 (SSE exceptions), 9.4 and 9.6 (MMX and x87 state); vol. 3, 12 and 13.1.
  *
  * Not implemented: with #O or #U unmasked, #P is reported whenever the masked response was inexact, also for
- * results that an unbounded exponent would have represented exactly.
+ * results that an unbounded exponent would have represented exactly. DPPS and DPPD multiply first and add then; an
+ * unmasked exception of one step ends them, and its flags alone are reported: here those of all steps are.
  */
 #include "cpu/exec.h"
 #include "cpu/fpu.h"
@@ -72,13 +73,12 @@ static void simd_compute(Vcpu *c, const Insn *i, HostRun *r)
 
 void exec_simd(Vcpu *c, const Insn *i)
 {
-    HostRun r;
+    HostRun r = {.eflags = c->eflags};
     unsigned bytes = fpu_mem_bytes(i);
     int mem = fpu_mem_operand(i), gpr = fpu_gpr_operand(i);
     if (!fpu_begin(c, i)) return;
     u32 ea = mem >= 0 ? operand_address(c, i) : 0;
-    r.eflags = c->eflags;
-    r.gpr = gpr >= 0 ? c->gpr[gpr_number(i, gpr)] : 0;
+    if (gpr >= 0) r.gpr = c->gpr[gpr_number(i, gpr)];
     if (mem > 0) mem_read_bytes(c, i->seg, ea, r.mem, bytes);
     simd_compute(c, i, &r);
     if (mem == 0) mem_write_bytes(c, i->seg, ea, r.mem, bytes);
@@ -87,8 +87,21 @@ void exec_simd(Vcpu *c, const Insn *i)
     flags_set(c, i->row->write, r.eflags);
 }
 
-/* --- special addresses, special registers ----------------------------------------------------------------
- * */
+/* PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM: the lengths of the explicit forms are in EAX and EDX, the index that
+ * the I forms find goes to ECX, the mask that the M forms make to XMM0. */
+void exec_pcmpx(Vcpu *c, const Insn *i)
+{
+    HostRun r = {.eflags = c->eflags, .gpr = c->gpr[EAX], .ecx = c->gpr[ECX], .edx = c->gpr[EDX]};
+    if (!fpu_begin(c, i)) return;
+    if (i->is_mem) mem_read_bytes(c, i->seg, insn_ea(c, i), r.mem, fpu_mem_bytes(i));
+    r.fpu = c->fpu;
+    fpu_host_run(i, &r);
+    c->fpu = r.fpu;
+    c->gpr[ECX] = r.ecx;
+    flags_set(c, i->row->write, r.eflags);
+}
+
+/* --- special addresses, special registers ---------------------------------------------------------------- */
 
 /* MMX register n: the mantissa of x87 register n, where the image counts from the top of the stack. */
 static const u8 *mmx_register(const FpuImage *f, unsigned n) { return f->st[(n - fsw_top(f->fsw)) & 7]; }

@@ -1,18 +1,19 @@
 /* string.c - MOVS CMPS STOS LODS SCAS, alone and repeated (SDM vol. 2; vol. 1, 7.3.9).
  *
  * Each iteration does all that can fault, then commits ESI, EDI and (repeated) ECX: a fault or an interrupt between
- * two iterations finds the registers of a restartable instruction. When something wants the processor (cpu_polled) it ends
- * early (cpu_rep_stop), after at least one iteration; with TF set or breakpoints armed after each, since something
- * always does then.
+ * two iterations finds the registers of a restartable instruction. When something wants the processor (cpu_polled) it
+ * ends early (cpu_rep_stop), after at least one iteration; with TF set or breakpoints armed after each, since
+ * something always does then.
  *
- * Repeated upwards, whole runs within a page go by host pointers, fresh from a walk. A run must be what
- * single steps would have done, so it is cut at page ends and segment limits, and falls back to single steps for
- * ROM, elements that straddle, TF, data breakpoints, #AC, and sources that the run itself would overwrite. Device memory
- * (MOVS, STOS, LODS) gets its accesses one by one, in order and size, but one look-up for all of them.
- * Watchers of a page (translated code, page tables) hear of the run as a whole, at its end.
+ * Repeated upwards, whole runs within a page go by host pointers, fresh from a walk. A run must be what single steps
+ * would have done, so it is cut at page ends and segment limits, and falls back to single steps for ROM, elements
+ * that straddle, TF, data breakpoints, #AC, and sources that the run itself would overwrite. Device memory (MOVS,
+ * STOS, LODS) gets its accesses one by one, in order and size, but one look-up for all of them. Watchers of a page
+ * (translated code, page tables) hear of the run as a whole, at its end.
  */
 #include "cpu/alu.h"
 #include "cpu/memory.h"
+#include "cpu/wait.h"
 #include "mmu/bus.h"
 
 typedef void StepFn(Vcpu *c, const Insn *i, unsigned bytes);
@@ -72,7 +73,11 @@ static void scas_step(Vcpu *c, const Insn *i, unsigned bytes)
 
 /* --- runs: at most `count` elements upwards within one page of each operand; 0 = take a single step --- */
 
-static bool runs_allowed(const Vcpu *c) { return !(c->eflags & (FL_D | FL_AC | FL_T)) && !(c->dr[7] & 0xff); }
+/* Is the processor wanted before it begins, one element is all it does: so a debugger steps. */
+static bool runs_allowed(const Vcpu *c)
+{
+    return !(c->eflags & (FL_D | FL_AC | FL_T)) && !cpu_watches(c) && !cpu_polled(c);
+}
 
 static u32 at_most(u32 a, u32 b) { return a < b ? a : b; }
 
@@ -108,6 +113,7 @@ static RunEnd run_end(Vcpu *c, const Insn *i, int seg, u32 off, unsigned bytes, 
 static void run_device(Vcpu *c, RunEnd *e, unsigned bytes, u32 *n)
 {
     if (*n < 2 || e->hp || c->phys->pages[e->pa >> PAGE_BITS].kind != PAGE_NONE) return;
+    if (phys_is_nowhere(e->pa)) return; /* which is no device, whatever a guest puts there */
     e->io = bus_mmio_run(c->bus, e->pa, bytes, n);
     if (e->io) c->phys->slow += *n;
 }
@@ -274,7 +280,7 @@ static void repeat(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kin
         }
         reg_write(c, ECX, count - done, i->adsize);
         if (count == done || !rep_goes_on(c, i, kind)) return;
-        if (unlikely(cpu_polled(c))) {
+        if (unlikely(cpu_polled(c)) || unlikely(wait_repeats(c))) {
             cpu_rep_stop(c);
             return;
         }

@@ -7,8 +7,12 @@
  * The flags that a processor has: AC from the 486 on, ID where there is CPUID, VIF and VIP where there is VME.
  * Caches do not exist here: INVD and WBINVD do nothing, CD and NW are only kept.
  *
- * Virtual interrupts (SDM vol. 3, 20.3 and 20.4): with CR4.VME in V86 mode, or CR4.PVI at CPL 3, and IOPL < 3, CLI and STI
- * work on VIF; in V86 mode also 16-bit PUSHF, POPF, IRET and INT n. Setting VIF while VIP is set is #GP(0).
+ * PAE's page-directory-pointer table is not walked: its four entries are loaded (SDM vol. 3, 4.4.1) by MOV CR3, and
+ * by MOV CR0 and CR4 where they change CD, NW, PG, PAE, PGE or PSE; reserved bits in one that is present are #GP(0),
+ * with nothing changed. A task switch looks at those of its new CR3 before it commits (cr3_check).
+ *
+ * Virtual interrupts (SDM vol. 3, 20.3 and 20.4): with CR4.VME in V86 mode, or CR4.PVI at CPL 3, and IOPL < 3, CLI
+ * and STI work on VIF; in V86 mode also 16-bit PUSHF, POPF, IRET and INT n. Setting VIF while VIP is set is #GP(0).
  *
  * Not implemented: performance counters (RDPMC reads 0), system management mode (RSM is #UD).
  */
@@ -145,6 +149,24 @@ void exec_sti(Vcpu *c, const Insn *i)
     if (atomic_load(&c->attention)) cpu_poll_update(c);
 }
 
+static void write_ac(Vcpu *c, u32 v)
+{
+    if (c->cpl) raise_ud(c);
+    eflags_write(c, v, FL_AC);
+}
+
+void exec_clac(Vcpu *c, const Insn *i)
+{
+    (void)i;
+    write_ac(c, 0);
+}
+
+void exec_stac(Vcpu *c, const Insn *i)
+{
+    (void)i;
+    write_ac(c, FL_AC);
+}
+
 /* --- control registers --- */
 
 static void notify_paging(Vcpu *c, u32 events)
@@ -152,7 +174,33 @@ static void notify_paging(Vcpu *c, u32 events)
     if (c->engine && c->engine->paging_changed) c->engine->paging_changed(c->engine->ctx, c, events);
 }
 
-static u32 cr0_present(const Vcpu *c)
+/* The entries that CR3 = v would load. */
+static void pdptes_read(Vcpu *c, u32 v, u64 pdpte[4])
+{
+    for (unsigned n = 0; n < 4; n++) {
+        pdpte[n] = phys_read64(c->phys, (v & ~31u) + 8 * n);
+        if (!(pdpte[n] & PTE_P) || !(pdpte[n] & PDPTE_RSVD)) continue;
+        trace(GUEST_ERRORS, "CR3 = %08x: page-directory-pointer %u has reserved bits", v, n);
+        raise_gp(c, 0);
+    }
+}
+
+static void pdptes_load(Vcpu *c, u32 v)
+{
+    u64 pdpte[4];
+    pdptes_read(c, v, pdpte);
+    memcpy(c->pdpte, pdpte, sizeof pdpte);
+}
+
+static bool paging_is_pae(const Vcpu *c) { return c->cr0 & CR0_PG && c->cr4 & CR4_PAE; }
+
+void cr3_check(Vcpu *c, u32 v)
+{
+    u64 pdpte[4];
+    if (paging_is_pae(c)) pdptes_read(c, v, pdpte);
+}
+
+u32 cpu_cr0_present(const Vcpu *c)
 {
     u32 bits = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_PG;
     return c->cpu_level >= 4 ? bits | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD : bits;
@@ -160,34 +208,54 @@ static u32 cr0_present(const Vcpu *c)
 
 static void set_cr0(Vcpu *c, u32 v)
 {
-    v = (v & cr0_present(c)) | CR0_ET;
+    v = (v & cpu_cr0_present(c)) | CR0_ET;
     if ((v & (CR0_PG | CR0_PE)) == CR0_PG) raise_gp(c, 0);
     if ((v & (CR0_NW | CR0_CD)) == CR0_NW) raise_gp(c, 0);
     u32 changed = c->cr0 ^ v;
+    bool reloads = v & CR0_PG && c->cr4 & CR4_PAE && changed & (CR0_PG | CR0_CD | CR0_NW);
+    if (reloads) pdptes_load(c, c->cr3);
+    trace(MMU, "CR0 update: CR0=%08x", v);
     c->cr0 = v;
-    if (changed & (CR0_PG | CR0_WP | CR0_PE)) notify_paging(c, EV_CR0);
+    if (reloads || changed & (CR0_PG | CR0_WP | CR0_PE)) notify_paging(c, EV_CR0);
 }
 
-static u32 cr4_present(const Vcpu *c)
+u32 cpu_cr4_present(const Vcpu *c)
 {
     u32 bits = 0;
     if (c->features & BIT(ITSC)) bits |= CR4_TSD;
     if (c->cpu_level >= 5) bits |= CR4_VME | CR4_PVI | CR4_DE | CR4_PSE;
     if (c->cpu_level >= 6) bits |= CR4_PGE | CR4_PCE;
+    if (c->features & BIT(IPAE)) bits |= CR4_PAE;
     if (c->features & BIT(IFXSR)) bits |= CR4_OSFXSR;
     if (c->features & BIT(ISSE)) bits |= CR4_OSXMMEXCPT;
+    if (c->features & BIT(IUMIP)) bits |= CR4_UMIP;
+    if (c->features & BIT(ISMEP)) bits |= CR4_SMEP;
+    if (c->features & BIT(ISMAP)) bits |= CR4_SMAP;
     return bits;
 }
 
 static void set_cr4(Vcpu *c, u32 v)
 {
-    if (v & ~cr4_present(c)) {
+    if (v & ~cpu_cr4_present(c)) {
         trace(GUEST_ERRORS, "CR4 = %08x: no such bits", v);
         raise_gp(c, 0);
     }
-    u32 changed = c->cr4 ^ v;
+    const u32 loads = CR4_PSE | CR4_PGE | CR4_PAE | CR4_SMEP; /* PDPTEs (SDM vol. 3, 4.4.1) */
+    u32 changed = (c->cr4 ^ v) & (loads | CR4_SMAP);
+    if (changed & loads && c->cr0 & CR0_PG && v & CR4_PAE) pdptes_load(c, c->cr3);
+    trace(MMU, "CR4 update: CR4=%08x", v);
     c->cr4 = v;
-    if (changed & (CR4_PSE | CR4_PGE)) notify_paging(c, EV_CR4);
+    if (changed) notify_paging(c, EV_CR4);
+}
+
+/* A page-directory-pointer table may begin at any multiple of 32. */
+static void set_cr3(Vcpu *c, u32 v)
+{
+    v &= c->features & BIT(IPAE) ? 0xfffffff8u : 0xfffff018u;
+    if (paging_is_pae(c)) pdptes_load(c, v);
+    trace(MMU, "CR3 update: CR3=%08x", v);
+    c->cr3 = v;
+    notify_paging(c, EV_CR3);
 }
 
 void cpu_set_cr(Vcpu *c, int n, u32 v)
@@ -195,10 +263,7 @@ void cpu_set_cr(Vcpu *c, int n, u32 v)
     switch (n) {
     case 0: set_cr0(c, v); break;
     case 2: c->cr2 = v; break;
-    case 3:
-        c->cr3 = v & 0xfffff018u;
-        notify_paging(c, EV_CR3);
-        break;
+    case 3: set_cr3(c, v); break;
     case 4: set_cr4(c, v); break;
     default: raise_ud(c);
     }
@@ -222,7 +287,17 @@ void exec_mov_to_cr(Vcpu *c, const Insn *i)
     cpu_set_cr(c, i->reg, c->gpr[i->rm]);
 }
 
-void exec_smsw(Vcpu *c, const Insn *i) { op_write(c, i, 0, c->cr0); }
+/* UMIP: what tells where the system's tables are is for ring 0. */
+static void umip_check(Vcpu *c)
+{
+    if (c->cr4 & CR4_UMIP && c->cpl) raise_gp(c, 0);
+}
+
+void exec_smsw(Vcpu *c, const Insn *i)
+{
+    umip_check(c);
+    op_write(c, i, 0, c->cr0);
+}
 
 /* LMSW can set PE but not clear it. */
 void exec_lmsw(Vcpu *c, const Insn *i)
@@ -251,6 +326,7 @@ void exec_wbinvd(Vcpu *c, const Insn *i) { (void)c, (void)i; }
 static void store_table(Vcpu *c, const Insn *i, u32 base, u16 limit)
 {
     u8 image[6];
+    umip_check(c);
     store16(image, limit);
     store32(image + 2, base);
     mem_write_bytes(c, i->seg, insn_ea(c, i), image, sizeof image);
@@ -282,8 +358,17 @@ void exec_lidt(Vcpu *c, const Insn *i)
     c->idtr.limit = limit;
 }
 
-void exec_sldt(Vcpu *c, const Insn *i) { op_write(c, i, 0, c->ldtr.sel); }
-void exec_str(Vcpu *c, const Insn *i) { op_write(c, i, 0, c->tr.sel); }
+void exec_sldt(Vcpu *c, const Insn *i)
+{
+    umip_check(c);
+    op_write(c, i, 0, c->ldtr.sel);
+}
+
+void exec_str(Vcpu *c, const Insn *i)
+{
+    umip_check(c);
+    op_write(c, i, 0, c->tr.sel);
+}
 
 void exec_lldt(Vcpu *c, const Insn *i)
 {
@@ -310,7 +395,7 @@ void exec_ltr(Vcpu *c, const Insn *i)
     if (d.hi & DESC_S || (desc_type(&d) & ~(unsigned)SYS_32BIT) != SYS_TSS16) raise_sel(c, EX_GP, sel);
     if (!(d.hi & DESC_P)) raise_sel(c, EX_NP, sel);
     d.hi |= DESC_BUSY;
-    lin_write(c, d.va + 5, d.hi >> 8 & 0xff, 1, false);
+    lin_write(c, d.va + 5, d.hi >> 8 & 0xff, 1, BY_PROCESSOR);
     desc_to_segment(&d, sel, &c->tr);
 }
 
@@ -322,7 +407,11 @@ void exec_hlt(Vcpu *c, const Insn *i)
     c->halted = true;
 }
 
-u64 cpu_tsc(Vcpu *c) { return (c->tsc_now ? c->tsc_now(c->tsc_ctx) : 0) + c->tsc_offset; }
+u64 cpu_tsc(Vcpu *c)
+{
+    wait_reads_clock(c);
+    return (c->tsc_now ? c->tsc_now(c->tsc_ctx) : 0) + c->tsc_offset;
+}
 
 static void set_edx_eax(Vcpu *c, u64 v)
 {
@@ -335,6 +424,12 @@ void exec_rdtsc(Vcpu *c, const Insn *i)
     (void)i;
     if (c->cr4 & CR4_TSD && c->cpl != 0) raise_gp(c, 0);
     set_edx_eax(c, cpu_tsc(c));
+}
+
+void exec_rdtscp(Vcpu *c, const Insn *i)
+{
+    exec_rdtsc(c, i);
+    c->gpr[ECX] = (u32)c->tsc_aux;
 }
 
 void exec_rdpmc(Vcpu *c, const Insn *i)
@@ -361,7 +456,7 @@ void exec_cpuid(Vcpu *c, const Insn *i)
 {
     u32 out[4];
     (void)i;
-    cpu_cpuid(c, c->gpr[EAX], out);
+    cpu_cpuid(c, c->gpr[EAX], c->gpr[ECX], out);
     c->gpr[EAX] = out[0];
     c->gpr[EBX] = out[1];
     c->gpr[ECX] = out[2];

@@ -22,14 +22,21 @@ enum {
     M0 = EXT_M, M1, M2, M3, M4, M5, M6, M7,
     R0 = EXT_R, R1, R2, R3, R4, R5, R6, R7,
     NP = PFX_NP, P66 = PFX_66, PF3 = PFX_F3, PF2 = PFX_F2,
-    /* O_ pasted to __ */
-    O___ = O__,
+    /* O_, W_ and HF_ are pasted to what the row says: here to __ */
+    O___ = O__, W___ = 0,
+    /* dest */
+    W_1 = DEST_O1, W_12 = DEST_O1 | DEST_O2, W_A = BIT(EAX), W_C = BIT(ECX), W_D = BIT(EDX), W_SP = BIT(ESP),
+    W_1A = W_1 | W_A, W_AD = W_A | W_D, W_1AD = W_1 | W_AD, W_ACD = W_AD | W_C, W_ABCD = W_ACD | BIT(EBX),
+    W_1SP = W_1 | W_SP,
+    W_SPBP = W_SP | BIT(EBP), W_CSI = W_C | BIT(ESI), W_CDI = W_C | BIT(EDI), W_CXI = W_CSI | W_CDI,
+    W_1CSI = W_1 | W_CSI, W_ALL = DEST_REGS,
 };
 /* clang-format on */
 #define B(modrm) (EXT_B + (modrm))
 
 enum { FIRST_ID = __COUNTER__ + 1 };
-#define X(opcode_, ext_, pfx_, name_, o1, o2, o3, read_, write_, undef_, checks_, need_, class_, exec_)      \
+#define X(opcode_, ext_, pfx_, name_, o1, o2, o3, dest_, read_, write_, undef_, checks_, need_, class_,      \
+          host_, exec_)                                                                                      \
     {                                                                                                        \
         .opcode = opcode_,                                                                                   \
         .ext = ext_,                                                                                         \
@@ -37,6 +44,8 @@ enum { FIRST_ID = __COUNTER__ + 1 };
         .o = {O_##o1, O_##o2, O_##o3},                                                                       \
         .need = need_,                                                                                       \
         .cls = XC_##class_,                                                                                  \
+        .host = HF_##host_,                                                                                  \
+        .dest = W_##dest_,                                                                                   \
         .checks = checks_,                                                                                   \
         .read = read_,                                                                                       \
         .write = write_,                                                                                     \

@@ -1,8 +1,9 @@
 /* task.c - the hardware task switch (SDM vol. 3, chapter 7), for 386 and 286 task state segments.
  *
  * Up to the commit, faults belong to the old task: everything of the new TSS is read and everything of the old is
- * probed for writing first. After it they belong to the new one: selectors are set and caches unusable, then LDTR, CS,
- * SS and the data segments are loaded one by one, and a bad one raises #TS, #NP or #SS at the new task's EIP.
+ * probed for writing first, and its CR3 is looked at. After it they belong to the new one: selectors are set and
+ * caches unusable, then LDTR, CS, SS and the data segments are loaded one by one, and a bad one raises #TS, #NP or
+ * #SS at the new task's EIP.
  */
 #include "cpu/protect.h"
 
@@ -40,7 +41,7 @@ typedef struct TaskState {
     bool has_cr3, trap;
 } TaskState;
 
-static u32 tss_read(Vcpu *c, u32 va, unsigned bytes) { return lin_read(c, va, bytes, ACC_READ, false); }
+static u32 tss_read(Vcpu *c, u32 va, unsigned bytes) { return lin_read(c, va, bytes, ACC_READ, BY_PROCESSOR); }
 
 static TaskState state_read(Vcpu *c, u32 base, const TssLayout *l)
 {
@@ -64,11 +65,11 @@ static void state_write(Vcpu *c, u32 eflags)
 {
     const TssLayout *l = tss_layout(c->tr.attr);
     u32 base = c->tr.base;
-    lin_write(c, base + l->eip, c->next_eip, l->width, false);
-    lin_write(c, base + l->eflags, eflags, l->width, false);
-    for (unsigned r = 0; r < 8; r++) lin_write(c, base + l->gpr + r * l->width, c->gpr[r], l->width, false);
+    lin_write(c, base + l->eip, c->next_eip, l->width, BY_PROCESSOR);
+    lin_write(c, base + l->eflags, eflags, l->width, BY_PROCESSOR);
+    for (unsigned r = 0; r < 8; r++) lin_write(c, base + l->gpr + r * l->width, c->gpr[r], l->width, BY_PROCESSOR);
     for (unsigned n = 0; n < l->segs; n++)
-        lin_write(c, base + l->seg + n * l->seg_step, c->seg[n].sel, 2, false);
+        lin_write(c, base + l->seg + n * l->seg_step, c->seg[n].sel, 2, BY_PROCESSOR);
 }
 
 static void desc_write_busy(Vcpu *c, u16 sel, bool busy)
@@ -76,7 +77,7 @@ static void desc_write_busy(Vcpu *c, u16 sel, bool busy)
     Descriptor d;
     if (!desc_fetch(c, sel, &d)) return;
     u32 hi = busy ? d.hi | DESC_BUSY : d.hi & ~(u32)DESC_BUSY;
-    lin_write(c, d.va + 5, hi >> 8 & 0xff, 1, false);
+    lin_write(c, d.va + 5, hi >> 8 & 0xff, 1, BY_PROCESSOR);
 }
 
 /* The new TSS's descriptor, checked. An IRET looks for a busy one and reports #TS. */
@@ -99,10 +100,10 @@ static void probe_writes(Vcpu *c, const Descriptor *new_tss, TaskSwitch how)
     Descriptor old;
     const TssLayout *l = tss_layout(c->tr.attr);
     if (c->tr.attr & SEG_UNUSABLE || c->tr.limit < l->min_limit) raise_sel(c, EX_TS, c->tr.sel);
-    lin_probe(c, c->tr.base, l->min_limit + 1, ACC_WRITE, false);
-    if (desc_fetch(c, c->tr.sel, &old)) lin_probe(c, old.va, 8, ACC_WRITE, false);
-    lin_probe(c, new_tss->va, 8, ACC_WRITE, false);
-    if (how == TASK_CALL || how == TASK_INT) lin_probe(c, desc_base(new_tss), 2, ACC_WRITE, false);
+    lin_probe(c, c->tr.base, l->min_limit + 1, ACC_WRITE, BY_PROCESSOR);
+    if (desc_fetch(c, c->tr.sel, &old)) lin_probe(c, old.va, 8, ACC_WRITE, BY_PROCESSOR);
+    lin_probe(c, new_tss->va, 8, ACC_WRITE, BY_PROCESSOR);
+    if (how == TASK_CALL || how == TASK_INT) lin_probe(c, desc_base(new_tss), 2, ACC_WRITE, BY_PROCESSOR);
 }
 
 /* --- the new task's segments --- */
@@ -176,7 +177,7 @@ static void commit_old(Vcpu *c, u16 new_sel, const Descriptor *new_tss, TaskSwit
     u16 old_sel = c->tr.sel;
     if (how == TASK_JMP || how == TASK_IRET) desc_write_busy(c, old_sel, false);
     state_write(c, eflags);
-    if (how == TASK_CALL || how == TASK_INT) lin_write(c, desc_base(new_tss), old_sel, 2, false);
+    if (how == TASK_CALL || how == TASK_INT) lin_write(c, desc_base(new_tss), old_sel, 2, BY_PROCESSOR);
     if (how != TASK_IRET) desc_write_busy(c, new_sel, true);
 }
 
@@ -199,7 +200,9 @@ void task_switch(Vcpu *c, u16 sel, TaskSwitch how, bool has_error, u32 error)
     const TssLayout *l = tss_layout(desc_type(&d));
     probe_writes(c, &d, how);
     TaskState s = state_read(c, desc_base(&d), l);
-    trace(INT, "task switch %04x -> %04x", c->tr.sel, sel);
+    if (s.has_cr3) cr3_check(c, s.cr3);
+    if (unlikely(trace_mask & (TRACE_INT | TRACE_PCALL)))
+        trace_line("task switch %04x -> %04x", c->tr.sel, sel);
 
     commit_old(c, sel, &d, how);
     desc_to_segment(&d, sel, &c->tr);

@@ -9,26 +9,53 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "frontend/channel.h"
-#include "frontend/daemon.h"
-#include "frontend/display.h"
-#include "frontend/host_report.h"
-#include "frontend/hostio.h"
-#include "frontend/monitor.h"
-#include "frontend/output.h"
+#include "frontend/audio.h"
+#include "frontend/debug/gdb.h"
+#include "frontend/debug/symbols.h"
+#include "frontend/debug/timeline_json.h"
+#include "frontend/display/display.h"
+#include "frontend/glass/explain_exit.h"
+#include "frontend/glass/glass.h"
+#include "frontend/glass/inspect.h"
+#include "frontend/hook/hooks.h"
+#include "frontend/host/broker.h"
+#include "frontend/host/cage.h"
+#include "frontend/host/channel.h"
+#include "frontend/host/daemon.h"
+#include "frontend/host/helper.h"
+#include "frontend/host/host_report.h"
+#include "frontend/host/hostio.h"
+#include "frontend/host/output.h"
+#include "frontend/host/tty.h"
+#include "frontend/image/img.h"
+#include "frontend/load/rom.h"
+#include "frontend/monitor/monitor.h"
+#include "frontend/monitor/qmp.h"
+#include "frontend/net.h"
 #include "frontend/pc.h"
-#include "frontend/rom.h"
-#include "frontend/tty.h"
+#include "frontend/snapshot/saver.h"
+#include "frontend/snapshot/snapshots.h"
+#include "hw/lapic.h"
+#include "translator/audit/audit.h"
+
+static void trace_cut(int error)
+{
+    char text[120];
+    snprintf(text, sizeof text, "the trace is cut: the file takes no more: %s", strerror(error));
+    say("%s", text);
+    monitors_tell(text);
+}
 
 static bool open_trace(const Options *o, Problem *p)
 {
     const char *why;
     int fd = o->trace_path ? output_open(o->trace_path, &why) : -1;
     if (o->trace_path && fd < 0) return problem_set(p, "-D %.200s: %s", o->trace_path, why);
-    if (fd >= 0) close(fd);
-    trace_open(o->trace_path);
+    if (!trace_to(fd)) return problem_set(p, "-D %.200s: the host has no memory", o->trace_path);
+    base_trace_cut = trace_cut;
     trace_mask = o->trace_mask;
-    return true;
+    trace_filter = o->trace_filter;
+    return !*o->timeline_path || timeline_file_open(o->timeline_path, o->timeline_events, p);
 }
 
 /* A serial port, and a monitor on it if it is shared (mon:...). */
@@ -51,7 +78,17 @@ static bool open_monitors(const Options *o, Problem *p)
     return !p->text[0];
 }
 
-static bool open_backends(const Options *o, MachineConfig *cfg, Problem *p)
+static bool open_qmps(const Options *o, Problem *p)
+{
+    p->text[0] = 0;
+    for (int n = 0; n < o->qmp_count && !p->text[0]; n++) {
+        Channel *c = channel_open(&o->qmp[n], "-qmp", n ? "qmp1" : "qmp0", SIDE_MONITOR, p);
+        if (c) qmp_new(c);
+    }
+    return !p->text[0];
+}
+
+static bool open_backends(Pc *pc, const Options *o, MachineConfig *cfg, Problem *p)
 {
     p->text[0] = 0;
     for (int n = 0; n < SERIAL_PORTS && !p->text[0]; n++) cfg->serial[n] = open_serial(&o->serial[n], n, p);
@@ -59,12 +96,13 @@ static bool open_backends(const Options *o, MachineConfig *cfg, Problem *p)
         cfg->debugcon = channel_chardev(channel_open(&o->debugcon, "-debugcon", "debugcon", SIDE_GUEST, p));
     if (!p->text[0] && o->has_parallel)
         cfg->parallel = channel_chardev(channel_open(&o->parallel, "-parallel", "parallel0", SIDE_GUEST, p));
-    return !p->text[0] && open_monitors(o, p);
+    return !p->text[0] && open_monitors(o, p) && open_qmps(o, p) && gdb_serve(pc, &o->gdb, p) && inspect_start(o->inspect, p) &&
+           net_start(&o->net, p);
 }
 
 static bool open_video_bios(const Options *o, MachineConfig *cfg, Problem *p)
 {
-    Rom rom;
+    static Rom rom; /* its bytes live as long as the process */
     if (o->no_vga || (o->vga_rom && !*o->vga_rom)) return true;
     if (!rom_open_option(&rom, "-device VGA,romfile", o->vga_rom, "vgabios.bin", p)) return false;
     cfg->vga_rom = rom.bytes;
@@ -72,13 +110,18 @@ static bool open_video_bios(const Options *o, MachineConfig *cfg, Problem *p)
     return true;
 }
 
+static bool has_kernel(const Options *o) { return o->kernel || o->tour; }
+
 /* What the processor runs first: a kernel that ring3 loads itself, or firmware. */
 static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Problem *p)
 {
-    Rom bios;
+    static Rom bios;
+    if (o->tour && !boot_open_tour(boot, o->ram_bytes, p)) return false;
     if (o->kernel && !boot_open(boot, o->ram_bytes, o->kernel, o->initrd, o->append, p)) return false;
+    if (o->kernel && !(o->cpu.features & BIT(IPAE))) boot_let_check_processor(boot);
     boot->no_acpi = o->no_acpi;
-    if (o->kernel && !boot->needs_firmware) return true;
+    /* Such a kernel may still look at the card's ROM, if one was named. */
+    if (o->kernel && !boot->needs_firmware) return !o->vga_rom || open_video_bios(o, cfg, p);
     if (!rom_open_bios(&bios, o->bios, p)) return false;
     cfg->has_firmware = true;
     cfg->bios = bios.bytes;
@@ -91,7 +134,14 @@ static bool uses_terminal(const Options *o)
     bool used = o->debugcon.kind == CHAR_STDIO || o->parallel.kind == CHAR_STDIO;
     for (int n = 0; n < SERIAL_PORTS; n++) used |= o->serial[n].kind == CHAR_STDIO;
     for (int n = 0; n < o->monitor_count; n++) used |= o->monitor[n].kind == CHAR_STDIO;
+    for (int n = 0; n < o->qmp_count; n++) used |= o->qmp[n].kind == CHAR_STDIO;
     return used;
+}
+
+static bool start_threads(Pc *pc, Problem *p)
+{
+    cage_leave_files();
+    return hostio_start(&pc->cpu, p);
 }
 
 /* Everything that may be wrong comes first, the window next, and while it opens, the machine. */
@@ -99,26 +149,94 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
 {
     DisplayOptions display = o->display;
     display.name = o->name;
+    display.escape_key = o->escape_key;
     if (o->no_vga) display.kind = DISPLAY_NONE;
     if (!display_start(&display, uses_terminal(o), p)) return false;
+    if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     cfg->screen = display_screen();
     return pc_start(pc, o, cfg, boot, p) && display_attach(machine_phys(pc->machine), p) &&
-           hostio_start(&pc->cpu, p);
+           inspect_attach(pc->machine, p) && net_attach(pc, p) && start_threads(pc, p);
+}
+
+/* As the processor that -cpu names had it; 0: it has none. */
+static u32 lapic_version(const Options *o)
+{
+    if (o->no_apic || !(o->cpu.features & BIT(IAPIC))) return 0;
+    if (o->cpu.family < 6) return LAPIC_PENTIUM;
+    return o->cpu.model < 9 ? LAPIC_P6 : LAPIC_PENTIUM_M;
+}
+
+static bool open_hooks(const Options *o, Problem *p)
+{
+    for (unsigned n = 0; n < o->symbols_count; n++)
+        if (!symbols_load(o->symbols[n], p)) return false;
+    return hooks_load(o->hook, o->hook_count, p);
+}
+
+static bool begin_audio(Pc *pc, const Options *o, Problem *p)
+{
+    bool has_card = o->sound.sb16.present || o->sound.adlib;
+    if (o->sound.silent) display_mute_speaker();
+    if (has_card && !o->sound.silent && display_has_sound()) audio_to_window(pc->machine);
+    return audio_begin(pc->machine, p);
 }
 
 static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
 {
+    const GlassboxSource glassbox = glass_source(pc);
     MachineConfig cfg = {.ram_bytes = o->ram_bytes,
                          .no_vga = o->no_vga,
                          .debugcon_port = o->debugcon_port,
                          .debug_exit = o->debug_exit,
                          .debug_exit_iobase = o->debug_exit_iobase,
                          .debug_exit_iosize = o->debug_exit_iosize,
+                         .postcode = o->postcode,
+                         .postcode_port = o->postcode_port,
+                         .testdev = o->testdev,
+                         .sb16 = o->sound.sb16,
+                         .adlib = o->sound.adlib,
+                         .hpet = o->hpet,
+                         .glassbox = o->glassbox ? &glassbox : NULL,
+                         .lapic_version = lapic_version(o),
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
-    return (!o->pidfile || pidfile_write(o->pidfile, p)) && open_first_code(o, boot, &cfg, p) &&
-           drives_open(&o->drives, cfg.drive, p) && open_backends(o, &cfg, p) &&
+    net_configure(&o->net, cfg.nic);
+    return open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
+           snapshots_open(o, cfg.drive, p) && open_backends(pc, o, &cfg, p) &&
            open_trace(o, p) && /* which must not empty an image */
-           start_machine(pc, o, &cfg, o->kernel ? boot : NULL, p);
+           (!*o->sound.wav || audio_open(o->sound.wav, p)) && open_hooks(o, p) && explain_open(&o->explain, p) &&
+           start_machine(pc, o, &cfg, has_kernel(o) ? boot : NULL, p) && begin_audio(pc, o, p) &&
+           explain_begin(&o->explain, pc, p);
+}
+
+/* Beside which files hidden ones are not hidden: see broker_serve.c. */
+static bool start_cage(const Options *o, Problem *p)
+{
+    const char *named[DRIVE_COUNT + 4];
+    unsigned count = 0;
+    for (int n = 0; n < DRIVE_COUNT; n++)
+        if (o->drives.drive[n].path) named[count++] = o->drives.drive[n].path;
+    if (o->kernel) named[count++] = o->kernel;
+    if (*o->sound.wav) named[count++] = o->sound.wav;
+    if (o->trace_path) named[count++] = o->trace_path;
+    if (*o->explain.path) named[count++] = o->explain.path;
+    return cage_start(o->sandbox, named, count, p);
+}
+
+/* Before host_start(), so that the broker stays small, but with the file that holds this process's number. */
+static bool prepare(const Options *o, Problem *p)
+{
+    file_state_folder = snapshots_folder(o);
+    snapshots_look(o);
+    if (file_state_folder) saver_start();
+    return (!o->pidfile || pidfile_write(o->pidfile, p)) && start_cage(o, p);
+}
+
+static int give_up(const Problem *p)
+{
+    display_stop();
+    say("%s", p->text);
+    broker_leave();
+    return 1;
 }
 
 static int run(const Options *o)
@@ -134,24 +252,45 @@ static int run(const Options *o)
     }
     hostio_block_signals();
     tty_guard();
-    if (!host_start(&p) || !start(&pc, o, &boot, &p)) {
-        display_stop();
-        say("%s", p.text);
-        pidfile_remove();
-        return 1;
-    }
+    audit_begin();
+    if (!prepare(o, &p) || !host_start(&p) || !start(&pc, o, &boot, &p)) return give_up(&p);
     host_warn_of_memory(o->ram_bytes);
+    daemon_detach();
+    if (!cage_shut(display_process(), &p)) {
+        daemon_failed(&p);
+        return give_up(&p);
+    }
     daemon_started();
     int code = pc_run(&pc);
+    audio_end(pc.machine);
     hostio_stop();
-    pidfile_remove();
+    snapshots_settle(&pc);
+    media_end();
+    snapshots_end();
+    bool complete = timeline_file_close(); /* takes as long as it takes: nobody ends us any more */
+    broker_leave();
+    if (!hooks_end()) code = 1;
     if (trace_mask & TRACE_STATS) pc_print_stats(&pc);
+    complete = explain_end(&o->explain, &pc) && complete;
+    complete = trace_flush() && complete;
     fflush(NULL);
-    return code;
+    return code || complete ? code : 1;
+}
+
+/* ring3 switch PATH ...: a program of its own. */
+static int become_switch(char **argv)
+{
+    Problem p;
+    helper_become("ring3-net", argv, &p);
+    say("switch: %s", p.text);
+    return 1;
 }
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "switch")) return become_switch(argv);
+    cage_enter(argc, argv);
+    if (argc > 1 && !strcmp(argv[1], "img")) return img_main(argc - 1, argv + 1);
     Options o;
     OptionsResult r = options_parse(&o, argc, argv);
     int code = r == OPTIONS_RUN ? run(&o) : r == OPTIONS_BAD;

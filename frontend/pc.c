@@ -1,22 +1,36 @@
 /* pc.c - the wires between board (hw/), processor (cpu/), engine and host (hostio.c).
  *
- *   PIC INTR -> cpu_set_intr            INTA cycle <- Vcpu.intr_ack        FERR# -> IRQ13
+ *   INTR -> cpu_set_intr    NMI, INIT -> attention    INTA cycle <- Vcpu.intr_ack    FERR# -> IRQ13
+ *   IA32_APIC_BASE -> the local APIC
  *   reset, power-off, debug exit -> attention, and the run loop ends or resets
- *   earliest deadline -> the I/O thread's timer -> ATT_CLOCK -> machine_service
+ *   earliest deadline -> a timer of the host -> ATT_CLOCK -> machine_service
  *   TSC = guest nanoseconds: a 1 GHz processor, in step with PIT, RTC and PM timer
  *
  * Everything here but pc_start runs on the vCPU thread.
  */
 #include "frontend/pc.h"
 
+#include "cpu/fpu.h"
 #include "cpu/host.h"
-#include "frontend/disasm.h"
-#include "frontend/display.h"
-#include "frontend/display_media.h"
-#include "frontend/fwfiles.h"
-#include "frontend/hostio.h"
-#include "frontend/media.h"
-#include "frontend/monitor.h"
+#include "cpu/timeline.h"
+#include "frontend/debug/debugger.h"
+#include "frontend/debug/disasm.h"
+#include "frontend/debug/gdb.h"
+#include "frontend/debug/symbols.h"
+#include "frontend/display/display.h"
+#include "frontend/display/display_media.h"
+#include "frontend/glass/inspect.h"
+#include "frontend/hook/hooks.h"
+#include "frontend/host/hostio.h"
+#include "frontend/image/media.h"
+#include "frontend/load/fwfiles.h"
+#include "frontend/monitor/monitor.h"
+#include "frontend/monitor/qmp.h"
+#include "frontend/monitor/screen_wait.h"
+#include "frontend/net.h"
+#include "frontend/processor.h"
+#include "frontend/snapshot/snapshots.h"
+#include "translator/audit/audit.h"
 #include "translator/xlat.h"
 
 #include <stdio.h>
@@ -25,7 +39,17 @@
 /* --- from the board -------------------------------------------------------------------------------------- */
 
 static void on_intr(void *ctx, bool level) { cpu_set_intr(&((Pc *)ctx)->cpu, level); }
+static void on_nmi(void *ctx) { cpu_attention(&((Pc *)ctx)->cpu, ATT_NMI); }
 static void on_reset(void *ctx) { cpu_attention(&((Pc *)ctx)->cpu, ATT_RESET); }
+
+static bool firmware_first(const Boot *b) { return !b || b->needs_firmware; }
+
+/* At the reset vector there must be something. */
+static void on_init(void *ctx)
+{
+    Pc *pc = ctx;
+    cpu_attention(&pc->cpu, firmware_first(pc->boot) ? ATT_INIT : ATT_RESET);
+}
 
 static void stop(Pc *pc, StopReason why)
 {
@@ -61,7 +85,7 @@ static void on_speaker(void *ctx, const SpeakerEvent *event)
 static void on_a20(void *ctx, bool enabled)
 {
     Vcpu *c = &((Pc *)ctx)->cpu;
-    (void)enabled;
+    trace(MMU, "A20 update: a20=%d", enabled);
     if (c->engine) c->engine->paging_changed(c->engine->ctx, c, EV_A20);
 }
 
@@ -77,8 +101,6 @@ static u64 tsc_now(void *ctx) { return clock_now(machine_clock(((Pc *)ctx)->mach
 
 /* --- from the run loop ----------------------------------------------------------------------------------- */
 
-static bool firmware_first(const Boot *b) { return !b || b->needs_firmware; }
-
 /* Without a kernel of ours the processor starts where reset left it: in the firmware. */
 static bool place(Pc *pc, Problem *p)
 {
@@ -92,9 +114,14 @@ static void on_kernel_call(void *ctx)
     cpu_attention(&pc->cpu, ATT_IO);
 }
 
+/* The BIOS is in real mode. A guest that calls from elsewhere is not the BIOS. */
 static void start_kernel(Pc *pc)
 {
     pc->kernel_wanted = false;
+    if (cpu_protected(&pc->cpu)) {
+        trace(GUEST_ERRORS, "a kernel is wanted, but not from real mode");
+        return;
+    }
     if (!boot_place(pc->boot, &pc->cpu, &pc->problem)) stop(pc, STOP_QUIT);
 }
 
@@ -110,16 +137,18 @@ static bool reset(void *ctx)
 {
     Pc *pc = ctx;
     trace_before_reset(&pc->cpu);
+    const char *reason = pc->reset_asked ? "host-qmp-system-reset" : "guest-reset";
+    pc->reset_asked = false;
     if (pc->no_reboot) {
         pc->is_off = pc->no_shutdown;
         cpu_attention(&pc->cpu, ATT_IO); /* before the next instruction */
         return pc->no_shutdown;
     }
+    qmp_tell(QMP_RESET, reason);
     pc->is_off = false;
     keyplay_reset(&pc->keys);
-    machine_reset(pc->machine);
+    machine_reset(pc->machine); /* and the processor, its last part */
     fwfiles_boot_order(pc->machine, pc->boot_order, pc->any_floppy); /* what "once" said is over */
-    cpu_reset(&pc->cpu);
     return place(pc, &pc->problem);
 }
 
@@ -134,12 +163,30 @@ static u32 next_speed(u32 mhz, bool faster)
     return steps[n ? n - 1 : 0];
 }
 
+static void say_saved(void *ctx, const Problem *p)
+{
+    (void)ctx;
+    if (p) say("savevm: %s", p->text);
+}
+
+static void serve_snapshot_keys(Pc *pc, unsigned asked)
+{
+    Problem p;
+    if (asked & ASKED_SAVE && !snapshot_save(pc, "", say_saved, pc, &p)) say("savevm: %s", p.text);
+    if (asked & ASKED_LOAD && !*snapshots_newest())
+        say("loadvm: there is no snapshot available");
+    else if (asked & ASKED_LOAD && !snapshot_load(pc, snapshots_newest(), false, &p)) say("loadvm: %s", p.text);
+}
+
 /* What the person did in the window. */
 static void serve_display(Pc *pc)
 {
     unsigned asked = display_service(pc->machine);
     if (asked & (ASKED_FASTER | ASKED_SLOWER))
         pc_set_speed(pc, next_speed(pc->speed_mhz, asked & ASKED_FASTER));
+    if (asked & ASKED_BLOCK) display_show_block(pc);
+    if (asked & (ASKED_SAVE | ASKED_LOAD)) serve_snapshot_keys(pc, asked);
+    if (asked & ASKED_POWER) pc_power_button(pc);
     if (!(asked & ASKED_PAUSE)) return;
     if (pc->paused)
         pc_continue(pc);
@@ -147,18 +194,30 @@ static void serve_display(Pc *pc)
         pc_pause(pc);
 }
 
+/* Whether the machine runs or is held. */
+static void serve_people(Pc *pc)
+{
+    monitors_service(pc);
+    qmps_service(pc);
+    gdb_service(pc);
+    inspect_service(pc);
+    snapshots_service(pc);
+    screen_waits_service();
+    serve_display(pc);
+}
+
 static bool is_leaving(Pc *pc) { return atomic_load(&pc->cpu.attention) & ATT_STOP; }
 
 /* The machine is held: time stands still, and only monitors and signals are listened to. */
 static void park(Pc *pc)
 {
+    if (pc->paused && !pc->io_error) media_service(true);
     while (pc->paused && !is_leaving(pc)) {
         hostio_set_deadline(UINT64_MAX);
         hostio_idle();
         u32 bits = atomic_fetch_and(&pc->cpu.attention, ~(u32)(ATT_IO | ATT_CLOCK | ATT_RESET));
         if (bits & ATT_RESET && !reset(pc)) stop(pc, STOP_RESET);
-        monitors_service(pc);
-        serve_display(pc);
+        serve_people(pc);
         if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
     }
 }
@@ -168,7 +227,7 @@ static void show_state(const Pc *pc) { display_show_state(pc->paused, pc->io_err
 /* --- trouble with the host's disk ------------------------------------------------------------------------- */
 
 /* In the middle of a guest's access: the machine stops before the next instruction but a few. */
-static bool on_media_trouble(void *ctx, const char *sentence, bool stops)
+bool pc_media_trouble(void *ctx, const char *sentence, bool stops)
 {
     Pc *pc = ctx;
     if (!stops) {
@@ -243,15 +302,25 @@ void pc_set_speed(Pc *pc, u32 mhz)
     show_state(pc);
 }
 
+/* Under -no-shutdown. */
+static void stay_off(Pc *pc)
+{
+    qmp_tell(QMP_SHUTDOWN, pc->no_reboot ? "guest-reset" : "guest-shutdown");
+    pc_pause(pc);
+}
+
 static void service(void *ctx)
 {
     Pc *pc = ctx;
     if (!pc->paused) machine_service(pc->machine);
+    if (!pc->paused) media_service(false);
+    net_service();
     serve_trouble(pc);
-    if (pc->is_off && !pc->paused) pc_pause(pc);
+    if (pc->is_off && !pc->paused) stay_off(pc);
     if (pc->kernel_wanted) start_kernel(pc);
-    monitors_service(pc);
-    serve_display(pc);
+    hooks_service(pc);
+    debugger_service(pc);
+    serve_people(pc);
     park(pc);
     if (!is_leaving(pc)) {
         speed_service(pc);
@@ -261,30 +330,71 @@ static void service(void *ctx)
     if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
 }
 
-static void idle(void *ctx)
+static void idle(void *ctx, u64 ns)
 {
-    (void)ctx;
-    hostio_idle();
+    const Pc *pc = ctx;
+    Clock *k = machine_clock(pc->machine);
+    u64 next = clock_next_deadline(k), now = clock_now(k), since = timeline_now();
+    timeline_away(pc->cpu.eip);
+    if (ns == UINT64_MAX || next <= now || next - now <= ns)
+        hostio_idle();
+    else
+        hostio_nap(ns);
+    if (since) timeline_add(TIMELINE_IDLE, since, pc->cpu.halted ? "HLT" : "waiting loop", 0, 0);
 }
 
 /* --- the person's words ----------------------------------------------------------------------------------- */
 
 void pc_pause(Pc *pc)
 {
+    if (!pc->paused) qmp_tell(QMP_STOP, NULL);
     pc->paused = true;
+    debugger_settle(pc);
+    break_stand(&pc->cpu);
     clock_stop(machine_clock(pc->machine));
     show_state(pc);
 }
 
-void pc_continue(Pc *pc)
+static void run_on(Pc *pc, bool step)
 {
+    if (pc->paused) qmp_tell(QMP_RESUME, NULL);
+    if (pc->paused || step) break_resume(&pc->cpu, step);
     pc->paused = pc->io_error = false;
     pc->started = true;
     clock_cont(machine_clock(pc->machine));
     show_state(pc);
 }
 
-void pc_quit(Pc *pc) { stop(pc, STOP_QUIT); }
+void pc_continue(Pc *pc) { run_on(pc, false); }
+void pc_step(Pc *pc) { run_on(pc, true); }
+
+void pc_quit(Pc *pc)
+{
+    pc->quit_asked = true;
+    stop(pc, STOP_QUIT);
+}
+
+void pc_reset(Pc *pc)
+{
+    pc->reset_asked = true;
+    cpu_attention(&pc->cpu, ATT_RESET);
+}
+
+bool pc_power_button(Pc *pc)
+{
+    if (!machine_power_button(pc->machine)) return false;
+    qmp_tell(QMP_POWERDOWN, NULL);
+    return true;
+}
+
+void pc_jumped(Pc *pc)
+{
+    keyplay_reset(&pc->keys);
+    pc->is_off = pc->kernel_wanted = false;
+    cpu_loaded(&pc->cpu);
+    pc_set_speed(pc, pc->speed_mhz);
+    on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
+}
 
 static void press_key(void *ctx, u8 key, bool down) { machine_key(((Pc *)ctx)->machine, key, down); }
 
@@ -306,6 +416,9 @@ void pc_choose_engine(void)
     xlat_choose();
 }
 
+/* For listings. */
+static void symbol_behind(u32 va, char *to, size_t room) { symbols_beside(va, "  ", "", to, room); }
+
 static bool choose_engine(Pc *pc, const Options *o, Problem *p)
 {
     const char *why = translation_lacks();
@@ -315,6 +428,7 @@ static bool choose_engine(Pc *pc, const Options *o, Problem *p)
         return true;
     }
     xlat_disasm = disasm_trace;
+    if (symbols_count()) xlat_symbol = symbol_behind;
     if (!why) pc->engine = xlat_new(&pc->cpu, &o->xlat, &why);
     return pc->engine ? true
                       : problem_set(p, "-accel translate: %s; -accel interp does without, slowly",
@@ -325,6 +439,8 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
 {
     MachineEvents ev = {.ctx = pc,
                         .intr = on_intr,
+                        .nmi = on_nmi,
+                        .init = on_init,
                         .reset = on_reset,
                         .poweroff = on_poweroff,
                         .debug_exit = on_debug_exit,
@@ -340,10 +456,8 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     display_media_begin(pc->snapshot);
     pc->machine = machine_new(cfg, &ev);
     const char *lack = host_memory_lack();
-    if (!pc->machine)
-        return problem_set(p, "-m %u: %s", o->ram_bytes >> 20,
-                           lack ? lack : "the host has not enough memory");
-    if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes);
+    if (!pc->machine) return problem_set(p, "-m %u: %s", o->ram_bytes >> 20, lack ? lack : HOST_NO_MEMORY);
+    if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes, cfg->lapic_version, cfg->hpet);
     if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
     machine_set_uuid(pc->machine, o->uuid);
     if (boot && boot->needs_firmware) fwfiles_add_kernel_call(pc->machine, on_kernel_call, pc);
@@ -351,23 +465,39 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     fwfiles_boot_order(pc->machine, *o->drives.boot_once ? o->drives.boot_once : o->drives.boot_order,
                        pc->any_floppy);
     pc->boot_order = o->drives.boot_order;
-    media_on_trouble(on_media_trouble, pc);
+    media_on_trouble(pc_media_trouble, pc);
     keyplay_init(&pc->keys, machine_clock(pc->machine), press_key, pc);
     if (o->start_stopped) pc_pause(pc);
     pc->started = !pc->paused;
     Vcpu *c = &pc->cpu;
-    cpu_init(c, o->cpu, machine_bus(pc->machine), machine_phys(pc->machine));
+    cpu_init(c, &o->cpu, machine_bus(pc->machine), machine_phys(pc->machine));
+    break_attach(c, &pc->breaks);
     c->intr_ack = machine_intr_ack;
     c->ferr = machine_ferr;
-    c->intr_ctx = c->ferr_ctx = pc->machine;
+    c->apic_base_written = machine_set_apic_base;
+    c->intr_ctx = c->ferr_ctx = c->apic_ctx = pc->machine;
+    if (!cfg->lapic_version) c->features &= ~BIT(IAPIC);
     c->tsc_now = tsc_now;
     c->tsc_ctx = pc;
     c->tsc_scale = &machine_clock(pc->machine)->scale;
     pc_set_speed(pc, o->speed_mhz);
     if (trace_mask & TRACE_STATS) c->row_hits = calloc(x86_row_count, sizeof *c->row_hits);
     if (!choose_engine(pc, o, p)) return false;
+    fpu_host_prepare();
     cpu_reset(c);
-    return place(pc, p);
+    part_add(machine_parts(pc->machine), &processor_part, "cpu", c);
+    snapshots_attach(pc);
+    hooks_start(pc);
+    return place(pc, p) && (!o->loadvm || snapshot_load(pc, o->loadvm, false, p));
+}
+
+/* In QEMU's words. */
+static const char *end_reason(const Pc *pc, StopReason why)
+{
+    if (pc->problem.text[0]) return "host-error";
+    if (why == STOP_RESET) return "guest-reset";
+    if (why != STOP_QUIT) return "guest-shutdown";
+    return pc->quit_asked ? "host-qmp-quit" : hostio_exit_code() >= 128 ? "host-signal" : "host-ui";
 }
 
 /* A triple fault resets, as on a PC; so the run loop is entered again. */
@@ -380,11 +510,14 @@ int pc_run(Pc *pc)
     do why = cpu_run(&pc->cpu, &hooks);
     while (why == STOP_SHUTDOWN && reset(pc));
     fpu_park(&pc->cpu);
+    qmp_tell(QMP_SHUTDOWN, end_reason(pc, why));
     if (pc->problem.text[0]) {
         say("%s", pc->problem.text);
         return 1;
     }
-    return why == STOP_DEBUG_EXIT ? pc->cpu.exit_code : why == STOP_QUIT ? hostio_exit_code() : 0;
+    int code = why == STOP_DEBUG_EXIT ? pc->cpu.exit_code : why == STOP_QUIT ? hostio_exit_code() : 0;
+    gdb_end(code);
+    return code;
 }
 
 /* --- statistics ------------------------------------------------------------------------------------------ */
@@ -416,7 +549,11 @@ static void print_rows(const Vcpu *c)
 
 void pc_print_stats(const Pc *pc)
 {
+    const Wait *w = &pc->cpu.wait;
     trace_line("interpreted: %llu instructions", (unsigned long long)pc->cpu.insns_interp);
+    trace_line("waiting loops: %llu looks, %llu sleeps", (unsigned long long)w->looks,
+               (unsigned long long)w->sleeps);
+    if (audit_blocks()) trace_line("audited: %llu blocks", (unsigned long long)audit_blocks());
     if (pc->engine)
         xlat_print_stats(pc->engine, trace_line);
     else

@@ -2,9 +2,10 @@
 #ifndef RING3_PC_H
 #define RING3_PC_H
 
-#include "frontend/boot.h"
-#include "frontend/keyplay.h"
-#include "frontend/options.h"
+#include "cpu/breakpoint.h"
+#include "frontend/keyboard/keyplay.h"
+#include "frontend/load/boot.h"
+#include "frontend/options/options.h"
 #include "hw/machine.h"
 
 typedef struct Pc {
@@ -15,6 +16,7 @@ typedef struct Pc {
     bool kernel_wanted;     /* the firmware is ready for a kernel that needs it */
     const char *boot_order; /* of all starts but the first */
     bool no_reboot, no_shutdown;
+    bool reset_asked, quit_asked; /* by a person or a program, not by the guest */
     bool is_off;       /* it has powered off, under -no-shutdown: only a reset brings it back */
     bool any_floppy;   /* -no-fd-bootchk */
     bool paused;       /* by -S, the monitor or an error of the host's disk: guest time stands still */
@@ -27,9 +29,13 @@ typedef struct Pc {
     u32 speed_mhz;     /* 0: as fast as it goes */
     u64 speed_seen_ns; /* guest time up to which instructions have been handed out */
     KeyPlay keys;
-    u8 mouse_buttons; /* as the monitor holds them */
-    Problem problem;  /* why a reset failed; empty: it did not */
+    Breakpoints breaks; /* a debugger's */
+    u8 mouse_buttons;   /* as the monitor holds them */
+    Problem problem;    /* why a reset failed; empty: it did not */
 } Pc;
+
+/* Whose a breakpoint is. */
+enum { OWNER_GDB, OWNER_GDB_HARDWARE, OWNER_MONITOR, OWNER_NEXT };
 
 /* What this host makes of -accel, as a line of `ring3 -host`; the place for the engine's form and the size of its
  * cache. */
@@ -41,7 +47,14 @@ int pc_run(Pc *pc);
 /* For the monitor, on the vCPU thread in the service hook. */
 void pc_pause(Pc *pc);
 void pc_continue(Pc *pc);
+void pc_step(Pc *pc); /* one instruction, then paused again */
 void pc_quit(Pc *pc);
+void pc_reset(Pc *pc);        /* before the next instruction */
+bool pc_power_button(Pc *pc); /* pressed for a moment; false: the guest does not listen */
+/* The machine is another one: it was loaded. */
+void pc_jumped(Pc *pc);
+/* For media_on_trouble(); ctx: a Pc. */
+bool pc_media_trouble(void *ctx, const char *sentence, bool stops);
 /* Instructions per microsecond from now on, the meaning of a MHz in docs/PERFORMANCE.md; 0: as many as it can. */
 void pc_set_speed(Pc *pc, u32 mhz);
 /* pc_print_stats - what -d stats shows, to the trace. */

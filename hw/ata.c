@@ -392,6 +392,7 @@ static void native_max(IdeDrive *d, bool ext)
         return;
     }
     d->lba = ext || last < LBA28_SECTORS ? last : LBA28_SECTORS - 1;
+    d->left = 0;
     report_address(d, ext);
     ide_fail(d, 0);
 }

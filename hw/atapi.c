@@ -399,3 +399,28 @@ void atapi_reset(IdeDrive *d)
     d->bay->locked = false;
     d->mode = 0x22;
 }
+
+/* --- state ----------------------------------------------------------------------------------------------- */
+
+void atapi_state(IdeDrive *d, State *s)
+{
+    Atapi *a = &d->atapi;
+    state_bytes(s, "sense", (u8 *)&a->sense, sizeof a->sense);
+    state_bytes(s, "packet", a->packet, sizeof a->packet);
+    state_bool(s, "by_dma", &a->dma);
+    state_u32(s, "limit", &a->limit);
+    state_u32(s, "reply_at", &a->at);
+    state_u32(s, "reply_bytes", &a->bytes);
+    state_check(s, a->at <= a->bytes && a->bytes <= IDE_BUFFER_BYTES, "reply_at");
+    state_u32(s, "cd_lba", &a->lba);
+    state_u32(s, "cd_sectors", &a->sectors);
+    state_u32(s, "sector_bytes", &a->sector_bytes);
+    state_u8(s, "fields", &a->fields);
+    state_check(
+        s, a->sector_bytes == CD_SECTOR || (a->sector_bytes && a->sector_bytes == selected_bytes(a->fields)),
+        "sector_bytes");
+    state_u8(s, "attention", &a->attention);
+    state_bool(s, "removed", &a->removed);
+    state_bool(s, "inserted", &a->inserted);
+    state_bool(s, "eject_asked", &a->eject_asked);
+}

@@ -132,3 +132,15 @@ void bmdma_finish(Bmdma *b)
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 void bmdma_reset(Bmdma *b) { *b = (Bmdma){.phys = b->phys}; }
+
+void bmdma_state(Bmdma *b, State *s)
+{
+    state_u8(s, "bmic", &b->command);
+    state_u8(s, "bmis", &b->status);
+    state_u32(s, "bmidtp", &b->table);
+    state_u32(s, "next_prd", &b->next);
+    state_u32(s, "prd_pa", &b->pa);
+    state_u32(s, "prd_left", &b->left);
+    state_check(s, b->left <= 0x10000, "prd_left");
+    state_bool(s, "prd_last", &b->last);
+}

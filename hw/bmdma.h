@@ -2,6 +2,7 @@
 #ifndef RING3_BMDMA_H
 #define RING3_BMDMA_H
 
+#include "hw/state.h"
 #include "mmu/phys.h"
 
 typedef struct Bmdma {
@@ -17,6 +18,7 @@ enum { BMIC_SSBM = 0x01, BMIC_RWCON = 0x08 };
 enum { BMIS_ACTIVE = 0x01, BMIS_ERROR = 0x02, BMIS_INTERRUPT = 0x04, BMIS_DMA_CAPABLE = 0x60 };
 
 void bmdma_reset(Bmdma *b);
+void bmdma_state(Bmdma *b, State *s);
 u8 bmdma_register_read(const Bmdma *b, u32 offset); /* 0-7 */
 /* True: the guest has just started the bus master. */
 bool bmdma_register_write(Bmdma *b, u32 offset, u8 value);

@@ -19,7 +19,10 @@
  */
 #include "hw/clock.h"
 
-static u64 saturating_sub(u64 a, u64 b) { return a > b ? a - b : 0; }
+#include "hw/part.h"
+
+/* a - b, of times whose base may be in the past of both: a machine that was saved had run for longer than this host. */
+static u64 saturating_sub(u64 a, u64 b) { return (s64)(a - b) > 0 ? a - b : 0; }
 
 u64 clock_next_deadline(const Clock *k) { return k->queue ? k->queue->deadline_ns : UINT64_MAX; }
 
@@ -127,20 +130,37 @@ void clock_stop(Clock *k)
     k->scale.off = 1;
 }
 
+/* The host's clock is now, and was when it was last looked at, `ns` of the guest's. */
+static void set_base(Clock *k, u64 ns)
+{
+    k->host_base_ns = 0;
+    k->host_base_ns = read_both(k, &k->seen_tsc) - ns;
+    k->seen_ns = ns;
+    if (k->scale.mult) scale_set(k, k->seen_tsc, k->seen_ns, k->scale.mult);
+}
+
 void clock_cont(Clock *k)
 {
     if (!k->stopped) return;
     k->stopped = false;
-    if (k->manual) return;
-    k->host_base_ns = 0;
-    k->host_base_ns = read_both(k, &k->seen_tsc) - k->stopped_at_ns;
-    k->seen_ns = k->stopped_at_ns;
-    if (k->scale.mult) scale_set(k, k->seen_tsc, k->seen_ns, k->scale.mult);
+    if (!k->manual) set_base(k, k->stopped_at_ns);
+}
+
+void clock_set(Clock *k, u64 ns)
+{
+    if (k->manual)
+        k->manual_ns = ns;
+    else if (k->stopped)
+        k->stopped_at_ns = ns;
+    else
+        set_base(k, ns);
+    k->announced_ns = UINT64_MAX - 1; /* which is told in host time, so that it is another now */
+    announce(k);
 }
 
 u64 clock_to_host_ns(const Clock *k, u64 guest_ns)
 {
-    return guest_ns > UINT64_MAX - k->host_base_ns ? UINT64_MAX : guest_ns + k->host_base_ns;
+    return guest_ns >= CLOCK_NS_MAX ? UINT64_MAX : saturating_sub(guest_ns, 0 - k->host_base_ns);
 }
 
 /* --- the queue ------------------------------------------------------------------------------------------- */
@@ -156,17 +176,28 @@ static void unlink_timer(Clock *k, Timer *t)
     t->next = NULL;
 }
 
-void clock_arm(Clock *k, Timer *t, u64 deadline_ns)
+static bool comes_before(const Timer *t, u64 deadline_ns, u64 rank)
 {
-    if (t->armed && t->deadline_ns == deadline_ns) return;
+    return t->deadline_ns < deadline_ns || (t->deadline_ns == deadline_ns && t->rank <= rank);
+}
+
+void clock_arm_at_rank(Clock *k, Timer *t, u64 deadline_ns, u64 rank)
+{
     if (t->armed) unlink_timer(k, t);
     Timer **at = &k->queue;
-    while (*at && (*at)->deadline_ns <= deadline_ns) at = &(*at)->next;
+    while (*at && comes_before(*at, deadline_ns, rank)) at = &(*at)->next;
     t->deadline_ns = deadline_ns;
+    t->rank = rank;
     t->armed = true;
     t->next = *at;
     *at = t;
     announce(k);
+}
+
+void clock_arm(Clock *k, Timer *t, u64 deadline_ns)
+{
+    if (t->armed && t->deadline_ns == deadline_ns) return;
+    clock_arm_at_rank(k, t, deadline_ns, ++k->ranks);
 }
 
 void clock_disarm(Clock *k, Timer *t)
@@ -207,3 +238,17 @@ void clock_advance(Clock *k, u64 ns)
     k->firing = false;
     announce(k);
 }
+
+/* --- state ----------------------------------------------------------------------------------------------- */
+
+static void clock_state(void *clock, State *s)
+{
+    Clock *k = clock;
+    u64 now = clock_now(k);
+    state_u64(s, "now_ns", &now);
+    state_check(s, now < CLOCK_NS_MAX, "now_ns");
+    state_u64(s, "ranks", &k->ranks);
+    if (s->way == STATE_LOAD && !s->problem[0]) clock_set(k, now);
+}
+
+const PartKind clock_part = {.version = 1, .state = clock_state};

@@ -12,6 +12,7 @@
 typedef struct Timer Timer;
 struct Timer {
     u64 deadline_ns; /* valid while armed */
+    u64 rank;        /* likewise: among equal deadlines the lower one fires first */
     void (*fire)(void *ctx);
     void *ctx;
     bool armed;
@@ -28,6 +29,7 @@ typedef struct Clock {
     u64 next_tsc;          /* when to look again */
     u64 stopped_at_ns;
     bool stopped;
+    u64 ranks; /* how often a timer was armed */
     Timer *queue;
     void (*deadline_changed)(void *ctx, u64 deadline_ns); /* earliest deadline moved; UINT64_MAX: none */
     void *ctx;
@@ -35,7 +37,8 @@ typedef struct Clock {
     bool firing;      /* timers are being fired: announce once, at the end */
 } Clock;
 
-enum { CLOCK_NEVER = 0 };
+#define CLOCK_NS_MAX (1ull << 62) /* 146 years */
+extern const struct PartKind clock_part;
 void clock_init(Clock *k);            /* host time, running */
 void clock_init_manual(Clock *k);     /* starts at 0; clock_advance moves it */
 u64 clock_now(Clock *k);              /* guest ns */
@@ -43,9 +46,11 @@ void clock_advance(Clock *k, u64 ns); /* manual only: fires due timers in order,
 void clock_stop(Clock *k);
 void clock_cont(Clock *k);
 void clock_arm(Clock *k, Timer *t, u64 deadline_ns); /* re-arms if armed; a past deadline is due at once */
+void clock_arm_at_rank(Clock *k, Timer *t, u64 deadline_ns, u64 rank); /* as it was saved */
 void clock_disarm(Clock *k, Timer *t);
 void clock_run_due(Clock *k);            /* fire all timers with deadline <= now, in deadline order */
 u64 clock_next_deadline(const Clock *k); /* guest ns; UINT64_MAX: none */
+void clock_set(Clock *k, u64 ns);        /* guest time is `ns` now; timers keep their deadlines */
 void clock_calibrate(Clock *k);          /* by the host's clock, now; clock_now() does it when it is time */
 u64 clock_to_host_ns(const Clock *k, u64 guest_ns); /* CLOCK_MONOTONIC time of a guest time */
 

@@ -190,13 +190,43 @@ void dma_request(Dma *d, unsigned channel, bool level)
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void dma_reset(Dma *d)
+void dma_reset(void *dev)
 {
+    Dma *d = dev;
     for (int i = 0; i < 2; i++) {
         d->chip[i] = (DmaChip){0};
         chip_clear(&d->chip[i]);
     }
 }
+
+static void dma_state(void *dev, State *s)
+{
+    Dma *d = dev;
+    for (unsigned n = 0; n < 8; n++) {
+        DmaChannel *c = &d->chip[n >> 2].channel[n & 3];
+        state_group(s, "channel", n);
+        state_u16(s, "address", &c->address);
+        state_u16(s, "count", &c->count);
+        state_u16(s, "base_address", &c->base_address);
+        state_u16(s, "base_count", &c->base_count);
+        state_u8(s, "mode", &c->mode);
+        state_group_end(s);
+    }
+    for (unsigned n = 0; n < 2; n++) {
+        DmaChip *c = &d->chip[n];
+        state_group(s, "chip", n);
+        state_u8(s, "mask", &c->mask);
+        state_u8(s, "command", &c->command);
+        state_u8(s, "request", &c->request);
+        state_u8(s, "dreq", &c->dreq);
+        state_u8(s, "terminal", &c->terminal);
+        state_bool(s, "high", &c->high);
+        state_group_end(s);
+    }
+    state_bytes(s, "page", d->page, sizeof d->page);
+}
+
+const PartKind dma_part = {.version = 1, .reset = dma_reset, .state = dma_state};
 
 static const IoOps dma8_ops = {dma8_read, dma8_write, 1, 1};
 static const IoOps dma16_ops = {dma16_read, dma16_write, 1, 1};

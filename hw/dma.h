@@ -2,6 +2,7 @@
 #ifndef RING3_DMA_H
 #define RING3_DMA_H
 
+#include "hw/part.h"
 #include "mmu/bus.h"
 #include "mmu/phys.h"
 
@@ -27,7 +28,8 @@ typedef struct Dma {
 } Dma;
 
 void dma_init(Dma *d, Bus *bus, Phys *phys);
-void dma_reset(Dma *d);
+void dma_reset(void *dev);
+extern const PartKind dma_part;
 
 /* From the memory's point of view, as the mode register has it. */
 typedef enum DmaWay { DMA_WRITE_MEMORY = 1, DMA_READ_MEMORY = 2 } DmaWay;

@@ -249,7 +249,7 @@ static void reset_enter(Fdc *f)
     }
     f->phase = FDC_RESET;
     f->reset_senses = 0;
-    f->transfer = (FdcTransfer){.unit = f->unit};
+    f->transfer = (FdcTransfer){0};
     f->perpendicular &= 0x3c;
     if (!f->locked) {
         f->config = (f->config & ~CONFIG_FIFOTHR) | CONFIG_NO_FIFO;
@@ -387,8 +387,9 @@ static void ccr_write(void *dev, u32 offset, u32 value, unsigned bytes)
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 /* RESET pin: DOR is cleared, which keeps the controller in reset until firmware writes it. */
-void fdc_reset(Fdc *f)
+void fdc_reset(void *dev)
 {
+    Fdc *f = dev;
     f->dor = f->tdr = f->dsr = 0;
     f->rate = RATE_250K;
     f->locked = false;
@@ -397,6 +398,84 @@ void fdc_reset(Fdc *f)
     memset(f->specify, 0, sizeof f->specify);
     reset_enter(f);
 }
+
+static void unit_state(Fdc *f, FdcUnit *u, State *s)
+{
+    state_u8(s, "pcn", &u->pcn);
+    state_u8(s, "target", &u->target);
+    state_bool(s, "recalibrates", &u->recalibrates);
+    state_bool(s, "seek_ended", &u->seek_ended);
+    state_u8(s, "st0", &u->st0);
+    state_u8(s, "type", &u->floppy.type);
+    state_u8(s, "track", &u->floppy.track);
+    state_bool(s, "changed", &u->floppy.changed);
+    state_timer(s, "timer", f->clock, &u->timer);
+}
+
+static void transfer_state(FdcTransfer *t, State *s)
+{
+    state_u8(s, "transfer.command", &t->command);
+    state_bool(s, "transfer.multi_track", &t->multi_track);
+    state_bool(s, "transfer.skip_deleted", &t->skip_deleted);
+    state_u8(s, "transfer.unit", &t->unit);
+    state_check(s, t->unit < FDC_UNITS, "transfer.unit");
+    state_u8(s, "transfer.head", &t->head);
+    state_check(s, t->head <= 1, "transfer.head");
+    state_u8(s, "transfer.c", &t->c);
+    state_u8(s, "transfer.h", &t->h);
+    state_u8(s, "transfer.r", &t->r);
+    state_u8(s, "transfer.n", &t->n);
+    state_u8(s, "transfer.last", &t->last);
+    state_u8(s, "transfer.left", &t->left);
+    state_u8(s, "transfer.seen", &t->seen);
+    state_u8(s, "transfer.st0", &t->st0);
+    state_u8(s, "transfer.st1", &t->st1);
+    state_u8(s, "transfer.st2", &t->st2);
+    state_bool(s, "transfer.to_host", &t->to_host);
+    state_u16(s, "transfer.at", &t->at);
+    state_u16(s, "transfer.bytes", &t->bytes);
+    state_check(s, t->at <= t->bytes && t->bytes <= SECTOR_BYTES, "transfer.at");
+    state_bool(s, "transfer.held", &t->held);
+    state_bool(s, "transfer.terminal", &t->terminal);
+    state_bytes(s, "transfer.data", t->data, sizeof t->data);
+}
+
+static void fdc_state(void *dev, State *s)
+{
+    Fdc *f = dev;
+    for (unsigned n = 0; n < FDC_UNITS; n++) {
+        state_group(s, "unit", n);
+        unit_state(f, &f->unit[n], s);
+        state_group_end(s);
+    }
+    state_enum(s, "phase", &f->phase, FDC_RESULT + 1);
+    state_u8(s, "dor", &f->dor);
+    state_u8(s, "tdr", &f->tdr);
+    state_u8(s, "dsr", &f->dsr);
+    state_u8(s, "rate", &f->rate);
+    state_check(s, f->rate <= DSR_RATE, "rate");
+    state_bytes(s, "specify", f->specify, sizeof f->specify);
+    state_u8(s, "config", &f->config);
+    state_u8(s, "pretrk", &f->pretrk);
+    state_u8(s, "perpendicular", &f->perpendicular);
+    state_bool(s, "locked", &f->locked);
+    state_u8(s, "reset_senses", &f->reset_senses);
+    state_check(s, f->reset_senses <= FDC_UNITS, "reset_senses");
+    state_bytes(s, "command", f->command, sizeof f->command);
+    state_u8(s, "command_bytes", &f->command_bytes);
+    state_check(s, f->command_bytes < FDC_COMMAND_BYTES + (f->phase != FDC_COMMAND), "command_bytes");
+    state_u8(s, "command_wanted", &f->command_wanted);
+    state_bytes(s, "result", f->result, sizeof f->result);
+    state_u8(s, "result_bytes", &f->result_bytes);
+    state_check(s, f->result_bytes <= FDC_RESULT_BYTES, "result_bytes");
+    state_u8(s, "result_next", &f->result_next);
+    state_check(s, f->result_next < f->result_bytes + (f->phase != FDC_RESULT), "result_next");
+    transfer_state(&f->transfer, s);
+    state_bool(s, "interrupt", &f->interrupt);
+    state_timer(s, "timer", f->clock, &f->timer);
+}
+
+const PartKind fdc_part = {.version = 1, .reset = fdc_reset, .state = fdc_state};
 
 static const IoOps fdc_ops = {fdc_read, fdc_write, 1, 1};
 static const IoOps dir_ops = {dir_read, ccr_write, 1, 1};

@@ -6,6 +6,7 @@
 #include "hw/dma.h"
 #include "hw/floppy.h"
 #include "hw/irq.h"
+#include "hw/part.h"
 #include "mmu/bus.h"
 
 enum { FDC_UNITS = 4, FDC_DRIVES = 2, FDC_COMMAND_BYTES = 9, FDC_RESULT_BYTES = 10 };
@@ -31,8 +32,7 @@ typedef struct FdcUnit {
 typedef struct FdcTransfer {
     u8 command; /* low five bits of the command byte */
     bool multi_track, skip_deleted;
-    FdcUnit *unit;
-    u8 head;
+    u8 unit, head;
     u8 c, h, r, n;    /* sector ID, as in the command; what the result reports */
     u8 last;          /* EOT */
     u8 left;          /* sectors to verify or to format */
@@ -66,6 +66,7 @@ struct Fdc {
 };
 
 void fdc_init(Fdc *f, Bus *bus, Clock *clock, Dma *dma, IrqLine irq6, Drive *a, Drive *b);
-void fdc_reset(Fdc *f);
+void fdc_reset(void *dev);
+extern const PartKind fdc_part;
 
 #endif

@@ -39,13 +39,15 @@ enum { SECTOR_512 = 2, FIFO_BYTES = 16, FORMAT_ID_BYTES = 4, NOTHING_NS = 400000
 
 /* --- finding a sector ------------------------------------------------------------------------------------- */
 
+static FdcUnit *unit_of(Fdc *f) { return &f->unit[f->transfer.unit]; }
+
 static u8 unit_st0(const FdcUnit *u, u8 head) { return (u8)(u->number | (head ? ST0_HEAD : 0)); }
 
 static void transfer_end(Fdc *f, u8 st0, u8 st1, u8 st2)
 {
     FdcTransfer *t = &f->transfer;
     fdc_result_begin(f);
-    fdc_result_add(f, t->st0 | st0 | unit_st0(t->unit, t->head));
+    fdc_result_add(f, t->st0 | st0 | unit_st0(unit_of(f), t->head));
     fdc_result_add(f, t->st1 | st1);
     fdc_result_add(f, t->st2 | st2);
     fdc_result_add(f, t->c), fdc_result_add(f, t->h), fdc_result_add(f, t->r), fdc_result_add(f, t->n);
@@ -68,17 +70,20 @@ static bool sector_find(Fdc *f, const FloppyFormat *format)
 {
     const FdcTransfer *t = &f->transfer;
     u8 st2 = 0;
-    if (t->c != floppy_cylinder(&t->unit->floppy)) st2 = t->c == 0xff ? ST2_BAD_CYLINDER : ST2_WRONG_CYLINDER;
+    if (t->c != floppy_cylinder(&unit_of(f)->floppy))
+        st2 = t->c == 0xff ? ST2_BAD_CYLINDER : ST2_WRONG_CYLINDER;
     if (!st2 && t->h == t->head && t->n == SECTOR_512 && t->r && t->r <= format->track_sectors) return true;
     transfer_fail(f, ST1_NO_DATA, st2);
     return false;
 }
 
 /* READ TRACK takes sectors as they come and only notes that their IDs are others. */
-static u8 track_sector(FdcTransfer *t, const FloppyFormat *format)
+static u8 track_sector(Fdc *f, const FloppyFormat *format)
 {
+    FdcTransfer *t = &f->transfer;
     u8 sector = (u8)(t->seen % format->track_sectors + 1);
-    if (sector != t->r || t->c != floppy_cylinder(&t->unit->floppy) || t->h != t->head) t->st1 |= ST1_NO_DATA;
+    if (sector != t->r || t->c != floppy_cylinder(&unit_of(f)->floppy) || t->h != t->head)
+        t->st1 |= ST1_NO_DATA;
     return sector;
 }
 
@@ -142,11 +147,11 @@ static void medium_failed(Fdc *f, int error, bool terminal)
 static bool write_sector(Fdc *f, u8 sector, const u8 *data, bool terminal)
 {
     FdcTransfer *t = &f->transfer;
-    if (!floppy_format(&t->unit->floppy)) { /* taken out meanwhile */
+    if (!floppy_format(&unit_of(f)->floppy)) { /* taken out meanwhile */
         transfer_fail(f, ST1_MISSING_ADDRESS, 0);
         return false;
     }
-    int error = floppy_write(&t->unit->floppy, t->head, sector, data);
+    int error = floppy_write(&unit_of(f)->floppy, t->head, sector, data);
     if (error) medium_failed(f, error, terminal);
     return !error;
 }
@@ -155,11 +160,11 @@ static bool write_sector(Fdc *f, u8 sector, const u8 *data, bool terminal)
 static void format_sector(Fdc *f, bool terminal)
 {
     FdcTransfer *t = &f->transfer;
-    const FloppyFormat *format = readable(f, t->unit, t->head);
+    const FloppyFormat *format = readable(f, unit_of(f), t->head);
     const u8 *id = t->data;
     u8 filled[SECTOR_BYTES];
     memset(filled, f->command[5], sizeof filled);
-    bool exists = format && id[0] == floppy_cylinder(&t->unit->floppy) && id[1] == t->head &&
+    bool exists = format && id[0] == floppy_cylinder(&unit_of(f)->floppy) && id[1] == t->head &&
                   id[3] == SECTOR_512 && id[2] && id[2] <= format->track_sectors;
     if (exists && !write_sector(f, id[2], filled, terminal)) return;
     if (--t->left && !terminal)
@@ -185,8 +190,8 @@ static void scan_sector(Fdc *f, bool terminal)
 {
     FdcTransfer *t = &f->transfer;
     u8 disk[SECTOR_BYTES];
-    bool equal, there = readable(f, t->unit, t->head);
-    int error = there ? floppy_read(&t->unit->floppy, t->head, t->r, disk) : ENO_SECTOR;
+    bool equal, there = readable(f, unit_of(f), t->head);
+    int error = there ? floppy_read(&unit_of(f)->floppy, t->head, t->r, disk) : ENO_SECTOR;
     if (error) {
         medium_failed(f, error, terminal);
         return;
@@ -259,7 +264,7 @@ static void host_gives(Fdc *f, u16 bytes)
 static void read_pass(Fdc *f, u8 sector)
 {
     FdcTransfer *t = &f->transfer;
-    int error = floppy_read(&t->unit->floppy, t->head, sector, t->data);
+    int error = floppy_read(&unit_of(f)->floppy, t->head, sector, t->data);
     if (error == MEDIUM_HELD) {
         next_sector(f);
         return;
@@ -280,7 +285,7 @@ static void read_pass(Fdc *f, u8 sector)
 static void read_id_pass(Fdc *f, const FloppyFormat *format)
 {
     FdcTransfer *t = &f->transfer;
-    t->c = floppy_cylinder(&t->unit->floppy);
+    t->c = floppy_cylinder(&unit_of(f)->floppy);
     t->h = t->head;
     t->r = (u8)(clock_now(f->clock) / FDC_SECTOR_NS % format->track_sectors + 1);
     t->n = SECTOR_512;
@@ -290,7 +295,7 @@ static void read_id_pass(Fdc *f, const FloppyFormat *format)
 void fdc_sector_pass(Fdc *f)
 {
     FdcTransfer *t = &f->transfer;
-    const FloppyFormat *format = readable(f, t->unit, t->head);
+    const FloppyFormat *format = readable(f, unit_of(f), t->head);
     bool writes = t->command == WRITE_DATA || t->command == WRITE_DELETED || t->command == FORMAT_TRACK;
     if (t->held) {
         t->held = false;
@@ -299,14 +304,14 @@ void fdc_sector_pass(Fdc *f)
     }
     if (!format)
         transfer_fail(f, ST1_MISSING_ADDRESS, 0);
-    else if (writes && floppy_protected(&t->unit->floppy))
+    else if (writes && floppy_protected(&unit_of(f)->floppy))
         transfer_fail(f, ST1_PROTECTED, 0);
     else if (t->command == READ_ID)
         read_id_pass(f, format);
     else if (t->command == FORMAT_TRACK)
         host_gives(f, FORMAT_ID_BYTES);
     else if (t->command == READ_TRACK)
-        read_pass(f, track_sector(t, format));
+        read_pass(f, track_sector(f, format));
     else if (!sector_find(f, format))
         return;
     else if (to_medium(t))
@@ -318,7 +323,7 @@ void fdc_sector_pass(Fdc *f)
 static void implied_seek(Fdc *f)
 {
     FdcTransfer *t = &f->transfer;
-    FdcUnit *u = t->unit;
+    FdcUnit *u = unit_of(f);
     if (!(f->config & CONFIG_IMPLIED_SEEK) || t->c == u->pcn) return;
     floppy_step(&u->floppy, t->c - u->pcn);
     u->pcn = t->c;
@@ -330,7 +335,7 @@ void fdc_transfer_begin(Fdc *f)
     const u8 *p = f->command;
     FdcTransfer *t = &f->transfer;
     bool has_id = (p[0] & 31) != READ_ID && (p[0] & 31) != FORMAT_TRACK;
-    *t = (FdcTransfer){.command = p[0] & 31, .unit = &f->unit[p[1] & 3], .head = p[1] >> 2 & 1};
+    *t = (FdcTransfer){.command = p[0] & 31, .unit = p[1] & 3, .head = p[1] >> 2 & 1};
     t->multi_track = p[0] & COMMAND_MT && t->command != READ_TRACK;
     t->skip_deleted = p[0] & COMMAND_SK;
     if (has_id) {
@@ -340,7 +345,7 @@ void fdc_transfer_begin(Fdc *f)
     }
     if (t->command == FORMAT_TRACK) t->n = p[2], t->left = p[3];
     f->phase = FDC_EXECUTION;
-    bool found = readable(f, t->unit, t->head);
+    bool found = readable(f, unit_of(f), t->head);
     clock_arm(f->clock, &f->timer, clock_now(f->clock) + (found ? FDC_SECTOR_NS : NOTHING_NS));
 }
 

@@ -3,18 +3,7 @@
 #define RING3_FLOPPY_H
 
 #include "hw/drive.h"
-
-enum { FLOPPY_SECTORS_MAX = 7680 }; /* of the largest format that is known */
-
-typedef enum FloppyRate { RATE_500K, RATE_300K, RATE_250K, RATE_1M } FloppyRate; /* as CCR has them */
-
-typedef struct FloppyFormat {
-    u16 sectors; /* of the whole disk */
-    u8 tracks, heads;
-    u8 track_sectors;
-    u8 rates;     /* data rates that read it, BIT(FloppyRate) */
-    u8 cmos_type; /* the drive it belongs into, as CMOS 10h names it */
-} FloppyFormat;
+#include "hw/floppy_format.h"
 
 typedef struct Floppy {
     Drive *bay;   /* NULL: the controller has a place for a drive, but none is there */
@@ -26,8 +15,6 @@ typedef struct Floppy {
 void floppy_init(Floppy *f, Drive *bay);
 bool floppy_present(const Floppy *f);               /* there is a drive */
 const FloppyFormat *floppy_format(const Floppy *f); /* of the disk in it; NULL: empty */
-const FloppyFormat *
-floppy_format_by_size(u64 sectors); /* the smallest that holds them, or the largest of all */
 bool floppy_protected(const Floppy *f);
 void floppy_step(Floppy *f, int tracks); /* move the head; > 0: inward */
 u8 floppy_cylinder(const Floppy *f);     /* of the disk, under the head */

@@ -1,12 +1,14 @@
 /* fwcfg.c - QEMU's firmware configuration device, as far as firmware for the PC reads it.
  *
  * Not a real chip: QEMU's docs/specs/fw_cfg describe it. A 16-bit write to port 510h selects an item; each byte read
- * from port 511h is the item's next, and zeros follow its end. Items 00h-1Fh are fixed; item 19h is the directory of the
- * files, which have selectors from 20h on. Numbers are little-endian but for the directory's.
+ * from port 511h is the item's next, and zeros follow its end. Items 00h-1Fh are fixed; item 19h is the directory of
+ * the files, which have selectors from 20h on. Numbers are little-endian but for the directory's.
  *
- * Ours and SeaBIOS find here: memory size, the machine's UUID, the boot menu's wish, boot order, ACPI and SMBIOS tables.
+ * Ours and SeaBIOS find here: memory size, the machine's UUID, the boot menu's wish, boot order, ACPI and SMBIOS
+ * tables. Test kernels that are loaded with -kernel read sizes and the number of processors; for them there are no
+ * files.
  *
- * One file of ours is a call: a write to it says that the firmware is ready for a kernel (frontend/fwfiles.c).
+ * One file of ours is a call: a write to it says that the firmware is ready for a kernel (frontend/load/fwfiles.c).
  *
  * Not implemented: the DMA interface (item 1 says so), other writable items, legacy items for kernels, NUMA and HPET.
  */
@@ -115,7 +117,21 @@ void fwcfg_set_menu(Fwcfg *f, bool wanted) { f->menu[0] = wanted; }
 
 void fwcfg_set_uuid(Fwcfg *f, const u8 uuid[16]) { memcpy(f->uuid, uuid, sizeof f->uuid); }
 
-void fwcfg_reset(Fwcfg *f) { f->selector = 0, f->offset = 0; }
+void fwcfg_reset(void *dev)
+{
+    Fwcfg *f = dev;
+    f->selector = 0;
+    f->offset = 0;
+}
+
+static void fwcfg_state(void *dev, State *s)
+{
+    Fwcfg *f = dev;
+    state_u16(s, "selector", &f->selector);
+    state_u32(s, "offset", &f->offset);
+}
+
+const PartKind fwcfg_part = {.version = 1, .reset = fwcfg_reset, .state = fwcfg_state};
 
 static const IoOps selector_ops = {selector_read, selector_write, 1, 2};
 static const IoOps data_ops = {data_read, data_write, 1, 1};

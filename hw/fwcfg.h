@@ -2,6 +2,7 @@
 #ifndef RING3_FWCFG_H
 #define RING3_FWCFG_H
 
+#include "hw/part.h"
 #include "mmu/bus.h"
 
 enum { FWCFG_FILES = 16, FWCFG_NAME_BYTES = 56, FWCFG_FIRST_FILE = 0x20 };
@@ -24,7 +25,8 @@ typedef struct Fwcfg {
 } Fwcfg;
 
 void fwcfg_init(Fwcfg *f, Bus *bus, u32 ram_bytes);
-void fwcfg_reset(Fwcfg *f);
+void fwcfg_reset(void *dev);
+extern const PartKind fwcfg_part;
 /* fwcfg_add - one more file; before the guest runs. */
 void fwcfg_add(Fwcfg *f, const char *name, const void *bytes, u32 count);
 /* fwcfg_add_call - a file of one byte; `written` is called when the firmware writes to it. */

@@ -41,8 +41,9 @@ static void i440fx_written(void *dev, u32 reg, unsigned bytes)
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void i440fx_reset(I440fx *h, bool shadowed)
+void i440fx_reset(void *dev)
 {
+    I440fx *h = dev;
     PciFunction *f = &h->pci;
     pci_function_init(f, 0x8086, 0x1237, 0x060000, 0x02);
     pci_set16(f, PCI_COMMAND, 0x0006);
@@ -54,13 +55,20 @@ void i440fx_reset(I440fx *h, bool shadowed)
     pci_allow(f, DRAM_ROW_0, 8, 0xff);
     pci_allow(f, SMRAM, 1, 0x58);
     f->config[SMRAM] = 0x02;
-    if (shadowed)
+    if (h->configured)
         for (u32 reg = PAM0; reg <= PAM_LAST; reg++) f->config[reg] = 0x33 & f->writable[reg];
     segments_update(h);
 }
 
-void i440fx_init(I440fx *h, Pci *pci, Phys *phys)
+static void i440fx_state(void *dev, State *s) { pci_function_state(&((I440fx *)dev)->pci, s); }
+
+static void i440fx_loaded(void *dev) { segments_update(dev); }
+
+const PartKind i440fx_part = {
+    .version = 1, .reset = i440fx_reset, .state = i440fx_state, .loaded = i440fx_loaded};
+
+void i440fx_init(I440fx *h, Pci *pci, Phys *phys, bool configured)
 {
-    *h = (I440fx){.phys = phys, .pci = {.dev = h, .written = i440fx_written}};
+    *h = (I440fx){.phys = phys, .configured = configured, .pci = {.dev = h, .written = i440fx_written}};
     pci_add(pci, PCI_FN(0, 0), &h->pci);
 }

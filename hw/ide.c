@@ -28,6 +28,7 @@ enum { DEVICE_RESET = 0x08, DIAGNOSTIC = 0x90 };
 enum { IDETIM = 0x40, IDETIM_DECODE = 0x80 /* of the high byte */, BMIBA = 4, SIDETIM = 0x44 };
 static const u16 command_port[] = {0x1f0, 0x170}, control_port[] = {0x3f6, 0x376};
 
+static u8 unit_of(const IdeDrive *d) { return d->number & 1; } /* on its channel */
 static IdeDrive *selected(IdeChannel *c) { return &c->drive[c->selected]; }
 
 /* --- interrupts ------------------------------------------------------------------------------------------ */
@@ -53,7 +54,7 @@ void ide_interrupt(IdeDrive *d)
 
 static void timer_update(IdeChannel *c)
 {
-    if (c->busy && !(c->control & NIEN))
+    if (c->busy != IDE_NOBODY && !(c->control & NIEN))
         clock_arm(c->clock, &c->timer, c->busy_until_ns);
     else
         clock_disarm(c->clock, &c->timer);
@@ -64,8 +65,8 @@ void ide_busy(IdeDrive *d, IdeStep next)
     IdeChannel *c = d->channel;
     d->status = BSY | ide_ready(d);
     d->at = d->end = 0;
-    if (c->dma == d) c->dma = NULL;
-    c->busy = d;
+    if (c->dma == unit_of(d)) c->dma = IDE_NOBODY;
+    c->busy = unit_of(d);
     d->next = next;
     c->polls = 0;
     c->busy_until_ns = clock_now(c->clock) + BUSY_NS;
@@ -89,9 +90,9 @@ static void step(IdeDrive *d, IdeStep s)
 static void busy_over(void *channel)
 {
     IdeChannel *c = channel;
-    IdeDrive *d = c->busy;
-    if (!d) return;
-    c->busy = NULL;
+    IdeDrive *d = &c->drive[c->busy];
+    if (c->busy == IDE_NOBODY) return;
+    c->busy = IDE_NOBODY;
     clock_disarm(c->clock, &c->timer);
     step(d, d->next);
 }
@@ -99,7 +100,8 @@ static void busy_over(void *channel)
 /* The guest looks whether it is done. */
 static void polled(IdeChannel *c)
 {
-    if (c->busy && (++c->polls >= POLLS || clock_now(c->clock) >= c->busy_until_ns)) busy_over(c);
+    if (c->busy != IDE_NOBODY && (++c->polls >= POLLS || clock_now(c->clock) >= c->busy_until_ns))
+        busy_over(c);
 }
 
 /* --- for the drives -------------------------------------------------------------------------------------- */
@@ -128,9 +130,9 @@ void ide_data(IdeDrive *d, u32 bytes, IdeStep after)
 
 static void dma_run(IdeChannel *c)
 {
-    IdeDrive *d = c->dma;
-    if (!d || !bmdma_started(&c->bm)) return;
-    c->dma = NULL;
+    if (c->dma == IDE_NOBODY || !bmdma_started(&c->bm)) return;
+    IdeDrive *d = &c->drive[c->dma];
+    c->dma = IDE_NOBODY;
     step(d, d->next);
 }
 
@@ -138,8 +140,8 @@ void ide_wait_dma(IdeDrive *d, IdeStep next)
 {
     IdeChannel *c = d->channel;
     d->status = BSY | ide_ready(d);
-    if (c->busy == d) c->busy = NULL;
-    c->dma = d;
+    if (c->busy == unit_of(d)) c->busy = IDE_NOBODY;
+    c->dma = unit_of(d);
     d->next = next;
     dma_run(c);
 }
@@ -203,7 +205,7 @@ static void drive_diagnosed(IdeDrive *d)
 
 static void channel_stop(IdeChannel *c)
 {
-    c->busy = c->dma = NULL;
+    c->busy = c->dma = IDE_NOBODY;
     clock_disarm(c->clock, &c->timer);
     c->drive[0].intrq = c->drive[1].intrq = false;
     line_update(c);
@@ -321,7 +323,7 @@ static u32 master_read(void *dev, u32 offset, unsigned bytes)
 static void data_write(IdeChannel *c, u32 value, unsigned bytes)
 {
     IdeDrive *d = selected(c);
-    if (c->busy == d) busy_over(c);
+    if (c->busy == unit_of(d)) busy_over(c);
     if (!(d->status & DRQ)) return;
     if (d->end - d->at >= bytes && bytes == 2) {
         store16(d->buffer + d->at, (u16)value);
@@ -447,7 +449,7 @@ static void master_moved(void *dev, unsigned bar, bool enabled, u32 base)
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-static void config_reset(Ide *x, bool configured)
+static void config_reset(Ide *x)
 {
     enum { FIRMWARE_BMIBA = 0xc000 };
     PciFunction *f = &x->pci;
@@ -459,16 +461,17 @@ static void config_reset(Ide *x, bool configured)
     pci_allow(f, IDETIM, 5, 0xff);
     f->config[IDETIM + 1] = f->config[IDETIM + 3] = IDETIM_DECODE;
     pci_bar(f, BMIBA, PCI_BAR_IO, 16, master_moved);
-    if (configured) {
+    if (x->configured) {
         f->config[PCI_COMMAND] |= PCI_COMMAND_MASTER;
         pci_bar_set(f, BMIBA, FIRMWARE_BMIBA);
     }
     decode_update(x);
 }
 
-void ide_reset(Ide *x, bool configured)
+void ide_reset(void *dev)
 {
-    config_reset(x, configured);
+    Ide *x = dev;
+    config_reset(x);
     for (int n = 0; n < IDE_CHANNELS; n++) {
         IdeChannel *c = &x->channel[n];
         c->control = 0;
@@ -485,6 +488,107 @@ void ide_reset(Ide *x, bool configured)
 static const IoOps command_ops = {command_block_read, command_block_write, 1, 4};
 static const IoOps control_ops = {control_block_read, control_block_write, 1, 1};
 static const IoOps master_ops = {master_read, master_write, 1, 4};
+
+static void task_file_state(State *s, const char *name, TaskFile *t)
+{
+    state_bytes(s, name, (u8 *)t, sizeof *t);
+}
+
+static void geometry_state(State *s, const char *name, Geometry *g)
+{
+    state_values(s, name, g, 4, 3);
+    state_check(s, g->heads && g->heads <= 256 && g->sectors && g->sectors <= 255, name);
+}
+
+/* A disk's place in a transfer, on the medium that it has now. */
+static void transfer_state(IdeDrive *d, State *s)
+{
+    u64 sectors = d->bay->medium ? d->bay->medium->sectors : 0;
+    state_u64(s, "lba", &d->lba);
+    state_u32(s, "left", &d->left);
+    state_check(s, d->left <= 0x10000, "left");
+    state_check(s, ide_is_cd(d) || !d->left || (d->left <= sectors && d->lba <= sectors - d->left), "lba");
+    state_u32(s, "block", &d->block);
+    state_check(s, d->block <= IDE_BUFFER_BYTES / SECTOR_BYTES, "block");
+    state_bool(s, "writes", &d->writes);
+    state_bool(s, "written", &d->written);
+    state_u32(s, "at", &d->at);
+    state_u32(s, "end", &d->end);
+    state_check(s, d->at <= d->end && d->end <= IDE_BUFFER_BYTES, "at");
+    state_enum(s, "after", &d->after, ATAPI_COMPLETE + 1);
+    state_enum(s, "next", &d->next, ATAPI_COMPLETE + 1);
+    state_bytes(s, "buffer", d->buffer, sizeof d->buffer);
+}
+
+static void drive_state(IdeDrive *d, State *s)
+{
+    state_u8(s, "status", &d->status);
+    state_u8(s, "error", &d->error);
+    state_u8(s, "device", &d->device);
+    task_file_state(s, "reg", &d->reg);
+    task_file_state(s, "hob", &d->hob);
+    state_bool(s, "intrq", &d->intrq);
+    state_u8(s, "command", &d->command);
+    state_u8(s, "result", &d->result);
+    state_bool(s, "held", &d->held);
+    state_bool(s, "locked", &d->bay->locked);
+    state_bool(s, "tray_open", &d->bay->tray_open);
+    state_u8(s, "mode", &d->mode);
+    state_bool(s, "standby", &d->standby);
+    transfer_state(d, s);
+    if (ide_is_cd(d)) {
+        atapi_state(d, s);
+        return;
+    }
+    geometry_state(s, "physical", &d->physical);
+    geometry_state(s, "logical", &d->logical);
+    state_u8(s, "multiple", &d->multiple);
+    state_check(s, d->multiple <= IDE_BUFFER_BYTES / SECTOR_BYTES, "multiple");
+    state_bool(s, "write_cache", &d->write_cache);
+    state_bool(s, "look_ahead", &d->look_ahead);
+    state_bool(s, "smart", &d->smart);
+}
+
+static void channel_state(IdeChannel *c, State *s)
+{
+    state_u8(s, "selected", &c->selected);
+    state_check(s, c->selected <= 1, "selected");
+    state_u8(s, "control", &c->control);
+    state_u8(s, "busy", &c->busy);
+    state_check(s, c->busy <= IDE_NOBODY, "busy");
+    state_u8(s, "dma", &c->dma);
+    state_check(s, c->dma <= IDE_NOBODY, "dma");
+    state_u64(s, "busy_until_ns", &c->busy_until_ns);
+    state_u8(s, "polls", &c->polls);
+    bmdma_state(&c->bm, s);
+    state_timer(s, "timer", c->clock, &c->timer);
+}
+
+static void ide_state(void *dev, State *s)
+{
+    Ide *x = dev;
+    pci_function_state(&x->pci, s);
+    for (unsigned n = 0; n < IDE_CHANNELS; n++) {
+        state_group(s, "channel", n);
+        channel_state(&x->channel[n], s);
+        state_group_end(s);
+    }
+    for (unsigned n = 0; n < 2 * IDE_CHANNELS; n++) {
+        IdeDrive *d = &x->channel[n >> 1].drive[n & 1];
+        state_group(s, "drive", n);
+        if (ide_exists(d)) drive_state(d, s);
+        state_group_end(s);
+    }
+}
+
+static void ide_loaded(void *dev)
+{
+    Ide *x = dev;
+    pci_function_loaded(&x->pci);
+    decode_update(x);
+}
+
+const PartKind ide_part = {.version = 1, .reset = ide_reset, .state = ide_state, .loaded = ide_loaded};
 
 static void channel_init(Ide *x, int n, Phys *phys, Clock *clock, Drive *bays, IrqLine irq)
 {
@@ -507,9 +611,10 @@ static void channel_init(Ide *x, int n, Phys *phys, Clock *clock, Drive *bays, I
 }
 
 void ide_init(Ide *x, Pci *pci, Bus *bus, Phys *phys, Clock *clock, Drive bays[4], IrqLine irq14,
-              IrqLine irq15)
+              IrqLine irq15, bool configured)
 {
     memset(x, 0, sizeof *x);
+    x->configured = configured;
     x->bus = bus;
     x->pci = (PciFunction){.dev = x, .written = config_written};
     channel_init(x, 0, phys, clock, bays, irq14);
@@ -517,7 +622,7 @@ void ide_init(Ide *x, Pci *pci, Bus *bus, Phys *phys, Clock *clock, Drive bays[4
     x->master_range = bus_add_ports(bus, 0xc000, 16, &master_ops, x, "ide-bus-master");
     bus_move(bus, x->master_range, false, 0xc000);
     pci_add(pci, PCI_FN(1, 1), &x->pci);
-    ide_reset(x, false);
+    ide_reset(x);
 }
 
 bool ide_geometry(const Ide *x, unsigned drive, Geometry *g, u8 *translation)

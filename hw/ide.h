@@ -8,9 +8,10 @@
 #include "hw/clock.h"
 #include "hw/drive.h"
 #include "hw/irq.h"
+#include "hw/part.h"
 #include "hw/pci.h"
 
-enum { IDE_BUFFER_BYTES = 65536, IDE_CHANNELS = 2 };
+enum { IDE_BUFFER_BYTES = 65536, IDE_CHANNELS = 2, IDE_NOBODY = 2 };
 
 /* What a drive does when its busy time is over, or when the guest has moved a block through the data port. */
 typedef enum IdeStep {
@@ -90,8 +91,8 @@ typedef struct IdeDrive {
 struct IdeChannel {
     IdeDrive drive[2];
     u8 selected, control;
-    IdeDrive *busy; /* BSY until the timer fires, then its `next`; NULL: nobody */
-    IdeDrive *dma;  /* waits for the bus master, then its `next` */
+    u8 busy; /* the drive that shows BSY until the timer fires, then takes its `next`: 0, 1, or IDE_NOBODY */
+    u8 dma;  /* the drive that waits for the bus master, then takes its `next` */
     u64 busy_until_ns;
     u8 polls; /* of the status since it is busy */
     Bmdma bm;
@@ -102,15 +103,16 @@ struct IdeChannel {
 
 typedef struct Ide {
     PciFunction pci; /* 00:01.1 */
+    bool configured; /* reset leaves it as firmware does */
     IdeChannel channel[IDE_CHANNELS];
     Bus *bus;
     int command_range[IDE_CHANNELS], control_range[IDE_CHANNELS], master_range;
 } Ide;
 
 void ide_init(Ide *x, Pci *pci, Bus *bus, Phys *phys, Clock *clock, Drive bays[4], IrqLine irq14,
-              IrqLine irq15);
-/* ide_reset - `configured`: as firmware leaves it. */
-void ide_reset(Ide *x, bool configured);
+              IrqLine irq15, bool configured);
+void ide_reset(void *dev);
+extern const PartKind ide_part;
 
 /* What CMOS says of a disk (QEMU's convention at index 39h): how the BIOS should translate its geometry. */
 enum { IDE_TRANSLATION_NONE, IDE_TRANSLATION_LBA, IDE_TRANSLATION_LARGE };
@@ -155,5 +157,6 @@ void atapi_reset(IdeDrive *d);
 void atapi_command(IdeDrive *d, u8 command);
 void atapi_step(IdeDrive *d, IdeStep step);
 void atapi_moved(void *drive); /* Drive.moved */
+void atapi_state(IdeDrive *d, State *s);
 
 #endif

@@ -136,6 +136,20 @@ static u32 status_read(void *dev, u32 offset, unsigned bytes)
     return read_status(dev);
 }
 
+/* An empty buffer shows the last byte again. */
+static u64 data_still(void *dev, u32 offset)
+{
+    const Kbc *k = dev;
+    (void)offset;
+    return k->out_full ? 0 : STILL_UNTIL_EVENT;
+}
+
+static u64 status_still(void *dev, u32 offset)
+{
+    (void)dev, (void)offset;
+    return STILL_UNTIL_EVENT;
+}
+
 /* --- writes ---------------------------------------------------------------------------------------------- */
 
 static void pulse_reset(Kbc *k)
@@ -293,8 +307,9 @@ void kbc_a20_changed(Kbc *k, bool enabled)
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 /* As after the firmware's self-test: keyboard enabled and translating, interrupts on. */
-void kbc_reset(Kbc *k)
+void kbc_reset(void *dev)
 {
+    Kbc *k = dev;
     clock_disarm(k->clock, &k->timer);
     memset(k->ram, 0, sizeof k->ram);
     k->ram[0] = CB_INT | CB_SYS | CB_XLATE | CB_AUX_DISABLE;
@@ -307,6 +322,31 @@ void kbc_reset(Kbc *k)
     lines_update(k);
 }
 
+static void kbc_state(void *dev, State *s)
+{
+    Kbc *k = dev;
+    state_bytes(s, "ram", k->ram, sizeof k->ram);
+    state_u8(s, "outport", &k->outport);
+    state_u8(s, "out", &k->out);
+    state_bool(s, "out_full", &k->out_full);
+    state_bool(s, "out_aux", &k->out_aux);
+    state_u8(s, "reply", &k->reply);
+    state_bool(s, "reply_waits", &k->reply_waits);
+    state_bool(s, "reply_aux", &k->reply_aux);
+    state_u8(s, "command", &k->command);
+    state_bool(s, "last_was_command", &k->last_was_command);
+    state_bool(s, "break_next", &k->break_next);
+    state_timer(s, "timer", k->clock, &k->timer);
+    state_group(s, "keyboard", 0);
+    keyboard_state(&k->keyboard, s);
+    state_group_end(s);
+    state_group(s, "mouse", 0);
+    mouse_state(&k->mouse, s);
+    state_group_end(s);
+}
+
+const PartKind kbc_part = {.version = 1, .reset = kbc_reset, .state = kbc_state};
+
 static const IoOps data_ops = {data_read, data_write, 1, 1};
 static const IoOps command_ops = {status_read, command_write, 1, 1};
 
@@ -318,6 +358,6 @@ void kbc_init(Kbc *k, Bus *bus, Clock *clock, const KbcLines *lines)
     keyboard_init(&k->keyboard, clock, device_ready, k);
     mouse_init(&k->mouse, clock, device_ready, k);
     kbc_reset(k);
-    bus_add_ports(bus, 0x60, 1, &data_ops, k, "kbc-data");
-    bus_add_ports(bus, 0x64, 1, &command_ops, k, "kbc-command");
+    bus_set_still(bus, bus_add_ports(bus, 0x60, 1, &data_ops, k, "kbc-data"), data_still);
+    bus_set_still(bus, bus_add_ports(bus, 0x64, 1, &command_ops, k, "kbc-command"), status_still);
 }

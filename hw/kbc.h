@@ -6,6 +6,7 @@
 #include "hw/irq.h"
 #include "hw/keyboard.h"
 #include "hw/mouse.h"
+#include "hw/part.h"
 #include "mmu/bus.h"
 
 typedef struct Kbc {
@@ -34,7 +35,8 @@ typedef struct KbcLines {
 } KbcLines;
 
 void kbc_init(Kbc *k, Bus *bus, Clock *clock, const KbcLines *lines);
-void kbc_reset(Kbc *k);
+void kbc_reset(void *dev);
+extern const PartKind kbc_part;
 void kbc_key(Kbc *k, u8 key, bool down);                    /* keyboard_key() */
 void kbc_mouse(Kbc *k, int dx, int dy, int dz, u8 buttons); /* mouse_move() */
 bool kbc_keys_taken(const Kbc *k);                          /* what was typed has reached the guest */

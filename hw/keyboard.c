@@ -480,6 +480,35 @@ void keyboard_write(Keyboard *kb, u8 v)
     kb->ready(kb->ctx);
 }
 
+/* --- state ----------------------------------------------------------------------------------------------- */
+
+void keyboard_state(Keyboard *kb, State *s)
+{
+    state_bytes(s, "keys", kb->keys, sizeof kb->keys);
+    state_u8(s, "key_count", &kb->key_count);
+    state_check(s, kb->key_count <= sizeof kb->keys, "key_count");
+    state_u8(s, "rest_of_code", &kb->rest_of_code);
+    state_check(s, kb->rest_of_code <= kb->key_count, "rest_of_code");
+    state_bytes(s, "answers", kb->answers, sizeof kb->answers);
+    state_u8(s, "answer_count", &kb->answer_count);
+    state_check(s, kb->answer_count <= sizeof kb->answers, "answer_count");
+    state_u8(s, "last_sent", &kb->last_sent);
+    state_u8(s, "awaiting", &kb->awaiting);
+    state_u8(s, "leds", &kb->leds);
+    state_u8(s, "rate", &kb->rate);
+    state_u8(s, "set", &kb->set);
+    state_check(s, kb->set >= 1 && kb->set <= 3, "set");
+    state_bool(s, "scanning", &kb->scanning);
+    state_values(s, "held", kb->held, 8, ARRAY_LEN(kb->held));
+    state_values(s, "owed", kb->owed, 8, ARRAY_LEN(kb->owed));
+    state_u8(s, "fake_key", &kb->fake.key);
+    state_u8(s, "fake_unshift", &kb->fake.unshift);
+    state_bool(s, "print_is_sysrq", &kb->print_is_sysrq);
+    state_u8(s, "repeats", &kb->repeats);
+    state_bytes(s, "type", kb->type, sizeof kb->type);
+    state_timer(s, "typematic", kb->clock, &kb->timer);
+}
+
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 void keyboard_reset(Keyboard *kb) { keyboard_power_on(kb); }

@@ -4,6 +4,7 @@
 
 #include "hw/clock.h"
 #include "hw/keys.h"
+#include "hw/state.h"
 
 enum { KEYBOARD_BUFFER = 16, KEYBOARD_ANSWERS = 8, KEYBOARD_SET3_CODES = 0x90 };
 
@@ -39,6 +40,7 @@ enum { KEYTYPE_BREAKS = 1, KEYTYPE_REPEATS = 2 };
 
 void keyboard_init(Keyboard *kb, Clock *clock, void (*ready)(void *ctx), void *ctx);
 void keyboard_reset(Keyboard *kb);          /* power-on, without the self-test's answer */
+void keyboard_state(Keyboard *kb, State *s);
 void keyboard_write(Keyboard *kb, u8 v);    /* a command or parameter from the system */
 bool keyboard_has_byte(const Keyboard *kb); /* it would like to send */
 u8 keyboard_take(Keyboard *kb);             /* the next byte; there is one */

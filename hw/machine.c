@@ -19,17 +19,27 @@
 #include "hw/dma.h"
 #include "hw/fdc.h"
 #include "hw/fwcfg.h"
+#include "hw/glassbox.h"
+#include "hw/hpet.h"
 #include "hw/i440fx.h"
 #include "hw/ide.h"
+#include "hw/imcr.h"
+#include "hw/ioapic.h"
 #include "hw/kbc.h"
+#include "hw/lapic.h"
+#include "hw/nic.h"
 #include "hw/parallel.h"
+#include "hw/part.h"
 #include "hw/pci.h"
 #include "hw/pic.h"
 #include "hw/piix3.h"
 #include "hw/piix4pm.h"
 #include "hw/pit.h"
+#include "hw/postcode.h"
 #include "hw/rtc.h"
+#include "hw/speaker_voice.h"
 #include "hw/sysctl.h"
+#include "hw/testdev.h"
 #include "hw/uart.h"
 #include "hw/vga.h"
 
@@ -42,6 +52,10 @@ struct Machine {
     Phys *phys;
     Clock clock;
     Pic pic;
+    Lapic lapic; /* this and the next two: where config.lapic_version is not 0 */
+    Ioapic ioapic;
+    Imcr imcr;
+    Hpet hpet; /* where config.hpet says so */
     Pit pit;
     Rtc rtc;
     Kbc kbc;
@@ -56,10 +70,19 @@ struct Machine {
     Piix3 isa_bridge;
     Piix4pm power;
     Ide ide;
+    Nic nic[NICS_MAX]; /* where config.nic has a model */
+    Sound sound;
+    SpeakerVoice speaker_voice;
+    Sb16 sb16; /* where config.sb16 says so */
+    Fm adlib;  /* where config.adlib does, and there is no sb16 */
     Fwcfg fwcfg;
     Debugcon debugcon;
     Debugexit debug_exit;
+    Postcode postcode;
+    Testdev testdev;
+    Glassbox glassbox;
     Vga vga;
+    Parts parts; /* of those above, the ones that there are */
     Drive drive[DRIVE_COUNT];
 };
 
@@ -70,6 +93,20 @@ static void intr_changed(void *machine, int n, bool level)
     Machine *m = machine;
     (void)n;
     if (m->events.intr) m->events.intr(m->events.ctx, level);
+}
+
+static void nmi_pulsed(void *machine, int n, bool level)
+{
+    Machine *m = machine;
+    (void)n;
+    if (level && m->events.nmi) m->events.nmi(m->events.ctx);
+}
+
+static void init_pulsed(void *machine, int n, bool level)
+{
+    Machine *m = machine;
+    (void)n;
+    if (level && m->events.init) m->events.init(m->events.ctx);
 }
 
 static void reset_pulsed(void *machine, int n, bool level)
@@ -112,12 +149,87 @@ static void deadline_moved(void *machine, u64 guest_ns)
 static void speaker_changed(void *machine, const SpeakerEvent *event)
 {
     Machine *m = machine;
+    speaker_voice_event(&m->speaker_voice, event);
     if (m->events.speaker) m->events.speaker(m->events.ctx, event);
 }
 
 /* --- the wiring diagram ---------------------------------------------------------------------------------- */
 
 static IrqLine irq(Machine *m, int n) { return piix3_isa_irq(&m->isa_bridge, n); }
+
+static bool has_apic(const Machine *m) { return m->config.lapic_version; }
+
+/* An interrupt as PIIX3 routed it: both kinds of controllers see it, and the system masks it in one. */
+static void irq_routed(void *machine, int n, bool level)
+{
+    Machine *m = machine;
+    pic_set_irq(&m->pic, n, level);
+    ioapic_set_irq(&m->ioapic, n ? n : IOAPIC_TIMER_PIN, level);
+}
+
+/* pc-testdev's hand on a line: ISA's, or one of the I/O APIC's own pins behind them. */
+static void testdev_irq(void *machine, int n, bool level)
+{
+    Machine *m = machine;
+    IrqLine isa = irq(m, n);
+    if (n < 16)
+        irq_set(&isa, level);
+    else if (has_apic(m))
+        ioapic_set_irq(&m->ioapic, n, level);
+}
+
+static bool irq0_waits(void *machine)
+{
+    Machine *m = machine;
+    return pic_irq0_waits(&m->pic) || (has_apic(m) && ioapic_waits(&m->ioapic, IOAPIC_TIMER_PIN));
+}
+
+/* Of the 8254's ticks. */
+static bool tick_waits(void *machine)
+{
+    Machine *m = machine;
+    return !hpet_replaces(&m->hpet) && irq0_waits(m);
+}
+
+static void ioapic_pin(void *machine, int n, bool level)
+{
+    ioapic_set_irq(&((Machine *)machine)->ioapic, n, level);
+}
+
+static u8 pic_inta(void *machine) { return pic_ack(&((Machine *)machine)->pic); }
+static void apic_eoi(void *machine, u8 vector) { ioapic_eoi(&((Machine *)machine)->ioapic, vector); }
+static void apic_accepts(void *machine) { ioapic_retry(&((Machine *)machine)->ioapic); }
+
+/* The processor's interrupt pins: 8259 -> LINT0, NMI -> LINT1, I/O APIC -> APIC bus. */
+static void apic_wire(Machine *m, IrqLine intr)
+{
+    LapicLines lines = {.intr = intr,
+                        .nmi = {nmi_pulsed, m, 0},
+                        .init = {init_pulsed, m, 0},
+                        .inta = pic_inta,
+                        .eoi = apic_eoi,
+                        .accepts = apic_accepts,
+                        .ctx = m};
+    lapic_init(&m->lapic, m->config.lapic_version, m->bus, &m->clock, &lines);
+    ioapic_init(&m->ioapic, m->bus, &m->lapic);
+    imcr_init(&m->imcr, m->bus, (IrqLine){lapic_set_through, &m->lapic, 0});
+}
+
+/* IRQ0 and IRQ8 pass through the HPET, which may take the 8254's and the RTC's place, and it has pins of its own. */
+static void hpet_wire(Machine *m, IrqLine *irq0, IrqLine *irq8)
+{
+    enum { OWN_PINS = 0xf00000 };
+    HpetLines lines = {.replaced = {*irq0, *irq8},
+                       .pin = {ioapic_pin, m, 0},
+                       .pins = has_apic(m) ? OWN_PINS : 0,
+                       .tick_waits = irq0_waits,
+                       .ctx = m};
+    if (!m->config.hpet) return;
+    hpet_init(&m->hpet, m->bus, &m->clock, &lines);
+    part_add(&m->parts, &hpet_part, "hpet", &m->hpet);
+    *irq0 = (IrqLine){hpet_set_replaced, &m->hpet, 0};
+    *irq8 = (IrqLine){hpet_set_replaced, &m->hpet, 1};
+}
 
 /* Types and geometries of the first two disks, and how the BIOS should translate each (index 39h). */
 static void disks_into_cmos(Machine *m)
@@ -141,39 +253,167 @@ static void disks_into_cmos(Machine *m)
     rtc_poke(&m->rtc, TRANSLATIONS, translations);
 }
 
+/* --- parts of the board itself ---------------------------------------------------------------------------- */
+
+/* The A20 gate, which reset opens, and the wire to the processor. */
+static void board_reset(void *machine) { a20_moved(machine, 0, true); }
+
+static void board_state(void *machine, State *s)
+{
+    Machine *m = machine;
+    bool a20 = m->phys->a20_mask == ~0u;
+    state_bool(s, "a20", &a20);
+    if (s->way == STATE_LOAD && !s->problem[0]) a20_moved(m, 0, a20);
+}
+
+static void board_loaded(void *machine)
+{
+    Machine *m = machine;
+    intr_changed(m, 0, has_apic(m) ? m->lapic.intr_level : m->pic.intr_level);
+    sound_restart(&m->sound);
+}
+
+static const PartKind board_part = {
+    .version = 1, .reset = board_reset, .state = board_state, .loaded = board_loaded};
+
+/* The interrupt controllers are the last to be reset: what the others' lines do on the way leaves no request behind. */
+static void interrupt_parts(Machine *m)
+{
+    part_add(&m->parts, &board_part, "board", m);
+    part_add(&m->parts, &pic_part, "pic", &m->pic);
+    if (!has_apic(m)) return;
+    part_add(&m->parts, &ioapic_part, "ioapic", &m->ioapic);
+    part_add(&m->parts, &lapic_part, "lapic", &m->lapic);
+    part_add(&m->parts, &imcr_part, "imcr", &m->imcr);
+}
+
+static bool vga_wire(Machine *m)
+{
+    const MachineConfig *c = &m->config;
+    if (c->no_vga) return true;
+    if (!vga_init(&m->vga, m->bus, &m->pci, m->phys, &m->clock, c->screen)) return false;
+    if (c->vga_rom_bytes) vga_set_rom(&m->vga, c->vga_rom, c->vga_rom_bytes);
+    part_add(&m->parts, &vga_part, "vga", &m->vga);
+    return true;
+}
+
+enum { NIC_SLOT = 3 }; /* and those behind it */
+
+static void network_wire(Machine *m)
+{
+    for (unsigned n = 0; n < NICS_MAX; n++) {
+        const NicConfig *c = &m->config.nic[n];
+        unsigned slot = NIC_SLOT + n;
+        NicSlot at = {&m->pci,
+                      slot,
+                      m->bus,
+                      m->phys,
+                      &m->clock,
+                      piix3_pci_irq(&m->isa_bridge, slot, 1),
+                      piix3_card_irq(&m->isa_bridge, c->irq ? c->irq : NIC_ISA_IRQ)};
+        if (c->model == NIC_NONE) continue;
+        nic_init(&m->nic[n], c, &at, n);
+        nic_part_add(&m->nic[n], &m->parts);
+    }
+}
+
+static void sound_cards_wire(Machine *m)
+{
+    const Sb16Config *c = &m->config.sb16;
+    Piix3 *isa = &m->isa_bridge;
+    IrqLine irqs[SB16_IRQS] = {piix3_sound_irq(isa, 9), piix3_sound_irq(isa, 5), piix3_sound_irq(isa, 7),
+                               piix3_sound_irq(isa, 10)};
+    if (c->present) {
+        sb16_init(&m->sb16, c, m->bus, &m->clock, &m->dma, &m->sound, irqs);
+        part_add(&m->parts, &sb16_part, "sb16", &m->sb16);
+    } else if (m->config.adlib) {
+        fm_init(&m->adlib, m->bus, &m->clock, &m->sound);
+        part_add(&m->parts, &fm_part, "adlib", &m->adlib);
+    }
+}
+
+/* What only test kernels and the tour look for. */
+static void test_parts(Machine *m)
+{
+    const MachineConfig *c = &m->config;
+    if (c->debugcon) debugcon_init(&m->debugcon, m->bus, c->debugcon_port, c->debugcon);
+    if (c->debug_exit)
+        debugexit_init(&m->debug_exit, m->bus, c->debug_exit_iobase, c->debug_exit_iosize, debug_exited, m);
+    if (c->postcode) {
+        postcode_init(&m->postcode, m->bus, c->postcode_port);
+        part_add(&m->parts, &postcode_part, "post", &m->postcode);
+    }
+    if (c->glassbox) {
+        glassbox_init(&m->glassbox, m->bus, c->glassbox);
+        part_add(&m->parts, &glassbox_part, "glassbox", &m->glassbox);
+    }
+    if (c->testdev) {
+        testdev_init(&m->testdev, m->bus, (IrqLine){testdev_irq, m, 0});
+        part_add(&m->parts, &testdev_part, "testdev", &m->testdev);
+    }
+}
+
 static bool machine_wire(Machine *m)
 {
     const MachineConfig *c = &m->config;
+    bool configured = !c->has_firmware;
     Bus *bus = m->bus;
     Clock *clock = &m->clock;
+    Parts *parts = &m->parts;
     IrqLine intr = {intr_changed, m, 0}, reset = {reset_pulsed, m, 0}, a20 = {a20_moved, m, 0};
+    IrqLine routed = {pic_set_irq, &m->pic, 0};
     KbcLines keyboard = {.irq1 = irq(m, 1), .irq12 = irq(m, 12), .reset = reset, .a20 = a20};
 
+    part_add(parts, &clock_part, "clock", clock);
     pci_init(&m->pci, bus);
-    pic_init(&m->pic, bus, intr);
-    piix3_init(&m->isa_bridge, &m->pci, bus, reset, (IrqLine){pic_set_irq, &m->pic, 0});
-    pit_init(&m->pit, bus, clock, irq(m, 0));
-    pit_watch_tick(&m->pit, pic_irq0_waits, &m->pic);
-    rtc_init(&m->rtc, bus, clock, irq(m, 8), c->rtc_base_unix_s);
-    kbc_init(&m->kbc, bus, clock, &keyboard);
-    speaker_init(&m->speaker, &m->pit, clock, speaker_changed, m);
-    sysctl_init(&m->sysctl, bus, &m->pit, &m->speaker, reset, a20, irq(m, 13));
-    uart_init(&m->uart[0], bus, 0x3f8, clock, c->serial[0], irq(m, 4), "com1");
-    uart_init(&m->uart[1], bus, 0x2f8, clock, c->serial[1], irq(m, 3), "com2");
-    parallel_init(&m->parallel, bus, 0x378, clock, c->parallel, irq(m, 7), "lpt1");
-    dma_init(&m->dma, bus, m->phys);
-    fdc_init(&m->fdc, bus, clock, &m->dma, irq(m, 6), &m->drive[DRIVE_FLOPPY_A], &m->drive[DRIVE_FLOPPY_B]);
-    i440fx_init(&m->host_bridge, &m->pci, m->phys);
-    ide_init(&m->ide, &m->pci, bus, m->phys, clock, m->drive + DRIVE_IDE_0, irq(m, 14), irq(m, 15));
-    piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), powered_off, m);
-    if (!c->no_vga) {
-        if (!vga_init(&m->vga, bus, &m->pci, m->phys, clock, c->screen)) return false;
-        if (c->vga_rom_bytes) vga_set_rom(&m->vga, c->vga_rom, c->vga_rom_bytes);
+    part_add(parts, &pci_part, "pci", &m->pci);
+    i440fx_init(&m->host_bridge, &m->pci, m->phys, configured);
+    part_add(parts, &i440fx_part, "i440fx", &m->host_bridge);
+    if (has_apic(m)) {
+        apic_wire(m, intr);
+        intr = (IrqLine){lapic_set_lint, &m->lapic, 0};
+        routed = (IrqLine){irq_routed, m, 0};
     }
-    if (c->has_firmware) fwcfg_init(&m->fwcfg, bus, c->ram_bytes);
-    if (c->debugcon) debugcon_init(&m->debugcon, bus, c->debugcon_port, c->debugcon);
-    if (c->debug_exit)
-        debugexit_init(&m->debug_exit, bus, c->debug_exit_iobase, c->debug_exit_iosize, debug_exited, m);
+    pic_init(&m->pic, bus, intr);
+    piix3_init(&m->isa_bridge, &m->pci, bus, reset, routed);
+    part_add(parts, &piix3_part, "piix3", &m->isa_bridge);
+    IrqLine irq0 = irq(m, 0), irq8 = irq(m, 8);
+    hpet_wire(m, &irq0, &irq8);
+    piix4pm_init(&m->power, &m->pci, bus, clock, irq(m, PIIX4PM_SCI_IRQ), configured, powered_off, m);
+    part_add(parts, &piix4pm_part, "piix4pm", &m->power);
+    ide_init(&m->ide, &m->pci, bus, m->phys, clock, m->drive + DRIVE_IDE_0, irq(m, 14), irq(m, 15),
+             configured);
+    part_add(parts, &ide_part, "ide", &m->ide);
+    network_wire(m);
+    fwcfg_init(&m->fwcfg, bus, c->ram_bytes);
+    part_add(parts, &fwcfg_part, "fwcfg", &m->fwcfg);
+    dma_init(&m->dma, bus, m->phys);
+    part_add(parts, &dma_part, "dma", &m->dma);
+    fdc_init(&m->fdc, bus, clock, &m->dma, irq(m, 6), &m->drive[DRIVE_FLOPPY_A], &m->drive[DRIVE_FLOPPY_B]);
+    part_add(parts, &fdc_part, "fdc", &m->fdc);
+    uart_init(&m->uart[0], bus, 0x3f8, clock, c->serial[0], irq(m, 4), "com1");
+    part_add(parts, &uart_part, "com1", &m->uart[0]);
+    uart_init(&m->uart[1], bus, 0x2f8, clock, c->serial[1], irq(m, 3), "com2");
+    part_add(parts, &uart_part, "com2", &m->uart[1]);
+    parallel_init(&m->parallel, bus, 0x378, clock, c->parallel, irq(m, 7), "lpt1");
+    part_add(parts, &parallel_part, "lpt1", &m->parallel);
+    kbc_init(&m->kbc, bus, clock, &keyboard);
+    part_add(parts, &kbc_part, "kbc", &m->kbc);
+    pit_init(&m->pit, bus, clock, irq0);
+    pit_watch_tick(&m->pit, tick_waits, m);
+    part_add(parts, &pit_part, "pit", &m->pit);
+    sound_init(&m->sound, clock);
+    speaker_voice_init(&m->speaker_voice, &m->sound);
+    speaker_init(&m->speaker, &m->pit, clock, speaker_changed, m);
+    part_add(parts, &speaker_part, "speaker", &m->speaker);
+    sound_cards_wire(m);
+    if (!vga_wire(m)) return false;
+    sysctl_init(&m->sysctl, bus, &m->pit, &m->speaker, reset, a20, irq(m, 13));
+    part_add(parts, &sysctl_part, "sysctl", &m->sysctl);
+    rtc_init(&m->rtc, bus, clock, irq8, c->rtc_base_unix_s);
+    part_add(parts, &rtc_part, "rtc", &m->rtc);
+    test_parts(m);
+    interrupt_parts(m);
     disks_into_cmos(m);
     rtc_set_memory_size(&m->rtc, c->ram_bytes);
     rtc_set_equipment(&m->rtc, floppy_cmos_type(&m->drive[DRIVE_FLOPPY_A]),
@@ -182,6 +422,21 @@ static bool machine_wire(Machine *m)
 }
 
 /* --- reset ----------------------------------------------------------------------------------------------- */
+
+/* The local APIC on, as a virtual wire for the 8259 and NMI; the I/O APIC with the ID that the tables say. */
+static void apic_post(Machine *m)
+{
+    static const struct {
+        u32 pa, value;
+    } writes[] = {
+        {(u32)LAPIC_DEFAULT_PA + 0x0f0, 0x1ff}, /* SVR */
+        {(u32)LAPIC_DEFAULT_PA + 0x350, 0x700}, /* LINT0: ExtINT */
+        {(u32)LAPIC_DEFAULT_PA + 0x360, 0x400}, /* LINT1: NMI */
+        {(u32)IOAPIC_PA, 0},
+        {(u32)IOAPIC_PA + 0x10, IOAPIC_ID << 24},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(writes); i++) bus_mmio_write(m->bus, writes[i].pa, writes[i].value, 4);
+}
 
 /* What firmware would have written to the ISA chips before it starts a kernel. */
 static void board_post(Machine *m)
@@ -198,6 +453,9 @@ static void board_post(Machine *m)
         {0xd6, 0xc0},  {0xd4, 0x00},                /* DMA: cascade */
     };
     for (unsigned i = 0; i < ARRAY_LEN(writes); i++) bus_port_out(m->bus, writes[i].port, writes[i].value, 1);
+    if (has_apic(m)) apic_post(m);
+    for (unsigned n = 0; n < NICS_MAX; n++)
+        if (machine_net(m, n)) nic_post(&m->nic[n], n);
     if (!m->config.no_vga) vga_post(&m->vga, font_8x16);
 }
 
@@ -213,30 +471,11 @@ static void bios_place(Machine *m)
     phys_add_rom(m->phys, MIB - low, image + bytes - low, low);
 }
 
-/* The interrupt controller comes last: what the others' lines did on the way leaves no request behind. */
 void machine_reset(Machine *m)
 {
-    bool firmware = m->config.has_firmware;
-    pci_reset(&m->pci);
-    i440fx_reset(&m->host_bridge, !firmware);
+    parts_reset(&m->parts);
     bios_place(m);
-    piix3_reset(&m->isa_bridge);
-    piix4pm_reset(&m->power, !firmware);
-    ide_reset(&m->ide, !firmware);
-    fwcfg_reset(&m->fwcfg);
-    dma_reset(&m->dma);
-    fdc_reset(&m->fdc);
-    uart_reset(&m->uart[0]);
-    uart_reset(&m->uart[1]);
-    parallel_reset(&m->parallel);
-    kbc_reset(&m->kbc);
-    pit_reset(&m->pit);
-    if (!m->config.no_vga) vga_reset(&m->vga);
-    sysctl_reset(&m->sysctl);
-    rtc_reset(&m->rtc);
-    a20_moved(m, 0, true);
-    pic_reset(&m->pic);
-    if (!firmware) board_post(m);
+    if (!m->config.has_firmware) board_post(m);
 }
 
 /* --- the board as the outside sees it -------------------------------------------------------------------- */
@@ -279,8 +518,18 @@ void machine_free(Machine *m)
 Bus *machine_bus(Machine *m) { return m->bus; }
 Phys *machine_phys(Machine *m) { return m->phys; }
 Clock *machine_clock(Machine *m) { return &m->clock; }
+Parts *machine_parts(Machine *m) { return &m->parts; }
 const Pic *machine_pic(const Machine *m) { return &m->pic; }
+const Lapic *machine_lapic(const Machine *m) { return has_apic(m) ? &m->lapic : NULL; }
+const Ioapic *machine_ioapic(const Machine *m) { return has_apic(m) ? &m->ioapic : NULL; }
 const Pci *machine_pci(const Machine *m) { return &m->pci; }
+
+NetPort *machine_net(Machine *m, unsigned n)
+{
+    return n < NICS_MAX && m->nic[n].model != NIC_NONE ? nic_port(&m->nic[n]) : NULL;
+}
+
+Sound *machine_sound(Machine *m) { return &m->sound; }
 Drive *machine_drive(Machine *m, DriveId id) { return &m->drive[id]; }
 
 const ScreenState *machine_screen(const Machine *m) { return m->vga.s; }
@@ -293,7 +542,7 @@ const u8 *machine_vram(const Machine *m, u32 *bytes)
 
 u64 machine_vram_offset(const Machine *m) { return (u64)m->phys->vram_page << PAGE_BITS; }
 
-void machine_power_button(Machine *m) { piix4pm_power_button(&m->power); }
+bool machine_power_button(Machine *m) { return piix4pm_power_button(&m->power); }
 
 void machine_add_firmware_call(Machine *m, const char *name, void (*written)(void *ctx), void *ctx)
 {
@@ -317,7 +566,27 @@ void machine_mouse(Machine *m, int dx, int dy, int dz, u8 buttons)
     kbc_mouse(&m->kbc, dx, dy, dz, buttons);
 }
 
-u8 machine_intr_ack(void *machine) { return pic_ack(&((Machine *)machine)->pic); }
+u8 machine_intr_ack(void *machine)
+{
+    Machine *m = machine;
+    return has_apic(m) ? lapic_ack(&m->lapic) : pic_ack(&m->pic);
+}
+
+void machine_set_apic_base(void *machine, u64 base)
+{
+    Machine *m = machine;
+    if (has_apic(m)) lapic_set_base(&m->lapic, base);
+}
+
+void machine_nmi(Machine *m)
+{
+    if (m->rtc.nmi_masked) return;
+    for (int level = 1; level >= 0; level--)
+        if (has_apic(m))
+            lapic_set_lint(&m->lapic, 1, level);
+        else
+            nmi_pulsed(m, 0, level);
+}
 
 void machine_ferr(void *machine, bool level) { sysctl_ferr(&((Machine *)machine)->sysctl, level); }
 

@@ -6,9 +6,14 @@
 #include "hw/chardev.h"
 #include "hw/clock.h"
 #include "hw/drive.h"
+#include "hw/nic.h"
+#include "hw/sb16.h"
 #include "hw/screen.h"
 #include "hw/speaker.h"
 #include "mmu/phys.h"
+
+/* Of the board as a guest sees it: a saved machine loads on one of the same version. "pc" is the newest. */
+#define MACHINE_VERSION "1.0"
 
 typedef struct MachineConfig {
     u32 ram_bytes;
@@ -19,28 +24,40 @@ typedef struct MachineConfig {
     bool debug_exit; /* -device isa-debug-exit */
     u16 debug_exit_iobase;
     u8 debug_exit_iosize;
+    bool postcode; /* -device post */
+    u16 postcode_port;
+    bool testdev;             /* -device pc-testdev */
+    bool hpet;                /* -machine hpet=on */
+    u32 lapic_version;        /* of the processor's local APIC (lapic.h); 0: no APICs */
     s64 rtc_base_unix_s;      /* RTC at power-on, UTC seconds */
     bool manual_clock;        /* tests */
     bool has_firmware;        /* chips start in their reset state; false (-kernel): as firmware leaves them */
     Drive drive[DRIVE_COUNT]; /* what is in the bays at power-on */
     const u8 *bios;           /* with firmware: the image that ends at 4 GiB and at 1 MiB; NULL without */
     u32 bios_bytes;
+    NicConfig nic[NICS_MAX]; /* network cards, in PCI slots from 3 on; NIC_NONE: no card */
+    Sb16Config sb16;          /* -device sb16 */
+    bool adlib;               /* -device adlib; a Sound Blaster has one, too */
     bool no_vga;         /* -vga none */
     ScreenState *screen; /* where the VGA's registers shall lie (shared memory); NULL: in the machine */
     const u8 *vga_rom;   /* its option ROM, in the ROM BAR; NULL: none */
     u32 vga_rom_bytes;
+    /* -device glassbox: who answers its questions, copied. NULL: there is none. */
+    const struct GlassboxSource *glassbox;
 } MachineConfig;
 
 /* What the board asks of whoever runs it. All on the vCPU thread. */
 typedef struct MachineEvents {
     void *ctx;
-    void (*intr)(void *ctx, bool level); /* PIC INTR */
+    void (*intr)(void *ctx, bool level); /* INTR of the local APIC, or of the PIC where there is none */
     void (*reset)(void *ctx);            /* 0xCF9, 0x64/0xFE, port 92 */
     void (*poweroff)(void *ctx);         /* PM1_CNT SLP_EN with S5 */
     void (*debug_exit)(void *ctx, u32 value);
     void (*a20)(void *ctx, bool enabled);                  /* after phys_set_a20 */
     void (*deadline)(void *ctx, u64 guest_ns);             /* earliest timer deadline changed */
     void (*speaker)(void *ctx, const SpeakerEvent *event); /* guest time; what it is from now on */
+    void (*nmi)(void *ctx);                                /* an NMI for the processor */
+    void (*init)(void *ctx);                               /* an INIT */
 } MachineEvents;
 
 typedef struct Machine Machine;
@@ -50,17 +67,29 @@ void machine_reset(Machine *m); /* chips to power-on state; RAM stays, A20 per r
 Bus *machine_bus(Machine *m);
 Phys *machine_phys(Machine *m);
 Clock *machine_clock(Machine *m);
-u8 machine_intr_ack(void *machine);           /* PIC INTA cycle; for Vcpu.intr_ack */
+u8 machine_intr_ack(void *machine); /* INTA cycle: the vector; for Vcpu.intr_ack */
+void machine_set_apic_base(void *machine,
+                           u64 base); /* IA32_APIC_BASE was written; for Vcpu.apic_base_written */
+void machine_nmi(Machine *m);         /* somebody pulls the NMI line for a moment; port 70h bit 7 masks it */
 void machine_ferr(void *machine, bool level); /* FERR#: IRQ13 */
 void machine_service(Machine *m);             /* run due timers, pull chardev input */
 Drive *machine_drive(Machine *m, DriveId id);
-const struct Pic *machine_pic(const Machine *m); /* for people who look */
+/* The socket of network card n (MachineConfig.nic): who plugs a cable in fills in his half. NULL: no such card. */
+NetPort *machine_net(Machine *m, unsigned n);
+/* The mixer, for who listens. */
+Sound *machine_sound(Machine *m);
+/* Every part: its owner may add some of his own (the processor) before the first machine_reset() of a run. */
+struct Parts *machine_parts(Machine *m);
+const struct Pic *machine_pic(const Machine *m);       /* for people who look */
+const struct Lapic *machine_lapic(const Machine *m);   /* NULL: none */
+const struct Ioapic *machine_ioapic(const Machine *m); /* NULL: none */
 const struct Pci *machine_pci(const Machine *m);
 /* For scanout_new(): the VGA's registers and memory, and where in phys->memfd that lies. Without a VGA: NULL and 0. */
 const ScreenState *machine_screen(const Machine *m);
 const u8 *machine_vram(const Machine *m, u32 *bytes);
 u64 machine_vram_offset(const Machine *m);
-void machine_power_button(Machine *m);                /* pressed for a moment: the guest may power off */
+/* Pressed for a moment: the guest may power off. False: it has no driver that listens. */
+bool machine_power_button(Machine *m);
 void machine_set_boot_menu(Machine *m, bool wanted);  /* the firmware is to show it */
 void machine_set_uuid(Machine *m, const u8 uuid[16]); /* for the firmware's SMBIOS; zeros: it has none */
 /* A file that calls `written` on the vCPU thread when the firmware writes to it. */

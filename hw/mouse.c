@@ -304,6 +304,50 @@ void mouse_write(Mouse *m, u8 v)
     stream(m);
 }
 
+/* --- state ----------------------------------------------------------------------------------------------- */
+
+static void move_state(State *s, MouseMove *m)
+{
+    state_u32(s, "dx", (u32 *)&m->dx);
+    state_u32(s, "dy", (u32 *)&m->dy);
+    state_u32(s, "dz", (u32 *)&m->dz);
+    state_u8(s, "buttons", &m->buttons);
+}
+
+void mouse_state(Mouse *m, State *s)
+{
+    for (unsigned n = 0; n < MOUSE_MOVES; n++) {
+        state_group(s, "move", n);
+        move_state(s, &m->moves[n]);
+        state_group_end(s);
+    }
+    state_u8(s, "move_count", &m->move_count);
+    state_check(s, m->move_count <= MOUSE_MOVES, "move_count");
+    state_u8(s, "buttons", &m->buttons);
+    state_u8(s, "told_buttons", &m->told_buttons);
+    state_bytes(s, "packet", m->packet, sizeof m->packet);
+    state_u8(s, "packet_bytes", &m->packet_bytes);
+    state_check(s, m->packet_bytes <= MOUSE_PACKET, "packet_bytes");
+    state_u8(s, "packet_sent", &m->packet_sent);
+    state_check(s, m->packet_sent <= m->packet_bytes, "packet_sent");
+    state_bytes(s, "answers", m->answers, sizeof m->answers);
+    state_u8(s, "answer_count", &m->answer_count);
+    state_check(s, m->answer_count <= MOUSE_ANSWERS, "answer_count");
+    state_u8(s, "last_sent", &m->last_sent);
+    state_u8(s, "awaiting", &m->awaiting);
+    state_u8(s, "id", &m->id);
+    state_u8(s, "rate", &m->rate);
+    state_check(s, m->rate, "rate");
+    state_u8(s, "resolution", &m->resolution);
+    state_bytes(s, "rates", m->rates, sizeof m->rates);
+    state_bool(s, "enabled", &m->enabled);
+    state_bool(s, "remote", &m->remote);
+    state_bool(s, "wrap", &m->wrap);
+    state_bool(s, "scale_2_1", &m->scale_2_1);
+    state_u64(s, "next_ns", &m->next_ns);
+    state_timer(s, "timer", m->clock, &m->timer);
+}
+
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 void mouse_reset(Mouse *m) { mouse_power_on(m); }

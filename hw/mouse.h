@@ -4,6 +4,7 @@
 
 #include "hw/clock.h"
 #include "hw/keys.h"
+#include "hw/state.h"
 
 enum { MOUSE_MOVES = 16, MOUSE_ANSWERS = 8, MOUSE_PACKET = 4 };
 
@@ -36,6 +37,7 @@ typedef struct Mouse {
 
 void mouse_init(Mouse *m, Clock *clock, void (*ready)(void *ctx), void *ctx);
 void mouse_reset(Mouse *m);          /* power-on, without the self-test's answer */
+void mouse_state(Mouse *m, State *s);
 void mouse_write(Mouse *m, u8 v);    /* a command or parameter from the system */
 bool mouse_has_byte(const Mouse *m); /* it would like to send */
 u8 mouse_take(Mouse *m);             /* the next byte; there is one */

@@ -95,14 +95,27 @@ static void parallel_fire(void *parallel)
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void parallel_reset(Parallel *p)
+void parallel_reset(void *dev)
 {
+    Parallel *p = dev;
     clock_disarm(p->clock, &p->timer);
     p->data = 0;
     p->control = CONTROL_INIT | CONTROL_SELECT;
     p->acking = p->interrupt = false;
     irq_update(p);
 }
+
+static void parallel_state(void *dev, State *s)
+{
+    Parallel *p = dev;
+    state_u8(s, "data", &p->data);
+    state_u8(s, "control", &p->control);
+    state_bool(s, "acking", &p->acking);
+    state_bool(s, "interrupt", &p->interrupt);
+    state_timer(s, "timer", p->clock, &p->timer);
+}
+
+const PartKind parallel_part = {.version = 1, .reset = parallel_reset, .state = parallel_state};
 
 static const IoOps parallel_ops = {parallel_read, parallel_write, 1, 1};
 

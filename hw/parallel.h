@@ -5,6 +5,7 @@
 #include "hw/chardev.h"
 #include "hw/clock.h"
 #include "hw/irq.h"
+#include "hw/part.h"
 #include "mmu/bus.h"
 
 typedef struct Parallel {
@@ -19,6 +20,7 @@ typedef struct Parallel {
 
 void parallel_init(Parallel *p, Bus *bus, u16 port, Clock *clock, Chardev *backend, IrqLine irq,
                    const char *name);
-void parallel_reset(Parallel *p);
+void parallel_reset(void *dev);
+extern const PartKind parallel_part;
 
 #endif

@@ -135,7 +135,33 @@ void pci_function_init(PciFunction *f, u16 vendor, u16 device, u32 class_code, u
 
 void pci_add(Pci *p, unsigned fn, PciFunction *f) { p->function[fn & 0xff] = f; }
 
-void pci_reset(Pci *p) { p->address = 0; }
+void pci_reset(void *dev) { ((Pci *)dev)->address = 0; }
+
+static void pci_state(void *dev, State *s) { state_u32(s, "address", &((Pci *)dev)->address); }
+
+const PartKind pci_part = {.version = 1, .reset = pci_reset, .state = pci_state};
+
+/* What the guest can change, and what of it the chip changes by itself; the rest is the chip's own. */
+void pci_function_state(PciFunction *f, State *s)
+{
+    u8 config[PCI_CONFIG_BYTES];
+    memcpy(config, f->config, sizeof config);
+    state_bytes(s, "config", config, sizeof config);
+    for (u32 n = 0; n < sizeof config; n++)
+        f->config[n] = (f->config[n] & ~f->writable[n]) | (config[n] & f->writable[n]);
+}
+
+void pci_function_loaded(PciFunction *f)
+{
+    for (unsigned n = 0; n < PCI_BARS; n++) {
+        PciBar *b = &f->bar[n];
+        u32 base;
+        if (!b->bytes) continue;
+        b->enabled = bar_decodes(f, n, &base);
+        b->base = b->enabled ? base : 0;
+        b->moved(f->dev, n, b->enabled, b->base);
+    }
+}
 
 static const IoOps address_ops = {address_read, address_write, 1, 4};
 static const IoOps data_ops = {data_read, data_write, 1, 4};

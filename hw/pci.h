@@ -2,6 +2,7 @@
 #ifndef RING3_PCI_H
 #define RING3_PCI_H
 
+#include "hw/part.h"
 #include "mmu/bus.h"
 
 enum { PCI_CONFIG_BYTES = 256, PCI_FUNCTIONS = 256 };
@@ -40,7 +41,11 @@ typedef struct Pci {
 } Pci;
 
 void pci_init(Pci *p, Bus *bus);
-void pci_reset(Pci *p);
+void pci_reset(void *dev);
+extern const PartKind pci_part;
+/* A function's configuration registers, in its chip's `state`, and what they decode, in its `loaded`. */
+void pci_function_state(PciFunction *f, State *s);
+void pci_function_loaded(PciFunction *f);
 void pci_add(Pci *p, unsigned fn, PciFunction *f);
 
 /* The header of a function: ids, class code (24 bits), revision. Everything else 0 and read-only. */

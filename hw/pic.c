@@ -99,6 +99,13 @@ static u32 pic_read(void *dev, u32 offset, unsigned bytes, int which)
 static u32 master_read(void *dev, u32 offset, unsigned bytes) { return pic_read(dev, offset, bytes, MASTER); }
 static u32 slave_read(void *dev, u32 offset, unsigned bytes) { return pic_read(dev, offset, bytes, SLAVE); }
 
+/* The masks. (Requests come with edges of lines that nobody announces.) */
+static u64 mask_still(void *dev, u32 offset)
+{
+    (void)dev;
+    return offset ? STILL_UNTIL_EVENT : 0;
+}
+
 static u32 elcr_read(void *dev, u32 offset, unsigned bytes)
 {
     (void)bytes;
@@ -251,12 +258,43 @@ u8 pic_ack(Pic *p)
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 /* Power-on: nothing is pending whatever the lines say, and nothing gets through before ICW1. */
-void pic_reset(Pic *p)
+void pic_reset(void *dev)
 {
+    Pic *p = dev;
     for (int i = 0; i < 2; i++) p->chip[i] = (PicChip){.lines = p->chip[i].lines, .lowest = 7, .imr = 0xff};
     p->chip[MASTER].lines &= ~BIT(CASCADE);
     update(p);
 }
+
+static void pic_state(void *dev, State *s)
+{
+    Pic *p = dev;
+    for (unsigned n = 0; n < 2; n++) {
+        PicChip *c = &p->chip[n];
+        state_group(s, "chip", n);
+        state_u8(s, "lines", &c->lines);
+        state_u8(s, "irr", &c->irr);
+        state_u8(s, "isr", &c->isr);
+        state_u8(s, "imr", &c->imr);
+        state_u8(s, "elcr", &c->elcr);
+        state_u8(s, "lowest", &c->lowest);
+        state_check(s, c->lowest < 8, "lowest");
+        state_u8(s, "icw1", &c->icw1);
+        state_u8(s, "icw2", &c->icw2);
+        state_u8(s, "icw3", &c->icw3);
+        state_u8(s, "icw4", &c->icw4);
+        state_u8(s, "next_icw", &c->next_icw);
+        state_check(s, c->next_icw <= 4 && c->next_icw != 1, "next_icw");
+        state_bool(s, "special_mask", &c->special_mask);
+        state_bool(s, "rotate_aeoi", &c->rotate_aeoi);
+        state_bool(s, "poll", &c->poll);
+        state_bool(s, "read_isr", &c->read_isr);
+        state_group_end(s);
+    }
+    state_bool(s, "intr_level", &p->intr_level);
+}
+
+const PartKind pic_part = {.version = 1, .reset = pic_reset, .state = pic_state};
 
 static const IoOps master_ops = {master_read, master_write, 1, 1};
 static const IoOps slave_ops = {slave_read, slave_write, 1, 1};
@@ -266,7 +304,7 @@ void pic_init(Pic *p, Bus *bus, IrqLine intr)
 {
     *p = (Pic){.intr = intr};
     pic_reset(p);
-    bus_add_ports(bus, 0x20, 2, &master_ops, p, "pic-master");
-    bus_add_ports(bus, 0xa0, 2, &slave_ops, p, "pic-slave");
+    bus_set_still(bus, bus_add_ports(bus, 0x20, 2, &master_ops, p, "pic-master"), mask_still);
+    bus_set_still(bus, bus_add_ports(bus, 0xa0, 2, &slave_ops, p, "pic-slave"), mask_still);
     bus_add_ports(bus, 0x4d0, 2, &elcr_ops, p, "elcr");
 }

@@ -3,6 +3,7 @@
 #define RING3_PIC_H
 
 #include "hw/irq.h"
+#include "hw/part.h"
 #include "mmu/bus.h"
 
 typedef struct PicChip {
@@ -27,7 +28,8 @@ typedef struct Pic {
 } Pic;
 
 void pic_init(Pic *p, Bus *bus, IrqLine intr);
-void pic_reset(Pic *p);
+void pic_reset(void *dev);
+extern const PartKind pic_part;
 /* Input 0-15 of the pair (IRQ2 is the cascade: ignored). An IrqLine.set. */
 void pic_set_irq(void *pic, int irq, bool level);
 bool pic_irq0_waits(void *pic); /* IRQ0 is requested and not masked, but not acknowledged yet */

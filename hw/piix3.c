@@ -33,7 +33,7 @@ enum { PIRQ_ROUTABLE = 0xdef8 }; /* inputs 3-7, 9-12, 14, 15 */
 
 static void irqs_update(Piix3 *x)
 {
-    u16 level = x->isa;
+    u16 level = x->isa | x->cards | x->sound;
     for (u32 i = 0; i < 4; i++) {
         u8 route = x->pci.config[PIRQRCA + i];
         if (x->pirq[i] && !(route & PIRQ_OFF)) level |= BIT(route & 0xf) & PIRQ_ROUTABLE;
@@ -51,6 +51,20 @@ static void isa_irq_set(void *dev, int n, bool level)
     irqs_update(x);
 }
 
+static void card_irq_set(void *dev, int n, bool level)
+{
+    Piix3 *x = dev;
+    x->cards = (u16)((x->cards & ~BIT(n)) | (u32)level << n);
+    irqs_update(x);
+}
+
+static void sound_irq_set(void *dev, int n, bool level)
+{
+    Piix3 *x = dev;
+    x->sound = (u16)((x->sound & ~BIT(n)) | (u32)level << n);
+    irqs_update(x);
+}
+
 static void pci_irq_set(void *dev, int n, bool level) /* n: slot * 4 + PIRQ */
 {
     Piix3 *x = dev;
@@ -60,6 +74,10 @@ static void pci_irq_set(void *dev, int n, bool level) /* n: slot * 4 + PIRQ */
 }
 
 IrqLine piix3_isa_irq(Piix3 *x, int n) { return (IrqLine){isa_irq_set, x, n & 15}; }
+
+IrqLine piix3_card_irq(Piix3 *x, int n) { return (IrqLine){card_irq_set, x, n & 15}; }
+
+IrqLine piix3_sound_irq(Piix3 *x, int n) { return (IrqLine){sound_irq_set, x, n & 15}; }
 
 IrqLine piix3_pci_irq(Piix3 *x, unsigned slot, unsigned pin)
 {
@@ -86,8 +104,9 @@ static void piix3_written(void *dev, u32 reg, unsigned bytes)
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void piix3_reset(Piix3 *x)
+void piix3_reset(void *dev)
 {
+    Piix3 *x = dev;
     PciFunction *f = &x->pci;
     pci_function_init(f, 0x8086, 0x7000, 0x060100, 0x00);
     pci_set16(f, PCI_COMMAND, 0x0007);
@@ -105,6 +124,20 @@ void piix3_reset(Piix3 *x)
     x->reset_control = 0;
     irqs_update(x);
 }
+
+static void piix3_state(void *dev, State *s)
+{
+    Piix3 *x = dev;
+    pci_function_state(&x->pci, s);
+    state_u8(s, "reset_control", &x->reset_control);
+    state_values(s, "pirq", x->pirq, 4, 4);
+    state_u16(s, "isa", &x->isa);
+    state_u16(s, "cards", &x->cards);
+    state_u16(s, "sound", &x->sound);
+    state_u16(s, "level", &x->level);
+}
+
+const PartKind piix3_part = {.version = 1, .reset = piix3_reset, .state = piix3_state};
 
 static const IoOps rc_ops = {rc_read, rc_write, 1, 1};
 

@@ -155,17 +155,19 @@ static void config_written(void *dev, u32 reg, unsigned bytes)
 
 static void piix4pm_fire(void *dev) { sync(dev); }
 
-void piix4pm_power_button(Piix4pm *x)
+bool piix4pm_power_button(Piix4pm *x)
 {
     sync(x);
     x->pm1_sts |= PWRBTN_STS;
     sync(x);
+    return x->pm1_en & PWRBTN_STS && x->pm1_cnt & SCI_EN;
 }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void piix4pm_reset(Piix4pm *x, bool configured)
+void piix4pm_reset(void *dev)
 {
+    Piix4pm *x = dev;
     PciFunction *f = &x->pci;
     pci_function_init(f, 0x8086, 0x7113, 0x068000, 0x03);
     pci_set16(f, PCI_STATUS, 0x0280);
@@ -179,29 +181,49 @@ void piix4pm_reset(Piix4pm *x, bool configured)
     pci_allow(f, SMBBA, 1, 0xf0);
     pci_allow(f, SMBBA + 1, 1, 0xff);
     pci_allow(f, SMBHSTCFG, 1, 0x0f);
-    pci_set32(f, PMBA, (configured ? PIIX4PM_BASE : 0) | 1);
+    pci_set32(f, PMBA, (x->configured ? PIIX4PM_BASE : 0) | 1);
     pci_set32(f, SMBBA, 1);
     pci_set32(f, DEVACTB, DEVACTB_APMC_EN); /* firmware takes it for: SMM is set up already */
-    f->config[PMREGMISC] = configured ? PMIOSE : 0;
+    f->config[PMREGMISC] = x->configured ? PMIOSE : 0;
     x->pm1_sts = x->pm1_en = 0;
-    x->pm1_cnt = configured ? SCI_EN : 0;
+    x->pm1_cnt = x->configured ? SCI_EN : 0;
     x->apm_control = x->apm_status = 0;
     x->synced_ticks = timer_ticks(x);
     range_update(x);
     sync(x);
 }
 
+static void piix4pm_state(void *dev, State *s)
+{
+    Piix4pm *x = dev;
+    pci_function_state(&x->pci, s);
+    state_u16(s, "pm1_sts", &x->pm1_sts);
+    state_u16(s, "pm1_en", &x->pm1_en);
+    state_u16(s, "pm1_cnt", &x->pm1_cnt);
+    state_u64(s, "synced_ticks", &x->synced_ticks);
+    state_u8(s, "apm_control", &x->apm_control);
+    state_u8(s, "apm_status", &x->apm_status);
+    state_bool(s, "sci_level", &x->sci_level);
+    state_timer(s, "timer", x->clock, &x->timer);
+}
+
+static void piix4pm_loaded(void *dev) { range_update(dev); }
+
+const PartKind piix4pm_part = {
+    .version = 1, .reset = piix4pm_reset, .state = piix4pm_state, .loaded = piix4pm_loaded};
+
 static const IoOps pm_ops = {pm_read, pm_write, 1, 4};
 static const IoOps apm_ops = {apm_read, apm_write, 1, 1};
 
-void piix4pm_init(Piix4pm *x, Pci *pci, Bus *bus, Clock *clock, IrqLine sci, void (*poweroff)(void *),
-                  void *ctx)
+void piix4pm_init(Piix4pm *x, Pci *pci, Bus *bus, Clock *clock, IrqLine sci, bool configured,
+                  void (*poweroff)(void *), void *ctx)
 {
-    *x = (Piix4pm){.clock = clock, .sci = sci, .bus = bus, .poweroff = poweroff, .ctx = ctx};
+    *x = (Piix4pm){
+        .clock = clock, .sci = sci, .bus = bus, .configured = configured, .poweroff = poweroff, .ctx = ctx};
     x->timer = (Timer){.fire = piix4pm_fire, .ctx = x};
     x->pci = (PciFunction){.dev = x, .written = config_written};
     x->range = bus_add_ports(bus, PIIX4PM_BASE, IO_BYTES, &pm_ops, x, "piix4pm");
     bus_add_ports(bus, PIIX4PM_SMI_CMD, 2, &apm_ops, x, "apm");
     pci_add(pci, PCI_FN(1, 3), &x->pci);
-    piix4pm_reset(x, false);
+    piix4pm_reset(x);
 }

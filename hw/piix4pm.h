@@ -9,6 +9,7 @@
 
 #include "hw/clock.h"
 #include "hw/irq.h"
+#include "hw/part.h"
 #include "hw/pci.h"
 
 /* for FADT and DSDT */
@@ -33,6 +34,8 @@ typedef struct Piix4pm {
     u64 synced_ticks;           /* PM timer up to which TMR_STS was computed */
     u8 apm_control, apm_status; /* ports B2h, B3h */
     bool sci_level;
+    bool
+        configured; /* reset leaves it as firmware leaves it for a kernel: PMBASE set, I/O on, in ACPI mode */
     Clock *clock;
     Timer timer; /* next toggle of the PM timer's bit 23, while that would raise SCI */
     IrqLine sci;
@@ -42,10 +45,11 @@ typedef struct Piix4pm {
     void *ctx;
 } Piix4pm;
 
-void piix4pm_init(Piix4pm *x, Pci *pci, Bus *bus, Clock *clock, IrqLine sci, void (*poweroff)(void *),
-                  void *ctx);
-/* Reset; `configured`: as firmware leaves it for a kernel, PMBASE set, I/O on, in ACPI mode. */
-void piix4pm_power_button(Piix4pm *x); /* pressed for a moment */
-void piix4pm_reset(Piix4pm *x, bool configured);
+void piix4pm_init(Piix4pm *x, Pci *pci, Bus *bus, Clock *clock, IrqLine sci, bool configured,
+                  void (*poweroff)(void *), void *ctx);
+/* Pressed for a moment. False: nobody is told, since no driver has enabled the button's event in ACPI mode. */
+bool piix4pm_power_button(Piix4pm *x);
+void piix4pm_reset(void *dev);
+extern const PartKind piix4pm_part;
 
 #endif

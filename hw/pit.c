@@ -410,13 +410,57 @@ bool pit_refresh(Pit *p) { return now_tick(p) / REFRESH_TICKS & 1; }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void pit_reset(Pit *p)
+void pit_reset(void *dev)
 {
+    Pit *p = dev;
     u64 t = now_tick(p);
     for (unsigned i = 0; i < 3; i++)
         p->channel[i] = (PitChannel){.mode = 3, .rw = RW_BOTH, .gate = i != 2, .stopped = true};
     irq0_restart(p, t);
 }
+
+static void channel_state(State *s, PitChannel *c)
+{
+    state_u8(s, "mode", &c->mode);
+    state_check(s, c->mode <= 5, "mode");
+    state_u8(s, "rw", &c->rw);
+    state_bool(s, "bcd", &c->bcd);
+    state_bool(s, "gate", &c->gate);
+    state_bool(s, "lsb_written", &c->lsb_written);
+    state_u8(s, "lsb", &c->lsb);
+    state_bool(s, "msb_next", &c->msb_next);
+    state_bool(s, "latched", &c->latched);
+    state_u16(s, "latch", &c->latch);
+    state_bool(s, "status_latched", &c->status_latched);
+    state_u8(s, "status", &c->status);
+    state_u32(s, "cr", &c->cr);
+    state_check(s, c->cr <= 0x10000, "cr");
+    state_u32(s, "count", &c->count);
+    state_check(s, c->count <= 0x10000, "count");
+    state_u64(s, "start", &c->start);
+    state_u64(s, "reload", &c->reload);
+    state_bool(s, "stopped", &c->stopped);
+    state_u64(s, "held", &c->held);
+    state_bool(s, "null_count", &c->null_count);
+}
+
+static void pit_state(void *dev, State *s)
+{
+    Pit *p = dev;
+    for (unsigned n = 0; n < 3; n++) {
+        if (s->way != STATE_LOAD) channel_settle(&p->channel[n], now_tick(p));
+        state_group(s, "channel", n);
+        channel_state(s, &p->channel[n]);
+        state_group_end(s);
+    }
+    state_u64(s, "edge", &p->edge);
+    state_u64(s, "catch_up", &p->catch_up);
+    state_u32(s, "missed", &p->missed);
+    state_check(s, p->channel[0].count || (p->edge == PIT_NEVER && !p->missed), "edge");
+    state_timer(s, "timer", p->clock, &p->timer);
+}
+
+const PartKind pit_part = {.version = 1, .reset = pit_reset, .state = pit_state};
 
 static const IoOps pit_ops = {pit_read, pit_write, 1, 1};
 

@@ -4,6 +4,7 @@
 
 #include "hw/clock.h"
 #include "hw/irq.h"
+#include "hw/part.h"
 #include "mmu/bus.h"
 
 typedef struct PitChannel {
@@ -43,7 +44,8 @@ typedef struct Pit {
 #define PIT_NEVER UINT64_MAX
 
 void pit_init(Pit *p, Bus *bus, Clock *clock, IrqLine irq0);
-void pit_reset(Pit *p);
+void pit_reset(void *dev);
+extern const PartKind pit_part;
 /* Let the timer see whether a tick still waits in the interrupt controller: the next one then comes after it. */
 void pit_watch_tick(Pit *p, bool (*tick_waits)(void *ctx), void *ctx);
 void pit_set_gate2(Pit *p, bool level); /* port 61h bit 0 */

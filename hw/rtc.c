@@ -377,14 +377,36 @@ void rtc_set_equipment(Rtc *r, u8 floppy_a, u8 floppy_b)
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 /* RESET# clears the interrupt enables and flags; time, alarm and memory live on the battery. */
-void rtc_reset(Rtc *r)
+void rtc_reset(void *dev)
 {
+    Rtc *r = dev;
+    rtc_sync(r); /* what was due so far goes, too */
     r->cmos[RTC_B] &= ~(B_PIE | B_AIE | B_UIE);
     r->flags = 0;
     r->missed = 0;
     r->nmi_masked = false;
     rtc_sync(r);
 }
+
+static void rtc_state(void *dev, State *s)
+{
+    Rtc *r = dev;
+    state_bytes(s, "cmos", r->cmos, sizeof r->cmos);
+    state_u8(s, "index", &r->index);
+    state_check(s, r->index < sizeof r->cmos, "index");
+    state_bool(s, "nmi_masked", &r->nmi_masked);
+    state_u8(s, "flags", &r->flags);
+    state_bool(s, "irq_level", &r->irq_level);
+    state_u64(s, "base_s", (u64 *)&r->base_s);
+    state_u64(s, "phase_ns", &r->phase_ns);
+    state_u8(s, "weekday_shift", &r->weekday_shift);
+    state_u64(s, "synced_ns", &r->synced_ns);
+    state_u32(s, "missed", &r->missed);
+    state_u64(s, "catch_up_ns", &r->catch_up_ns);
+    state_timer(s, "timer", r->clock, &r->timer);
+}
+
+const PartKind rtc_part = {.version = 1, .reset = rtc_reset, .state = rtc_state};
 
 static const IoOps rtc_ops = {rtc_read, rtc_write, 1, 1};
 

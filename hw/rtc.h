@@ -4,6 +4,7 @@
 
 #include "hw/clock.h"
 #include "hw/irq.h"
+#include "hw/part.h"
 #include "mmu/bus.h"
 
 typedef struct Rtc {
@@ -24,7 +25,8 @@ typedef struct Rtc {
 } Rtc;
 
 void rtc_init(Rtc *r, Bus *bus, Clock *clock, IrqLine irq8, s64 unix_s);
-void rtc_reset(Rtc *r);
+void rtc_reset(void *dev);
+extern const PartKind rtc_part;
 /* CMOS memory as firmware sees it after POST; the checksum is kept. */
 void rtc_set_memory_size(Rtc *r, u32 ram_bytes);
 void rtc_set_equipment(Rtc *r, u8 floppy_a, u8 floppy_b); /* CMOS drive types, 0: none */

@@ -37,6 +37,20 @@ void speaker_set_data(Speaker *s, bool data)
 
 void speaker_pit_changed(void *speaker) { speaker_update(speaker); }
 
+/* --- state ----------------------------------------------------------------------------------------------- */
+
+static void speaker_state(void *dev, State *s) { state_bool(s, "data", &((Speaker *)dev)->data); }
+
+/* Whoever makes the sound has heard nothing of this machine yet. */
+static void speaker_loaded(void *dev)
+{
+    Speaker *s = dev;
+    s->last = (SpeakerEvent){.ticks = UINT32_MAX};
+    speaker_update(s);
+}
+
+const PartKind speaker_part = {.version = 1, .state = speaker_state, .loaded = speaker_loaded};
+
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 void speaker_init(Speaker *s, Pit *pit, Clock *clock, void (*changed)(void *ctx, const SpeakerEvent *event),

@@ -2,6 +2,7 @@
 #ifndef RING3_SPEAKER_H
 #define RING3_SPEAKER_H
 
+#include "hw/part.h"
 #include "hw/pit.h"
 
 /* From this guest time on, until the next event, the speaker's input is
@@ -26,6 +27,7 @@ typedef struct Speaker {
 
 void speaker_init(Speaker *s, Pit *pit, Clock *clock, void (*changed)(void *ctx, const SpeakerEvent *event),
                   void *ctx);
+extern const PartKind speaker_part;
 void speaker_set_data(Speaker *s, bool data);
 void speaker_pit_changed(void *speaker); /* channel 2 was programmed or its gate moved (pit_watch_channel2) */
 

@@ -88,8 +88,9 @@ void sysctl_ferr(Sysctl *s, bool level)
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void sysctl_reset(Sysctl *s)
+void sysctl_reset(void *dev)
 {
+    Sysctl *s = dev;
     s->port_a = PORT_A_A20;
     s->port_b = 0;
     s->ferr = false;
@@ -97,6 +98,16 @@ void sysctl_reset(Sysctl *s)
     speaker_set_data(s->speaker, false);
     irq_set(&s->irq13, false);
 }
+
+static void sysctl_state(void *dev, State *s)
+{
+    Sysctl *c = dev;
+    state_u8(s, "port_a", &c->port_a);
+    state_u8(s, "port_b", &c->port_b);
+    state_bool(s, "ferr", &c->ferr);
+}
+
+const PartKind sysctl_part = {.version = 1, .reset = sysctl_reset, .state = sysctl_state};
 
 static const IoOps port_a_ops = {port_a_read, port_a_write, 1, 1};
 static const IoOps port_b_ops = {port_b_read, port_b_write, 1, 1};

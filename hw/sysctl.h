@@ -3,6 +3,7 @@
 #define RING3_SYSCTL_H
 
 #include "hw/irq.h"
+#include "hw/part.h"
 #include "hw/pit.h"
 #include "hw/speaker.h"
 #include "mmu/bus.h"
@@ -19,7 +20,8 @@ typedef struct Sysctl {
 } Sysctl;
 
 void sysctl_init(Sysctl *s, Bus *bus, Pit *pit, Speaker *speaker, IrqLine reset, IrqLine a20, IrqLine irq13);
-void sysctl_reset(Sysctl *s);
+void sysctl_reset(void *dev);
+extern const PartKind sysctl_part;
 void sysctl_a20_changed(Sysctl *s, bool enabled); /* somebody moved the gate: what port 92h shows */
 void sysctl_ferr(Sysctl *s, bool level);          /* FERR# of the CPU (true: asserted) */
 

@@ -9,12 +9,15 @@
  * Reception: bytes are taken from the backend only as the FIFO has room, so nothing is ever overrun from outside.
  * The far end honours the modem lines, as a terminal with RTS/CTS does: it sends while RTS is up. So what is typed
  * (or piped in) while a kernel boots is not lost in the FIFO resets of a driver's probing, but waits until the
- * port is opened. (DTR is no sign of that: Linux raises it with the console.) A guest that never touches MCR is taken
- * for a simple one: it gets input when it looks at LSR.
+ * port is opened. (DTR is no sign of that: Linux raises it with the console.) A guest that has not raised RTS since
+ * reset is taken for one that knows three wires (xv6: MCR = 0, IER = 1): it gets input while the receive interrupt is
+ * enabled, from SETTLE_NS after the first time on, which a driver that probes does not wait for; and if it never
+ * touches MCR, when it looks at LSR.
  *
  * Quirks that guests rely on: interrupts pass only while MCR OUT2 is on (it gates the line on a PC) and not in
- * loopback; IIR bits 6-7 show enabled FIFOs; IER bits 4-7 and MCR bits 5-7 stay 0; reads of the scratch register;
- * DCD, DSR and CTS are up if a backend is plugged in.
+ * loopback, but for a guest that has not raised OUT2 since reset: such were written on emulators that have no gate.
+ * IIR bits 6-7 show enabled FIFOs; IER bits 4-7 and MCR bits 5-7 stay 0; reads of the scratch register; DCD, DSR and
+ * CTS are up if a backend is plugged in.
  *
  * Not implemented: line speed (the divisor only sets the character timeout), parity and framing errors, break
  * towards the backend.
@@ -55,7 +58,7 @@ enum {
     MSR_RI = 0x40,
     MSR_DCD = 0x80
 };
-enum { CRYSTAL_HZ = 1843200, CLOCKS_PER_BIT = 16, TIMEOUT_CHARS = 4 };
+enum { CRYSTAL_HZ = 1843200, CLOCKS_PER_BIT = 16, TIMEOUT_CHARS = 4, SETTLE_NS = 10000000 };
 
 /* --- state as the guest sees it -------------------------------------------------------------------------- */
 
@@ -88,10 +91,14 @@ static u8 interrupt_id(const Uart *u)
     return IIR_NONE;
 }
 
+static bool irq_passes(const Uart *u)
+{
+    return !(u->mcr & MCR_LOOP) && (u->mcr & MCR_OUT2 || !(u->raised & MCR_OUT2));
+}
+
 static void irq_update(Uart *u)
 {
-    bool gate = (u->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
-    bool level = gate && interrupt_id(u) != IIR_NONE;
+    bool level = irq_passes(u) && interrupt_id(u) != IIR_NONE;
     if (level != u->irq_level) irq_set(&u->irq, level);
     u->irq_level = level;
 }
@@ -139,7 +146,10 @@ static void pull(Uart *u)
     irq_update(u);
 }
 
-static bool far_end_sends(const Uart *u) { return u->mcr & MCR_RTS; }
+static bool far_end_sends(const Uart *u)
+{
+    return u->raised & MCR_RTS ? u->mcr & MCR_RTS : u->listens && u->ier & IER_ERBFI;
+}
 
 void uart_receive(void *uart)
 {
@@ -204,6 +214,13 @@ static u32 uart_read(void *dev, u32 offset, unsigned bytes)
     return v;
 }
 
+/* All but what takes something: a byte, or the THRE interrupt. */
+static u64 uart_still(void *dev, u32 offset)
+{
+    (void)dev;
+    return offset == RBR_THR_DLL || offset == IIR_FCR ? 0 : STILL_UNTIL_EVENT;
+}
+
 /* --- writes ---------------------------------------------------------------------------------------------- */
 
 static void write_thr(Uart *u, u8 v)
@@ -215,6 +232,16 @@ static void write_thr(Uart *u, u8 v)
     u->thre = true;
 }
 
+/* The receive interrupt was switched. Is it by a driver that waits for input, or by one that probes? */
+static void listen(Uart *u)
+{
+    if (u->ier & IER_ERBFI && !u->listens && !(u->raised & MCR_RTS))
+        clock_arm(u->clock, &u->settle, clock_now(u->clock) + SETTLE_NS);
+    else
+        clock_disarm(u->clock, &u->settle);
+    uart_receive(u);
+}
+
 /* Enabling ETBEI while the transmitter is empty interrupts at once. */
 static void write_ier(Uart *u, u8 v)
 {
@@ -222,7 +249,9 @@ static void write_ier(Uart *u, u8 v)
     if (v & ~u->ier & IER_ETBEI) u->thre = true;
     bool receiving_changed = (v ^ u->ier) & IER_ERBFI;
     u->ier = v;
-    if (receiving_changed) timeout_restart(u);
+    if (!receiving_changed) return;
+    timeout_restart(u);
+    listen(u);
 }
 
 static void write_fcr(Uart *u, u8 v)
@@ -238,6 +267,7 @@ static void write_mcr(Uart *u, u8 v)
     u8 before = modem_lines(u);
     u->mcr = v & MCR_WRITABLE;
     u->mcr_written = true;
+    if (!(v & MCR_LOOP)) u->raised |= u->mcr;
     u8 changed = before ^ modem_lines(u);
     u->msr_deltas |= (u8)((changed & MSR_CTS ? MSR_DCTS : 0) | (changed & MSR_DSR ? MSR_DDSR : 0) |
                           (changed & before & MSR_RI ? MSR_TERI : 0) | (changed & MSR_DCD ? MSR_DDCD : 0));
@@ -284,25 +314,63 @@ static void uart_timeout(void *uart)
     irq_update(u);
 }
 
+static void uart_settled(void *uart)
+{
+    Uart *u = uart;
+    u->listens = true;
+    uart_receive(u);
+}
+
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void uart_reset(Uart *u)
+void uart_reset(void *dev)
 {
+    Uart *u = dev;
     u->ier = u->fcr = u->lcr = u->mcr = u->scr = 0;
     u->lsr_errors = u->msr_deltas = 0;
     u->divisor = 12; /* 9600 baud, as firmware leaves it */
-    u->thre = u->mcr_written = false;
+    u->thre = u->mcr_written = u->listens = false;
+    u->raised = 0;
+    clock_disarm(u->clock, &u->settle);
     fifo_clear(u);
     irq_update(u);
 }
+
+static void uart_state(void *dev, State *s)
+{
+    Uart *u = dev;
+    state_u8(s, "ier", &u->ier);
+    state_u8(s, "fcr", &u->fcr);
+    state_u8(s, "lcr", &u->lcr);
+    state_u8(s, "mcr", &u->mcr);
+    state_u8(s, "scr", &u->scr);
+    state_u8(s, "lsr_errors", &u->lsr_errors);
+    state_u8(s, "msr_deltas", &u->msr_deltas);
+    state_u16(s, "divisor", &u->divisor);
+    state_bytes(s, "fifo", u->fifo, UART_FIFO_BYTES);
+    state_u8(s, "count", &u->count);
+    state_check(s, u->count <= capacity(u), "count");
+    state_bool(s, "thre", &u->thre);
+    state_bool(s, "timed_out", &u->timed_out);
+    state_bool(s, "mcr_written", &u->mcr_written);
+    state_u8(s, "raised", &u->raised);
+    state_bool(s, "listens", &u->listens);
+    state_bool(s, "irq_level", &u->irq_level);
+    state_timer(s, "timer", u->clock, &u->timer);
+    state_timer(s, "settle", u->clock, &u->settle);
+}
+
+const PartKind uart_part = {.version = 1, .reset = uart_reset, .state = uart_state};
 
 static const IoOps uart_ops = {uart_read, uart_write, 1, 1};
 
 void uart_init(Uart *u, Bus *bus, u16 port, Clock *clock, Chardev *backend, IrqLine irq, const char *name)
 {
-    *u = (Uart){.clock = clock, .backend = backend, .irq = irq, .timer = {.fire = uart_timeout, .ctx = u}};
+    *u = (Uart){.clock = clock, .backend = backend, .irq = irq};
+    u->timer = (Timer){.fire = uart_timeout, .ctx = u};
+    u->settle = (Timer){.fire = uart_settled, .ctx = u};
     uart_reset(u);
-    bus_add_ports(bus, port, 8, &uart_ops, u, name);
+    bus_set_still(bus, bus_add_ports(bus, port, 8, &uart_ops, u, name), uart_still);
     if (!backend) return;
     backend->on_input = uart_receive;
     backend->dev = u;

@@ -113,6 +113,17 @@ static u8 status_1(Vga *v)
     return off ? STATUS_1_DE : 0;
 }
 
+/* Until the retrace begins or ends. Display enable comes and goes with every line meanwhile. */
+static u64 status_1_still(void *dev, u32 offset)
+{
+    Vga *v = ((const VgaPorts *)dev)->vga;
+    (void)offset;
+    if (!v->timing_known) return 0;
+    u64 at = clock_now(v->clock) % v->frame_ns, begins = v->frame_ns * v->retrace_first / v->lines + 1;
+    u64 ends = v->frame_ns * (v->retrace_first + v->retrace_lines) / v->lines + 1;
+    return (at < begins ? begins : at < ends ? ends : v->frame_ns + begins) - at;
+}
+
 /* --- reads ----------------------------------------------------------------------------------------------- */
 
 static void dac_fetch(Vga *v)
@@ -302,14 +313,16 @@ static void ports_init(Vga *v)
     } ranges[VGA_PORT_RANGES] = {{0x3b4, 2}, {0x3ba, 1}, {0x3c0, 16}, {0x3d4, 2}, {0x3da, 1}};
     for (unsigned i = 0; i < VGA_PORT_RANGES; i++) {
         v->ports[i] = (VgaPorts){v, ranges[i].first};
-        bus_add_ports(v->bus, ranges[i].first, ranges[i].count, &ops, &v->ports[i], "vga");
+        int id = bus_add_ports(v->bus, ranges[i].first, ranges[i].count, &ops, &v->ports[i], "vga");
+        if (ranges[i].count == 1 /* input status 1 */) bus_set_still(v->bus, id, status_1_still);
     }
 }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-void vga_reset(Vga *v)
+void vga_reset(void *dev)
 {
+    Vga *v = dev;
     memset(v->s, 0, sizeof *v->s);
     v->s->pel_mask = 0xff;
     v->feature = v->seq_index = v->crtc_index = v->gfx_index = 0;
@@ -322,6 +335,58 @@ void vga_reset(Vga *v)
     vga_memory_changed(v);
     vga_pci_reset(v);
 }
+
+static void screen_state(ScreenState *r, State *s)
+{
+    state_u8(s, "misc", &r->misc);
+    state_bytes(s, "seq", r->seq, sizeof r->seq);
+    state_bytes(s, "crtc", r->crtc, sizeof r->crtc);
+    state_bytes(s, "gfx", r->gfx, sizeof r->gfx);
+    state_bytes(s, "attr", r->attr, sizeof r->attr);
+    state_u8(s, "attr_index", &r->attr_index);
+    state_u8(s, "pel_mask", &r->pel_mask);
+    state_bytes(s, "dac", r->dac[0], sizeof r->dac);
+    state_values(s, "dispi", r->dispi, 2, DISPI_COUNT);
+}
+
+static void vga_state(void *dev, State *s)
+{
+    Vga *v = dev;
+    pci_function_state(&v->pci, s);
+    screen_state(v->s, s);
+    state_u8(s, "feature", &v->feature);
+    state_u8(s, "seq_index", &v->seq_index);
+    state_u8(s, "crtc_index", &v->crtc_index);
+    state_u8(s, "gfx_index", &v->gfx_index);
+    state_bool(s, "attr_data", &v->attr_data);
+    state_u8(s, "dac_address", &v->dac_address);
+    state_u8(s, "dac_component", &v->dac_component);
+    state_check(s, v->dac_component < 3, "dac_component");
+    state_bytes(s, "dac_latch", v->dac_latch, sizeof v->dac_latch);
+    state_bool(s, "dac_reading", &v->dac_reading);
+    state_u8(s, "subsystem", &v->subsystem);
+    state_u16(s, "dispi_index", &v->dispi_index);
+    state_u32(s, "latch", &v->latch);
+    state_u32(s, "linear_hits", &v->linear_hits);
+    state_bool(s, "mapped", &v->mapped);
+    v->polled_retrace |= !v->timing_known; /* as timing_compute() will have it */
+    state_u64(s, "polled_ns", &v->polled_ns);
+    state_u64(s, "polled_retraces", &v->polled_retraces);
+    state_bool(s, "polled_retrace", &v->polled_retrace);
+}
+
+static void vga_loaded(void *dev)
+{
+    Vga *v = dev;
+    bool polled_retrace = v->polled_retrace;
+    vga_dispi_fit(v);
+    timing_compute(v);
+    v->polled_retrace = polled_retrace;
+    vga_memory_loaded(v);
+    pci_function_loaded(&v->pci);
+}
+
+const PartKind vga_part = {.version = 1, .reset = vga_reset, .state = vga_state, .loaded = vga_loaded};
 
 bool vga_init(Vga *v, Bus *bus, Pci *pci, Phys *phys, Clock *clock, ScreenState *shared)
 {

@@ -3,6 +3,7 @@
 #define RING3_VGA_H
 
 #include "hw/clock.h"
+#include "hw/part.h"
 #include "hw/pci.h"
 #include "hw/screen.h"
 #include "mmu/phys.h"
@@ -83,15 +84,19 @@ struct Vga {
 bool vga_init(Vga *v, Bus *bus, Pci *pci, Phys *phys, Clock *clock, ScreenState *shared);
 void vga_set_rom(Vga *v, const u8 *image,
                  u32 bytes); /* once, after init: the option ROM; stays the caller's */
-void vga_reset(Vga *v);
+void vga_reset(void *dev);
+extern const PartKind vga_part;
 /* As firmware leaves it: 80x25 text, standard palette, `font` of 256 characters of 16 lines (NULL: none) loaded. */
 void vga_post(Vga *v, const u8 *font);
 
 /* Within the device */
 void vga_memory_init(Vga *v);
+void vga_memory_loaded(Vga *v);
 void vga_memory_changed(Vga *v); /* a register that the memory path depends on was written */
 void vga_dispi_init(Vga *v);
 void vga_dispi_reset(Vga *v);
+void vga_dispi_fit(
+    Vga *v); /* registers that were loaded: a mode that is on is one that the guest could have set */
 u16 vga_dispi_read(Vga *v, unsigned index);
 void vga_dispi_write(Vga *v, unsigned index, u16 value);
 void vga_pci_init(Vga *v, Pci *pci);

@@ -148,6 +148,15 @@ static void dispi_write(void *dev, u32 offset, u32 value, unsigned bytes)
         v->dispi_index = (u16)value;
 }
 
+void vga_dispi_fit(Vga *v)
+{
+    u16 *r = v->s->dispi;
+    if (!screen_vbe(v->s)) return;
+    mode_fits(v);
+    virtual_width(v, r[DISPI_VIRT_WIDTH]);
+    offsets_fit(v);
+}
+
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 void vga_dispi_reset(Vga *v)

@@ -109,16 +109,32 @@ void vga_memory_changed(Vga *v)
     if (v->mapped && !still_mapped(v)) linear_unmap(v);
 }
 
-/* An access was linear: are there so many of them that the window should show the pages? */
-static void linear_hit(Vga *v)
+static void linear_map(Vga *v)
 {
     const VgaMemory *m = &v->m;
-    if (++v->linear_hits < LINEAR_PATIENCE || v->mapped || !linear_both(m)) return;
     v->mapped = true;
     v->mapped_pa = VGA_LEGACY_PA + m->window_first;
     v->mapped_bytes = m->window_bytes;
     v->mapped_offset = m->bank;
     phys_map_vram(v->phys, v->mapped_pa, v->mapped_bytes, v->mapped_offset);
+}
+
+/* Reset has unmapped what was mapped before. */
+void vga_memory_loaded(Vga *v)
+{
+    bool mapped = v->mapped;
+    u32 hits = v->linear_hits;
+    v->mapped = false;
+    vga_memory_changed(v);
+    v->linear_hits = hits;
+    if (mapped && linear_both(&v->m)) linear_map(v);
+}
+
+/* An access was linear: are there so many of them that the window should show the pages? */
+static void linear_hit(Vga *v)
+{
+    if (++v->linear_hits < LINEAR_PATIENCE || v->mapped || !linear_both(&v->m)) return;
+    linear_map(v);
 }
 
 /* --- addresses ------------------------------------------------------------------------------------------- */

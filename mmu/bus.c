@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/timeline.h"
+
 enum { RANGES_MAX = 512, PORTS = 0x10000 };
 
 typedef struct Range {
@@ -30,6 +32,7 @@ typedef struct Span { /* memory: [first, last] belongs to range id */
 } Span;
 
 struct Bus {
+    u64 *hits;      /* [RANGES_MAX] accesses to each; NULL: not counted */
     unsigned count; /* ranges in use; id 0 means nobody */
     Range ranges[RANGES_MAX];
     u16 ports[PORTS];
@@ -47,7 +50,11 @@ Bus *bus_new(void)
     return b;
 }
 
-void bus_free(Bus *b) { free(b); }
+void bus_free(Bus *b)
+{
+    free(b->hits);
+    free(b);
+}
 
 /* --- maps ------------------------------------------------------------------------------------------------ */
 
@@ -112,7 +119,7 @@ static int range_add(Bus *b, bool mmio, u32 base, u32 length, const IoOps *ops, 
     CHECK(b->count < RANGES_MAX, "too many device ranges (%s)", name);
     CHECK(length && (u64)base + length <= (mmio ? 1ull << 32 : PORTS), "range of %s leaves the bus", name);
     int id = (int)b->count++;
-    b->ranges[id] = (Range){{base, length, ops, dev, name}, mmio, true};
+    b->ranges[id] = (Range){{base, length, ops, dev, name, NULL}, mmio, true};
     mmio ? spans_rebuild(b) : ports_rebuild(b);
     return id;
 }
@@ -164,6 +171,7 @@ static const IoRange *range_taking(Bus *b, bool mmio, u32 addr, unsigned bytes)
 {
     u16 id = id_at(b, mmio, addr);
     if (!id) return NULL;
+    if (unlikely(b->hits)) b->hits[id]++;
     const IoRange *io = &b->ranges[id].io;
     return bytes <= io->ops->max_bytes && addr - io->base + bytes <= io->length ? io : NULL;
 }
@@ -246,40 +254,108 @@ static const char *name_at(Bus *b, bool mmio, u32 addr)
     return id ? b->ranges[id].io.name : "nobody";
 }
 
+/* --- traces: -d io, and -trace --- */
+
+#define TRACED (TRACE_IO | TRACE_TIMELINE)
+
+static void print_access(Bus *b, bool mmio, bool write, u32 addr, u32 value, unsigned bytes)
+{
+    const char *what = mmio ? "mmio" : write ? "out " : "in  ";
+    trace_line("%s %0*x %u %s %0*x  %s", what, mmio ? 8 : 4, addr, bytes, write ? "<-" : "->", 2 * (int)bytes,
+               value, name_at(b, mmio, addr));
+}
+
+static u32 traced_read(Bus *b, bool mmio, u32 addr, unsigned bytes)
+{
+    u64 since = timeline_now();
+    u32 v = bus_read(b, mmio, addr, bytes);
+    if (since) timeline_add(TIMELINE_DEVICE, since, name_at(b, mmio, addr), addr, v);
+    if (trace_mask & TRACE_IO) print_access(b, mmio, false, addr, v, bytes);
+    return v;
+}
+
+static void traced_write(Bus *b, bool mmio, u32 addr, u32 value, unsigned bytes)
+{
+    const char *name = name_at(b, mmio, addr);
+    u64 since = timeline_now();
+    value &= ones(bytes);
+    if (trace_mask & TRACE_IO) print_access(b, mmio, true, addr, value, bytes);
+    bus_write(b, mmio, addr, value, bytes);
+    if (since) timeline_add(TIMELINE_DEVICE, since, name, addr, value);
+}
+
 u32 bus_port_in(Bus *b, u16 port, unsigned bytes)
 {
-    u32 v = bus_read(b, false, port, bytes);
-    trace(IO, "in   %04x %u -> %0*x  %s", port, bytes, 2 * (int)bytes, v, name_at(b, false, port));
-    return v;
+    return unlikely(trace_mask & TRACED) ? traced_read(b, false, port, bytes)
+                                         : bus_read(b, false, port, bytes);
 }
 
 void bus_port_out(Bus *b, u16 port, u32 value, unsigned bytes)
 {
-    trace(IO, "out  %04x %u <- %0*x  %s", port, bytes, 2 * (int)bytes, value & ones(bytes),
-          name_at(b, false, port));
-    bus_write(b, false, port, value, bytes);
+    if (unlikely(trace_mask & TRACED))
+        traced_write(b, false, port, value, bytes);
+    else
+        bus_write(b, false, port, value, bytes);
 }
 
 u32 bus_mmio_read(Bus *b, u32 pa, unsigned bytes)
 {
-    u32 v = bus_read(b, true, pa, bytes);
-    trace(IO, "mmio %08x %u -> %0*x  %s", pa, bytes, 2 * (int)bytes, v, name_at(b, true, pa));
-    return v;
+    return unlikely(trace_mask & TRACED) ? traced_read(b, true, pa, bytes) : bus_read(b, true, pa, bytes);
 }
 
 void bus_mmio_write(Bus *b, u32 pa, u32 value, unsigned bytes)
 {
-    trace(IO, "mmio %08x %u <- %0*x  %s", pa, bytes, 2 * (int)bytes, value & ones(bytes),
-          name_at(b, true, pa));
-    bus_write(b, true, pa, value, bytes);
+    if (unlikely(trace_mask & TRACED))
+        traced_write(b, true, pa, value, bytes);
+    else
+        bus_write(b, true, pa, value, bytes);
 }
 
 const IoRange *bus_mmio_run(Bus *b, u32 pa, unsigned bytes, u32 *n)
 {
     const IoRange *io = range_taking(b, true, pa, bytes);
-    if (!io || trace_mask & TRACE_IO) return NULL;
+    if (!io || trace_mask & TRACED) return NULL;
     u32 room = b->last.last - pa; /* + 1: another range may lie over the rest of this one */
     if (room < bytes - 1) return NULL;
     if (room / bytes < *n) *n = room - bytes * (room / bytes) == bytes - 1 ? room / bytes + 1 : room / bytes;
     return io;
+}
+
+/* --- for people ------------------------------------------------------------------------------------------ */
+
+void bus_count(Bus *b)
+{
+    if (!b->hits) b->hits = calloc(RANGES_MAX, sizeof *b->hits);
+}
+
+void bus_counts(const Bus *b, void (*tell)(void *ctx, const IoRange *r, bool mmio, u64 count), void *ctx)
+{
+    for (unsigned id = 1; b->hits && id < b->count; id++)
+        tell(ctx, &b->ranges[id].io, b->ranges[id].mmio, b->hits[id]);
+}
+
+/* --- who waits at a port --------------------------------------------------------------------------------- */
+
+void bus_set_still(Bus *b, int id, IoStill *still)
+{
+    CHECK(id > 0 && (unsigned)id < b->count, "bus_set_still of range %d", id);
+    b->ranges[id].io.still = still;
+}
+
+static u64 still_byte(const Bus *b, u16 port)
+{
+    u16 id = b->ports[port];
+    const IoRange *io = &b->ranges[id].io;
+    if (!id) return STILL_UNTIL_EVENT;
+    return io->still ? io->still(io->dev, port - io->base) : 0;
+}
+
+u64 bus_port_still(const Bus *b, u16 port, unsigned bytes)
+{
+    u64 least = STILL_UNTIL_EVENT;
+    for (unsigned n = 0; n < bytes; n++) {
+        u64 still = still_byte(b, (u16)(port + n));
+        if (still < least) least = still;
+    }
+    return least;
 }

@@ -15,11 +15,17 @@ typedef struct IoOps {
     u8 min_bytes, max_bytes; /* 1, 2 or 4 */
 } IoOps;
 
+/* How long, in ns of guest time, a read at this offset goes on to tell the same and to change nothing but what it has
+ * changed once; 0: it does not. Bits that come and go within 64 us do not count. */
+typedef u64 IoStill(void *dev, u32 offset);
+#define STILL_UNTIL_EVENT UINT64_MAX /* until a Timer fires, input comes or somebody writes */
+
 typedef struct IoRange {
     u32 base, length; /* ports: 0..0xffff; memory: pa */
     const IoOps *ops;
     void *dev;
     const char *name; /* static; for traces and `info mtree` */
+    IoStill *still;   /* NULL: nothing is known of reads */
 } IoRange;
 
 typedef struct Bus Bus;
@@ -30,10 +36,19 @@ void bus_free(Bus *b);
 int bus_add_ports(Bus *b, u32 port, u32 count, const IoOps *ops, void *dev, const char *name);
 int bus_add_mmio(Bus *b, u32 pa, u32 bytes, const IoOps *ops, void *dev, const char *name);
 void bus_move(Bus *b, int id, bool enabled, u32 base);
+/* Who waits at these ports in a loop may sleep: see cpu/wait.c. The answer is of an access of 1, 2 or 4 bytes; ports
+ * that nobody has stay as they are until an event. */
+void bus_set_still(Bus *b, int id, IoStill *still);
+u64 bus_port_still(const Bus *b, u16 port, unsigned bytes);
 
 /* Who serves an address now, and in *last up to where that stays so; NULL: nobody. For people who look. */
 const IoRange *bus_port_owner(const Bus *b, u16 port, u32 *last);
 const IoRange *bus_mmio_owner(const Bus *b, u32 pa, u32 *last);
+
+/* Count accesses by range from now on (runs of bus_mmio_run() as one). For people, too: bus_counts() tells of each range
+ * how many there were. */
+void bus_count(Bus *b);
+void bus_counts(const Bus *b, void (*tell)(void *ctx, const IoRange *r, bool mmio, u64 count), void *ctx);
 
 /* 1, 2 or 4 bytes at a port; straddling ranges is handled bytewise. */
 u32 bus_port_in(Bus *b, u16 port, unsigned bytes);
@@ -42,8 +57,9 @@ void bus_port_out(Bus *b, u16 port, u32 value, unsigned bytes);
 u32 bus_mmio_read(Bus *b, u32 pa, unsigned bytes);
 void bus_mmio_write(Bus *b, u32 pa, u32 value, unsigned bytes);
 
-/* For runs of accesses to device memory (REP MOVS and STOS): the range that takes an access of `bytes` at pa whole, and *n
- * cut to the accesses from there upwards that it takes, too. NULL: one at a time, please. Offsets are pa - base. */
+/* For runs of accesses to device memory (REP MOVS and STOS): the range that takes an access of `bytes` at pa whole,
+ * and *n cut to the accesses from there upwards that it takes, too. NULL: one at a time, please. Offsets are pa -
+ * base. */
 const IoRange *bus_mmio_run(Bus *b, u32 pa, unsigned bytes, u32 *n);
 u32 bus_range_read(const IoRange *io, u32 offset, unsigned bytes);
 void bus_range_write(const IoRange *io, u32 offset, u32 value, unsigned bytes);

@@ -134,7 +134,8 @@ void phys_map_vram(Phys *p, u32 pa, u32 bytes, u32 vram_offset)
     u32 first = pa >> PAGE_BITS, n = bytes >> PAGE_BITS, page = p->vram_page + (vram_offset >> PAGE_BITS);
     if (vram_offset > p->vram_pages << PAGE_BITS || n > p->vram_pages - (vram_offset >> PAGE_BITS)) return;
     for (u32 i = 0; i < n; i++)
-        if (p->pages[first + i].kind == PAGE_NONE) p->pages[first + i] = (PageInfo){page + i, PAGE_RAM};
+        if (p->pages[first + i].kind == PAGE_NONE && !phys_is_nowhere((first + i) << PAGE_BITS))
+            p->pages[first + i] = (PageInfo){page + i, PAGE_RAM};
     phys_written(p, pa, bytes);
     remapped(p, pa, bytes);
 }
@@ -154,9 +155,18 @@ u32 phys_read(Phys *p, u32 pa, unsigned bytes)
     const u8 *hp = phys_hp(p, pa);
     if (!hp) {
         p->slow++;
+        if (phys_is_nowhere(pa & p->a20_mask)) return ~0u >> (32 - 8 * bytes);
         return bus_mmio_read(p->bus, pa & p->a20_mask, bytes);
     }
     return bytes == 4 ? load32(hp) : bytes == 2 ? load16(hp) : *hp;
+}
+
+u64 phys_read64(Phys *p, u32 pa)
+{
+    const u8 *hp = phys_hp(p, pa);
+    if (likely(hp)) return load64(hp);
+    u32 low = phys_read(p, pa, 4);
+    return low | (u64)phys_read(p, pa + 4, 4) << 32;
 }
 
 static void store(u8 *hp, u32 value, unsigned bytes)
@@ -191,9 +201,9 @@ void phys_write(Phys *p, u32 pa, u32 value, unsigned bytes)
         return;
     }
     p->slow++;
-    if (kind == PAGE_NONE)
+    if (kind == PAGE_NONE && !phys_is_nowhere(pa))
         bus_mmio_write(p->bus, pa, value, bytes);
-    else
+    else if (kind == PAGE_ROM)
         trace(GUEST_ERRORS, "write of %x to ROM at %08x", value, pa);
 }
 
@@ -205,6 +215,12 @@ void phys_written(Phys *p, u32 pa, u32 bytes)
         u8 watch = p->watch[at >> PAGE_BITS];
         if (watch && p->on_written) p->on_written(p->on_written_ctx, at, n, watch);
     }
+}
+
+void phys_replaced(Phys *p)
+{
+    for (u32 pfn = 0; pfn < MAP_PAGES && p->on_written; pfn++)
+        if (p->watch[pfn]) p->on_written(p->on_written_ctx, pfn << PAGE_BITS, PAGE_BYTES, p->watch[pfn]);
 }
 
 /* --- DMA ------------------------------------------------------------------------------------------------- */

@@ -1,8 +1,12 @@
 /* phys.h - guest physical memory: one memfd, a page map over the 4 GiB, A20, and the trace layer.
  *
- * The memfd holds RAM at offset = pa; ROM images loaded above RAM (4 GiB - 64 KiB) and video memory get pages behind it. It is
- * mapped once, linearly, read-write (`ram`): C code reaches guest memory there and nowhere else, and through
- * phys_write* when it writes, so that watchers hear of it.
+ * The memfd holds RAM at offset = pa; ROM images loaded above RAM (4 GiB - 64 KiB) and video memory get pages behind
+ * it. It is mapped once, linearly, read-write (`ram`): C code reaches guest memory there and nowhere else, and
+ * through phys_write* when it writes, so that watchers hear of it.
+ *
+ * The guest's physical addresses have 32 bits here. PAE's have 36, and all of them above 4 GiB are PA_NOWHERE: a page
+ * that the chipset keeps for APICs, so that neither RAM nor the PCI bus answers there (82441FX, "memory address map":
+ * FEC00000 to FEEFFFFF). It reads as ones and takes no write, whatever BAR lies over it.
  *
  * Trace layer: any physical page may be watched (page tables, code, ROM, frame buffers). A write by C code
  * (interpreter or DMA) calls phys_written(); a write by translated code cannot reach a watched page, since
@@ -18,6 +22,8 @@
 
 typedef enum PageKind { PAGE_NONE = 0 /* MMIO or nothing */, PAGE_RAM, PAGE_ROM /* readable, writes ignored */ } PageKind;
 
+#define PA_NOWHERE 0xfecff000u /* bit 20 is clear: the same with A20 off */
+static inline bool phys_is_nowhere(u32 pa) { return (pa & ~(u32)PAGE_MASK) == PA_NOWHERE; }
 enum { WATCH_CODE = 1, WATCH_PT = 2, WATCH_OTHER = 4 }; /* phys->watch[pfn] bits */
 
 typedef struct PageInfo {
@@ -55,9 +61,9 @@ void phys_set_kind(Phys *p, u32 pa, u32 bytes, PageKind kind);
 bool phys_add_rom(Phys *p, u32 pa, const void *image, u32 bytes);
 void phys_set_a20(Phys *p, bool enabled);
 
-/* phys_add_vram - memory for a frame buffer, once: the first of its pages in the memfd; 0: no room. It lies at `ram` +
- * (page << PAGE_BITS) and is nowhere in the map until phys_map_vram shows a part of it from `pa` on, as PAGE_RAM. Several
- * places may show the same part; RAM and ROM that lie there already stay. All in whole pages. */
+/* phys_add_vram - memory for a frame buffer, once: the first of its pages in the memfd; 0: no room. It lies at `ram`
+ * + (page << PAGE_BITS) and is nowhere in the map until phys_map_vram shows a part of it from `pa` on, as PAGE_RAM.
+ * Several places may show the same part; RAM and ROM that lie there already stay. All in whole pages. */
 u32 phys_add_vram(Phys *p, u32 bytes);
 void phys_map_vram(Phys *p, u32 pa, u32 bytes, u32 vram_offset);
 void phys_unmap_vram(Phys *p, u32 pa, u32 bytes); /* ... and nothing else is taken away */
@@ -71,12 +77,15 @@ static inline u8 *phys_hp(const Phys *p, u32 pa) /* RAM or ROM byte, else NULL *
 /* Physical access as the CPU does it, 1/2/4 bytes within one page: RAM, ROM or the bus. */
 u32 phys_read(Phys *p, u32 pa, unsigned bytes);
 void phys_write(Phys *p, u32 pa, u32 value, unsigned bytes);
+u64 phys_read64(Phys *p, u32 pa); /* an entry of PAE's tables: aligned to 8 */
 
 /* DMA: any length, crosses pages; MMIO pages read as ones and ignore writes. Ends with phys_written. */
 void phys_dma_read(Phys *p, u32 pa, void *to, u32 bytes);
 void phys_dma_write(Phys *p, u32 pa, const void *from, u32 bytes);
 /* Somebody wrote guest memory through phys_hp: tell the watchers. Within RAM; crosses pages. */
 void phys_written(Phys *p, u32 pa, u32 bytes);
+/* All of memory is other than it was (a machine was loaded): tell all watchers, whatever A20 hides. */
+void phys_replaced(Phys *p);
 
 /* clang-format on */
 #endif

@@ -12,6 +12,7 @@
 #include "mmu/shadow_parts.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 enum { BUDGET_MIN = 64, BUDGET_HOST_MAX = 100000000 };
@@ -63,7 +64,7 @@ Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget)
         return NULL;
     }
     for (unsigned i = 0; i < s->windows_max; i++) {
-        s->windows[i].base = s->arena + WINDOW_GUARD + i * WINDOW_STRIDE;
+        s->windows[i].base = s->arena + WINDOW_GUARD + i * s->stride;
         s->windows[i].id = s->next_id++;
         s->windows[i].stamp = 1;
     }
@@ -76,17 +77,14 @@ Shadow *shadow_new(Phys *p, const ShadowHooks *h, unsigned vma_budget)
     return s;
 }
 
-void table_free(void *t, u64 bytes)
-{
-    if (t) munmap(t, bytes);
-}
+void table_free(void *t, u64 bytes) { host_table_unmap(t, bytes); }
 
 void shadow_free(Shadow *s)
 {
     if (!s) return;
     if (s->phys->on_written_ctx == s) s->phys->on_written = NULL;
     if (s->phys->on_remap_ctx == s) s->phys->on_remap = NULL;
-    table_free(s->arena, ARENA_BYTES(s->windows_max));
+    if (s->arena) munmap(s->arena, arena_bytes(s->windows_max, s->stride));
     tables_free(s, s->windows_max);
     table_free(s->windows, WINDOWS_MAX * sizeof *s->windows);
     table_free(s->slots, SLOTS_MAX * sizeof *s->slots);
@@ -112,8 +110,9 @@ bool shadow_owns(const Shadow *s, const void *host_addr)
 void shadow_activate(Shadow *s, const Paging *pg, bool user_ring)
 {
     const Paging *old = &s->pg;
-    bool same = old->on == pg->on && old->cr3 == pg->cr3 && old->wp == pg->wp && old->pse == pg->pse;
-    bool pse_changed = old->pse != pg->pse;
+    bool rules_same = old->pse == pg->pse && old->pae == pg->pae && old->nx == pg->nx && old->smep == pg->smep;
+    bool same = rules_same && old->on == pg->on && old->wp == pg->wp &&
+                (pg->pae ? !memcmp(old->pdpte, pg->pdpte, sizeof old->pdpte) : old->cr3 == pg->cr3);
     s->stats.cr3_loads += pg->on && old->on;
     s->pg = *pg;
     s->user_ring = user_ring;
@@ -121,13 +120,20 @@ void shadow_activate(Shadow *s, const Paging *pg, bool user_ring)
         space_settle(s);
         return;
     }
-    if (pse_changed) spaces_drop(s);
+    if (!rules_same) spaces_drop(s);
     space_select(s);
 }
 
 void shadow_set_ring(Shadow *s, bool user_ring)
 {
     s->user_ring = user_ring;
+    space_settle(s);
+}
+
+void shadow_set_smap(Shadow *s, bool holds)
+{
+    if (s->pg.smap == holds) return;
+    s->pg.smap = holds;
     space_settle(s);
 }
 
@@ -142,10 +148,25 @@ void shadow_invlpg(Shadow *s, u32 va)
 void shadow_a20_changed(Shadow *s)
 {
     Window *p = &s->windows[WINDOW_P];
-    for (unsigned n = 0; n < SLOT_COUNT; n++) {
+    for (unsigned n = 0; n < SLOT_COUNT; n += 2) {
         if (!p->slot[n]) continue;
         for (unsigned i = 0; i < SLOT_PAGES; i++)
             if (i & 0x100) entry_unmap(s, slot_of(s, p->slot[n]), i);
+    }
+    window_flush(s, p);
+    spaces_drop(s);
+    space_select(s);
+}
+
+void shadow_hide(Shadow *s, const u32 *pages)
+{
+    Window *p = &s->windows[WINDOW_P];
+    s->hidden = pages;
+    if (!pages) return;
+    for (unsigned n = 0; n < SLOT_COUNT; n += 2) {
+        if (!p->slot[n]) continue;
+        for (unsigned i = 0; i < SLOT_PAGES; i++)
+            if (page_hidden(s, n * HALF_PAGES + i)) entry_unmap(s, slot_of(s, p->slot[n]), i);
     }
     window_flush(s, p);
     spaces_drop(s);
@@ -183,13 +204,14 @@ static void run_adapt(Slot *sl)
 static void run_map(Shadow *s, Window *w, Slot *sl, unsigned i, u32 want)
 {
     bool whole =
-        sl->pt_pfn == NO_PT; /* 4 MiB pages and P: as far as it goes, populated by the host as touched */
+        sl->pt_pfn == NO_PT; /* large pages and P: as far as it goes, populated by the host as touched */
     run_adapt(sl);
     unsigned back = whole ? SLOT_PAGES : sl->run / 4, ahead = whole ? SLOT_PAGES : sl->run - 1u;
     unsigned first = i, last = i;
     u32 low = want, high = want;
-    while (first && i - first < back && run_joins(s, sl, first - 1, low, -1)) first--, low -= PAGE_BYTES;
-    while (last < SLOT_PAGES - 1 && last - i < ahead && run_joins(s, sl, last + 1, high, 1))
+    while (first > slot_first(sl) && i - first < back && run_joins(s, sl, first - 1, low, -1))
+        first--, low -= PAGE_BYTES;
+    while (last < slot_end(sl) - 1 && last - i < ahead && run_joins(s, sl, last + 1, high, 1))
         last++, high += PAGE_BYTES;
     window_map(s, w, slot_page(sl) + first, last - first + 1, low, !whole);
     s->stats.fills++;
@@ -211,7 +233,7 @@ static Slot *slot_for(Shadow *s, Window *w, u32 va, const Walk *walk)
 {
     bool paged = w != &s->windows[WINDOW_P];
     u32 pt_pfn = paged && !walk->large ? walk->pte_pa >> PAGE_BITS : NO_PT;
-    return slot_get(s, w, va >> 22, walk->pde, pt_pfn);
+    return slot_get(s, w, va, walk->pde, pt_pfn);
 }
 
 /* Map the page of an access that the walk allowed. */
@@ -290,6 +312,8 @@ static u8 *table_fill(Shadow *s, Window *w, u32 va, bool write, ShadowResult *wh
     u32 has = table_want(s, sl, i, want, write);
     entry_set(s, sl, i, (sl->entry[i] & ~(u32)SE_TABLE) | (want & ~(u32)PAGE_MASK) | has);
     table_follow(s, sl, i);
+    trace(MMU, "table va %08x: pa %08x %s", va & ~(u32)PAGE_MASK, want & ~(u32)PAGE_MASK,
+          has & SE_TW ? "rw" : "ro");
     *why = s->phys->pages[pfn].kind == PAGE_ROM ? SHADOW_ROM : SHADOW_WATCHED; /* or CR0.WP = 0 through U */
     return write && !(has & SE_TW) ? NULL : phys_hp(s->phys, walk->pa);
 }
@@ -363,7 +387,7 @@ static bool fetch_known(const Shadow *s, u32 va, u32 *pa, bool *shared)
 ShadowResult shadow_fetch(Shadow *s, u32 va, u32 *pa, bool *shared, u32 *error)
 {
     if (fetch_known(s, va, pa, shared)) return SHADOW_MAPPED;
-    Walk walk = mmu_walk(s->phys, &s->pg, va, s->user_ring ? WALK_USER : 0);
+    Walk walk = mmu_walk(s->phys, &s->pg, va, WALK_FETCH | (s->user_ring ? WALK_USER : 0));
     if (!walk.ok) {
         *error = walk.error;
         return SHADOW_PF;

@@ -65,8 +65,12 @@ typedef struct TableEntry {
 typedef struct ShadowView {
     u8 *current;                    /* P, U (ring 3) or K (rings 0-2) */
     TableEntry *table, *user_table; /* of that window; of U (P when paging is off) */
-    u32 space;  /* identity of (address space, its executable-mapping generation); never reused within 2^32 */
+    /* Id of (address space, generation of its executable mappings); not reused before shadow_renew_ids(). */
+    u32 space;
     u32 shared; /* the same for what all address spaces share (K, P) */
+    /* Which K it is: 0, or 1 for address spaces that show little of the kernel. What was handed out of K for fetches,
+     * with CR0.WP or without, and not dropped since, is mapped alike in all address spaces with the same `kernel`. */
+    u8 kernel;
 } ShadowView;
 const ShadowView *shadow_view(const Shadow *s);
 
@@ -74,7 +78,14 @@ const ShadowView *shadow_view(const Shadow *s);
  * `user_ring` changes (two loads). */
 void shadow_activate(Shadow *s, const Paging *pg, bool user_ring);
 void shadow_set_ring(Shadow *s, bool user_ring);
+/* Paging.smap changed, and nothing else: while it holds, rings 0-2 find every user page in shadow_lookup(), which says
+ * SHADOW_PF. Their own pages are in K, which has no user pages anyway. */
+void shadow_set_smap(Shadow *s, bool holds);
 void shadow_invlpg(Shadow *s, u32 va);
+/* Have so many ids of view.space and view.shared been given that they might repeat soon? Then, before the guest runs
+ * on: all windows get new ones, from 1 on, and the caller forgets every id that it has seen. */
+bool shadow_ids_end(const Shadow *s);
+void shadow_renew_ids(Shadow *s);
 void shadow_a20_changed(Shadow *s);
 
 typedef enum ShadowResult {
@@ -99,6 +110,8 @@ u8 *shadow_lookup(Shadow *s, u32 va, unsigned bytes, bool write, ShadowResult *w
 /* shadow_store32 - a store of rings 0-2 to a page table of theirs that is watched for nothing else: done, and the
  * shadow follows. False: not that, and nothing done. */
 bool shadow_store32(Shadow *s, u32 va, u32 value);
+/* Do the guards stop an operand of base + index * 8 + displacement, zero-extended? */
+bool shadow_is_wide(const Shadow *s);
 /* Is host_addr inside any window (guard included)? */
 bool shadow_owns(const Shadow *s, const void *host_addr);
 /* Map va ahead of its use (after a guest #PF was handled), if a walk allows it. user/write as the access to come.
@@ -115,11 +128,39 @@ ShadowResult shadow_fetch(Shadow *s, u32 va, u32 *pa, bool *shared, u32 *error);
 void shadow_watch(Shadow *s, u32 pfn, u8 bits);
 void shadow_unwatch(Shadow *s, u32 pfn, u8 bits);
 
+/* shadow_hide - `pages` has a bit for each linear page (of 2^20); no window and no table shows those, whatever the
+ * guest's tables say: every access, and every fetch, is SHADOW_MMIO. The map stays the caller's, who calls again when
+ * a bit was set. NULL: none, which is also right for bits that were cleared. */
+void shadow_hide(Shadow *s, const u32 *pages);
+
 typedef struct ShadowStats {
     u64 fills, filled_pages, drops, downgrades, pt_writes, pt_effective, cr3_loads, cr3_new, slots_dropped,
         evictions, mmaps, mprotects, lookups;
     u32 vmas, windows;
 } ShadowStats;
 const ShadowStats *shadow_stats(const Shadow *s);
+
+/* For people: what the windows in use show (user pages by U, supervisor pages by K; without paging all by P). */
+enum { SHADOW_PARTS = 1024, SHADOW_PART_PAGES = 1024 };
+enum {
+    PAGE_IS_MAPPED = 1, /* by the window; PAGE_IS_WRITABLE: to be written, too */
+    PAGE_IS_WRITABLE = 2,
+    PAGE_IS_HIDDEN = 4, /* mapped, but without rights: it was taken away, and may come back */
+    PAGE_IS_TABLED = 8, /* by the table form */
+    PAGE_IS_TABLE_WRITABLE = 16,
+    PAGE_IS_FETCHED = 32,
+    PAGE_IS_CODE = 64, /* watched: there are blocks of it */
+    PAGE_IS_PAGE_TABLE = 128,
+    PAGE_IS_USER = 256
+};
+typedef struct ShadowPage {
+    u32 pfn;
+    u16 is; /* PAGE_IS_ bits; 0: nobody has come here */
+} ShadowPage;
+typedef struct ShadowPart { /* 4 MiB: how many pages are */
+    u16 mapped, writable, hidden, tabled, code, tables;
+} ShadowPart;
+void shadow_parts(const Shadow *s, ShadowPart parts[SHADOW_PARTS]);
+void shadow_pages(const Shadow *s, u32 va, ShadowPage pages[SHADOW_PART_PAGES]); /* of the 4 MiB around va */
 
 #endif

@@ -11,7 +11,10 @@
  */
 #include "mmu/shadow_parts.h"
 
-enum { LARGE_ADDRESS = 0xffc00000, LARGE_FIXED = 0xffffe000 /* address and reserved bits */ };
+enum { LARGE_ADDRESS = 0xffc00000 };
+/* Address and reserved bits of a directory entry that is a page, and of one that leads to a table. */
+#define LARGE_FIXED (~0x1fffull)
+#define TABLE_FIXED (~0xfffull)
 
 /* --- what the guest's tables allow ----------------------------------------------------------------------- */
 
@@ -24,27 +27,37 @@ static u32 page_want(const Shadow *s, u32 pa, bool writable)
     return pfn << PAGE_BITS | SE_R | (writable ? SE_W : 0);
 }
 
-/* What the guest's tables say of page i: the page table's entry, or of a 4 MiB page one like it. Not for window P. */
-static u32 guest_entry(const Shadow *s, const Slot *sl, unsigned i)
+static u64 guest_entry_pae(const Shadow *s, const Slot *sl, unsigned i)
 {
+    i %= HALF_PAGES;
+    if (sl->pt_pfn == NO_PT) return (sl->pde & ~(u64)(PAE_2M_MASK - PAGE_MASK)) | i << PAGE_BITS;
+    return load64(phys_hp(s->phys, sl->pt_pfn << PAGE_BITS) + 8 * i);
+}
+
+/* What the guest's tables say of page i: the page table's entry, or of a large page one like it. Not for window P. */
+static u64 guest_entry(const Shadow *s, const Slot *sl, unsigned i)
+{
+    if (s->pg.pae) return guest_entry_pae(s, sl, i);
     if (sl->pt_pfn == NO_PT) return (sl->pde & LARGE_ADDRESS) | i << PAGE_BITS | (sl->pde & 0xfff);
     return load32(phys_hp(s->phys, sl->pt_pfn << PAGE_BITS) + 4 * i);
 }
 
-static bool entry_writable(const Slot *sl, u32 pte)
+static bool entry_writable(const Slot *sl, u64 pte)
 {
-    return (pte & PTE_D) && ((pte & sl->pde & PTE_W) || sl->window == WINDOW_K0);
+    return (pte & PTE_D) && ((pte & sl->pde & PTE_W) || (sl->window >= WINDOW_K0 && sl->window < WINDOW_K1));
 }
 
 /* The entry that page i of the slot may have at most: pfn, SE_R, SE_W; 0 for none. Without its A bit a page has
- * none, without D it is not writable. */
+ * none, without D it is not writable. With PAE, reserved bits fault, and there is no memory above 4 GiB. */
 u32 slot_want(const Shadow *s, const Slot *sl, unsigned i)
 {
+    if (unlikely(s->hidden) && page_hidden(s, slot_page(sl) + i)) return 0;
     if (sl->window == WINDOW_P) return page_want(s, (slot_page(sl) + i) << PAGE_BITS, true);
-    u32 pte = guest_entry(s, sl, i);
+    u64 pte = guest_entry(s, sl, i);
     bool user = pte & sl->pde & PTE_U;
     if (!(pte & PTE_P) || !(pte & PTE_A) || user != (sl->window >= WINDOW_U)) return 0;
-    return page_want(s, pte, entry_writable(sl, pte));
+    if ((s->pg.nx ? pte & ~PTE_NX : pte) >> 32) return 0;
+    return page_want(s, (u32)pte, entry_writable(sl, pte));
 }
 
 /* May the guest write page i, whoever watches it? */
@@ -53,11 +66,17 @@ bool slot_guest_writes(const Shadow *s, const Slot *sl, unsigned i)
     return sl->window == WINDOW_P || entry_writable(sl, guest_entry(s, sl, i));
 }
 
+bool slot_guest_executes(const Shadow *s, const Slot *sl, unsigned i)
+{
+    return !s->pg.nx || sl->window == WINDOW_P || !((guest_entry(s, sl, i) | sl->pde) & PTE_NX);
+}
+
 /* Would a slot made from `pde` have the same rights and the same source, with the A and D bits it relies on? */
-bool pde_agrees(const Shadow *s, const Slot *sl, u32 pde)
+bool pde_agrees(const Shadow *s, const Slot *sl, u64 pde)
 {
     bool large = sl->pt_pfn == NO_PT;
-    u32 fixed = PTE_P | PTE_W | PTE_U | (s->pg.pse ? PTE_PS : 0) | (large ? LARGE_FIXED : ~(u32)PAGE_MASK);
+    u64 fixed =
+        PTE_P | PTE_W | PTE_U | (s->pg.pse || s->pg.pae ? PTE_PS : 0) | (large ? LARGE_FIXED : TABLE_FIXED);
     if ((pde ^ sl->pde) & fixed) return false;
     return (pde & PTE_A) && !(large && (sl->pde & PTE_D) && !(pde & PTE_D));
 }
@@ -130,6 +149,14 @@ void entry_drop(Shadow *s, Slot *sl, unsigned i) { entry_lose(s, sl, i, sl->entr
 /* And no mapping. */
 void entry_unmap(Shadow *s, Slot *sl, unsigned i) { entry_lose(s, sl, i, SE_DROP | SE_ALL); }
 
+/* It may be read and written as before, but not fetched from. */
+static void entry_unfetch(Shadow *s, Slot *sl, unsigned i)
+{
+    u32 old = sl->entry[i];
+    entry_set(s, sl, i, old & (SE_MAPPED | SE_T) ? old & ~(u32)SE_FETCH : 0);
+    fetch_gone(s, sl, i, old);
+}
+
 /* What the table has of an entry that stays. */
 static void table_recheck(Shadow *s, Slot *sl, unsigned i, u32 want)
 {
@@ -149,6 +176,7 @@ void entry_recheck(Shadow *s, Slot *sl, unsigned i)
         entry_drop(s, sl, i);
         return;
     }
+    if ((e & SE_FETCH) && !slot_guest_executes(s, sl, i)) entry_unfetch(s, sl, i);
     if (e & SE_T) table_recheck(s, sl, i, want);
     if ((e & SE_W) && !(want & SE_W) && !(e & (SE_RO | SE_DROP))) {
         sl->entry[i] |= SE_RO;
@@ -188,14 +216,35 @@ static void pt_detach(Shadow *s, Slot *sl)
         s->pt_slots[sl->pt_pfn] = (u16)sl->pt_next;
 }
 
-/* The slot of a window for a directory entry, made if need be. Making it may watch the page table, and so leave
- * pending downgrades in this very window. */
-Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn)
+/* K is another than the address spaces have agreed with: of the active one we know, of others not. */
+static void shared_changed(Shadow *s, Window *k)
 {
+    u32 *agreed = agreed_with(s, s->u, k);
+    bool all = *agreed == k->stamp;
+    stamp_next(s, k);
+    if (all) *agreed = k->stamp;
+}
+
+/* The directory entry that the slot stands on has become `pde`, which agrees with it. A page of K whose D bit is set
+ * now may be written in this address space, but not in others whose entries have none. */
+void slot_follow_pde(Shadow *s, Slot *sl, u64 pde)
+{
+    Window *w = &s->windows[sl->window];
+    bool relies_on_d = sl->pt_pfn == NO_PT && pde & ~sl->pde & PTE_D;
+    sl->pde = pde;
+    if (relies_on_d && w == s->k && s->pg.on) shared_changed(s, w);
+}
+
+/* The slot of a window for the directory entry of va, made if need be. Making it may watch the page table, and so leave
+ * pending downgrades in this very window. */
+Slot *slot_get(Shadow *s, Window *w, u32 va, u64 pde, u32 pt_pfn)
+{
+    bool half = s->pg.pae && w != &s->windows[WINDOW_P];
+    u32 index = half ? va >> HALF_SHIFT : va >> HALF_SHIFT & ~1u;
     Slot *sl = slot_of(s, w->slot[index]);
     if (w->slot[index]) {
         if (!sl->dead && sl->pt_pfn == pt_pfn && (sl->window == WINDOW_P || pde_agrees(s, sl, pde))) {
-            sl->pde = pde;
+            slot_follow_pde(s, sl, pde);
             return sl;
         }
         if (!sl->dead) slot_kill(s, sl);
@@ -204,18 +253,16 @@ Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn)
     sl = slot_alloc(s);
     sl->window = (u16)window_number(s, w);
     sl->index = (u16)index;
+    sl->pages = half ? HALF_PAGES : SLOT_PAGES;
     sl->pde = pde;
     sl->drops = sl->filled = 0;
     sl->run = RUN_MAX;
     sl->dead = false;
     w->slot[index] = (u16)(sl - s->slots);
+    if (!half) w->slot[index + 1] = w->slot[index];
     w->live[index / 64] |= 1ull << index % 64;
     w->slots++;
-    if (w == s->k && s->pg.on) { /* the active directory agrees with it, of others we do not know */
-        bool agreed = s->u->agreed[s->pg.wp] == w->stamp;
-        if (!++w->stamp) w->stamp = 1;
-        if (agreed) s->u->agreed[s->pg.wp] = w->stamp;
-    }
+    if (w == s->k && s->pg.on) shared_changed(s, w);
     pt_attach(s, sl, pt_pfn);
     return sl;
 }
@@ -224,7 +271,7 @@ Slot *slot_get(Shadow *s, Window *w, u32 index, u32 pde, u32 pt_pfn)
 void slot_kill(Shadow *s, Slot *sl)
 {
     if (sl->dead) return;
-    for (unsigned i = 0; i < SLOT_PAGES && (sl->mapped || sl->fetched || sl->tabled); i++)
+    for (unsigned i = slot_first(sl); i < slot_end(sl) && (sl->mapped || sl->fetched || sl->tabled); i++)
         entry_unmap(s, sl, i);
     pt_detach(s, sl);
     sl->dead = true;
@@ -237,6 +284,7 @@ void slot_free(Shadow *s, Slot *sl)
     Window *w = &s->windows[sl->window];
     CHECK(!sl->mapped && !sl->fetched && !sl->tabled, "freeing a slot with %u pages", sl->mapped);
     w->slot[sl->index] = 0;
+    if (sl->pages == SLOT_PAGES) w->slot[sl->index + 1] = 0;
     w->live[sl->index / 64] &= ~(1ull << sl->index % 64);
     w->slots--;
     w->dead--;

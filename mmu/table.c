@@ -15,11 +15,13 @@ static const u64 array_bytes = (u64)MAP_PAGES * sizeof(TableEntry);
 
 bool tables_reserve(Shadow *s, unsigned windows)
 {
-    s->tables = table_new(windows * array_bytes);
+    s->tables = table_new((windows + 1) * array_bytes);
     return s->tables;
 }
 
-void tables_free(Shadow *s, unsigned windows) { table_free(s->tables, windows * array_bytes); }
+void tables_free(Shadow *s, unsigned windows) { table_free(s->tables, (windows + 1) * array_bytes); }
+
+TableEntry *table_empty(const Shadow *s) { return s->tables + (size_t)s->windows_max * MAP_PAGES; }
 
 TableEntry *window_table(const Shadow *s, const Window *w)
 {

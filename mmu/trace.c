@@ -10,6 +10,8 @@
  */
 #include "mmu/shadow_parts.h"
 
+#include <string.h>
+
 enum { FLOOD_DROPS = 32, ORPHAN_TRAPS = 4 };
 
 static void entry_protect(Shadow *s, u32 ref)
@@ -40,10 +42,12 @@ void trace_watch(Shadow *s, u32 pfn, u8 bits)
 /* Does nothing depend on the page as a page table or directory any more? */
 static bool orphaned(Shadow *s, u32 pfn)
 {
-    Window *u = s->dir_windows[pfn] ? &s->windows[s->dir_windows[pfn]] : NULL;
     if (!(s->phys->watch[pfn] & WATCH_PT) || s->pt_slots[pfn]) return false;
-    if (u && (u == s->u || u->slots > u->dead)) return false;
-    if (u) space_release(s, u);
+    for (u16 ref = s->dir_windows[pfn]; ref; ref = dir_window(s, ref)->dir_next[ref % DIRS]) {
+        const Window *u = dir_window(s, ref);
+        if (u == s->u || u->slots > u->dead) return false;
+    }
+    while (s->dir_windows[pfn]) space_release(s, dir_window(s, s->dir_windows[pfn]));
     return true;
 }
 
@@ -63,7 +67,7 @@ static bool table_matters(Shadow *s, u32 pfn, unsigned first, unsigned last)
     if (s->dir_windows[pfn]) return true;
     for (u32 id = s->pt_slots[pfn]; id; id = slot_of(s, id)->pt_next)
         for (unsigned i = first; i <= last; i++)
-            if (slot_of(s, id)->entry[i]) return true;
+            if (slot_of(s, id)->entry[slot_first(slot_of(s, id)) + i]) return true;
     return false;
 }
 
@@ -72,33 +76,45 @@ static void table_written(Shadow *s, u32 pfn, unsigned first, unsigned last)
     for (u32 id = s->pt_slots[pfn], next; id; id = next) {
         Slot *sl = slot_of(s, id);
         next = sl->pt_next;
-        for (unsigned i = first; i <= last; i++) entry_recheck(s, sl, i);
+        for (unsigned i = first; i <= last; i++) entry_recheck(s, sl, slot_first(sl) + i);
         if (sl->window >= WINDOW_U && sl->drops >= FLOOD_DROPS) slot_kill(s, sl);
     }
 }
 
-static void slot_check_pde(Shadow *s, Window *w, unsigned i, u32 pde)
+static void slot_check_pde(Shadow *s, Window *w, unsigned index, u64 pde)
 {
-    Slot *sl = slot_of(s, w->slot[i]);
-    if (!w->slot[i] || sl->dead) return;
+    Slot *sl = slot_of(s, w->slot[index]);
+    if (!w->slot[index] || sl->dead) return;
     if (!pde_agrees(s, sl, pde))
         slot_kill(s, sl);
     else
-        sl->pde = pde;
+        slot_follow_pde(s, sl, pde);
+}
+
+/* [first, last] of the entries of directory `which` of address space u were written. */
+static void space_written(Shadow *s, Window *u, unsigned which, unsigned first, unsigned last)
+{
+    Window *k0 = window_k(s, false, u->view), *k1 = window_k(s, true, u->view);
+    u32 agreed0 = *agreed_with(s, u, k0), agreed1 = *agreed_with(s, u, k1);
+    bool active = u == s->u;
+    for (unsigned i = first; i <= last; i++) {
+        unsigned index = slot_index(s, which, i);
+        u64 pde = space_pde(s, u, index);
+        slot_check_pde(s, u, index, pde);
+        if (!active) continue;
+        slot_check_pde(s, k0, index, pde);
+        slot_check_pde(s, k1, index, pde);
+    }
+    memset(u->agreed, 0, sizeof u->agreed); /* the other K windows were not looked at */
+    if (!active) return;
+    *agreed_with(s, u, k0) = agreed0;
+    *agreed_with(s, u, k1) = agreed1;
 }
 
 static void directory_written(Shadow *s, u32 pfn, unsigned first, unsigned last)
 {
-    if (!s->dir_windows[pfn]) return;
-    Window *u = &s->windows[s->dir_windows[pfn]];
-    const u8 *dir = phys_hp(s->phys, pfn << PAGE_BITS);
-    bool active = u == s->u;
-    for (unsigned i = first; i <= last; i++) {
-        slot_check_pde(s, u, i, load32(dir + 4 * i));
-        if (active) slot_check_pde(s, s->k, i, load32(dir + 4 * i));
-    }
-    if (!active || s->pg.wp) u->agreed[0] = 0; /* with the K windows that were not looked at */
-    if (!active || !s->pg.wp) u->agreed[1] = 0;
+    for (u16 ref = s->dir_windows[pfn]; ref; ref = dir_window(s, ref)->dir_next[ref % DIRS])
+        space_written(s, dir_window(s, ref), ref % DIRS, first, last);
 }
 
 /* A page table was written: [first, last] of its entries. */
@@ -117,7 +133,8 @@ void trace_written(void *ctx, u32 pa, u32 bytes, u8 watch)
     Shadow *s = ctx;
     if (watch & WATCH_PT) {
         u32 pfn = pa >> PAGE_BITS;
-        unsigned first = (pa & PAGE_MASK) / 4, last = ((pa & PAGE_MASK) + bytes - 1) / 4;
+        unsigned shift = s->pg.pae ? 3 : 2;
+        unsigned first = (pa & PAGE_MASK) >> shift, last = ((pa & PAGE_MASK) + bytes - 1) >> shift;
         s->stats.pt_writes++;
         if (table_matters(s, pfn, first, last)) tables_written(s, pfn, first, last);
     }

@@ -1,8 +1,8 @@
 /* window.c - the host side of the shadow: mmap, mprotect, and what they cost in VMAs.
  *
- * All windows lie in one reservation, a stride of 4 GiB and a guard apart, so a faulting address gives its
- * window by division (one in a guard does not say which of its neighbours was meant). An unmapped page is anonymous
- * PROT_NONE memory: neighbours of that kind are one VMA.
+ * All windows lie in one reservation, a stride of 4 GiB and a guard apart (with wide guards 10 TiB of addresses), so
+ * a faulting address gives its window by division (one in a guard does not say which of its neighbours was meant). An
+ * unmapped page is anonymous PROT_NONE memory: neighbours of that kind are one VMA.
  *
  * Downgrades are pending ranges first. The entries say what to take away (SE_DROP, SE_RO); the flush merges
  * them into the fewest system calls: dropped pages may be joined across pages that were never mapped. A window
@@ -22,34 +22,44 @@
 enum { PENDING_GAP = 16 /* pages: nearer ranges are kept as one */ };
 
 /* A limit on address space has to leave room for the rest of ring3. */
-static bool fits(unsigned windows)
+static bool fits(u64 bytes)
 {
     const u64 rest = 8ull << 30, limit = host_get()->address_bytes;
-    return limit == HOST_NO_LIMIT || (limit > rest && ARENA_BYTES(windows) <= limit - rest);
+    return limit == HOST_NO_LIMIT || (limit > rest && bytes <= limit - rest);
+}
+
+static bool reserve(Shadow *s, unsigned windows, u64 guard)
+{
+    u64 stride = WINDOW_BYTES + guard + WINDOW_GUARD_EXTRA, bytes = arena_bytes(windows, stride);
+    if (!fits(bytes)) return false;
+    void *at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return false;
+    s->arena = at;
+    s->stride = stride;
+    s->windows_max = windows;
+    if (tables_reserve(s, windows)) return true;
+    munmap(at, bytes);
+    s->arena = NULL;
+    return false;
 }
 
 bool windows_reserve(Shadow *s)
 {
     enum { MANY = 16 };
-    for (unsigned n = WINDOWS_MAX; n > WINDOW_U; n = n > MANY ? n / 2 : n - 1) {
-        if (!fits(n)) continue;
-        void *at = mmap(NULL, ARENA_BYTES(n), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (at == MAP_FAILED) continue;
-        s->arena = at;
-        s->windows_max = n;
-        if (tables_reserve(s, n)) return true;
-        munmap(at, ARENA_BYTES(n));
-        s->arena = NULL;
-    }
+    if (reserve(s, WINDOWS_MAX, WINDOW_GUARD_WIDE)) return true;
+    for (unsigned n = WINDOWS_MAX; n >= WINDOWS_MIN; n = n > MANY ? n / 2 : n - 1)
+        if (reserve(s, n, WINDOW_GUARD)) return true;
     return false;
 }
+
+bool shadow_is_wide(const Shadow *s) { return s->stride > WINDOW_GUARD_WIDE; }
 
 Window *window_at(const Shadow *s, const void *host_addr, u64 *offset)
 {
     u64 delta = (u64)((uintptr_t)host_addr - (uintptr_t)s->arena);
-    if (delta >= ARENA_BYTES(s->windows_max)) return NULL;
-    unsigned n = (unsigned)(delta / WINDOW_STRIDE);
-    *offset = delta % WINDOW_STRIDE - WINDOW_GUARD;
+    if (delta >= arena_bytes(s->windows_max, s->stride)) return NULL;
+    unsigned n = (unsigned)(delta / s->stride);
+    *offset = delta % s->stride - WINDOW_GUARD;
     return &s->windows[n < s->windows_max ? n : n - 1];
 }
 
@@ -60,8 +70,8 @@ enum { STATE_N = 4, STATE_STEP = 8 };
 /* 0: nothing mapped; two neighbours a, b share a VMA if b == a + STATE_STEP. */
 static u64 host_state(const Shadow *s, const Window *w, u32 page)
 {
-    if (page >= MAP_PAGES || !w->slot[page / SLOT_PAGES]) return 0;
-    u32 e = s->slots[w->slot[page / SLOT_PAGES]].entry[page % SLOT_PAGES];
+    if (page >= MAP_PAGES || !slot_id_at(w, page)) return 0;
+    u32 e = s->slots[slot_id_at(w, page)].entry[page % SLOT_PAGES];
     if (!(e & SE_MAPPED)) return 0;
     return s->phys->pages[e >> PAGE_BITS].offset_page * (u64)STATE_STEP | (e & (SE_R | SE_W)) |
            (e & SE_N ? STATE_N : 0);
@@ -94,7 +104,7 @@ static int host_prot(u32 entry) { return PROT_READ | (entry & SE_W ? PROT_WRITE 
 static bool only_upgrade(const Shadow *s, const Window *w, u32 page, u32 n, u32 entry)
 {
     if (n != 1) return false;
-    u32 old = s->slots[w->slot[page / SLOT_PAGES]].entry[page % SLOT_PAGES];
+    u32 old = s->slots[slot_id_at(w, page)].entry[page % SLOT_PAGES];
     return (old & SE_MAPPED) && !(old & SE_ALL) && old >> PAGE_BITS == entry >> PAGE_BITS;
 }
 
@@ -116,7 +126,7 @@ void window_map(Shadow *s, Window *w, u32 page, u32 n, u32 entry, bool populate)
               "mmap of %u pages at va %08x with %u VMAs", n, page << PAGE_BITS, s->stats.vmas);
         s->stats.mmaps++;
     }
-    Slot *sl = slot_of(s, w->slot[page / SLOT_PAGES]);
+    Slot *sl = slot_at(s, w, page);
     for (u32 i = 0; i < n; i++) {
         u32 old = sl->entry[page % SLOT_PAGES + i], new = entry + (i << PAGE_BITS);
         entry_set(s, sl, page % SLOT_PAGES + i, new | (old & (SE_FETCH | SE_TABLE)));
@@ -133,11 +143,11 @@ static void run_unmap(Shadow *s, Window *w, u32 page, u32 n)
     CHECK(got == at, "unmapping %u pages at va %08x", n, page << PAGE_BITS);
     s->stats.mmaps++;
     for (u32 p = page; p < page + n; p++) {
-        if (!w->slot[p / SLOT_PAGES]) {
-            p |= SLOT_PAGES - 1;
+        if (!slot_id_at(w, p)) {
+            p |= HALF_PAGES - 1;
             continue;
         }
-        Slot *sl = slot_of(s, w->slot[p / SLOT_PAGES]);
+        Slot *sl = slot_at(s, w, p);
         u32 e = sl->entry[p % SLOT_PAGES];
         if (e) entry_set(s, sl, p % SLOT_PAGES, e & (SE_FETCH | SE_T) ? e & ~(u32)SE_HOST : 0);
     }
@@ -148,12 +158,12 @@ static void run_unmap(Shadow *s, Window *w, u32 page, u32 n)
 static bool worth_hiding(Shadow *s, const Window *w, u32 page, u32 n)
 {
     return n == 1 && s->stats.vmas < s->budget / 2 &&
-           !(slot_of(s, w->slot[page / SLOT_PAGES])->entry[page % SLOT_PAGES] & SE_ALL);
+           !(slot_at(s, w, page)->entry[page % SLOT_PAGES] & SE_ALL);
 }
 
 static void page_hide(Shadow *s, Window *w, u32 page)
 {
-    Slot *sl = slot_of(s, w->slot[page / SLOT_PAGES]);
+    Slot *sl = slot_at(s, w, page);
     unsigned before = bounds_of(s, w, page, 1);
     CHECK(!mprotect(w->base + ((u64)page << PAGE_BITS), PAGE_BYTES, PROT_NONE), "hiding va %08x",
           page << PAGE_BITS);
@@ -177,8 +187,7 @@ static void run_protect(Shadow *s, Window *w, u32 page, u32 n)
     CHECK(!mprotect(w->base + ((u64)page << PAGE_BITS), (u64)n << PAGE_BITS, PROT_READ),
           "protecting %u pages", n);
     s->stats.mprotects++;
-    for (u32 p = page; p < page + n; p++)
-        slot_of(s, w->slot[p / SLOT_PAGES])->entry[p % SLOT_PAGES] &= ~(u32)(SE_W | SE_RO);
+    for (u32 p = page; p < page + n; p++) slot_at(s, w, p)->entry[p % SLOT_PAGES] &= ~(u32)(SE_W | SE_RO);
     bounds_change(s, w, page, n, before);
 }
 
@@ -230,20 +239,28 @@ static void range_flush(Shadow *s, Window *w, Range r)
 {
     Gather g = {0};
     for (u32 page = r.first; page <= r.last; page++) {
-        u16 id = w->slot[page / SLOT_PAGES];
+        u16 id = slot_id_at(w, page);
         if (id && s->slots[id].mapped) {
             gather_page(s, w, &g, page, &s->slots[id].entry[page % SLOT_PAGES]);
             continue;
         }
-        page |= SLOT_PAGES - 1;
+        page |= HALF_PAGES - 1;
     }
     gather_end(s, w, &g);
+}
+
+static void slots_free_dead(Shadow *s, Window *w)
+{
+    for (unsigned word = 0; w->dead && word < ARRAY_LEN(w->live); word++)
+        for (u64 live = w->live[word]; live; live &= live - 1) {
+            Slot *sl = slot_of(s, w->slot[word * 64 + (unsigned)__builtin_ctzll(live)]);
+            if (sl->dead) slot_free(s, sl);
+        }
 }
 
 void window_flush(Shadow *s, Window *w)
 {
     for (unsigned i = 0; i < w->pending_count; i++) range_flush(s, w, w->pending[i]);
     w->pending_count = 0;
-    for (unsigned i = 0; w->dead && i < SLOT_COUNT; i++)
-        if (w->slot[i] && s->slots[w->slot[i]].dead) slot_free(s, slot_of(s, w->slot[i]));
+    if (w->dead) slots_free_dead(s, w);
 }

@@ -1,16 +1,21 @@
 /* chaos.c - hostile guests: random code, random tables, random state, in every mode, through one engine. ring3 must
  * neither crash nor hang nor stop listening; what the guest computes does not matter.
  *
- *   chaos interp|translate [ROUNDS [SEED [board]]]     0 rounds: endless
+ *   chaos interp|translate [ROUNDS [SEED [board|flood]]]     0 rounds: endless
  *
- * With `board` the processor sits on the whole board: code has many IN and OUT to ports of chips, code and data lie in the
- * VGA's memory as well as in RAM, page tables show both, interrupts of all chips come, disks move memory by DMA, and
- * the guest moves base addresses under its own feet. Resets and power-off happen as they do on a PC.
+ * With `flood` the guest fills tables instead (docs/BOUNDS.md): hundreds of thousands of tiny functions that call,
+ * patch and store beside each other, in dozens of address spaces and code segments; ids are close to their end now
+ * and then. RING3_CACHE=4 makes regions small.
+ *
+ * With `board` the processor sits on the whole board: code has many IN and OUT to ports of chips, code and data lie
+ * in the VGA's memory as well as in RAM, page tables show both, interrupts of all chips come, disks move memory by
+ * DMA, and the guest moves base addresses under its own feet. Resets and power-off happen as they do on a PC.
  *
  * Each round fills the low megabyte with instructions of all classes (system ones included), descriptor and page
- * tables with plausible and implausible entries, and lets the processor run until it halts, triple-faults, or a second
- * thread stops it after a few milliseconds. If a round does not end within ten seconds of the stop, and has had five
- * seconds of CPU time meanwhile (a busy machine starves a low priority), the test fails; it does after two minutes anyhow.
+ * tables with plausible and implausible entries, and lets the processor run until it halts, triple-faults, or a
+ * second thread stops it after a few milliseconds. If a round does not end within ten seconds of the stop, and has
+ * had five seconds of CPU time meanwhile (a busy machine starves a low priority), the test fails; it does after two
+ * minutes anyhow.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -18,9 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hw/hpet.h"
+#include "hw/ioapic.h"
 #include "hw/machine.h"
 #include "tests/insn_gen.h"
 #include "tests/vm.h"
+#include "translator/audit/audit.h"
 
 enum {
     CODE = 0x1000,
@@ -30,6 +38,7 @@ enum {
     TSS = 0x12000,
     PAGE_DIR = 0x14000,
     PAGE_TABLES = 0x15000,
+    PDPT = TSS + 0x800,
     ROUND_US = 3000,
     STUCK_US = 10 * 1000 * 1000,
     STUCK_CPU_US = 5 * 1000 * 1000,
@@ -90,6 +99,8 @@ static Medium floppy = {2880, false, "floppy", zeros, lost, flushed},
               cd = {4000, true, "cd", zeros, lost, flushed};
 
 static void on_intr(void *c, bool level) { (void)c, cpu_set_intr(&vm.c, level); }
+static void on_nmi(void *c) { (void)c, cpu_attention(&vm.c, ATT_NMI); }
+static void on_init(void *c) { (void)c, cpu_attention(&vm.c, ATT_INIT); }
 static void on_reset(void *c) { (void)c, cpu_attention(&vm.c, ATT_RESET); }
 static void on_poweroff(void *c) { (void)c, cpu_attention(&vm.c, ATT_STOP); }
 static void on_a20(void *ctx, bool on)
@@ -103,8 +114,10 @@ static void on_a20(void *ctx, bool on)
 static void board_start(void)
 {
     static const MachineEvents events = {
-        .intr = on_intr, .reset = on_reset, .poweroff = on_poweroff, .a20 = on_a20};
+        .intr = on_intr, .nmi = on_nmi, .init = on_init, .reset = on_reset, .poweroff = on_poweroff, .a20 = on_a20};
     MachineConfig cfg = {.ram_bytes = 16 << 20,
+                         .lapic_version = LAPIC_P6,
+                         .hpet = true,
                          .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy},
                                    [DRIVE_IDE_0] = {.present = true, .medium = &disk},
                                    [DRIVE_IDE_2] = {.present = true, .cdrom = true, .medium = &cd}}};
@@ -140,7 +153,32 @@ static unsigned port_access(InsnGen *g, u8 *b)
     return n;
 }
 
-/* The VGA's memory becomes plain memory in one of a few ways; the frame buffer lies where it does on a PC, or elsewhere. */
+/* Both APICs on, with a timer of any period and entries of any kind; the guest's stores may hit them all. */
+static void apics_prepare(InsnGen *g)
+{
+    u32 lapic = (u32)LAPIC_DEFAULT_PA, ioapic = (u32)IOAPIC_PA;
+    phys_write(vm.phys, lapic + 0xf0, 0x1ff, 4);
+    phys_write(vm.phys, lapic + 0x320, gen_random(g) & 0x300ff, 4);
+    phys_write(vm.phys, lapic + 0x380, gen_below(g, 4) ? gen_below(g, 100000) : gen_random(g), 4);
+    for (u32 n = gen_below(g, 10); n; n--) {
+        phys_write(vm.phys, ioapic, 0x10 + 2 * gen_below(g, IOAPIC_PINS), 4);
+        phys_write(vm.phys, ioapic + 0x10, gen_random(g) & 0x1a7ff, 4);
+    }
+}
+
+/* The HPET runs, its timers with any configuration and matches that are near. */
+static void hpet_prepare(InsnGen *g)
+{
+    u32 pa = (u32)HPET_PA;
+    phys_write(vm.phys, pa + 0x10, 1 | (gen_chance(g, 50) ? 2 : 0), 4);
+    for (u32 n = 0; n < HPET_TIMERS; n++) {
+        phys_write(vm.phys, pa + 0x100 + 0x20 * n, gen_random(g) & 0x3f4e, 4);
+        phys_write(vm.phys, pa + 0x108 + 0x20 * n, phys_read(vm.phys, pa + 0xf0, 4) + gen_below(g, 20000), 4);
+    }
+}
+
+/* The VGA's memory becomes plain memory in one of a few ways; the frame buffer lies where it does on a PC, or
+ * elsewhere. */
 static void board_prepare(InsnGen *g)
 {
     static const u32 frame_buffers[] = {0xe0000000, 0xe0000000, 0x00000000, 0x00800000, 0x01000000};
@@ -154,23 +192,28 @@ static void board_prepare(InsnGen *g)
     port_out(0x1ce, 3, 2), port_out(0x1cf, 8, 2), port_out(0x1ce, 4, 2),
         port_out(0x1cf, gen_chance(g, 60) ? 0xc1 : 0, 2);
     port_out(0x21, gen_random(g) & 0xf8, 1), port_out(0xa1, gen_random(g), 1);
+    apics_prepare(g);
+    if (gen_chance(g, 50)) hpet_prepare(g);
 }
 
 /* Code is in the VGA's window, too; some of the pages that tables show are the VGA's. */
 static void board_fill(InsnGen *g, u8 *ram)
 {
+    static const u32 apics[] = {(u32)LAPIC_DEFAULT_PA, (u32)LAPIC_DEFAULT_PA, (u32)IOAPIC_PA, (u32)HPET_PA};
     for (u32 at = 0; at < CODE_BYTES; at += 4)
         phys_write(vm.phys, 0xa0000 + CODE + at, load32(ram + CODE + at), 4);
     for (u32 n = 0; n < 40; n++) {
         u32 pa = gen_chance(g, 70) ? 0xa0000 + gen_below(g, 32) * PAGE_BYTES
                                    : 0xe0000000 + gen_below(g, 64) * PAGE_BYTES;
+        if (gen_chance(g, 20)) pa = apics[gen_below(g, ARRAY_LEN(apics))];
         store32(ram + PAGE_TABLES + 4 * gen_below(g, 64), pa | 7);
     }
 }
 
 static void board_aim(InsnGen *g, Vcpu *c)
 {
-    static const u32 data[] = {0xa0000, 0xa8000, 0xb0000, 0xb8000, 0xe0000000, 0xc0000};
+    static const u32 data[] = {
+        0xa0000, 0xa8000, 0xb0000, 0xb8000, 0xe0000000, 0xc0000, (u32)LAPIC_DEFAULT_PA};
     if (gen_chance(g, 40))
         for (int s = 0; s < SEG_COUNT; s++)
             if (s != CS && s != SS && gen_chance(g, 60)) c->seg[s].base = data[gen_below(g, ARRAY_LEN(data))];
@@ -255,13 +298,44 @@ static void fill_pages(InsnGen *g, u8 *ram)
     }
 }
 
-static void random_mode(InsnGen *g, Vcpu *c)
+/* The same with PAE: directories and tables lie among the tables of the others. Some entries have odd high halves. */
+static void fill_pages_pae(InsnGen *g, u8 *ram)
+{
+    for (u32 n = 0; n < 4; n++) {
+        u64 e = (PAGE_DIR + (gen_chance(g, 80) ? 0 : gen_below(g, 4)) * PAGE_BYTES) | 1;
+        store64(ram + PDPT + 8 * n, gen_chance(g, 95) ? e : e ^ (u64)1 << gen_below(g, 64));
+    }
+    for (u32 n = 0; n < 512; n++) {
+        u64 e = (PAGE_TABLES + (n & 3) * PAGE_BYTES) | 7;
+        if (n && gen_chance(g, 30)) e = gen_chance(g, 50) ? gen_random(g) : e ^ (u64)1 << gen_below(g, 64);
+        store64(ram + PAGE_DIR + 8 * n, e);
+        for (u32 t = 0; t < 4; t++) {
+            e = n << 12 | (gen_chance(g, 90) ? 7 : gen_random(g) & 0xfff);
+            store64(ram + PAGE_TABLES + t * PAGE_BYTES + 8 * n,
+                    gen_chance(g, 90) ? e : e ^ (u64)1 << (32 + gen_below(g, 32)));
+        }
+    }
+}
+
+/* By the instructions' own way, since the table may be one that cannot be loaded. */
+static void pae_on(InsnGen *g, Vcpu *c)
+{
+    u32 cr0 = c->cr0;
+    c->cr0 &= ~(u32)CR0_PG;
+    c->cr4 |= CR4_PAE;
+    c->efer = gen_chance(g, 70) ? EFER_NXE : 0;
+    c->cr3 = PDPT;
+    if (!setjmp(c->fault_jmp)) cpu_set_cr(c, 0, cr0);
+}
+
+static void random_mode(InsnGen *g, Vcpu *c, bool pae)
 {
     vm_flat32(c);
     unsigned kind = gen_below(g, 4); /* 0, 1: flat with paging; 2: real; 3: 16-bit protected */
     c->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT | (gen_chance(g, 50) ? CR4_PSE : 0);
     c->cr3 = PAGE_DIR;
     if (kind < 2) c->cr0 |= CR0_PG | (gen_chance(g, 50) ? CR0_WP : 0);
+    if (kind < 2 && pae) pae_on(g, c);
     if (kind == 2) c->cr0 &= ~(u32)CR0_PE;
     for (int s = 0; s < SEG_COUNT && kind >= 2; s++)
         c->seg[s] = (Segment){.base = kind == 2 ? 0 : gen_random(g) & 0xffff0,
@@ -278,22 +352,116 @@ static void random_mode(InsnGen *g, Vcpu *c)
     if (gen_chance(g, 80)) c->gpr[ESP] = 0x9000;
 }
 
+/* --- floods ---------------------------------------------------------------------------------------------- */
+
+static bool floods;
+enum {
+    FLOOD_FROM = 0x200000,
+    FLOOD_TO = 0xf00000,
+    FLOOD_DIRS = 0x100000,
+    FLOOD_DIR_COUNT = 200,
+    FLOOD_ROUNDS = 40
+};
+
+/* A function of at most 16 bytes. */
+static unsigned flood_function(InsnGen *g, u32 at, u8 *b)
+{
+    unsigned n = 0;
+    u32 near_by = (at & ~(u32)PAGE_MASK) + gen_below(g, PAGE_BYTES);
+    switch (gen_below(g, 6)) {
+    case 0: b[n++] = 0x40; break;                                            /* inc eax */
+    case 1: b[n++] = 0x83, b[n++] = 0xc0, b[n++] = (u8)gen_random(g); break; /* add eax, ... */
+    case 2: b[n++] = 0xa2, store32(b + n, near_by), n += 4; break;           /* mov [near by], al */
+    case 3: b[n++] = 0xc6, b[n++] = 0x05, store32(b + n, at + 8), n += 4, b[n++] = 0x90; break; /* itself */
+    case 4: b[n++] = 0xa1, store32(b + n, gen_random(g) & 0xffffff), n += 4; break; /* mov eax, [...] */
+    default: b[n++] = 0x75, b[n++] = 0x00; break;                                   /* jnz: an exit */
+    }
+    b[n++] = 0xc3;
+    return n;
+}
+
+static void flood_fill(InsnGen *g, u8 *ram, u32 stride)
+{
+    for (u32 at = FLOOD_FROM; at < FLOOD_TO; at += stride) {
+        u8 b[16] = {0};
+        memcpy(ram + at, b, flood_function(g, at, b));
+        memcpy(ram + at, b, stride < 16 ? stride : 16);
+    }
+    for (u32 d = 0; d < FLOOD_DIR_COUNT; d++)
+        for (u32 n = 0; n < 1024; n++) {
+            u32 e = n < 4 ? n << 22 | 0xe3 : gen_chance(g, 10) ? (gen_random(g) & 0xc00000) | 0xe7 : 0;
+            store32(ram + FLOOD_DIRS + d * PAGE_BYTES + 4 * n, e);
+        }
+    phys_written(vm.phys, 0, 16 << 20);
+}
+
+/* mov edi, from; again: call edi; add edi, stride; cmp edi, to; jb; mov cr3, esi; jmp to the start */
+static void flood_main(u8 *ram, u32 from, u32 stride)
+{
+    static const u8 code[] = {0xbf, 0, 0,    0,    0, 0xff, 0xd7, 0x81, 0xc7, 0,    0,
+                              0,    0, 0x81, 0xff, 0, 0,    0,    0,    0x72, 0xf0, 0x81,
+                              0xc6, 0, 0x10, 0,    0, 0x0f, 0x22, 0xde, 0xeb, 0xe0};
+    memcpy(ram + CODE, code, sizeof code);
+    store32(ram + CODE + 1, from);
+    store32(ram + CODE + 9, stride);
+    store32(ram + CODE + 15, from + 64 * stride);
+    phys_written(vm.phys, CODE, sizeof code);
+}
+
+static void flood_ids(InsnGen *g)
+{
+    Xlat *x = vm.xlat ? vm.xlat->ctx : NULL;
+    if (x && gen_chance(g, 5)) x->ctx_next = UINT32_MAX - (1u << 24) - gen_below(g, 50);
+}
+
+static void flood_round(u64 seed)
+{
+    static u32 stride;
+    InsnGen g = {.seed = seed * 0x9e3779b97f4a7c15ull | 1};
+    Vcpu *c = &vm.c;
+    u8 *ram = vm.phys->ram;
+    atomic_fetch_and(&c->attention, ~(u32)(ATT_STOP | ATT_RESET));
+    if (!stride || seed % FLOOD_ROUNDS == 0) flood_fill(&g, ram, stride = 8u << gen_below(&g, 4));
+    vm_flat32(c);
+    bool paged = gen_chance(&g, 70);
+    c->cr3 = FLOOD_DIRS;
+    c->cr4 = CR4_PSE;
+    if (paged) c->cr0 |= CR0_PG;
+    flood_main(ram, FLOOD_FROM + gen_below(&g, (FLOOD_TO - FLOOD_FROM) / stride - 64) * stride, stride);
+    c->eip = CODE;
+    c->gpr[ESI] = FLOOD_DIRS + gen_below(&g, FLOOD_DIR_COUNT / 2) * PAGE_BYTES;
+    c->gpr[ESP] = 0x9000 + gen_below(&g, 4) * 2;
+    if (gen_chance(&g, 30)) /* another code segment: another context, the same bytes */
+        c->seg[CS].base = gen_below(&g, 256) * 16, c->eip -= c->seg[CS].base;
+    flood_ids(&g);
+    c->engine->paging_changed(c->engine->ctx, c, EV_CR0 | EV_CR3 | EV_CR4);
+    vm_run(&vm);
+}
+
 static void one_round(u64 seed)
 {
+    if (floods) {
+        flood_round(seed);
+        return;
+    }
     InsnGen g = {.seed = seed * 0x9e3779b97f4a7c15ull | 1,
                  .classes = ~0u,
                  .seg_count = SEG_COUNT,
                  .data_bytes = 0x8000};
     Vcpu *c = &vm.c;
     g.mode = (DecodeMode){.code32 = (u8)gen_chance(&g, 60), .protected_mode = true, .features = ~0u};
+    bool pae = gen_chance(&g, 40);
     atomic_fetch_and(&c->attention, ~(u32)(ATT_STOP | ATT_RESET));
     if (board) board_prepare(&g);
     fill_code(&g, vm.phys->ram);
     fill_tables(&g, vm.phys->ram);
-    fill_pages(&g, vm.phys->ram);
+    if (pae)
+        fill_pages_pae(&g, vm.phys->ram);
+    else
+        fill_pages(&g, vm.phys->ram);
     if (board) board_fill(&g, vm.phys->ram);
     phys_written(vm.phys, 0, 0x100000);
-    random_mode(&g, c);
+    random_mode(&g, c, pae);
     if (board) board_aim(&g, c);
     c->engine->paging_changed(c->engine->ctx, c, EV_CR0 | EV_CR3 | EV_CR4);
     if (board)
@@ -308,15 +476,24 @@ int main(int argc, char **argv)
     u64 rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000,
         seed = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
     pthread_t dog;
-    if (argc > 4) board_start();
+    floods = argc > 4 && argv[4][0] == 'f';
+    if (argc > 4 && !floods) board_start();
+    audit_begin();
     vm_start(&vm, translate);
-    if (board)
-        vm.c.intr_ack = machine_intr_ack, vm.c.ferr = machine_ferr, vm.c.intr_ctx = vm.c.ferr_ctx = board;
+    if (board) vm.c.intr_ack = machine_intr_ack, vm.c.ferr = machine_ferr, vm.c.apic_base_written = machine_set_apic_base;
+    vm.c.intr_ctx = vm.c.ferr_ctx = vm.c.apic_ctx = board;
     pthread_create(&dog, NULL, watchdog, NULL);
     for (u64 n = 0; !rounds || n < rounds; n++) {
         atomic_store(&round_now, n + 1);
         if (getenv("CHAOS_VERBOSE")) fprintf(stderr, "seed %llu\n", (unsigned long long)(seed + n));
         one_round(seed + n);
+    }
+    if (audit_blocks()) printf("%llu blocks audited\n", (unsigned long long)audit_blocks());
+    if (floods && vm.xlat) {
+        const XlatStats *s = &((Xlat *)vm.xlat->ctx)->stats;
+        printf("%llu blocks, %llu regions emptied, ids begun anew %llu times\n",
+               (unsigned long long)s->translated_blocks, (unsigned long long)s->flushes,
+               (unsigned long long)s->renewals);
     }
     printf("%llu passed, 0 failed\n", (unsigned long long)rounds);
     if (board) {

@@ -12,6 +12,8 @@
 
 enum { RAM_BYTES = 4 << 20, PD_PA = 0x1000, PT_PA = 0x2000, DATA_PA = 0x100000 };
 static const size_t window_bytes = (size_t)4 << 30, guard_bytes = (size_t)2 << 30;
+static const size_t guard_behind_bytes = (size_t)34 << 30; /* wide: mmu/shadow_parts.h */
+static const size_t arena_bytes = ((size_t)2 + 4 + 34) << 30;
 static const size_t table_bytes = sizeof(TableEntry) << 20;
 
 bool world_page_missing(const World *w, unsigned page) { return w->holes && (page % 7 == 5 || page >= 36); }
@@ -53,8 +55,7 @@ World *world_new(bool holes)
     w->phys = phys_new(w->bus, RAM_BYTES);
     w->data = w->phys->ram + DATA_PA;
     store32(w->phys->ram + PD_PA, PT_PA | 0x63);
-    u8 *arena = mmap(NULL, window_bytes + 2 * guard_bytes, PROT_NONE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    u8 *arena = mmap(NULL, arena_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     w->window = arena + guard_bytes;
     w->code = map_near_text();
     w->table =
@@ -68,7 +69,7 @@ World *world_new(bool holes)
 
 void world_free(World *w)
 {
-    munmap(w->window - guard_bytes, window_bytes + 2 * guard_bytes);
+    munmap(w->window - guard_bytes, arena_bytes);
     munmap(w->table, table_bytes);
     munmap(w->code, WORLD_CODE_BYTES);
     phys_free(w->phys);
@@ -99,7 +100,7 @@ static HostOutcome outcome_of(int sig, u64 trap, u64 va)
 {
     bool memory = sig == SIGSEGV && trap == EX_PF;
     if (memory && va < window_bytes) return HOST_SEGV;
-    if (memory && va + guard_bytes < window_bytes + 2 * guard_bytes) return HOST_WRAP;
+    if (memory && va + guard_bytes < guard_bytes + window_bytes + guard_behind_bytes) return HOST_WRAP;
     if (sig == SIGSEGV) return HOST_GP;
     return sig == SIGFPE ? HOST_FPE : HOST_OTHER;
 }

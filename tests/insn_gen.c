@@ -95,8 +95,7 @@ static unsigned gen_once(InsnGen *g, const Row *row, u8 *bytes, Insn *i)
 {
     Out o = {bytes, 0};
     put_prefixes(g, &o, row);
-    if (row->opcode > 0xff) put(&o, 0x0f, 1);
-    put(&o, row->opcode, 1);
+    o.n = (unsigned)(opcode_put(bytes + o.n, row->opcode) - bytes);
     if (has_modrm(row)) put(&o, modrm_byte(g, row), 1);
     put_rest(g, &o);
     if (insn_decode(i, bytes, o.n, g->mode) != DECODE_OK || i->row != row) return 0;

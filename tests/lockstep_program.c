@@ -456,12 +456,13 @@ static void item_far(Prog *p)
 /* The data's pages lose and regain rights, with and without INVLPG; CR3 is loaded. */
 static void item_paging(Prog *p)
 {
-    u32 page = gen_below(p->g, 4), pte = PAGE_TABLE + 4 * (DATA / PAGE_BYTES + page);
+    u32 page = gen_below(p->g, 4), pte = PAGE_TABLE + (p->k->pae ? 8 : 4) * (DATA / PAGE_BYTES + page);
+    bool nx = p->k->pae && gen_chance(p->g, 30);
     static const u8 reload_cr3[] = {0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8};
     if (!p->f->flat || p->f->ring) return;
     put(p, (const u8[]){0x80, 0x35}, 2); /* xor byte [pte], bit */
-    putv(p, pte);
-    put8(p, gen_chance(p->g, 60) ? PTE_W : gen_chance(p->g, 60) ? PTE_U : PTE_P);
+    putv(p, nx ? pte + 7 : pte);
+    put8(p, nx ? (u32)(PTE_NX >> 56) : gen_chance(p->g, 60) ? PTE_W : gen_chance(p->g, 60) ? PTE_U : PTE_P);
     if (gen_chance(p->g, 30)) put(p, reload_cr3, sizeof reload_cr3);
     if (gen_chance(p->g, 50)) return;
     put(p, (const u8[]){0x0f, 0x01, 0x3d}, 3); /* invlpg */
@@ -554,13 +555,17 @@ static void set_registers(InsnGen *g, Case *k, const FlavourTraits *f)
     k->eflags = 2 | (gen_random(g) & (FL_HOST | FL_I));
     if (gen_chance(g, 50)) k->eflags |= FL_IOPL;
     if (f->v86) k->eflags |= FL_VM;
-    k->paging = f->paging || (f->protected_mode && gen_chance(g, 30));
     k->user_pages = f->ring == 3 || gen_chance(g, 30);
     k->cr0_bits = gen_chance(g, 5) ? CR0_AM : 0;
     if (k->cr0_bits && gen_chance(g, 50)) k->eflags |= FL_AC;
     if (gen_chance(g, 80)) k->cr0_bits |= CR0_WP;
     if (gen_chance(g, 3)) k->cr0_bits |= CR0_TS;
     if (gen_chance(g, 2)) k->cr0_bits |= CR0_EM;
+    k->cr4_bits = (gen_chance(g, 10) ? CR4_UMIP : 0) | (gen_chance(g, 3) ? CR4_SMEP : 0);
+    if (gen_chance(g, 15)) { /* a kernel whose data are in user pages may mostly reach them */
+        k->cr4_bits |= CR4_SMAP;
+        if (gen_chance(g, 80)) k->eflags |= FL_AC;
+    }
 }
 
 void program_make(InsnGen *g, Case *k, Flavour flavour)
@@ -569,6 +574,8 @@ void program_make(InsnGen *g, Case *k, Flavour flavour)
     const FlavourTraits *f = &flavours[flavour];
     Prog p = {.g = g, .k = k, .f = f, .function_count = (u8)gen_below(g, 4)};
     k->flavour = flavour;
+    k->paging = f->paging || (f->protected_mode && gen_chance(g, 30));
+    k->pae = k->paging && gen_chance(g, 40);
     g->mode = (DecodeMode){.code32 = f->code32, .protected_mode = f->protected_mode, .features = ~0u};
     g->classes = classes | (gen_chance(g, 50) ? BIT(XC_STACK) : 0);
     g->seg_first = 0;

@@ -32,8 +32,9 @@ typedef struct Case {
     Flavour flavour;
     u8 code[PROGRAM_ROOM];
     unsigned bytes, at; /* length; offset of the first byte from CODE */
-    u32 gpr[8], eflags, cs_limit, cr0_bits;
+    u32 gpr[8], eflags, cs_limit, cr0_bits, cr4_bits;
     bool paging;
+    bool pae;        /* with three levels, and NX on the data's pages */
     bool user_pages; /* ring 0 finds its data in user pages */
     u8 data[DATA_BYTES];
 } Case;

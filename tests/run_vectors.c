@@ -34,6 +34,7 @@
 #include "mmu/bus.h"
 #include "mmu/phys.h"
 #include "tests/vm.h"
+#include "translator/audit/audit.h"
 #include "translator/xlat.h"
 
 enum { RAM_BYTES = 16 << 20, REACH = 0x110000 /* FFFF:FFFF, rounded up */, HLT = 0xf4, FLAGS_286 = 0x0fd5 };
@@ -138,9 +139,9 @@ static Phys *phys;
 static u8 expected[REACH]; /* memory as it should be after the case */
 static _Atomic u64 cases_run;
 
-static void on_idle(void *ctx)
+static void on_idle(void *ctx, u64 ns)
 {
-    (void)ctx;
+    (void)ctx, (void)ns;
     cpu.stop_reason = STOP_HLT;
     cpu_attention(&cpu, ATT_STOP);
 }
@@ -482,6 +483,7 @@ int main(int argc, char **argv)
     const char *accel = "interp";
     bool readable = true, stats = false;
     int n = 1;
+    audit_begin();
     for (; n < argc && argv[n][0] == '-'; n += 2) {
         if (!strcmp(argv[n], "--strict")) {
             strict = true;

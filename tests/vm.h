@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
-#include "translator/xlat.h"
+#include "translator/count.h"
 
 typedef struct Vm {
     Bus *bus;
@@ -40,7 +40,7 @@ static inline const XlatOptions *vm_xlat_options(void)
     return &o;
 }
 
-/* With a bus and memory of its own, unless they are there already. */
+/* With a bus and memory of its own, unless they are there already. RING3_COUNT: blocks count their runs. */
 static inline void vm_start(Vm *v, bool translate)
 {
     const char *why = "";
@@ -52,6 +52,7 @@ static inline void vm_start(Vm *v, bool translate)
     if (translate) {
         v->xlat = xlat_new(&v->c, vm_xlat_options(), &why);
         CHECK(v->xlat, "no translator: %s", why);
+        if (getenv("RING3_COUNT")) count_set(v->xlat->ctx, true);
     } else {
         v->c.engine = &engine_interp;
     }
@@ -64,9 +65,10 @@ static inline void vm_end(Vm *v)
     bus_free(v->bus);
 }
 
-static inline void vm_idle(void *ctx)
+static inline void vm_idle(void *ctx, u64 ns)
 {
     Vcpu *c = ctx;
+    (void)ns;
     c->stop_reason = STOP_HLT;
     cpu_attention(c, ATT_STOP);
 }

@@ -15,10 +15,10 @@ static u32 block_hash_of(u32 pa, u32 eip, ModeKey mode)
     return (h ^ h >> 16) & (BLOCK_HASH - 1);
 }
 
-Block *block_find(Xlat *x, u32 pa, u32 eip, ModeKey mode)
+Block *block_find(Xlat *x, u32 pa, u32 eip, ModeKey mode, bool loop)
 {
     Block *b = x->block_hash[block_hash_of(pa, eip, mode)];
-    while (b && (b->pa != pa || b->eip != eip || b->mode != mode)) b = b->hash_next;
+    while (b && !block_is(b, pa, eip, mode, loop)) b = b->hash_next;
     return b;
 }
 
@@ -28,6 +28,32 @@ static u64 granule_bits(u32 offset, u32 bytes)
     u32 first = offset / 64, last = (offset + bytes - 1) / 64;
     if (last > 63) last = 63;
     return (~0ull >> (63 - (last - first))) << first;
+}
+
+/* The number of b's instruction at pa if there is a door, else 0. */
+static unsigned door_at(const Block *b, u32 pa)
+{
+    u32 at = pa - b->pa;
+    for (u64 left = b->doors; left; left &= left - 1) {
+        unsigned n = (unsigned)__builtin_ctzll(left);
+        if (b->map[n].guest >= at) return b->map[n].guest == at ? n : 0;
+    }
+    return 0;
+}
+
+Block *block_with_door(Xlat *x, u32 pa, u32 eip, unsigned *door)
+{
+    enum { LOOKS = 32 };
+    const CodePage *p = &x->pages[pa >> PAGE_BITS];
+    if (!(p->granules & granule_bits(pa & PAGE_MASK, 1))) return NULL;
+    Block *b = p->blocks;
+    for (unsigned n = 0; b && n < LOOKS; n++, b = b->page_next) {
+        if (pa - b->pa >= b->bytes || b->mode != x->mode || b->eip - b->pa != eip - pa) continue;
+        if (b->sites != x->site_changes || b->table != form_is_table(x, pa)) continue;
+        *door = door_at(b, pa);
+        if (*door) return b;
+    }
+    return NULL;
 }
 
 /* The bytes of b in the page it begins in. */
@@ -65,11 +91,13 @@ Block *block_at_host(Xlat *x, const u8 *hpc)
 {
     const Cache *k = &x->cache;
     if (hpc < k->rx || hpc >= k->rx + k->bytes) return NULL;
-    const Region *r = &k->region[(u64)(hpc - k->rx) / k->region_bytes];
+    u32 at = (u32)(hpc - k->rx);
+    const Region *r = &k->region[at / k->region_bytes];
+    at %= k->region_bytes;
     u32 lo = 0, hi = r->blocks;
     while (lo < hi) {
         u32 mid = (lo + hi) / 2;
-        if (r->by_host[mid]->hpc <= hpc)
+        if (r->host_at[mid] <= at)
             lo = mid + 1;
         else
             hi = mid;
@@ -79,16 +107,16 @@ Block *block_at_host(Xlat *x, const u8 *hpc)
     return hpc < b->hpc + b->hbytes ? b : NULL;
 }
 
-u32 block_guest_offset(const Block *b, const u8 *hpc)
+const PcMap *block_insn_at(const Block *b, const u8 *hpc)
 {
     u32 off = (u32)(hpc - b->hpc), n = 0;
     while (n + 1 < b->insns && b->map[n + 1].host <= off) n++;
-    return b->map[n].guest;
+    return &b->map[n];
 }
 
-void block_link(Xlat *x, Link *l, Block *to, u64 here)
+void block_link(Xlat *x, Link *l, Block *to, unsigned door, u64 here)
 {
-    if (l->to == to && l->here_hole) { /* the same code in another address space */
+    if (l->to == to && l->door == door && l->here_hole) { /* the same code in another address space */
         store64(l->here_hole, 0 - here);
         return;
     }
@@ -102,9 +130,10 @@ void block_link(Xlat *x, Link *l, Block *to, u64 here)
         x->shared_links = l;
     }
     l->to = to;
+    l->door = (u8)door;
     l->next_in = to->links_in;
     to->links_in = l;
-    emit_patch32(l->hole, cache_write(&x->cache, to->hpc));
+    emit_patch32(l->hole, cache_write(&x->cache, block_entry(to, door)));
     x->stats.links++;
 }
 
@@ -228,16 +257,20 @@ void block_written(Xlat *x, u32 pa, u32 bytes)
 }
 
 /* What the jump cache knows of a region that is emptied, or (from NULL) at all. */
-static void jump_cache_forget(Xlat *x, const u8 *from, u32 bytes)
+void jump_cache_forget(Xlat *x, const u8 *from, u32 bytes)
 {
     u64 *slot = x->c->jump_table;
     for (u32 n = 0; n < JUMP_CACHE_SLOTS; n++, slot += JUMP_CACHE_WORDS)
-        if (!from || slot[JUMP_HPC / 8] - (u64)(uintptr_t)from < bytes) slot[JUMP_KEY / 8] = 1;
+        if (!from || slot[JUMP_HPC / 8] - (u64)(uintptr_t)from < bytes) {
+            slot[JUMP_KEY / 8] = 1;
+            slot[JUMP_BLOCK / 8] = 0;
+        }
 }
 
 void block_evict(Xlat *x, Region *r)
 {
     Cache *k = &x->cache;
+    fpu_settle(x->c); /* where the last x87 instruction is noted may be here */
     for (u32 n = 0; n < r->blocks; n++) {
         Block *b = r->by_host[n];
         if (b->dead) continue;

@@ -7,6 +7,7 @@
  */
 #include "translator/callout.h"
 #include "cpu/fpu.h"
+#include "translator/instrument.h"
 
 static inline void exec(Vcpu *c, const Insn *i)
 {
@@ -20,7 +21,7 @@ static inline void exec(Vcpu *c, const Insn *i)
 
 u64 callout_next_block(Xlat *x, Vcpu *c)
 {
-    if (unlikely(x->pf.once || trace_mask & TRACE_EXEC)) return EXIT_DISPATCH;
+    if (unlikely(x->pf.once)) return EXIT_DISPATCH;
     const u8 *hpc = jump_cache_get(c);
     if (!hpc) return EXIT_DISPATCH;
     x->killed = false; /* the jump cache knows no dead block */
@@ -53,6 +54,27 @@ static u64 callout_plain(Vcpu *c, void *arg)
     return plain_done(a->x, c, c->eip + a->insn.len);
 }
 
+/* A long REP of a block in table form. */
+typedef struct RepCallout {
+    Callout call;
+    Block *b;
+    u32 pa; /* of the instruction */
+} RepCallout;
+
+static u64 callout_rep(Vcpu *c, void *arg)
+{
+    const RepCallout *a = arg;
+    if (unlikely(form_rep(a->call.x, a->b))) form_turn(a->call.x, a->b, a->pa);
+    return callout_plain(c, arg);
+}
+
+static void emit_rep(Tx *t, const Insn *i)
+{
+    RepCallout *a = cache_meta(&t->x->cache, sizeof *a);
+    *a = (RepCallout){.call = {.insn = *i, .x = t->x}, .b = t->b, .pa = t->pa};
+    callout_emit_call(t, callout_rep, a);
+}
+
 u64 callout_execute(Vcpu *c, const Callout *a)
 {
     u64 before = c->ctx;
@@ -72,20 +94,25 @@ static u64 callout_ends(Vcpu *c, void *arg) { return callout_execute(c, arg); }
 /* Hardly ever goes on behind itself: INT comes back by IRET, which looks its target up. */
 static bool leaves_block(const Insn *i) { return i->row->cls == XC_FAR && i->opcode != 0xce /* INTO */; }
 
-/* Vcpu.eip of this instruction; r10 clobbered. */
-static void emit_set_eip(Tx *t)
+/* Vcpu.eip; r10 clobbered. */
+static void emit_set_eip(Tx *t, u32 eip)
 {
     if (t->floats) {
-        flow_emit_eip(t, R10, t->eip);
+        flow_emit_eip(t, R10, eip);
         emit_mov_mr32(&t->e, R15, VCPU_EIP, R10);
     } else {
-        emit_mov_mi32(&t->e, R15, VCPU_EIP, t->eip);
+        emit_mov_mi32(&t->e, R15, VCPU_EIP, eip);
     }
 }
 
-void callout_emit_call(Tx *t, CalloutFn *f, const void *arg)
+void callout_emit_call(Tx *t, CalloutFn *f, const void *arg) { callout_emit_call_at(t, t->eip, f, arg); }
+
+void callout_emit_call_at(Tx *t, u32 eip, CalloutFn *f, const void *arg)
 {
-    emit_set_eip(t);
+    t->how |= HOW_SLOW_C;
+    if (unlikely(t->ops != NULL)) instrument_flush(t, t->number + 1);
+    emit_unhoist(&t->e);
+    emit_set_eip(t, eip);
     emit_mov_ri64(&t->e, R9, (u64)(uintptr_t)arg);
     emit_mov_ri64(&t->e, R11, (u64)(uintptr_t)f);
     emit_call(&t->e, xlat_callout);
@@ -102,6 +129,7 @@ static u64 callout_site(Vcpu *c, void *arg)
 {
     SiteCallout *a = arg;
     u64 slow = c->phys->slow, answer = callout_plain(c, &a->call);
+    if (!answer && callout_must_leave(c)) answer = EXIT_DISPATCH; /* a device's interrupt comes at once */
     a->innocent = c->phys->slow == slow ? a->innocent + 1 : 0;
     if (likely(a->innocent < a->patience) || a->b->dead) return answer;
     site_forgive(a->call.x, a->pa);
@@ -136,6 +164,7 @@ void callout_emit_site(Tx *t, const Insn *i)
     SiteCallout *a = cache_meta(&t->x->cache, sizeof *a);
     *a = (SiteCallout){
         .call = {.insn = *i, .x = t->x}, .b = t->b, .pa = t->pa, .patience = site_patience(t->x, t->pa)};
+    t->how |= HOW_C | HOW_SITE;
     callout_emit_call(t, stores_plainly(t, i) ? callout_store : callout_site, a);
 }
 
@@ -175,20 +204,62 @@ void callout_emit_patched(Tx *t, const Insn *i)
     PatchedCallout *a = cache_meta(&t->x->cache, sizeof *a);
     *a = (PatchedCallout){.insn = *i, .x = t->x, .b = t->b, .pa = t->pa};
     memcpy(a->bytes, phys_hp(t->x->phys, t->pa), i->len);
+    t->how |= HOW_C;
     callout_emit_call(t, callout_patched, a);
 }
 
-CalloutFn *callout_for(const Insn *i)
+CalloutFn *callout_for(const Insn *i) { return i->row->checks & CK_ENDS ? callout_ends : callout_plain; }
+
+/* One that the mode does not tell enough for. */
+static u64 callout_untold(Vcpu *c, void *arg)
 {
-    bool ends = insn_is_pause(i) || i->row->checks & CK_ENDS || i->row->cls == XC_FLOW ||
-                i->row->cls == XC_FAR || i->row->cls == XC_SEG;
-    return ends ? callout_ends : callout_plain;
+    const Callout *a = arg;
+    Xlat *x = a->x;
+    ModeKey parts = context_untold(x, x->mode, &a->insn);
+    u64 answer = callout_for(&a->insn)(c, arg);
+    return context_missed(x, parts) ? EXIT_DISPATCH : answer;
+}
+
+static CalloutFn *choose(const Xlat *x, ModeKey mode, const Insn *i)
+{
+    return context_untold(x, mode, i) ? callout_untold : callout_for(i);
+}
+
+/* While -trace records: how long it took. (A fault leaves it by longjmp, and is an event by itself.) */
+static u64 callout_timed(Vcpu *c, void *arg)
+{
+    const Callout *a = arg;
+    u32 eip = c->eip;
+    u64 since = timeline_now(), answer = choose(a->x, a->x->mode, &a->insn)(c, arg);
+    if (since) timeline_add(TIMELINE_CALLOUT, since, a->insn.row->name, eip, 0);
+    return answer;
 }
 
 void callout_emit(Tx *t, const Insn *i)
 {
+    bool timed = t->x->traced & TRACE_TIMELINE;
+    if (i->row->cls == XC_STRING && i->prefix & (PREFIX_REP | PREFIX_REPNE) && t->b->table && !timed) {
+        emit_rep(t, i);
+        return;
+    }
     Callout *a = cache_meta(&t->x->cache, sizeof *a);
     *a = (Callout){.insn = *i, .x = t->x};
-    callout_emit_call(t, callout_for(i), a);
+    callout_emit_call(t, unlikely(timed) ? callout_timed : choose(t->x, t->b->mode, i), a);
     if (leaves_block(i)) flow_exit_to(t, t->eip + i->len, false);
+}
+
+const char *callout_name(const void *function)
+{
+    static const struct {
+        CalloutFn *f;
+        const char *name;
+    } names[] = {{callout_plain, "callout_plain"},
+                 {callout_rep, "callout_rep"},
+                 {callout_ends, "callout_ends"},
+                 {callout_site, "callout_site"},
+                 {callout_store, "callout_store"},
+                 {callout_patched, "callout_patched"}};
+    for (unsigned n = 0; n < ARRAY_LEN(names); n++)
+        if ((uintptr_t)names[n].f == (uintptr_t)function) return names[n].name;
+    return NULL;
 }

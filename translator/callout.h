@@ -24,10 +24,13 @@ static inline bool callout_must_leave(const Vcpu *c)
 u64 callout_execute(Vcpu *c, const Callout *a);
 /* The CalloutFn, with a Callout as its argument, that executes an instruction like i. */
 CalloutFn *callout_for(const Insn *i);
+/* The name of a function of callout.c's that is one; NULL: it is none. */
+const char *callout_name(const void *function);
 /* The answer that enters the block at CS:EIP of the present context. */
 u64 callout_next_block(Xlat *x, Vcpu *c);
-/* At t->eip: call f(c, arg). */
+/* At t->eip, or another: call f(c, arg). */
 void callout_emit_call(Tx *t, CalloutFn *f, const void *arg);
+void callout_emit_call_at(Tx *t, u32 eip, CalloutFn *f, const void *arg);
 /* 8 bytes at va as the processor reads its tables, but setting no accessed bit; false: not there. */
 bool table_peek(const Vcpu *c, u32 va, u64 *v);
 

@@ -83,8 +83,7 @@ static bool watches(Loop *l, const Insn *i)
 
 static bool leaves(const Tx *t, const Insn *i, u32 eip)
 {
-    bool jcc = (i->row->opcode & 0xf0) == 0x70 || (i->row->opcode & 0xff0) == 0xf80;
-    return jcc && (s32)(eip + i->len + i->imm - t->eip) > 0;
+    return insn_is_jcc(i) && (s32)(eip + i->len + i->imm - t->eip) > 0;
 }
 
 /* Rounds to wait before the jump of t to `to`; 0: it is no loop of that kind. */
@@ -92,8 +91,7 @@ static unsigned rounds_of(const Tx *t, u32 to)
 {
     u32 bytes = t->eip - to, pa = t->pa - bytes;
     Loop l = {0};
-    DecodeMode dm = {
-        .code32 = t->m.code32, .protected_mode = !t->m.real && !t->m.v86, .features = t->x->c->features};
+    DecodeMode dm = mode_decode(t->x, t->b->mode);
     const u8 *hp = phys_hp(t->x->phys, pa);
     unsigned n = 0;
     if (bytes > LOOP_BYTES_MAX || (pa ^ t->pa) >> PAGE_BITS || !hp || t->b->pa2) return 0;
@@ -112,7 +110,9 @@ void delay_emit(Tx *t, const Insn *i, u32 to)
 {
     Emit *e = &t->e;
     bool alone = i->opcode == 0xe2 && to == t->eip; /* LOOP to itself */
-    if (t->x->count_speed || t->eip - to > LOOP_BYTES_MAX || (to == t->eip && !alone)) return;
+    if (t->x->count_speed || t->x->pages[t->pa >> PAGE_BITS].has_breaks || t->eip - to > LOOP_BYTES_MAX ||
+        (to == t->eip && !alone))
+        return;
     unsigned rounds = alone ? COUNT_ROUNDS : rounds_of(t, to);
     if (!rounds) return;
     emit_mov_rr64(e, R10, RCX);

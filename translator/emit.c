@@ -3,6 +3,8 @@
  * touch guest memory, and it CHECKs that they cannot leave the window:
  *   - [r12 + r64 + disp]: one register that holds a zero-extended 32-bit number, and a displacement. Such an address is
  *     at most 2 GiB before the window or behind it, which is where its guards are (mmu/window.c);
+ *   - where the guards are wide, [r12 + r64 * scale + disp], and [r9 + r64 + disp] with r9 = r12 + r64 * scale
+ *     (hoist.c): 2 GiB before it to 34 behind;
  *   - [r8 + disp] right after a table's gate, which answers with the host address of the whole operand (glue.S);
  *   - [r9 + r8] right after a look at the table of open bytes (operand.c).
  *
@@ -60,11 +62,10 @@ bool host_op_needs_rex(HostOp op, HostMem m)
 static inline u8 *put_opcode(u8 *at, HostOp op, u8 rex)
 {
     CHECK(!(op.high && rex), "opcode %x: a high byte register cannot be used with REX", op.opcode);
+    if (op.word) *at++ = 0x66;
     if (op.pfx) *at++ = op.pfx;
     if (rex) *at++ = 0x40 | rex;
-    if (op.opcode >> 8) *at++ = 0x0f;
-    *at++ = (u8)op.opcode;
-    return at;
+    return opcode_put(at, op.opcode);
 }
 
 static inline u8 *put_modrm(u8 *at, int mod, int reg, int rm)
@@ -109,19 +110,29 @@ void emit_op_mem(Emit *e, HostOp op, HostMem m)
     e->at = put_mem(put_opcode(e->at, op, rex_of(op, m.base, m.index)), op.reg, m);
 }
 
-/* The guest's linear address base + disp as a host operand. */
-static HostMem window_mem(HostMem m)
+/* The guest's linear address base + disp, or index * scale + disp, as a host operand. */
+static HostMem window_mem(const Emit *e, HostMem m)
 {
-    CHECK(m.index == REG_NONE && !linear_wraps(m), "guest operand that is no window operand");
-    return (HostMem){.base = HOST_WINDOW, .index = m.base, .disp = m.disp};
+    bool one = m.index == REG_NONE || (m.base == REG_NONE && e->wide);
+    CHECK(one && !linear_wraps(m), "guest operand that is no window operand");
+    if (m.index == REG_NONE) m.index = m.base;
+    m.base = HOST_WINDOW;
+    return m;
+}
+
+/* The index is in r9 already. */
+static bool is_hoisted(const Emit *e, HostMem m)
+{
+    return m.guest == GUEST_HOISTED && e->hoisted && m.base == R9 && m.scale == 0 && !linear_wraps(m);
 }
 
 void emit_op_guest(Emit *e, HostOp op, HostMem m)
 {
-    if (m.guest == GUEST_WINDOW) m = window_mem(m);
+    if (m.guest == GUEST_WINDOW) m = window_mem(e, m);
     bool open = m.base == R9 && m.index == R8 && m.disp == 0 && e->open; /* by place_open, which looked */
     bool looked_up = m.guest == GUEST_LOOKED_UP && m.base == R8 && m.index == REG_NONE;
-    CHECK((m.base == HOST_WINDOW || open || looked_up) && m.scale == 0, "guest operand outside a window");
+    CHECK(m.base == HOST_WINDOW || ((open || looked_up || is_hoisted(e, m)) && m.scale == 0),
+          "guest operand outside a window");
     CHECK(m.index == REG_NONE || (m.index != RSP && (m.index < R12 || m.index == HOST_ESP)),
           "guest address in a host register");
     emit_op_mem(e, op, m);
@@ -223,8 +234,15 @@ void emit_lea_host(Emit *e, int dst, const void *hp)
         emit_mov_ri64(e, dst, (u64)(uintptr_t)hp);
         return;
     }
-    e->at = put_opcode(e->at, op64(0x8d, dst), rex_of(op64(0x8d, dst), REG_NONE, REG_NONE));
-    e->at = put_modrm(e->at, 0, dst, RBP); /* RIP-relative */
+    emit_op_host(e, op64(0x8d, dst), hp);
+}
+
+void emit_op_host(Emit *e, HostOp op, const void *hp)
+{
+    e->at = put_opcode(e->at, op, rex_of(op, REG_NONE, REG_NONE));
+    e->at = put_modrm(e->at, 0, op.reg, RBP); /* RIP-relative */
+    s64 rel = (const u8 *)hp - (e->at + e->to_exec + 4);
+    CHECK(rel == (s32)rel, "an operand out of RIP's reach");
     emit_u32(e, (u32)rel);
 }
 
@@ -387,6 +405,7 @@ void emit_high_get(Emit *e, int dst, int high, int tmp)
 void emit_high_put(Emit *e, int high, int src, int tmp)
 {
     int x = high_helper(high);
+    if (tmp == R9) emit_unhoist(e);
     emit_mov_rr64(e, tmp, x);
     emit_mov_rr32(e, x, src);
     emit_op_reg(e, (HostOp){.opcode = 0x88, .reg = (u8)x, .high = true}, high);

@@ -2,11 +2,11 @@
  *
  * Host registers in translated code:
  *   eax ecx edx ebx ebp esi edi   the guest's, zero-extended to 64 bits at every instruction boundary
- *   r14d                          guest ESP
+ *   r14d                          guest ESP, less the moves that wait (Emit.esp)
  *   r15                           Vcpu
  *   r12                           base of the current window
- *   r13                           Vcpu.here: context id << 32, and where blocks are at home at any address, the EIP of their
- *                                 page's start
+ *   r13                           Vcpu.here: context id << 32, and where blocks are at home at any address, the EIP of
+ *                                 their page's start
  *   r8-r11                        scratch within one guest instruction
  *   rsp                           host return stack (context.c); red zone not used
  *   EFLAGS OSZAPC, DF             the guest's, live: glue must not change flags (mov, lea, not, movzx, jrcxz,
@@ -24,15 +24,28 @@
 
 typedef struct Emit {
     u8 *at;      /* next byte, in the writable view of the cache */
-    u8 *end;     /* CHECKed before every guest instruction: EMIT_MAX_INSN bytes must be free */
+    u8 *end;     /* of the place for this block: see emit_check() */
     s64 to_exec; /* executable address = writable address + to_exec */
     /* MEM_OPEN: the bytes that may be accessed (open.c) and guest RAM; and the jumps of this instruction that are taken
      * if one may not, with its address in r8: rel32 holes, which the caller aims at a callout. */
     const u8 *open, *ram;
     u8 *shut[2];
     u8 shuts;
+    /* ESP is r14 + esp (stack.c, "Waiting moves"). stack_waits: this instruction may leave its own move for later. */
+    bool stack_waits;
+    s16 esp;
+    bool wide; /* windows have wide guards: shadow_is_wide() */
+    /* r9 = r12 + (index << scale), from an earlier operand (hoist.c). Whoever writes r9 says so by emit_unhoist(). */
+    bool hoisted;
+    u8 hoist_index, hoist_scale;
 } Emit;
+static inline void emit_unhoist(Emit *e) { e->hoisted = false; }
 enum { EMIT_MAX_INSN = 512 };
+/* Before every guest instruction, and every exit behind the block: its host code fits. */
+static inline void emit_check(const Emit *e)
+{
+    CHECK(e->end - e->at >= EMIT_MAX_INSN, "a block outgrows its place");
+}
 /* A DS prefix, which means nothing here: on the load of a read-modify-write that is done in two steps, for the trap
  * handler, since the processor reports both as writes. */
 enum { LOAD_TO_STORE = 0x3e };
@@ -51,7 +64,8 @@ typedef enum SegForm {
 
 /* Where the memory operand is reached. */
 typedef enum MemForm {
-    MEM_WINDOW, /* [r12 + r64 + disp]; r64 holds a zero-extended 32-bit number */
+    /* [r12 + r64 * scale + disp], [r9 + r64 + disp] with the index in r9; r64 holds a zero-extended 32-bit number */
+    MEM_WINDOW,
     MEM_WRAP,   /* the same, its address first made 32 bits by lea: one that went around 4 GiB */
     MEM_TABLE,  /* [r8], after a look-up in the table of the current window (glue.S) */
     MEM_USER,   /* the same in the user pages' table: ring-0 access to a user page */
@@ -73,7 +87,7 @@ typedef struct BlockMode {
  * fault precedes every change of a guest register or of flags. `next_eip` is the guest EIP after the instruction. */
 bool emit_identity(Emit *e, const Insn *i, const BlockMode *m, MemForm form, u32 next_eip);
 
-/* The pieces that flow.c, chain.c and string.c build on. All flag-free. */
+/* The pieces that flow.c and string.c build on. All flag-free. */
 /* dst (any register) = effective *linear* address of i's memory operand, zero-extended; `bytes` for the limit check
  * (a violation traps at an address outside of all windows, and the interpreter is called: operand.c). false: no
  * form. */

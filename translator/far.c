@@ -176,7 +176,7 @@ static void learn(Vcpu *c, FarSite *s, u64 before)
 static inline bool quiet(Vcpu *c)
 {
     return !(c->eflags & FL_AC) && !atomic_load_explicit(&c->attention, memory_order_relaxed) &&
-           !(trace_mask & (TRACE_INT | TRACE_EXEC));
+           !(trace_mask & (TRACE_INT | TRACE_PCALL | TRACE_TIMELINE));
 }
 
 static u64 far_transfer(Vcpu *c, void *arg)
@@ -184,15 +184,18 @@ static u64 far_transfer(Vcpu *c, void *arg)
     FarSite *s = arg;
     Xlat *x = s->call.x;
     u64 before = c->ctx;
+    fpu_settle(c);
     c->next_eip = c->eip + s->call.insn.len;
     if (likely(before == s->ctx && quiet(c)) && likely(s->fast(c, s))) {
         c->insns_interp++;
         if (c->row_hits) c->row_hits[s->call.insn.row->id]++;
         c->eip = c->next_eip;
-        context_set(x, s->mode);
+        context_set(x, context_as_now(x, s->mode));
         return callout_next_block(x, c);
     }
-    u64 there = callout_execute(c, &s->call);
+    u32 eip = c->eip;
+    u64 since = timeline_now(), there = callout_execute(c, &s->call);
+    if (unlikely(since)) timeline_add(TIMELINE_CALLOUT, since, s->call.insn.row->name, eip, 0);
     learn(c, s, before);
     return there;
 }
@@ -205,6 +208,7 @@ static void emit_site(Tx *t, const Insn *i, bool (*fast)(Vcpu *, FarSite *),
     FarSite *s = cache_meta(&t->x->cache, sizeof *s);
     *s = (FarSite){.call = {.insn = *i, .x = t->x}, .ctx = SEG_UNKNOWN, .fast = fast, .learn = learn_it};
     callout_emit_call(t, far_transfer, s);
+    t->how |= HOW_C | HOW_LEARNT;
     flow_exit_to(t, t->eip + i->len, false);
 }
 

@@ -20,14 +20,15 @@
  * 16-bit code. The offsets are within the block's mode's CS.limit when they are known; where a target could be
  * beyond it the transfer is a callout. The base is part of the context.
  *
- * Polls. Every loop of the guest has an edge that can be stopped. Backward jumps load from *Vcpu.poll. Indirect jumps
- * and calls and mispredicted returns need no poll of their own: they look through Vcpu.jump_cache, which is aimed at
- * an unmapped table at the same time. A predicted return only undoes its call. Calls without returns overflow the host
- * return stack, whose guard is a poll (trap.c), if the host call goes straight to its block; where a context check
- * stands between, backward calls poll.
+ * Polls. Every loop of the guest has an edge that can be stopped. Backward jumps load from *Vcpu.poll; in front of
+ * the comparison, if there is one, since processors take compare and jump as one where nothing is between them.
+ * Indirect jumps and calls and mispredicted returns need no poll of their own: they look through Vcpu.jump_cache,
+ * which is aimed at an unmapped table at the same time. A predicted return only undoes its call. Calls without
+ * returns overflow the host return stack, whose guard is a poll (trap.c), if the host call goes straight to its
+ * block; where a context check stands between, backward calls poll.
  */
 #include "translator/operand.h"
-#include "translator/xlat.h"
+#include "translator/x87.h"
 
 enum { TAIL_LINK, TAIL_PROBE, TAIL_SHUT };
 
@@ -52,7 +53,7 @@ void flow_emit_grave(Xlat *x, const Block *b)
 /* Does a jump from here to `eip` go backwards, or to itself? */
 static bool is_backward(const Tx *t, u32 eip) { return t->floats ? (s32)(eip - t->eip) <= 0 : eip <= t->eip; }
 
-static void emit_poll(Tx *t)
+void flow_emit_poll(Tx *t)
 {
     static const u8 movzx_r8d_r8[] = {0x45, 0x0f, 0xb6, 0x00}; /* movzx r8d, byte [r8] */
     emit_mov_rm64(&t->e, R8, R15, VCPU_POLL);
@@ -68,7 +69,7 @@ static void emit_lea16(Emit *e, int reg, s32 delta)
 
 static void emit_backward(Tx *t, const Insn *i, u32 to)
 {
-    emit_poll(t);
+    if (!t->polled) flow_emit_poll(t);
     delay_emit(t, i, to);
 }
 
@@ -99,10 +100,17 @@ static bool same_page(const Tx *t, u32 eip)
 static Link *link_new(Tx *t, u8 *hole, u32 eip)
 {
     Link *l = cache_meta(&t->x->cache, sizeof *l);
-    *l = (Link){
-        .from = t->b, .eip = eip, .hole = hole, .cross_page = !same_page(t, eip), .next_own = t->b->links};
+    *l = (Link){.from = t->b,
+                .eip = eip,
+                .hole = hole,
+                .cross_page = !same_page(t, eip),
+                .loop = t->x87.to_loop,
+                .forward = !is_backward(t, eip),
+                .next_own = t->b->links};
     t->b->links = l;
-    tail_new(t, hole, TAIL_LINK)->link = l;
+    struct Tail *tail = tail_new(t, hole, TAIL_LINK);
+    tail->link = l;
+    tail->x87 = x87_aside(t);
     return l;
 }
 
@@ -125,11 +133,16 @@ static void emit_ask_dispatcher(Tx *t, Link *l)
     emit_jmp(&t->e, xlat_exit_link);
 }
 
-/* The out-of-line part of a link: its stub, and in ring 3 across pages the context check in front of the real
- * jump. */
-static void emit_link_tail(Tx *t, Link *l)
+/* The out-of-line part of a link: its stub, and in front of the real jump a note (x87.c) and, in ring 3 across pages,
+ * the context check. */
+static void emit_link_tail(Tx *t, Link *l, const X87Aside *aside)
 {
     Emit *e = &t->e;
+    u8 *start = e->at;
+    if (x87_emit_aside(t, aside)) {
+        emit_patch32(l->hole, start);
+        l->hole = emit_jmp_hole(e);
+    }
     if (!l->cross_page || !t->m.user) {
         l->stub = e->at;
         emit_patch32(l->hole, l->stub);
@@ -178,8 +191,9 @@ void flow_emit_tails(Tx *t)
 {
     for (int n = 0; n < t->tails; n++) {
         struct Tail *l = &t->tail[n];
+        emit_check(&t->e);
         switch (l->kind) {
-        case TAIL_LINK: emit_link_tail(t, l->link); break;
+        case TAIL_LINK: emit_link_tail(t, l->link, &l->x87); break;
         case TAIL_PROBE:
             emit_patch32(l->hole, t->e.at);
             emit_probe(t);
@@ -248,6 +262,7 @@ static void emit_landing(Tx *t, u32 ret)
     emit_jmp(e, xlat_ret_miss);
     emit_patch8(hit, e->at);
     emit_mov_rr64(e, RCX, R10);
+    if (unlikely(t->x->traced & TRACE_EXEC)) listing_emit_exec(t, ret);
 }
 
 static bool emit_push_return(Tx *t, u32 ret, unsigned bytes, MemForm form)
@@ -260,8 +275,9 @@ static bool emit_push_return(Tx *t, u32 ret, unsigned bytes, MemForm form)
 static bool emit_near_call(Tx *t, const Insn *i, MemForm form)
 {
     u32 to = target_of(t, i), ret = next_of(t, i);
-    if (is_backward(t, to) && t->m.user && !same_page(t, to)) emit_poll(t);
+    if (is_backward(t, to) && t->m.user && !same_page(t, to)) flow_emit_poll(t);
     if (!emit_push_return(t, ret, i->opsize, form)) return false;
+    emit_stack_settle(&t->e);
     emit_keep_here(t);
     link_new(t, emit_call_hole(&t->e), to);
     emit_landing(t, ret);
@@ -316,6 +332,7 @@ static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
     emit_mov_mr64(&t->e, R15, VCPU_SCRATCH, R8);
     if (!emit_push_return(t, ret, i->opsize, stack_form(form))) return false;
     emit_mov_rm32(&t->e, R8, R15, VCPU_SCRATCH);
+    emit_stack_settle(&t->e);
     emit_keep_here(t);
     tail_new(t, emit_call_hole(&t->e), TAIL_PROBE);
     emit_landing(t, ret);
@@ -324,7 +341,7 @@ static bool emit_call_indirect(Tx *t, const Insn *i, MemForm form)
 
 static bool emit_near_ret(Tx *t, const Insn *i, MemForm form)
 {
-    u32 extra = i->opcode == 0xc2 ? (u16)i->imm : 0;
+    u32 extra = i->row->o[0] == O_Iw ? (u16)i->imm : 0;
     HostMem top;
     if (needs_target_check(t, i)) {
         if (!emit_stack_place(&t->e, &top, 0, 4, &t->m, form, false)) return false;
@@ -333,10 +350,13 @@ static bool emit_near_ret(Tx *t, const Insn *i, MemForm form)
         emit_stack_move(&t->e, (s32)(4 + extra), &t->m);
     } else if (!emit_pop_reg(&t->e, R8, i->opsize, extra, &t->m, form))
         return false;
+    emit_stack_settle(&t->e);
     emit_ret(&t->e);
     t->ended = true;
     return true;
 }
+
+enum { LOOPE = 0xe1, LOOP = 0xe2, JCXZ = 0xe3 }; /* LOOPNE: E0 */
 
 /* LOOP, LOOPE, LOOPNE, JCXZ with a 16-bit count: CX is made RCX for the test. */
 static bool emit_loop16(Tx *t, const Insn *i)
@@ -344,12 +364,12 @@ static bool emit_loop16(Tx *t, const Insn *i)
     Emit *e = &t->e;
     u32 to = target_of(t, i);
     if (is_backward(t, to)) emit_backward(t, i, to);
-    if (i->opcode != 0xe3) emit_lea16(e, RCX, -1);
+    if (i->opcode != JCXZ) emit_lea16(e, RCX, -1);
     emit_mov_rr64(e, R10, RCX);
     emit_movzx16(e, RCX, RCX);
     u8 *zero = emit_jrcxz_hole(e);
     emit_mov_rr64(e, RCX, R10);
-    if (i->opcode == 0xe3) {
+    if (i->opcode == JCXZ) {
         u8 *over = emit_jmp_hole(e);
         emit_patch8(zero, e->at);
         emit_mov_rr64(e, RCX, R10);
@@ -357,10 +377,10 @@ static bool emit_loop16(Tx *t, const Insn *i)
         emit_patch32(over, e->at);
         return true;
     }
-    if (i->opcode == 0xe2)
+    if (i->opcode == LOOP)
         link_new(t, emit_jmp_hole(e), to);
     else
-        link_new(t, emit_jcc_hole(e, i->opcode == 0xe1 ? 4 : 5), to);
+        link_new(t, emit_jcc_hole(e, i->opcode == LOOPE ? 4 : 5), to);
     emit_patch8(zero, e->at);
     emit_mov_rr64(e, RCX, R10);
     return true;
@@ -372,19 +392,19 @@ static bool emit_loop(Tx *t, const Insn *i)
     u32 to = target_of(t, i);
     if (i->adsize == 2) return emit_loop16(t, i);
     if (is_backward(t, to)) emit_backward(t, i, to);
-    if (i->opcode != 0xe3) emit_lea32(&t->e, RCX, RCX, -1);
+    if (i->opcode != JCXZ) emit_lea32(&t->e, RCX, RCX, -1);
     u8 *zero = emit_jrcxz_hole(&t->e);
-    if (i->opcode == 0xe3) { /* JECXZ: taken when zero */
+    if (i->opcode == JCXZ) { /* JECXZ: taken when zero */
         u8 over[] = {0xeb, 0x05};
         emit_bytes(&t->e, over, sizeof over);
         emit_patch8(zero, t->e.at);
         link_new(t, emit_jmp_hole(&t->e), to);
         return true;
     }
-    if (i->opcode == 0xe2)
+    if (i->opcode == LOOP)
         link_new(t, emit_jmp_hole(&t->e), to);
     else
-        link_new(t, emit_jcc_hole(&t->e, i->opcode == 0xe1 ? 4 : 5), to);
+        link_new(t, emit_jcc_hole(&t->e, i->opcode == LOOPE ? 4 : 5), to);
     emit_patch8(zero, t->e.at);
     return true;
 }
@@ -392,8 +412,8 @@ static bool emit_loop(Tx *t, const Insn *i)
 /* A target beyond CS.limit is the #GP of the jump itself: then, or if that is not known, the interpreter decides. */
 static bool target_within(const Tx *t, const Insn *i)
 {
-    bool indirect = i->opcode == 0xff || i->opcode == 0xc2 || i->opcode == 0xc3;
-    if (indirect)
+    u8 form = i->row->host;
+    if (form == HF_JMPI || form == HF_CALLI || form == HF_RET)
         return t->cs_limit == 0xffffffff ||
                (t->cs_limit == 0xffff && (i->opsize == 2 || host_features_get()->bmi2));
     return t->floats ? i->opsize == 4 : target_of(t, i) <= t->cs_limit;
@@ -404,21 +424,17 @@ bool flow_emit(Tx *t, const Insn *i)
     MemForm form;
     bool ok;
     if (!site_mem_form(t, &form) || !target_within(t, i)) return false;
-    if (form == MEM_OPEN && (i->opcode == 0xc2 || i->opcode == 0xc3 || (i->opcode == 0xff && i->reg == 4)))
+    if (form == MEM_OPEN && (i->row->host == HF_RET || i->row->host == HF_JMPI))
         return false; /* nothing to come back to behind them */
     int tails = t->tails;
     Link *links = t->b->links;
-    switch (i->opcode) {
-    case 0xe9:
-    case 0xeb: ok = emit_jump(t, i); break;
-    case 0xe8: ok = emit_near_call(t, i, form); break;
-    case 0xc2:
-    case 0xc3: ok = emit_near_ret(t, i, form); break;
-    case 0xe0:
-    case 0xe1:
-    case 0xe2:
-    case 0xe3: ok = emit_loop(t, i); break;
-    case 0xff: ok = i->reg == 4 ? emit_jump_indirect(t, i, form) : emit_call_indirect(t, i, form); break;
+    switch (i->row->host) {
+    case HF_JMP: ok = emit_jump(t, i); break;
+    case HF_JMPI: ok = emit_jump_indirect(t, i, form); break;
+    case HF_CALL: ok = emit_near_call(t, i, form); break;
+    case HF_CALLI: ok = emit_call_indirect(t, i, form); break;
+    case HF_RET: ok = emit_near_ret(t, i, form); break;
+    case HF_LOOP: ok = emit_loop(t, i); break;
     default: ok = emit_jcc(t, i); break;
     }
     if (!ok) t->tails = tails, t->b->links = links;

@@ -8,7 +8,8 @@
  *   window.
  *   - A block that used the table as often as one hidden fault would have cost, once for each page that it missed,
  *   goes to
- *     the window. (Uses are sampled: every FORM_SAMPLE_USES look-ups the block at hand is credited with them all.)
+ *     the window. (Uses are sampled: every FORM_SAMPLE_USES look-ups the block at hand is credited with them all. A long REP, which C
+ *   does in table form, counts as REP_USES.)
  *   - A block in window form goes back when it met UNPROVEN_FAULTS hidden faults without having shown its worth
  *   before; or, if
  *     it has, when PROVEN_FAULTS of them took more time than the look-ups would have: when it went to the window,
@@ -18,6 +19,7 @@
  * Either mistake costs about as much as the other form would have. The decision is remembered by physical address, also
  * after the block is gone; a collision forgets one.
  */
+#include "cpu/fpu.h"
 #include "cpu/host.h"
 #include "translator/xlat.h"
 
@@ -28,7 +30,7 @@ enum { COST_SHIFT = 20, USE_PICOSECONDS = 3000 };
 struct BlockForm {
     u32 pa;
     u8 table, flips;
-    u32 table_cost; /* in the window by its merits: what part of the time look-ups took, << COST_SHIFT; 0: not by its merits */
+    u32 table_cost; /* in the window by its merits: part of the time that look-ups took, << COST_SHIFT; 0: not by them */
     u64 since_ns; /* when it went there, or was looked at last */
 };
 
@@ -125,20 +127,28 @@ void form_turn(Xlat *x, Block *b, u32 pa)
     if (!b->dead) block_kill(x, b);
 }
 
-/* The block was met in a sample. True: it deserves the window. */
-static bool used_enough(const Xlat *x, Block *b)
+/* The block used the table `uses` times more. True: it deserves the window. */
+static bool used_enough(const Xlat *x, Block *b, u32 uses)
 {
     const struct BlockForm *f = form_slot(x, b->pa);
     unsigned flips = f->pa == b->pa ? f->flips : 0;
     if (!b->uses) b->since_ns = host_now_ns();
-    b->uses += FORM_SAMPLE_USES;
+    b->uses += uses;
     if (!b->table || x->form_policy != FORM_AUTO) return false;
     return b->uses > ((u64)x->fault_uses << flips) * (1u + b->faults);
+}
+
+/* What its walks, one for each page, and the call cost beside the host's own REP. */
+bool form_rep(Xlat *x, Block *b)
+{
+    enum { REP_USES = 150 };
+    return used_enough(x, b, REP_USES);
 }
 
 static u8 *leave(Xlat *x, const Block *b, const u8 *hpc)
 {
     trap_place(x, b, hpc - 1);
+    x->c->gpr[ESP] += (u32)x->trap.esp;
     return NULL;
 }
 
@@ -157,7 +167,7 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
     bool sample = !c->table_uses;
     if (sample) c->table_uses = FORM_SAMPLE_USES;
     Block *b = sample || ++x->misses % MISS_SAMPLE == 0 ? caller(x, hpc) : NULL;
-    if (sample && used_enough(x, b)) {
+    if (sample && used_enough(x, b, FORM_SAMPLE_USES)) {
         x->trap = (Trap){.kind = TRAP_FORM};
         return leave(x, b, hpc);
     }
@@ -171,12 +181,17 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc)
                 c->phys->watch[w.pa >> PAGE_BITS] == WATCH_CODE;
     if (code && write == 1 && open_words(x, w.pa)) hp = phys_hp(c->phys, w.pa);
     if (!hp) x->stats.traps[why]++;
+    if (!hp && !b) b = caller(x, hpc);
+    if (!hp && b->traps[why] < UINT16_MAX) b->traps[why]++;
     if (hp && unlikely(x->killed) &&
         caller(x, hpc)->dead) { /* an A or D bit was in its code: its start is overwritten */
         x->trap = (Trap){.kind = TRAP_INTERP};
         return leave(x, caller(x, hpc), hpc);
     }
-    if (hp) return hp;
+    if (hp) {
+        if (unlikely(!c->fpu_live)) fpu_unpark(c); /* a trace parked it */
+        return hp;
+    }
     x->trap = (Trap){
         .kind = TRAP_MEMORY, .result = why, .va = va, .write = write, .error = w.error, .looked_up = true};
     x->trap.code = code;

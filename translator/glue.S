@@ -6,8 +6,8 @@
  * xlat_table_*  guest address -> host address, by the table form
  * xlat_seg_load a segment register load as it went the last time, else the callout
  *
- * Two stacks: C's, and the host return stack on which translated CALLs and RETs pair. The gates switch RSP, so
- * that neither sees the other's frames. All gates are "light": they leave x87/SSE alone (docs/ARCHITECTURE.md, "The FPU").
+ * Two stacks: C's, and the host return stack on which translated CALLs and RETs pair. The gates switch RSP, so that
+ * neither sees the other's frames. All gates are "light": they leave x87/SSE alone (docs/ARCHITECTURE.md, "The FPU").
  */
 #include "translator/layout.h"
 
@@ -124,8 +124,8 @@ xlat_leave_handler:
         jmp     *JUMP_HPC(%r11)
 .endm
 
-/* A link of ring 3 to another page whose context is not the present one, r9 = Link, r8d = target EIP: perhaps the jump cache
- * knows it. If that happens often the link is made anew. */
+/* A link of ring 3 to another page whose context is not the present one, r9 = Link, r8d = target EIP: perhaps the
+ * jump cache knows it. If that happens often the link is made anew. */
         .globl  xlat_exit_link_probe
 xlat_exit_link_probe:
         movq    %r9, VCPU_EXIT_ARG(%r15)
@@ -221,10 +221,10 @@ xlat_callout:
         LOAD_GUEST
         jmp     *%r10
 
-/* The table form (mmu/shadow.h, TableEntry): r8 = linear address, r10d = address of the last byte. Leaves the host address in
- * r8; r9 and r10 clobbered, flags kept. What the table does not know, and now and then a use that counts as a sample, goes
- * to C (form.c). `code`: a write of up to 4 bytes beside code looks at the map of code bytes. `other`: the table to look at then,
- * for instructions of rings 0-2 that meet both kinds of pages. */
+/* The table form (mmu/shadow.h, TableEntry): r8 = linear address, r10d = address of the last byte. Leaves the host
+ * address in r8; r9 and r10 clobbered, flags kept. What the table does not know, and now and then a use that counts
+ * as a sample, goes to C (form.c). `code`: a write of up to 4 bytes beside code looks at the map of code bytes.
+ * `other`: the table to look at then, for instructions of rings 0-2 that meet both kinds of pages. */
 .macro PAGE_NUMBERS_bmi2
         movl    $12, %ecx
         shrxl   %ecx, %r8d, %r9d
@@ -302,7 +302,8 @@ xlat_callout:
         TABLE_GATES bmi2
         TABLE_GATES plain
 
-/* r9d: is it a write (1: of up to 4 bytes by the current table); r10d: the last byte's page. C answers with the host address, or 0: the reason is in Xlat.trap. */
+/* r9d: is it a write (1: of up to 4 bytes by the current table); r10d: the last byte's page. C answers with the host
+ * address, or 0: the reason is in Xlat.trap. */
 xlat_table_miss:
         movq    VCPU_SPILL(%r15), %rcx
         movq    %r11, VCPU_SPILL+8(%r15)
@@ -343,6 +344,8 @@ xlat_seg_load:
         cmpl    SITE_SEL(%r9), %r8d
         jne     xlat_seg_miss
         cmpq    SITE_CTX(%r9), %r13
+        jne     xlat_seg_miss
+        cmpq    $0, VCPU_X87(%r15)      /* selectors of the last x87 instruction are still to be looked at */
         jne     xlat_seg_miss
         movq    VCPU_GDTR(%r15), %r11
         cmpq    SITE_GDTR(%r9), %r11

@@ -1,6 +1,6 @@
 /* ident.c - the identity rows: guest instructions whose host form is themselves, with r14 for ESP and the memory
- * operand rewritten. The opcode maps below are the whitelist: one shape per opcode, a function that writes it from
- * decoded fields. What has no shape here has no host form (it is invalid or different in 64-bit mode, touches memory
+ * operand rewritten. The table's column `host` is the whitelist: it names the shape of a row, a function that writes it
+ * from decoded fields. What has none has no host form (it is invalid or different in 64-bit mode, touches memory
  * implicitly, or needs more than one instruction can do) and is left to the interpreter.
  *
  * What differs from a copy:
@@ -11,9 +11,8 @@
  *   - moffs (A0-A3) and XLAT get a ModRM operand.
  *   - BT and its kin with a register index reach beyond their operand: the element's address is computed (BMI2).
  *
- * Not implemented (interpreter): BCD adjustments, SALC, BOUND, ARPL, BSWAP of 16 bits, SHLD and SHRD of 16
- * bits by CL, MASKMOVQ/MASKMOVDQU, CLFLUSH,
- * x87 environment images.
+ * Not implemented (interpreter): BCD adjustments, SALC, BOUND, ARPL, BSWAP of 16 bits, SHLD and SHRD of 16 bits by CL,
+ * MASKMOVQ/MASKMOVDQU, CLFLUSH, x87 environment images.
  */
 #include "translator/operand.h"
 
@@ -32,6 +31,7 @@ static HostOp op_of(const Insn *i)
 {
     u16 traits = operand_all_traits(i);
     HostOp op = {.opcode = i->row->opcode, .pfx = prefix_of(i), .reg = i->reg};
+    op.word = i->row->pfx > PFX_66 && i->opsize == 2 && traits & OT_V; /* POPCNT, CRC32 */
     if (traits & OT_REG_GPR) op.reg = (u8)host_gpr(i->reg);
     return op;
 }
@@ -50,24 +50,9 @@ static bool is_high(int r) { return r >= 4 && r < 8; }
 
 /* --- stores through CS --- */
 
-static bool x87_loads(const Insn *i)
-{
-    static const u8 load_digits[8] = {
-        [0] = 0xff, [1] = 0x21, [2] = 0xff, [3] = 0x21, [4] = 0xff, [5] = 0x01, [6] = 0xff, [7] = 0x31};
-    return (i->row->opcode & ~7) == 0xd8 && load_digits[i->row->opcode & 7] >> i->reg & 1;
-}
-
 static bool writes_memory(const Insn *i)
 {
-    u16 op = i->row->opcode;
-    if (op == 0x86 || op == 0x87 || op == 0x0fc0 || op == 0x0fc1) return true;
-    if (!(operand_traits[i->row->o[0]] & OT_MEM)) return false;
-    if (op == 0x38 || op == 0x39 || op == 0x84 || op == 0x85) return false;
-    if (op >= 0x80 && op <= 0x83) return i->reg != 7;
-    if (op == 0xf6 || op == 0xf7) return i->reg == 2 || i->reg == 3;
-    if (op == 0x0fba) return i->reg != 4;
-    if (op == 0x0fa3) return false;
-    return !x87_loads(i);
+    return i->row->dest & DEST_O1 && operand_traits[i->row->o[0]] & OT_MEM;
 }
 
 static bool store_allowed(const Job *j)
@@ -113,7 +98,7 @@ static bool put_mem_form(const Job *j, HostOp op)
     }
     emit_op_guest(j->e, op, mem);
     put_imm(j->e, j->i);
-    bool changed = operand_traits[j->i->row->o[0]] & OT_REG_BYTE || op.opcode == 0x0fc0;
+    bool changed = operand_traits[j->i->row->o[0]] & OT_REG_BYTE || j->i->row->dest & DEST_O2;
     if (high && changed) emit_high_back(j->e, high, R10, R11);
     return true;
 }
@@ -126,8 +111,6 @@ static bool put_modrm_op(const Job *j, HostOp op)
 }
 
 static bool shape_modrm(const Job *j) { return put_modrm_op(j, op_of(j->i)); }
-
-static bool shape_reg_only(const Job *j) { return !j->i->is_mem && shape_modrm(j); }
 
 /* 82 is an alias of 80 that 64-bit mode refuses. */
 static bool shape_alias_80(const Job *j)
@@ -145,16 +128,20 @@ static bool shape_shift(const Job *j)
     return put_modrm_op(j, op);
 }
 
-/* F6, F7: /1 is TEST's undocumented alias. */
+/* F6, F7: /1 is TEST's undocumented alias. MUL and IMUL with an indexed operand, which all windows' are, take half as
+ * long again as a load before them. */
 static bool shape_group3(const Job *j)
 {
     HostOp op = op_of(j->i);
+    HostMem mem;
+    bool multiplies = op.reg == 4 || op.reg == 5;
     if (op.reg == 1) op.reg = 0;
-    return put_modrm_op(j, op);
+    if (!j->i->is_mem || !multiplies || op.opcode != 0xf7 || j->i->opsize != 4) return put_modrm_op(j, op);
+    if (!place_operand(j, &mem)) return false;
+    emit_guest_load(j->e, R11, mem, 4);
+    emit_op_reg(j->e, op, R11);
+    return true;
 }
-
-/* FE, FF: INC and DEC; calls, jumps and PUSH are others' */
-static bool shape_incdec(const Job *j) { return j->i->reg <= 1 && shape_modrm(j); }
 
 /* r8 = address of the element that holds bit `index` of the bit string at ea; r9, r10 clobbered. */
 static void put_bit_element(const Job *j, Ea *ea, int index)
@@ -202,9 +189,6 @@ static bool shape_double_shift(const Job *j)
     return shape_modrm(j);
 }
 
-static bool shape_c7(const Job *j) { return j->i->reg == 0 && shape_modrm(j); }
-static bool shape_cmpxchg8b(const Job *j) { return j->i->reg == 1 && j->i->is_mem && shape_modrm(j); }
-
 /* Load to r11, store, then the register: the only change comes last. The load is marked, since a page that is missing
  * has to be reported as missing for a write. */
 static bool shape_xchg(const Job *j)
@@ -247,14 +231,8 @@ static bool shape_nothing(const Job *j) { return (void)j, true; }
 
 static bool shape_plain(const Job *j)
 {
-    emit_u8(j->e, (u8)j->i->row->opcode);
+    j->e->at = opcode_put(j->e->at, j->i->row->opcode);
     return true;
-}
-
-static bool shape_plain_0f(const Job *j)
-{
-    emit_u8(j->e, 0x0f);
-    return shape_plain(j);
 }
 
 /* CBW, CWDE, CWD, CDQ */
@@ -283,10 +261,9 @@ static bool shape_incdec_short(const Job *j)
     return true;
 }
 
-/* 90-97 as 87 /r; 90 itself does nothing, not even clear the upper half */
+/* 91-97 as 87 /r */
 static bool shape_xchg_acc(const Job *j)
 {
-    if (j->i->reg == EAX) return true;
     emit_op_reg(j->e, (HostOp){.opcode = 0x87, .pfx = prefix_of(j->i)}, host_gpr(j->i->reg));
     return true;
 }
@@ -338,99 +315,23 @@ static bool shape_xlat(const Job *j)
     return true;
 }
 
-/* x87: FLDENV, FNSTENV, FRSTOR, FNSAVE hold pointers that differ on the host. */
-static bool shape_x87(const Job *j)
+/* LFENCE, MFENCE, SFENCE: rm means nothing */
+static bool shape_fence(const Job *j)
 {
-    bool env = (j->i->row->opcode == 0xd9 || j->i->row->opcode == 0xdd) && (j->i->reg == 4 || j->i->reg == 6);
-    return !(j->i->is_mem && env) && shape_modrm(j);
-}
-
-/* 0F AE: LDMXCSR, STMXCSR, fences */
-static bool shape_0fae(const Job *j)
-{
-    if (j->i->is_mem) return (j->i->reg == 2 || j->i->reg == 3) && shape_modrm(j);
-    if (j->i->reg < 5) return false;
-    emit_op_reg(j->e, op_of(j->i), 0); /* rm means nothing */
+    emit_op_reg(j->e, op_of(j->i), 0);
     return true;
 }
 
-/* --- the opcode maps --- */
+/* --- by the column `host` --- */
 
-#define ALU(n) [(n)...(n) + 3] = shape_modrm, [(n) + 4] = shape_acc_imm, [(n) + 5] = shape_acc_imm
-
-static ShapeFn *const one_byte[256] = {
-    ALU(0x00),
-    ALU(0x08),
-    ALU(0x10),
-    ALU(0x18),
-    ALU(0x20),
-    ALU(0x28),
-    ALU(0x30),
-    ALU(0x38),
-    [0x40 ... 0x4f] = shape_incdec_short,
-    [0x69] = shape_modrm,
-    [0x6b] = shape_modrm,
-    [0x80 ... 0x81] = shape_modrm,
-    [0x82] = shape_alias_80,
-    [0x83 ... 0x85] = shape_modrm,
-    [0x86 ... 0x87] = shape_xchg,
-    [0x88 ... 0x8b] = shape_modrm,
-    [0x8d] = shape_lea,
-    [0x90 ... 0x97] = shape_xchg_acc,
-    [0x98 ... 0x99] = shape_sized,
-    [0x9b] = shape_plain,
-    [0x9e ... 0x9f] = shape_lahf,
-    [0xa0 ... 0xa3] = shape_moffs,
-    [0xa8 ... 0xa9] = shape_acc_imm,
-    [0xb0 ... 0xb7] = shape_mov_imm8,
-    [0xb8 ... 0xbf] = shape_mov_imm,
-    [0xc0 ... 0xc1] = shape_shift,
-    [0xc6 ... 0xc7] = shape_c7,
-    [0xd0 ... 0xd3] = shape_shift,
-    [0xd7] = shape_xlat,
-    [0xd8 ... 0xdf] = shape_x87,
-    [0xf5] = shape_plain,
-    [0xf6 ... 0xf7] = shape_group3,
-    [0xf8 ... 0xf9] = shape_plain,
-    [0xfc ... 0xfd] = shape_plain,
-    [0xfe ... 0xff] = shape_incdec,
-};
-
-static ShapeFn *const two_byte[256] = {
-    [0x0d] = shape_nothing,
-    [0x10 ... 0x17] = shape_modrm,
-    [0x18 ... 0x1f] = shape_nothing,
-    [0x28 ... 0x2f] = shape_modrm,
-    [0x40 ... 0x4f] = shape_modrm,
-    [0x50] = shape_reg_only,
-    [0x51 ... 0x6f] = shape_modrm,
-    [0x70] = shape_modrm,
-    [0x71 ... 0x73] = shape_reg_only,
-    [0x74 ... 0x76] = shape_modrm,
-    [0x77] = shape_plain_0f,
-    [0x7e ... 0x7f] = shape_modrm,
-    [0x90 ... 0x9f] = shape_modrm,
-    [0xa3] = shape_bit_index,
-    [0xa4 ... 0xa5] = shape_double_shift,
-    [0xab] = shape_bit_index,
-    [0xac ... 0xad] = shape_double_shift,
-    [0xae] = shape_0fae,
-    [0xaf] = shape_modrm,
-    [0xb0 ... 0xb1] = shape_modrm,
-    [0xb3] = shape_bit_index,
-    [0xb6 ... 0xb7] = shape_modrm,
-    [0xba] = shape_modrm,
-    [0xbb] = shape_bit_index,
-    [0xbc ... 0xbf] = shape_modrm,
-    [0xc0 ... 0xc2] = shape_modrm,
-    [0xc3] = shape_modrm,
-    [0xc4 ... 0xc6] = shape_modrm,
-    [0xc7] = shape_cmpxchg8b,
-    [0xc8 ... 0xcf] = shape_bswap,
-    [0xd1 ... 0xd6] = shape_modrm,
-    [0xd7] = shape_reg_only,
-    [0xd8 ... 0xf6] = shape_modrm,
-    [0xf8 ... 0xfe] = shape_modrm,
+static ShapeFn *const shapes[HF_COUNT] = {
+    [HF_COPY] = shape_modrm,     [HF_NOP] = shape_nothing,       [HF_PLAIN] = shape_plain,
+    [HF_SIZED] = shape_sized,    [HF_ACC] = shape_acc_imm,       [HF_AS80] = shape_alias_80,
+    [HF_SHIFT] = shape_shift,    [HF_SHXD] = shape_double_shift, [HF_GRP3] = shape_group3,
+    [HF_BITS] = shape_bit_index, [HF_XCHG] = shape_xchg,         [HF_LEA] = shape_lea,
+    [HF_XLAT] = shape_xlat,      [HF_INC] = shape_incdec_short,  [HF_XCHGA] = shape_xchg_acc,
+    [HF_MOVIB] = shape_mov_imm8, [HF_MOVI] = shape_mov_imm,      [HF_MOFFS] = shape_moffs,
+    [HF_BSWAP] = shape_bswap,    [HF_AHF] = shape_lahf,          [HF_FENCE] = shape_fence,
 };
 
 static bool fpu_allowed(const Job *j)
@@ -441,22 +342,12 @@ static bool fpu_allowed(const Job *j)
     return (needed & ~j->m->fpu_ok) == 0;
 }
 
-/* XLAT, bit strings and 82 are INTERP in the table, since they need more than a copy; they have a form here all the
- * same. */
-static bool has_shape(const Row *row)
-{
-    bool bits = (row->opcode & 0xffe7) == 0x0fa3;
-    if (row->opcode == 0x82) return true;
-    return row->cls == XC_IDENT || row->cls == XC_MEM || row->cls == XC_FPU || row->opcode == 0xd7 || bits;
-}
-
 static bool emit_row(const Job *j)
 {
     const Row *row = j->i->row;
     if (row->cls == XC_STACK) return emit_stack(j);
-    if (!has_shape(row) || (row->cls == XC_FPU && !fpu_allowed(j))) return false;
-    ShapeFn *shape = (row->opcode >> 8 ? two_byte : one_byte)[(u8)row->opcode];
-    return shape && shape(j);
+    if (row->cls == XC_FPU && !fpu_allowed(j)) return false;
+    return shapes[row->host] && shapes[row->host](j);
 }
 
 bool emit_identity(Emit *e, const Insn *i, const BlockMode *m, MemForm form, u32 next_eip)

@@ -1,4 +1,5 @@
-/* layout.h - offsets into Vcpu for generated code and glue.S; layout_check() in exec.c holds them true. */
+/* layout.h - offsets into Vcpu for generated code and glue.S; _Static_asserts in exec.c and beside their uses hold them
+ * true. */
 #ifndef RING3_LAYOUT_H
 #define RING3_LAYOUT_H
 
@@ -26,7 +27,8 @@
 #define VCPU_TABLE_SLOW 184
 #define VCPU_LINK_USES  192
 #define VCPU_NEXT       200
-#define VCPU_GDTR       356
+#define VCPU_X87        208
+#define VCPU_GDTR       380
 
 /* TableEntry (mmu/shadow.h) */
 #define ENTRY_ADD       0
@@ -55,6 +57,7 @@
 #define JUMP_KEY         0  /* negated (Vcpu.ctx | EIP); 1: empty */
 #define JUMP_HPC         8  /* host code */
 #define JUMP_HERE        16 /* Vcpu.here there */
+#define JUMP_BLOCK       24 /* the Block, above it 16 bits of its page's number; true whatever the key says (exec.c) */
 
 /* EFLAGS bits that live in the host's flags: OSZAPC and DF. */
 #define HOST_FLAGS 0xcd5

@@ -1,37 +1,58 @@
 /* listing.c - what -d in_asm and -d out_asm print for a new block: each guest instruction with its class, and the
- * host code made from it. Disassembly is the frontend's (Capstone): it registers xlat_disasm. */
-#include "translator/xlat.h"
+ * host code made from it. Disassembly (Capstone) and symbols are the frontend's: it registers xlat_disasm and
+ * xlat_symbol. */
+#include "cpu/fpu.h"
+#include "translator/callout.h"
+#include "translator/explain.h"
 
 XlatDisasm *xlat_disasm;
+XlatSymbol *xlat_symbol;
+void (*xlat_audit)(Xlat *x, const Block *b, u32 eip);
 
-static const char *const class_words[XC_COUNT] = {"IDENT", "MEM", "STACK", "FLOW", "STRING", "FPU",   "SENS",
-                                                  "PRIV",  "IO",  "SEG",   "FAR",  "UD",     "INTERP"};
+enum { NAME_BYTES = 300 };
 
-static const char *class_at(const Xlat *x, const Block *b, u32 offset)
+static const char *name_of(u32 va, char name[NAME_BYTES])
 {
-    DecodeMode dm = {.code32 = !!(b->mode & MODE_CODE32),
-                     .protected_mode = !!(b->mode & MODE_PROT),
-                     .features = x->c->features};
-    Insn i;
-    const u8 *hp = phys_hp(x->phys, b->pa + offset);
-    return insn_decode(&i, hp, b->bytes - offset, dm) == DECODE_OK ? class_words[i.row->cls] : "-";
+    *name = 0;
+    if (xlat_symbol) xlat_symbol(va, name, NAME_BYTES);
+    return name;
 }
 
 void listing_block(Xlat *x, const Block *b, u32 eip)
 {
     if (!xlat_disasm) return;
     fpu_park(x->c);
+    char name[NAME_BYTES];
     unsigned bits = b->mode & MODE_CODE32 ? 32 : 16;
-    trace_line("block eip %08x pa %08x mode %06x: %u instructions, %u bytes -> %u bytes", eip, b->pa,
-               (u32)b->mode, b->insns, b->bytes, b->hbytes);
+    trace_line("block eip %08x pa %08x mode %06x: %u instructions, %u bytes -> %u bytes%s", eip, b->pa,
+               (u32)b->mode, b->insns, b->bytes, b->hbytes, name_of(x->cs_base + eip, name));
     for (unsigned n = 0; n < b->insns; n++) {
-        u32 from = b->map[n].guest, to = n + 1 < b->insns ? b->map[n + 1].guest : b->bytes;
+        ExplainInsn i;
+        explain_insn(x, b, n, &i);
         u32 hfrom = b->map[n].host, hto = n + 1 < b->insns ? b->map[n + 1].host : b->hbytes;
-        if (trace_mask & TRACE_IN_ASM) {
-            const u8 *hp = phys_hp(x->phys, b->pa + from);
-            xlat_disasm(class_at(x, b, from), hp, to - from, eip + from, bits);
-        }
+        if (trace_mask & TRACE_IN_ASM)
+            xlat_disasm(i.cls, i.bytes, i.length, eip + (i.pa - b->pa), bits, x->cs_base);
         if (trace_mask & TRACE_OUT_ASM)
-            xlat_disasm("   |", b->hpc + hfrom, hto - hfrom, (u64)(uintptr_t)b->hpc + hfrom, 64);
+            xlat_disasm("   |", b->hpc + hfrom, hto - hfrom, (u64)(uintptr_t)b->hpc + hfrom, 64, 0);
     }
+}
+
+/* As QEMU writes it: where the code is, CS.base, linear address, mode, symbol. */
+static u64 exec_line(Vcpu *c, void *block)
+{
+    const Block *b = block;
+    char name[NAME_BYTES];
+    u32 va = c->seg[CS].base + c->eip;
+    if (!trace_wants(va)) return 0;
+    fpu_park(c);
+    trace_line("Trace 0: %p [%08x/%08x/%06x]%s", (const void *)b->hpc, c->seg[CS].base, va, (u32)b->mode,
+               name_of(va, name));
+    fpu_unpark(c);
+    return 0;
+}
+
+void listing_emit_exec(Tx *t, u32 eip)
+{
+    /* A block that floats may be anywhere. */
+    if (t->floats || trace_wants(t->x->cs_base + eip)) callout_emit_call_at(t, eip, exec_line, t->b);
 }

@@ -6,7 +6,8 @@
  * the watch stays as exact as it was, to the byte, while what lies beside code costs two nanoseconds.
  *
  *   open[pa] = 1   RAM at its own place, watched for nothing but code, and no block depends on this byte
- *           = 0    anything else; the table covers 4 GiB, of which only what is open takes memory: at most OPENED_MAX pages
+ *           = 0    anything else; the table covers 4 GiB, of which only what is open takes memory: at most OPENED_MAX
+ *                  pages
  *
  * Pages are opened by the first store that finds them shut, and shut again when they stop being plain RAM: kinds change
  * (shadowing, VGA), A20 moves, the page becomes a page table.
@@ -19,18 +20,16 @@
 #include "cpu/host.h"
 #include "translator/callout.h"
 
-static const u64 open_bytes = (1ull << 32) + PAGE_BYTES;
-
 bool open_init(Xlat *x)
 {
-    x->open = host_table_map(open_bytes);
+    x->open = host_table_map(OPEN_BYTES);
     if (!x->open) return false;
-    madvise(x->open, open_bytes, MADV_NOHUGEPAGE);
+    madvise(x->open, OPEN_BYTES, MADV_NOHUGEPAGE);
     x->c->code_map = (const u8 *)((uintptr_t)x->open - (uintptr_t)x->phys->ram);
     return true;
 }
 
-void open_fini(Xlat *x) { munmap(x->open, open_bytes); }
+void open_fini(Xlat *x) { host_table_unmap(x->open, OPEN_BYTES); }
 
 static bool is_open(const Xlat *x, u32 pfn) { return x->open_pages[pfn / 32] >> pfn % 32 & 1; }
 
@@ -96,6 +95,7 @@ bool open_page(Xlat *x, u32 pfn)
     if (is_open(x, pfn)) return true;
     if (p->pages[pfn].kind != PAGE_RAM || p->pages[pfn].offset_page != pfn || p->watch[pfn] & ~WATCH_CODE)
         return false;
+    if (unlikely(x->any_watched) && break_watches(x, pfn)) return false; /* without paging it is that page */
     if ((pfn << PAGE_BITS & p->a20_mask) != pfn << PAGE_BITS) return false;
     if (x->opened == OPENED_MAX) open_shut_all(x);
     x->open_pages[pfn / 32] |= BIT(pfn % 32);

@@ -4,7 +4,9 @@
  *
  * What an access costs on top of itself (instructions):
  *   flat, one register       0                     flat, 16-bit address      2 (lea, movzx)
- *   flat, index or scale     1 (lea)               by a table               3, and 15 in its gate
+ *   flat, two registers      1 (lea)               by a table               3, and 15 in its gate
+ *   flat, only a scale       0; without wide guards 1 (lea)
+ *   flat, two registers of which an operand before had one (hoist.c)  0
  *   based                    2, or 3 with index
  *   64 KiB, 16-bit address   3 and a check of 0 (bytes), 2 (wider); static displacements are checked here
  *   other limits             1-2 and a check of 7    next to code, unpaged      9
@@ -51,6 +53,7 @@ const u16 operand_traits[O_COUNT] = {
     [O_eAX] = OT_V,
     [O_Qd] = OT_MEM,
     [O_Qq] = OT_MEM,
+    [O_Ww] = OT_MEM,
     [O_Wss] = OT_MEM,
     [O_Wsd] = OT_MEM,
     [O_Wq] = OT_MEM,
@@ -157,12 +160,12 @@ static s32 seg_field(int seg, size_t field)
 
 /* 64 KiB of zeros, and behind them a page without rights. Asked for below this program, so that the cache reaches
  * it by RIP; anywhere else is fine too. */
-static const u8 *limit_probe_get(void)
+const u8 *operand_limit_probe(void)
 {
     enum { BELOW = 128 << 20 };
     static u8 *probe;
     if (probe) return probe;
-    uintptr_t here = (uintptr_t)limit_probe_get & ~(uintptr_t)PAGE_MASK;
+    uintptr_t here = (uintptr_t)operand_limit_probe & ~(uintptr_t)PAGE_MASK;
     void *hint = here > 2 * (uintptr_t)BELOW ? (void *)(here - BELOW) : NULL;
     u8 *at = mmap(hint, LIMIT_PROBE_BYTES + PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(at != MAP_FAILED, "no memory for the limit check");
@@ -180,7 +183,7 @@ static void put_probe(Emit *e, int base, int index, s32 disp)
 static void check_64k(Emit *e, int off, unsigned bytes)
 {
     if (bytes == 1) return;
-    emit_lea_host(e, R10, limit_probe_get());
+    emit_lea_host(e, R10, operand_limit_probe());
     put_probe(e, R10, off, (s32)bytes - 1);
 }
 
@@ -188,12 +191,13 @@ static void check_64k(Emit *e, int off, unsigned bytes)
  * from the array's end. */
 static void check_limit(Emit *e, HostMem off, int seg, unsigned bytes)
 {
+    emit_unhoist(e);
     emit_mov_rm32(e, R9, R15, seg_field(seg, offsetof(Segment, limit)));
     emit_not64(e, R9);
     emit_lea64_index(e, R10, R9, off.base, 0, off.disp + (s32)bytes - 1);
     emit_bswap64(e, R10);
     emit_op_reg(e, (HostOp){.opcode = 0x0fbe, .reg = R10, .wide = true}, R10);
-    emit_lea_host(e, R9, limit_probe_get() + LIMIT_PROBE_BYTES);
+    emit_lea_host(e, R9, operand_limit_probe() + LIMIT_PROBE_BYTES);
     put_probe(e, R9, R10, 0);
 }
 
@@ -221,6 +225,7 @@ static bool place_linear(Emit *e, Ea *ea, const BlockMode *m, unsigned bytes)
     if (ea->ad16) ea->at = truncate16(e, ea->at);
     if (form == SEGF_FLAT) return true;
     if (form != SEGF_BASED && !place_checked(e, ea, form == SEGF_64K, bytes)) return false;
+    emit_unhoist(e);
     emit_mov_rm32(e, R9, R15, seg_field(ea->seg, offsetof(Segment, base)));
     ea->at = plus_reg(e, ea->at, R9);
     return true;
@@ -231,6 +236,7 @@ static bool place_open(Emit *e, HostMem *out, HostMem at, unsigned bytes)
 {
     static const u16 load[] = {[1] = 0x0fb6, [2] = 0x0fb7, [4] = 0x8b};
     if ((bytes != 1 && bytes != 2 && bytes != 4) || e->shuts == ARRAY_LEN(e->shut)) return false;
+    emit_unhoist(e);
     put_lea(e, R8, at);
     emit_mov_rr64(e, R10, RCX);
     emit_mov_ri64(e, R9, (u64)(uintptr_t)e->open);
@@ -261,10 +267,35 @@ static bool place_table(Emit *e, HostMem *out, HostMem at, MemForm form, unsigne
         emit_mov_rr32(e, R10, R8);
     else
         emit_lea32(e, R10, R8, (s32)bytes - 1);
+    emit_unhoist(e);
     unsigned gate = form == MEM_USER ? 3 + write : !write ? 0 : bytes <= CODE_MAP_BYTES ? 1 : 2;
     emit_call(e, gates[host_features_get()->bmi2][gate]);
     *out = (HostMem){.base = R8, .index = REG_NONE, .guest = GUEST_LOOKED_UP};
     return true;
+}
+
+bool hoist_covers(const Emit *e, HostMem at, u8 *rest)
+{
+    if (!e->hoisted || at.index == REG_NONE) return false;
+    bool index = at.index == e->hoist_index && at.scale == e->hoist_scale;
+    *rest = index ? at.base : at.index;
+    return index || (at.base == e->hoist_index && !at.scale && !e->hoist_scale);
+}
+
+/* `plain`: a sum of 64 bits will do, which falls into a guard if it is not the one of 32. */
+static void place_window(Emit *e, HostMem *out, HostMem at, bool plain)
+{
+    u8 rest;
+    bool two = at.base != REG_NONE && at.index != REG_NONE;
+    if (plain && two && hoist_covers(e, at, &rest)) {
+        *out = (HostMem){.base = R9, .index = rest, .disp = at.disp, .guest = GUEST_HOISTED};
+        return;
+    }
+    s32 disp = plain && two ? at.disp : 0; /* a lea of three parts is slow */
+    at.disp -= disp;
+    *out = plain && !two && (at.index == REG_NONE || e->wide) ? at : in_reg(e, at);
+    out->disp += disp;
+    out->guest = GUEST_WINDOW;
 }
 
 bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes,
@@ -274,9 +305,7 @@ bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm 
     if (!place_linear(e, &ea, m, bytes)) return false;
     if (form == MEM_OPEN) return place_open(e, out, ea.at, bytes);
     if (form == MEM_TABLE || form == MEM_USER) return place_table(e, out, ea.at, form, bytes, write);
-    bool plain = form == MEM_WINDOW && ea.at.index == REG_NONE && !linear_wraps(ea.at);
-    *out = plain ? ea.at : in_reg(e, ea.at);
-    out->guest = GUEST_WINDOW;
+    place_window(e, out, ea.at, form == MEM_WINDOW && !linear_wraps(ea.at));
     return true;
 }
 

@@ -10,9 +10,10 @@
 #include "cpu/host.h"
 #include "translator/emit.h"
 
-/* A host memory operand. GUEST_WINDOW: base and disp are the guest's linear address (no index). GUEST_LOOKED_UP: r8
- * is the host address that a table gave, and disp stays within the operand. */
-enum { GUEST_NONE = 0, GUEST_WINDOW, GUEST_LOOKED_UP };
+/* A host memory operand. GUEST_WINDOW: base and disp, or index and disp, are the guest's linear address.
+ * GUEST_HOISTED: r9 is the window and a part of the address, index and disp are the rest. GUEST_LOOKED_UP: r8 is the
+ * host address that a table gave, and disp stays within the operand. */
+enum { GUEST_NONE = 0, GUEST_WINDOW, GUEST_HOISTED, GUEST_LOOKED_UP };
 typedef struct HostMem {
     u8 base, index; /* host registers or REG_NONE */
     u8 scale;       /* index << scale */
@@ -22,9 +23,10 @@ typedef struct HostMem {
 
 /* A host instruction that takes a ModRM byte. */
 typedef struct HostOp {
-    u16 opcode; /* 0xNN or 0x0fNN */
+    u16 opcode; /* as in Row */
     u8 pfx;     /* 0, or 66, F2, F3: operand size or mandatory prefix */
     u8 reg;     /* register 0-15, or opcode digit */
+    bool word;  /* 66 beside a mandatory prefix */
     bool wide;  /* REX.W */
     bool high;  /* reg or rm is AH, CH, DH, BH (4-7): a REX prefix would make it SPL..DIL */
 } HostOp;
@@ -72,11 +74,14 @@ typedef struct Ea {
 } Ea;
 Ea operand_ea(const Insn *i);
 enum { LIMIT_PROBE_BYTES = 0x10000 };
+const u8 *operand_limit_probe(void); /* so many bytes of zeros, and a page without rights behind them */
 /* Make `ea` a usable guest memory operand of `bytes`: truncation, limit check, segment base, form. Writes only
  * scratch registers. `write`: it is stored to, too. false: no form. */
 bool operand_place_ea(Emit *e, HostMem *out, Ea ea, const BlockMode *m, MemForm form, unsigned bytes,
                       bool write);
 bool linear_wraps(HostMem m);
+/* Is what r9 holds a part of this address? *rest: the other register, or REG_NONE. */
+bool hoist_covers(const Emit *e, HostMem at, u8 *rest);
 /* The table's gates (glue.S), with and without BMI2. */
 extern const u8 xlat_table_read_bmi2[], xlat_table_write_bmi2[], xlat_table_write_wide_bmi2[],
     xlat_table_user_read_bmi2[], xlat_table_user_write_bmi2[], xlat_table_read_plain[],
@@ -98,6 +103,7 @@ void emit_mov_part(Emit *e, int dst, int src, unsigned bytes);
 /* r14 += delta, of which a 16-bit stack takes the low word. SS:[reg + delta] as an operand of `bytes`; uses r8-r10
  * unless the stack is 32-bit and flat. */
 void emit_stack_move(Emit *e, s32 delta, const BlockMode *m);
+void emit_stack_settle(Emit *e); /* r14 is ESP from now on */
 /* The stack's form beside an operand of `form`: rings 0-2 have theirs in supervisor pages. */
 static inline MemForm stack_form(MemForm form) { return form == MEM_USER ? MEM_WINDOW : form; }
 bool emit_stack_place_at(Emit *e, HostMem *out, int reg, s32 delta, unsigned bytes, const BlockMode *m,
@@ -110,6 +116,8 @@ static inline bool emit_stack_place(Emit *e, HostMem *out, s32 delta, unsigned b
 
 void emit_u16(Emit *e, u16 v);
 void emit_lea_host(Emit *e, int dst, const void *hp); /* dst = hp: RIP-relative if in reach */
+/* op with [rip + ...] = hp as its memory operand, and no immediate. hp is in reach: Cache.counts, as the code is. */
+void emit_op_host(Emit *e, HostOp op, const void *hp);
 void emit_bswap32(Emit *e, int reg);
 void emit_bswap64(Emit *e, int reg);
 

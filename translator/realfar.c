@@ -172,7 +172,7 @@ static bool emit_int_real(Tx *t, const Insn *i, MemForm form)
     Emit *e = &t->e;
     u64 idtr = load64(&t->x->c->idtr);
     u32 n = (u8)i->imm;
-    if (t->x->c->idtr.limit < 4 * n + 3 || trace_mask & TRACE_INT) return false;
+    if (t->x->c->idtr.limit < 4 * n + 3 || trace_mask & (TRACE_INT | TRACE_TIMELINE)) return false;
     emit_mov_rr64(e, R10, RCX);
     emit_mov_rm64(e, RCX, R15, offsetof(Vcpu, idtr));
     emit_mov_ri64(e, R11, 0 - idtr);

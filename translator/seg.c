@@ -8,6 +8,7 @@
  * The context id stands for mode, level and address space. A null selector reads descriptor 0, which makes it no
  * special case. LDT selectors are not learnt. At other levels the window does not show the GDT: callouts.
  */
+#include "cpu/memory.h"
 #include "translator/callout.h"
 #include "translator/operand.h"
 
@@ -26,11 +27,7 @@ _Static_assert(offsetof(SegSite, slow) == SITE_SLOW, "layout");
 
 bool table_peek(const Vcpu *c, u32 va, u64 *v)
 {
-    Paging pg = {.cr3 = c->cr3,
-                 .on = c->cr0 & CR0_PG,
-                 .wp = c->cr0 & CR0_WP,
-                 .pse = c->cr4 & CR4_PSE,
-                 .pge = c->cr4 & CR4_PGE};
+    Paging pg = cpu_paging(c);
     if ((va & PAGE_MASK) > PAGE_BYTES - 8) return false;
     Walk w = mmu_walk(c->phys, &pg, va, WALK_NO_AD);
     const u8 *hp = w.ok ? phys_hp(c->phys, w.pa) : NULL;
@@ -76,6 +73,7 @@ static void emit_load(Tx *t, SegSite *s)
     emit_mov_mi32(&t->e, R15, VCPU_EIP, t->eip);
     emit_mov_ri64(&t->e, R9, (u64)(uintptr_t)s);
     emit_call(&t->e, xlat_seg_load);
+    t->how |= HOW_LEARNT;
 }
 
 static bool is_data(int seg) { return seg == ES || seg == DS || seg == FS || seg == GS; }

@@ -10,9 +10,8 @@
  *   PUSHF  the host's flags by pushfq on the return stack, merged with the virtual ones by pext/pdep, flag-free.
  *   POPF   if it changes none of TF, IOPL, NT, AC, ID and nothing waits: IF by a store, the rest by popfq.
  *
- *   RDTSC the host's counter, scaled to guest time as clock_now() does it (TscScale); unless the clock does not
- *   follow the
- *          counter: then the callout.
+ *   RDTSC  the host's counter, scaled to guest time as clock_now() does it (TscScale); unless the clock does not follow
+ *          the counter: then the callout.
  *
  * The same in V86 mode with IOPL 3. 16-bit PUSHF and POPF in real and V86 mode, 32-bit ones on a flat 32-bit stack;
  * the others are callouts, and without BMI2 these and RDTSC are, too.
@@ -150,9 +149,35 @@ u8 *sens_flags_check(Tx *t, unsigned opsize)
     return fast;
 }
 
-void sens_flags_load(Tx *t)
+/* Flags and D = r8, by POPFQ, which takes three times as long. */
+static void emit_popfq(Emit *e)
 {
     static const u8 push_r8_popfq[] = {0x41, 0x50, 0x9d};
+    sens_keep_bits(e, R8, FL_HOST, R9);
+    emit_lea64(e, R8, R8, 0x202);
+    emit_bytes(e, push_r8_popfq, sizeof push_r8_popfq);
+}
+
+/* Flags = r8, D = 0: SZAPC by SAHF, before it O by an addition that overflows or does not. r8, r9 clobbered. */
+static void emit_sahf(Emit *e)
+{
+    static const u8 cld = 0xfc, sahf = 0x9e, shl_eax_8[] = {0xc1, 0xe0, 8},
+                    shr_r8d_11[] = {0x41, 0xc1, 0xe8, 11}, and_r8d_1[] = {0x41, 0x83, 0xe0, 1},
+                    add_r8b_7f[] = {0x41, 0x80, 0xc0, 0x7f};
+    emit_u8(e, cld);
+    emit_mov_rr64(e, R9, RAX);
+    emit_mov_rr32(e, RAX, R8);
+    emit_bytes(e, shl_eax_8, sizeof shl_eax_8);
+    emit_bytes(e, shr_r8d_11, sizeof shr_r8d_11);
+    emit_bytes(e, and_r8d_1, sizeof and_r8d_1);
+    emit_bytes(e, add_r8b_7f, sizeof add_r8b_7f);
+    emit_u8(e, sahf);
+    emit_mov_rr64(e, RAX, R9);
+}
+
+void sens_flags_load(Tx *t)
+{
+    enum { NOT_ZERO = 5 };
     Emit *e = &t->e;
     if (!t->m.user || t->m.v86) { /* IF: bit 9 to byte 1; IOPL stays 3 in V86 mode */
         emit_mov_ri32(e, R9, FL_I);
@@ -161,9 +186,14 @@ void sens_flags_load(Tx *t)
         emit_op_mem(e, (HostOp){.opcode = 0x88, .reg = R9},
                     (HostMem){.base = R15, .index = REG_NONE, .disp = EFLAGS_BYTE1});
     }
-    sens_keep_bits(e, R8, FL_HOST, R9);
-    emit_lea64(e, R8, R8, 0x202);
-    emit_bytes(e, push_r8_popfq, sizeof push_r8_popfq);
+    emit_op_reg(e, (HostOp){.opcode = 0xf7}, R8); /* test: no flag is of use any more */
+    emit_u32(e, FL_D);
+    u8 *down = emit_jcc_hole(e, NOT_ZERO);
+    emit_sahf(e);
+    u8 *done = emit_jmp_hole(e);
+    emit_patch32(down, e->at);
+    emit_popfq(e);
+    emit_patch32(done, e->at);
 }
 
 static bool emit_popf(Tx *t, const Insn *i)
@@ -234,19 +264,14 @@ static bool emit_rdtsc(Tx *t, const Insn *i)
 
 bool sens_emit(Tx *t, const Insn *i)
 {
-    switch (i->row->opcode) {
-    case 0x06:
-    case 0x0e:
-    case 0x16:
-    case 0x1e:
-    case 0x0fa0:
-    case 0x0fa8: return emit_push_sreg(t, i);
-    case 0xfa: return emit_cli(t);
-    case 0xfb: return emit_sti(t, i);
-    case 0x9c: return emit_pushf(t, i);
-    case 0x9d: return emit_popf(t, i);
-    case 0x0f31: return emit_rdtsc(t, i);
-    case 0x8c: return emit_mov_from_sreg(t, i);
+    switch (i->row->host) {
+    case HF_CLI: return emit_cli(t);
+    case HF_STI: return emit_sti(t, i);
+    case HF_PUSHF: return emit_pushf(t, i);
+    case HF_POPF: return emit_popf(t, i);
+    case HF_RDTSC: return emit_rdtsc(t, i);
+    case HF_SREG: return emit_mov_from_sreg(t, i);
+    case HF_PUSHS: return emit_push_sreg(t, i);
     default: return false;
     }
 }

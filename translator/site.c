@@ -52,10 +52,15 @@ bool site_trapped(Xlat *x, const Block *b, u32 pa)
     if (x->trap.result == SHADOW_STRADDLE) return false;
     struct Site *s = site_get(x, pa);
     if (s->form != SITE_WINDOW && b->sites < s->changed) return true;
+    if (!s->traps) s->trapped_ms = xlat_age_ms(x);
     if (s->traps < 2) s->traps++;
+    s->reason = (u8)x->trap.result;
+    s->code = x->trap.code;
+    s->va = x->trap.va;
     SiteForm form = form_after(s, &x->trap);
     if (form == (SiteForm)s->form) return false;
     s->form = (u8)form;
+    s->turned_ms = xlat_age_ms(x);
     s->changed = ++x->site_changes;
     return true;
 }
@@ -71,11 +76,12 @@ void site_patched(Xlat *x, u32 pa)
     struct Site *s = site_get(x, pa);
     if (++s->patches < PATCHES_MAX) return;
     s->form = SITE_PATCHED;
+    s->turned_ms = xlat_age_ms(x);
     s->changed = ++x->site_changes;
 }
 
 /* Without paging, what trapped looks first whether its bytes are open (open.c). */
-bool site_mem_form(const Tx *t, MemForm *form)
+bool site_choose_form(const Tx *t, MemForm *form)
 {
     bool table = t->b->table;
     SiteForm site = site_form(t->x, t->pa);
@@ -90,11 +96,25 @@ bool site_mem_form(const Tx *t, MemForm *form)
     return true;
 }
 
+bool site_mem_form(Tx *t, MemForm *form)
+{
+    bool direct = site_choose_form(t, form);
+    t->how = (u16)((t->how & ~HOW_FORM) | *form | HOW_MEM);
+    return direct;
+}
+
+const struct Site *site_find(const Xlat *x, u32 pa)
+{
+    const struct Site *s = &x->sites[(pa ^ pa >> 14) & (SITE_HASH - 1)];
+    return s->pa == pa && (s->traps || s->form || s->forgiven) ? s : NULL;
+}
+
 void site_forgive(Xlat *x, u32 pa)
 {
     struct Site *s = site_slot(x, pa);
     if (s->pa != pa) return;
     s->form = SITE_WINDOW;
+    s->turned_ms = xlat_age_ms(x);
     s->traps = s->patches = 0;
     if (s->forgiven < FORGIVE_SHIFT_MAX) s->forgiven++;
 }

@@ -5,6 +5,11 @@
  * A multi-word access (PUSHA, POPA, ENTER) touches its far end first, so that a page that is missing shows before
  * a register or memory has changed.
  *
+ * Waiting moves. On a flat 32-bit stack the lea can wait (Emit.stack_waits): what pushes and pops say about ESP is
+ * added up in Emit.esp, further stack operands take it into their displacement, and one lea settles it before
+ * something needs ESP in r14. Each instruction's entry in the PcMap says what a trap has to add. So `push; push;
+ * push; call` moves r14 once, and none of them waits for the one before.
+ *
  * PUSH and POP with a memory operand: the operand takes the site's MemForm, the stack stays in the window.
  *
  * Not implemented: ENTER with nesting (the interpreter), PUSHA and POPA that wrap around a 16-bit stack (the limit
@@ -17,13 +22,26 @@
 void emit_stack_move(Emit *e, s32 delta, const BlockMode *m)
 {
     HostMem at = {R14, REG_NONE, 0, false, delta};
+    if (e->stack_waits && e->esp + delta == (s16)(e->esp + delta)) {
+        e->esp = (s16)(e->esp + delta);
+        return;
+    }
+    at.disp += e->esp;
+    e->esp = 0;
     emit_op_mem(e, (HostOp){.opcode = 0x8d, .reg = R14, .pfx = m->stack32 ? 0 : 0x66}, at);
+}
+
+void emit_stack_settle(Emit *e)
+{
+    if (e->esp) emit_lea32(e, R14, R14, e->esp);
+    e->esp = 0;
 }
 
 /* SS:[reg + delta] as an operand of `bytes`. Uses r8-r10 unless the stack is 32-bit and flat. */
 bool emit_stack_place_at(Emit *e, HostMem *out, int reg, s32 delta, unsigned bytes, const BlockMode *m,
                          MemForm form, bool write)
 {
+    if (reg == R14) delta += e->esp;
     Ea ea = {.at = {(u8)reg, REG_NONE, 0, false, delta}, .ad16 = !m->stack32, .seg = SS};
     return operand_place_ea(e, out, ea, m, form, bytes, write);
 }
@@ -139,6 +157,7 @@ static bool leave(const Job *j)
     if (!emit_stack_place_at(j->e, &top, RBP, 0, bytes, j->m, j->form, false)) return false;
     emit_guest_load(j->e, R11, top, bytes);
     emit_op_mem(j->e, (HostOp){.opcode = 0x8d, .reg = R14, .pfx = j->m->stack32 ? 0 : 0x66}, above);
+    j->e->esp = 0;
     emit_mov_part(j->e, RBP, R11, bytes);
     return true;
 }
@@ -164,10 +183,12 @@ static bool enter(const Job *j)
     return true;
 }
 
-/* All forms but MEM_OPEN can take displacements. */
+/* All forms but MEM_OPEN can take displacements. On a 16-bit stack each of the eight wraps at 64 KiB by itself; where
+ * the limit is FFFF, its check leaves such a case to the interpreter. */
 static bool place_eight(const Job *j, HostMem *low, s32 delta, bool write)
 {
-    if (j->form == MEM_OPEN) return false;
+    bool may_wrap = !j->m->stack32 && j->m->seg[SS] != SEGF_64K;
+    if (j->form == MEM_OPEN || may_wrap) return false;
     return emit_stack_place_at(j->e, low, R14, delta, 8u * j->i->opsize, j->m, j->form, write);
 }
 
@@ -211,18 +232,16 @@ static bool popa(const Job *j)
 bool emit_stack(const Job *j)
 {
     const Insn *i = j->i;
-    u16 opcode = i->row->opcode;
-    switch (opcode) {
-    case 0x60: return pusha(j);
-    case 0x61: return popa(j);
-    case 0x68:
-    case 0x6a: return emit_push_imm(j->e, i->imm, i->opsize, j->m, j->form);
-    case 0x8f: return pop_mem(j);
-    case 0xc8: return enter(j);
-    case 0xc9: return leave(j);
-    case 0xff: return i->reg == 6 && push_mem(j);
+    switch (i->row->host) {
+    case HF_PUSHR: return push_reg(j, i->reg);
+    case HF_PUSHI: return emit_push_imm(j->e, i->imm, i->opsize, j->m, j->form);
+    case HF_PUSHM: return push_mem(j);
+    case HF_POPR: return pop_reg(j, i->reg);
+    case HF_POPM: return pop_mem(j);
+    case HF_PUSHA: return pusha(j);
+    case HF_POPA: return popa(j);
+    case HF_ENTER: return enter(j);
+    case HF_LEAVE: return leave(j);
+    default: return false;
     }
-    if ((opcode & ~7) == 0x50) return push_reg(j, i->reg);
-    if ((opcode & ~7) == 0x58) return pop_reg(j, i->reg);
-    return false;
 }

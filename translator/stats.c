@@ -6,17 +6,17 @@
 
 typedef void Line(const char *fmt, ...);
 
-static const char *const shadow_words[] = {
-    [SHADOW_MAPPED] = "hidden faults (mapped)",
-    [SHADOW_PF] = "guest page faults",
+const char *const trap_words[SHADOW_RESULTS] = {
+    [SHADOW_MAPPED] = "a page not mapped yet",
+    [SHADOW_PF] = "a guest page fault",
     [SHADOW_MMIO] = "device memory",
-    [SHADOW_WATCHED] = "writes to watched pages",
-    [SHADOW_ROM] = "writes to ROM",
-    [SHADOW_USER] = "user pages from rings 0-2",
-    [SHADOW_STRADDLE] = "operands over two pages, by the table",
-    [SHADOW_WRAP] = "addresses around 4 GiB",
+    [SHADOW_WATCHED] = "a page that holds code or page tables",
+    [SHADOW_ROM] = "ROM",
+    [SHADOW_USER] = "a user page, from rings 0 to 2",
+    [SHADOW_STRADDLE] = "an operand over two pages",
+    [SHADOW_WRAP] = "an address around 4 GiB",
 };
-static const char *const exit_words[] = {
+const char *const exit_words[EXIT_WORDS] = {
     [EXIT_DISPATCH] = "callout ended the block", [EXIT_LINK] = "exit not linked",
     [EXIT_INDIRECT] = "jump cache miss",         [EXIT_TRAP] = "trap",
     [EXIT_INTERP] = "limit or straddle",
@@ -47,10 +47,11 @@ static void print_exits(const Xlat *x, Line *line)
     line("exits by reason:");
     for (unsigned n = 1; n < ARRAY_LEN(exit_words); n++)
         line("  %12llu  %s", (unsigned long long)x->stats.exits[n], exit_words[n]);
+    line("  %12llu  of the traps were polls", (unsigned long long)x->stats.polls);
     line("  %12llu  interpreted one instruction", (unsigned long long)x->stats.interp_exits);
     line("traps by reason:");
-    for (unsigned n = 0; n < ARRAY_LEN(shadow_words); n++)
-        line("  %12llu  %s", (unsigned long long)x->stats.traps[n], shadow_words[n]);
+    for (unsigned n = 0; n < ARRAY_LEN(trap_words); n++)
+        line("  %12llu  %s", (unsigned long long)x->stats.traps[n], trap_words[n]);
 }
 
 static void print_shadow(const Xlat *x, Line *line)
@@ -81,7 +82,7 @@ static void print_trap_sites(const Xlat *x, Line *line)
             if (all[n].count > best->count) best = &all[n];
         if (!best->count) return;
         line("  %12llu  %08x %s  %s", (unsigned long long)best->count, best->eip,
-             best->write ? "writes" : "reads ", shadow_words[best->result]);
+             best->write ? "writes" : "reads ", trap_words[best->result]);
         best->count = 0;
     }
 }

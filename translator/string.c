@@ -11,8 +11,8 @@
  *
  * Other REPs (based segments, 16-bit addresses, the table form) are a loop in the block, each round complete before
  * the next; from 256 elements on they are the callout's. Their addresses are placed as those of any operand, which
- * needs r8-r10; the direction then waits in the Vcpu. A count in CX is extended for each test. A fault in the middle of such
- * a REPE CMPS or REPNE SCAS shows the flags of the last comparison, not those before the instruction.
+ * needs r8-r10; the direction then waits in the Vcpu. A count in CX is extended for each test. A fault in the middle of
+ * such a REPE CMPS or REPNE SCAS shows the flags of the last comparison, not those before the instruction.
  */
 #include "translator/operand.h"
 #include "translator/xlat.h"

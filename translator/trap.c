@@ -20,14 +20,15 @@
 #include "translator/guard.h"
 
 static _Thread_local Xlat *trap_xlat; /* whose code this thread runs: the handlers' only way to find it */
+void (*trap_foreign)(int sig, const void *address);
 static unsigned users;                /* translators in this process */
 static struct sigaction old_segv, old_fpe, old_bus;
 enum { ALTSTACK_BYTES = 128 * 1024 };
 
 static const u8 guest_regs[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R14, REG_RBP, REG_RSI, REG_RDI};
 
-/* The guest's registers at a trap. The contract that window operands rest on (emit.h): wherever an access may trap, they
- * are zero-extended; string.c's are when its work is undone. */
+/* The guest's registers at a trap. The contract that window operands rest on (emit.h): wherever an access may trap,
+ * they are zero-extended; string.c's are when its work is undone. */
 static void guest_registers(u64 v[8], const greg_t *r, bool in_cache)
 {
     for (int n = 0; n < 8; n++) v[n] = (u64)r[guest_regs[n]];
@@ -37,25 +38,28 @@ static void guest_registers(u64 v[8], const greg_t *r, bool in_cache)
         CHECK(!(v[n] >> 32), "guest register %d is %llx at a trap", n, (unsigned long long)v[n]);
 }
 
-static void save_guest(Vcpu *c, const greg_t *r, const u64 gpr[8])
+static void save_guest(const Xlat *x, const greg_t *r, const u64 gpr[8])
 {
+    Vcpu *c = x->c;
     for (int n = 0; n < 8; n++) c->gpr[n] = (u32)gpr[n];
+    c->gpr[ESP] += (u32)x->trap.esp;
     c->eflags = (c->eflags & ~HOST_FLAGS) | ((u32)r[REG_EFL] & HOST_FLAGS);
     c->ret_rsp = (void *)r[REG_RSP];
 }
 
 void trap_place(Xlat *x, const Block *b, const u8 *hpc)
 {
-    u32 offset = block_guest_offset(b, hpc);
+    const PcMap *at = block_insn_at(b, hpc);
     x->trap.hpc = hpc;
-    x->trap.pa = b->pa + offset;
-    x->c->eip = b->eip + offset + (mode_floats(b->mode) ? (u32)x->c->here : 0);
+    x->trap.esp = at->esp;
+    x->trap.pa = b->pa + at->guest;
+    x->c->eip = b->eip + at->guest + (mode_floats(b->mode) ? (u32)x->c->here : 0);
 }
 
 /* c->eip is right. */
 static _Noreturn void leave(Xlat *x, const mcontext_t *m, const u64 gpr[8])
 {
-    save_guest(x->c, m->gregs, gpr);
+    save_guest(x, m->gregs, gpr);
     xlat_leave_handler(x->c->host_rsp, m->fpregs);
 }
 
@@ -137,11 +141,14 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
     }
     Walk w;
     bool write = r[REG_ERR] & 2 || *(const u8 *)r[REG_RIP] == LOAD_TO_STORE;
+    u64 since = timeline_now();
     ShadowResult res = shadow_fault(x->shadow, addr, write, &x->trap.va, &w);
+    if (unlikely(since)) timeline_add(TIMELINE_MEMORY, since, trap_words[res], x->trap.va, write);
     context_view(x);
     x->stats.traps[res]++;
     Block *b = block_at_host(x, (const u8 *)r[REG_RIP]);
     if (b) trap_place(x, b, (const u8 *)r[REG_RIP]);
+    if (b && b->traps[res] < UINT16_MAX) b->traps[res]++;
     if (x->stats.trap_sites) count_trap(x, b, res, write);
     if (died_here(x, r, b) && res == SHADOW_MAPPED) {
         x->trap.kind = TRAP_INTERP;
@@ -175,7 +182,9 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
     bool probe = x && (hpc == xlat_probe || hpc == xlat_probe_link);
     bool seg_peek = x && hpc == xlat_seg_peek;
     const u8 *behind = x ? guard_behind(hpc) : NULL;
-    CHECK(in_cache || probe || seg_peek || behind, "signal %d at %p, address %p, outside translated code",
+    bool ours = in_cache || probe || seg_peek || behind;
+    if (unlikely(!ours) && trap_foreign) trap_foreign(sig, si->si_addr);
+    CHECK(ours, "signal %d at %p, address %p, outside translated code",
           sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (!behind) x->c->here = (u64)r[REG_R13];
@@ -209,10 +218,13 @@ void trap_own(Xlat *x)
     sigaltstack(&(stack_t){.ss_sp = x->trap_stack, .ss_size = ALTSTACK_BYTES}, NULL);
 }
 
-/* The FPU may hold the state of the guest that this thread runs. */
+/* The FPU may hold the state of the guest that this thread runs. In a signal handler, which runs on its own stack, it
+ * does not: that waits in the frame. */
 static void park_for_trace(void)
 {
-    if (trap_xlat) fpu_park(trap_xlat->c);
+    const u8 *stack = __builtin_frame_address(0);
+    if (!trap_xlat || (size_t)(stack - trap_xlat->trap_stack) < ALTSTACK_BYTES) return;
+    fpu_park(trap_xlat->c);
 }
 
 bool trap_init(Xlat *x)

@@ -2,10 +2,14 @@
  *
  * A terminal sends characters, not keys: they are typed on the guest's keyboard by the layout (typing.h), pressed and
  * released at once. Keys that terminals name (arrows, F1..F12, ...) are pressed as such; Escape with a character at
- * once behind it is Alt and that character. Ctrl-A begins a key of ours, as on a serial terminal (frontend/tty.c).
+ * once behind it is Alt and that character. Ctrl-A begins a key of ours, as on a serial terminal (tty_escape.c).
  *
- * Is the terminal smaller than the screen, the part around the cursor is shown; is it taller, the last line is a status.
- * Not possible here: keys by place, mouse, sound, held keys.
+ * Ctrl-A C gives the terminal to the monitor, as it was before ring3 came: curses' screen is left, the terminal stays
+ * raw, and bytes pass between it and the monitor's socket (window_protocol.h). What the monitor says meanwhile waits
+ * there. PageUp shows what it said before (curses_scroll.c), on curses' screen, so that the terminal's own stays.
+ *
+ * Is the terminal smaller than the screen, the part around the cursor is shown; is it taller, the last line is a
+ * status. Not possible here: keys by place, mouse, sound, held keys.
  */
 #include "hw/keys.h" /* first: curses.h has macros of the same names, and they win below */
 
@@ -16,22 +20,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
-#include "frontend/window/cp437.h"
+#include "frontend/host/tty.h"
+#include "frontend/window/curses_scroll.h"
 #include "frontend/window/displays.h"
 #include "frontend/window/pace.h"
+#include "frontend/window/scrollback.h"
+#include "hw/cp437.h"
 #include "hw/screen.h"
 
-enum { CTRL_A = 1, ESCAPE = 27, ESCAPE_MS = 25 };
+enum { CTRL_U = 21, ESCAPE = 27, ESCAPE_MS = 25 };
+#define NEVER UINT64_MAX
 
 static struct {
     Session *s;
     struct termios saved;
     volatile bool changed; /* the terminal is ours */
     bool escape;           /* Ctrl-A was the last key */
+    bool in_monitor;       /* it has the terminal */
+    bool scrolls;          /* ... and what it said is read again */
+    u8 held[4], holds;     /* of what was typed to it: the beginning of a PageUp, perhaps */
+    char said[1 << 16];    /* what it says meanwhile */
+    size_t said_bytes;
     bool show_help, stale;
     const Picture *picture;
     Pace pace;
@@ -122,17 +136,27 @@ static void draw_graphics(const Picture *p)
     mvaddstr(LINES / 2, COLS > (int)strlen(text) ? (COLS - (int)strlen(text)) / 2 : 0, text);
 }
 
+/* Line n of the list of our keys; false: there are no more. */
+static bool help_line(unsigned n, char line[60])
+{
+    static const char *const keys[][2] = {{"X", "end ring3"},
+                                          {"C", "the monitor, and back"},
+                                          {"P", "press the power button"},
+                                          {"D", "Ctrl-Alt-Delete for the guest"},
+                                          {"S", "stop the machine, resume"},
+                                          {"+ -", "faster, slower"},
+                                          {"H", "this list"}};
+    const char *ours = tty_escape_name();
+    if (n < ARRAY_LEN(keys)) snprintf(line, 60, "%s %-6s  %s", ours, keys[n][0], keys[n][1]);
+    if (n == ARRAY_LEN(keys)) snprintf(line, 60, "%s %-6s  send %s", ours, ours, ours);
+    return n <= ARRAY_LEN(keys);
+}
+
 static void draw_help(void)
 {
-    static const char *const lines[] = {"Ctrl-A X       end ring3",
-                                        "Ctrl-A P       press the power button",
-                                        "Ctrl-A D       Ctrl-Alt-Delete for the guest",
-                                        "Ctrl-A S       stop the machine, let it go on",
-                                        "Ctrl-A + -     faster, slower",
-                                        "Ctrl-A H       this list",
-                                        "Ctrl-A Ctrl-A  Ctrl-A for the guest"};
+    char line[60];
     attrset(A_REVERSE);
-    for (unsigned n = 0; n < ARRAY_LEN(lines); n++) mvprintw((int)n + 2, 4, " %-45s ", lines[n]);
+    for (unsigned n = 0; help_line(n, line); n++) mvprintw((int)n + 2, 4, " %-45s ", line);
     attrset(A_NORMAL);
 }
 
@@ -141,7 +165,8 @@ static void draw_status(int y)
     char status[64];
     session_describe(t.s, status, sizeof status);
     attrset(A_DIM);
-    mvprintw(y, 0, "ring3%s%.40s%s - Ctrl-A H: keys", *t.s->name ? " - " : "", t.s->name, status);
+    mvprintw(y, 0, "ring3%s%.40s%s - %s H: keys", *t.s->name ? " - " : "", t.s->name, status,
+             tty_escape_name());
     clrtoeol();
     attrset(A_NORMAL);
 }
@@ -188,8 +213,8 @@ static const struct {
     {KEY_DC, {KEY_DELETE, 0}},       {KEY_BACKSPACE, {0x0e, 0}},      {KEY_BTAB, {KEY_TAB, WITH_SHIFT}},
 };
 
-/* Arrows and their block with Shift, Alt and Ctrl, as xterm and nearly all since send them: CSI 1 ; m final, or CSI n ; m ~
- * with m - 1 a mask of the three. Known to ncurses by numbers of ours. */
+/* Arrows and their block with Shift, Alt and Ctrl, as xterm and nearly all since send them: CSI 1 ; m final, or
+ * CSI n ; m ~ with m - 1 a mask of the three. Known to ncurses by numbers of ours. */
 enum { FIRST_MODIFIED = 0x1000, MODIFIERS = 7 };
 
 static const struct {
@@ -246,9 +271,135 @@ static void type_character(u32 c, u8 with)
     }
 }
 
+/* --- the monitor ----------------------------------------------------------------------------------------- */
+
+/* What the terminal has for it, by terminfo; false: nothing. */
+static bool put_capability(const char *name)
+{
+    char *does = tigetstr(name);
+    if (!does || does == (char *)-1) return false;
+    putp(does);
+    return true;
+}
+
+static void tell_monitor(u8 byte) { (void)!send(t.s->monitor, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL); }
+
+static bool monitor_takes(void)
+{
+    struct pollfd p = {t.s->monitor, POLLOUT, 0};
+    return poll(&p, 1, 0) > 0 && p.revents & POLLOUT;
+}
+
+/* A terminal with one screen only (the Linux console) has lost what the monitor said last: a new prompt. */
+static void leave_curses(void)
+{
+    put_capability("sgr0");
+    put_capability("cnorm");
+    put_capability("rmkx");
+    if (!put_capability("rmcup")) {
+        put_capability("clear");
+        tell_monitor(CTRL_U);
+        tell_monitor('\r');
+    }
+    fflush(stdout);
+}
+
+static void enter_curses(void)
+{
+    put_capability("smcup");
+    put_capability("smkx");
+    fflush(stdout);
+    clearok(curscr, TRUE);
+}
+
+static void enter_monitor(void)
+{
+    if (t.s->monitor < 0) return;
+    t.in_monitor = true;
+    t.holds = 0;
+    leave_curses();
+}
+
+static void leave_monitor(void)
+{
+    t.in_monitor = false;
+    if (!t.scrolls) enter_curses();
+    t.scrolls = false;
+    t.stale = true;
+}
+
+static void start_scroll(void)
+{
+    t.scrolls = true;
+    enter_curses();
+    scroll_begin();
+    scroll_draw();
+}
+
+static void end_scroll(void)
+{
+    t.scrolls = false;
+    leave_curses();
+    fwrite(t.said, 1, t.said_bytes, stdout);
+    fflush(stdout);
+    t.said_bytes = 0;
+}
+
+static void take_scroll_keys(void)
+{
+    wint_t key;
+    for (int kind; t.scrolls && (kind = get_wch(&key)) != ERR;) {
+        t.escape = kind == OK && key == tty_escape();
+        if (t.escape || !scroll_key(kind, key)) end_scroll();
+    }
+    if (t.scrolls) scroll_draw();
+}
+
+static void print_help(void)
+{
+    char line[60];
+    printf("\r\n");
+    for (unsigned n = 0; help_line(n, line); n++) printf("%s\r\n", line);
+    printf("PageUp         what the monitor said before, and the right of long lines\r\n");
+    fflush(stdout);
+}
+
+static void show_monitor(void)
+{
+    char *to = t.said + t.said_bytes;
+    ssize_t n = recv(t.s->monitor, to, sizeof t.said - t.said_bytes, MSG_DONTWAIT);
+    if (n > 0) {
+        scrollback_put(to, (size_t)n);
+        if (t.scrolls) {
+            t.said_bytes += (size_t)n;
+            return;
+        }
+        fwrite(to, 1, (size_t)n, stdout);
+        fflush(stdout);
+    } else if (n == 0) { /* it ends */
+        close(t.s->monitor);
+        t.s->monitor = -1;
+        leave_monitor();
+    }
+}
+
 static void our_key(wint_t key)
 {
+    if (key == tty_escape()) {
+        if (t.in_monitor)
+            tell_monitor((u8)key);
+        else
+            type_character(key, 0);
+        return;
+    }
     switch (key) {
+    case 'c':
+    case 'C':
+        if (t.in_monitor)
+            leave_monitor();
+        else
+            enter_monitor();
+        break;
     case 'x':
     case 'X': session_send(t.s, WINDOW_QUIT, 0, 0, 0, 0); break;
     case 'p':
@@ -261,8 +412,12 @@ static void our_key(wint_t key)
     case '-': session_send(t.s, WINDOW_SPEED, -1, 0, 0, 0); break;
     case 'h':
     case 'H':
-    case '?': t.show_help = true; break;
-    case CTRL_A: type_character(CTRL_A, 0); break;
+    case '?':
+        if (t.in_monitor)
+            print_help();
+        else
+            t.show_help = true;
+        break;
     default: break;
     }
 }
@@ -283,7 +438,7 @@ static void on_character(wint_t c)
     if (t.escape) {
         t.escape = false;
         our_key(c);
-    } else if (c == CTRL_A) {
+    } else if (c == tty_escape()) {
         t.escape = true;
     } else if (hide_help) { /* that key only takes the list away */
     } else if (c == ESCAPE) {
@@ -294,10 +449,46 @@ static void on_character(wint_t c)
     if (hide_help) t.show_help = false;
 }
 
+/* To the monitor, but for PageUp (ESC [ 5 ~): what may be its beginning waits for the next byte. */
+static void type_to_monitor(u8 byte)
+{
+    static const u8 page_up[] = {ESCAPE, '[', '5', '~'};
+    if (byte == page_up[t.holds]) {
+        t.held[t.holds++] = byte;
+        if (t.holds < sizeof page_up) return;
+        t.holds = 0;
+        start_scroll();
+        return;
+    }
+    for (unsigned n = 0; n < t.holds; n++) tell_monitor(t.held[n]);
+    t.holds = byte == ESCAPE;
+    t.held[0] = byte;
+    if (!t.holds) tell_monitor(byte);
+}
+
+/* What is typed to the monitor is bytes; one after the other, since with Ctrl-A C the rest is the guest's. */
+static void take_monitor_keys(void)
+{
+    struct pollfd p = {STDIN_FILENO, POLLIN, 0};
+    u8 byte;
+    if (t.scrolls) take_scroll_keys();
+    while (t.in_monitor && !t.scrolls && monitor_takes() && poll(&p, 1, 0) > 0 &&
+           read(STDIN_FILENO, &byte, 1) == 1) {
+        if (t.escape) {
+            t.escape = false;
+            our_key(byte);
+        } else if (byte == tty_escape()) {
+            t.escape = true;
+        } else {
+            type_to_monitor(byte);
+        }
+    }
+}
+
 static void take_keys(void)
 {
     wint_t key;
-    for (int kind; session_type_room(t.s) && (kind = get_wch(&key)) != ERR;) {
+    for (int kind; !t.in_monitor && session_type_room(t.s) && (kind = get_wch(&key)) != ERR;) {
         if (kind == KEY_CODE_YES)
             type_named((int)key);
         else
@@ -351,27 +542,57 @@ bool curses_open(Session *s, char *why, u32 bytes)
 
 static s32 milliseconds_until(u64 at_ns, u64 now)
 {
+    if (at_ns == NEVER) return -1;
     return at_ns <= now ? 0 : (s32)((at_ns - now + 999999) / 1000000);
+}
+
+/* The terminal, as far as somebody takes its keys: who pastes a long text is slowed down. */
+static short keys_wanted(void)
+{
+    if (t.scrolls) return POLLIN;
+    return (t.in_monitor ? monitor_takes() : session_type_room(t.s)) ? POLLIN : 0;
+}
+
+static void wait_for_events(struct pollfd p[3], u64 next)
+{
+    p[0].events = keys_wanted();
+    p[2] = (struct pollfd){t.in_monitor && t.said_bytes < sizeof t.said ? t.s->monitor : -1,
+                           (short)(p[0].events ? POLLIN : POLLIN | POLLOUT), 0};
+    poll(p, 3, milliseconds_until(next, host_now_ns()));
+}
+
+/* The terminal as the shell had it; the monitor's text stays. */
+static void leave_terminal(void)
+{
+    if (t.in_monitor && !t.scrolls) {
+        reset_shell_mode();
+        printf("\n");
+        fflush(stdout);
+    } else {
+        endwin();
+    }
+    t.changed = false;
 }
 
 void curses_run(Session *s)
 {
-    struct pollfd p[] = {{STDIN_FILENO, POLLIN, 0}, {s->socket, POLLIN, 0}};
+    struct pollfd p[3] = {{STDIN_FILENO, POLLIN, 0}, {s->socket, POLLIN, 0}};
     u64 next = 0;
     t.stale = true;
     while (!s->gone) {
-        p[0].events = session_type_room(s) ? POLLIN : 0; /* who pastes a long text is slowed down */
-        poll(p, ARRAY_LEN(p), milliseconds_until(next, host_now_ns()));
-        if (session_type_room(s)) take_keys();
+        wait_for_events(p, next);
+        if (t.in_monitor) take_monitor_keys();
+        if (!t.in_monitor && session_type_room(s)) take_keys();
+        if (t.in_monitor && t.said_bytes < sizeof t.said) show_monitor();
         if (p[0].revents & (POLLHUP | POLLERR | POLLNVAL)) {
             session_send(s, WINDOW_QUIT, 0, 0, 0, 0); /* the terminal is gone */
             p[0].fd = -1;
         }
         session_receive(s);
         u64 now = host_now_ns(), typing = session_typing(s, now);
-        if (now >= t.pace.next_ns || t.stale) look(now);
-        next = typing < t.pace.next_ns ? typing : t.pace.next_ns;
+        if (!t.in_monitor && (now >= t.pace.next_ns || t.stale)) look(now);
+        u64 looks = t.in_monitor ? NEVER : t.pace.next_ns;
+        next = typing < looks ? typing : looks;
     }
-    endwin();
-    t.changed = false;
+    leave_terminal();
 }

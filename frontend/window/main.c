@@ -1,7 +1,8 @@
 /* main.c - ring3-window: the part of ring3 that shows the guest's screen, in a process of its own.
  *
  * ring3 starts it with a socket as descriptor 3 and the words of its own command line that concern it:
- *     ring3-window -display auto|sdl|curses [-no-terminal] [-unsealed] [-full-screen] [-k LAYOUT] [-name NAME]
+ *     ring3-window -display auto|sdl|curses [-no-terminal] [-unsealed] [-full-screen] [-k LAYOUT] [-name NAME] [-echr N]
+ * Descriptor 4, if it may use the terminal, is a connection to the monitor, for Ctrl-A C.
  * `auto` is the window, and where there is none the terminal, unless -no-terminal says that it is in use.
  * Exit code: 0 the machine has gone, 3 (WINDOW_NO_DISPLAY) nothing could be opened, 1 anything else.
  */
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/host/tty.h"
 #include "frontend/window/displays.h"
 
 typedef struct Wish {
@@ -28,15 +30,32 @@ static void parse(Session *s, Wish *w, int argc, char **argv)
         if (!strcmp(argv[n], "-no-terminal")) w->no_terminal = true;
         if (!strcmp(argv[n], "-display")) w->display = value, n++;
         if (!strcmp(argv[n], "-name")) s->name = value, n++;
+        if (!strcmp(argv[n], "-echr")) tty_set_escape((u8)atoi(value)), n++;
         if (!strcmp(argv[n], "-k")) s->layout = layout_find(value), n++;
     }
     if (!s->layout) s->layout = layout_find(NULL);
 }
 
-static bool has_socket(void)
+static bool is_socket(int fd)
 {
     struct stat st;
-    return fstat(WINDOW_SOCKET, &st) == 0 && S_ISSOCK(st.st_mode);
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static void take_monitor(Session *s)
+{
+    if (!is_socket(WINDOW_MONITOR)) return;
+    fcntl(WINDOW_MONITOR, F_SETFD, FD_CLOEXEC);
+    s->monitor = WINDOW_MONITOR;
+}
+
+/* A window of the desktop has nothing to say to the monitor, and shall not be able to. */
+static int run_window(Session *s)
+{
+    if (s->monitor >= 0) close(s->monitor);
+    s->monitor = -1;
+    sdl_run(s);
+    return 0;
 }
 
 /* The guest's memory went away under us: ring3 has ended, or is not what it should be. */
@@ -83,7 +102,7 @@ static int run(Session *s, const Wish *w)
 {
     char why[300] = "";
     if (strcmp(w->display, "curses") != 0) {
-        if (sdl_open(s, why, sizeof why)) return sdl_run(s), 0;
+        if (sdl_open(s, why, sizeof why)) return run_window(s);
         if (!strcmp(w->display, "sdl")) {
             fprintf(stderr, "ring3: -display sdl: %s\n", why);
             return WINDOW_NO_DISPLAY;
@@ -96,14 +115,15 @@ static int run(Session *s, const Wish *w)
 
 int main(int argc, char **argv)
 {
-    static Session session = {.socket = WINDOW_SOCKET, .name = ""};
+    static Session session = {.socket = WINDOW_SOCKET, .monitor = -1, .name = ""};
     Wish wish = {.display = "auto"};
     parse(&session, &wish, argc, argv);
-    if (!has_socket()) {
+    if (!is_socket(WINDOW_SOCKET)) {
         fprintf(stderr, "ring3-window: ring3 starts this program; it does nothing by itself\n");
         return 1;
     }
     fcntl(WINDOW_SOCKET, F_SETFD, FD_CLOEXEC);
+    take_monitor(&session);
     set_signals();
     int code = run(&session, &wish);
     session_end(&session);

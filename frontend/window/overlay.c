@@ -65,6 +65,16 @@ void overlay_panel(const Canvas *c, const char *const *lines, u32 count, s32 cho
     put_lines(c, &b, lines, count, chosen);
 }
 
+u32 overlay_column_width(u32 columns) { return columns * CELL_WIDTH + 2 * MARGIN; }
+
+void overlay_column(const Canvas *c, s32 x, const char *const *lines, u32 count)
+{
+    put_rect(c, x, 0, (s32)c->width - x, (s32)c->height, PAPER);
+    for (u32 n = 0; n < count; n++)
+        if ((s32)(MARGIN + (n + 1) * CELL_HEIGHT) <= (s32)c->height)
+            put_text(c, x + MARGIN, MARGIN + (s32)n * CELL_HEIGHT, 1, lines[n]);
+}
+
 void overlay_message(const Canvas *c, const char *text)
 {
     Box b = box_of(c, &text, 1);

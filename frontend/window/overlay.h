@@ -15,6 +15,9 @@ enum { OVERLAY_NONE = -1 };
 void overlay_panel(const Canvas *c, const char *const *lines, u32 count, s32 chosen);
 /* One line at the bottom. */
 void overlay_message(const Canvas *c, const char *text);
+/* Lines from the top left corner of a column that begins at x and is overlay_column_width() wide. */
+void overlay_column(const Canvas *c, s32 x, const char *const *lines, u32 count);
+u32 overlay_column_width(u32 columns);
 /* Which line of such a panel is at a place of the canvas, or OVERLAY_NONE. */
 s32 overlay_line_at(const Canvas *c, const char *const *lines, u32 count, s32 x, s32 y);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/options/drive_names.h"
 #include "frontend/window/menu.h"
 #include "frontend/window/recent.h"
 
@@ -75,8 +76,12 @@ void panels_help(void)
                                         "M    media: disks, CDs and floppies in the drives",
                                         "D    Ctrl-Alt-Delete for the guest",
                                         "V    type the clipboard's text",
+                                        "C    copy the screen's text to the clipboard",
                                         "S    screenshot, a PNG file",
                                         "P    pause, resume",
+                                        "K    keep the machine as it is now",
+                                        "R    return to the newest that was kept",
+                                        "B    what runs now, beside the screen",
                                         "+ -  faster, slower",
                                         "Q    power off or end, as closing the window"};
     begin_menu("With Ctrl and Alt held:");
@@ -108,27 +113,16 @@ static void drive_file(s32 n, char to[WINDOW_NAME_BYTES])
     to[WINDOW_NAME_BYTES - 1] = 0;
 }
 
-static const char *drive_title(s32 n)
+static const char *title_of(s32 n, char to[DRIVE_TITLE_BYTES])
 {
-    static const char *const floppies[] = {"floppy drive A", "floppy drive B"};
-    static const char *const places[WINDOW_DRIVES] = {
-        "", "", "(primary master)", "(primary slave)", "CD", "CD (secondary slave)"};
-    static char title[40];
-    u32 is = drive_is(n);
-    if (is & DRIVE_IS_FLOPPY) return floppies[n & 1];
-    if (n == 4 && is & DRIVE_IS_CD) return "CD drive";
-    snprintf(title, sizeof title, "%s %s", is & DRIVE_IS_CD ? "CD drive" : "disk",
-             n == 2 || n == 3 ? places[n]
-             : n == 4         ? "(secondary master)"
-                              : "(secondary slave)");
-    return title;
+    return drive_title((DriveId)n, drive_is(n) & DRIVE_IS_CD, to);
 }
 
 static void add_drive(s32 n, s32 action)
 {
-    char file[WINDOW_NAME_BYTES], name[48];
+    char file[WINDOW_NAME_BYTES], name[48], title[DRIVE_TITLE_BYTES];
     drive_file(n, file);
-    menu_add(&p.menu, action, 0, "%-24s %s", drive_title(n), *file ? menu_name(file, name) : "(empty)");
+    menu_add(&p.menu, action, 0, "%-24s %s", title_of(n, title), *file ? menu_name(file, name) : "(empty)");
 }
 
 void panels_media(void)
@@ -147,11 +141,11 @@ static ImageKind kind_for(s32 n) { return drive_is(n) & DRIVE_IS_CD ? IMAGE_CD :
 
 static void show_drive(s32 n)
 {
-    char file[WINDOW_NAME_BYTES], name[48];
+    char file[WINDOW_NAME_BYTES], name[48], title[DRIVE_TITLE_BYTES];
     const char *path;
     p.drive = n;
     drive_file(n, file);
-    begin_menu(drive_title(n));
+    begin_menu(title_of(n, title));
     menu_add(&p.menu, MENU_TEXT, 0, "in it: %s", *file ? menu_name(file, name) : "nothing");
     menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
     if (drive_is(n) & DRIVE_IS_FULL) menu_add(&p.menu, EJECT, 'e', "E  eject");
@@ -219,7 +213,7 @@ static void act(s32 action)
     if (action == BACK) panels_media();
     if (action == POWER) {
         session_send(p.s, WINDOW_POWER, 0, 0, 0, 0);
-        panels_say("the power button was pressed");
+        panels_say("the power button was pressed; Ctrl-Alt-Q and E end a guest that ignores it");
     }
     if (action == END) session_send(p.s, WINDOW_QUIT, 0, 0, 0, 0);
 }

@@ -2,7 +2,7 @@
 #ifndef RING3_RECENT_H
 #define RING3_RECENT_H
 
-#include "frontend/image_kind.h"
+#include "frontend/load/image_kind.h"
 
 enum { RECENT_FILES = 12 };
 

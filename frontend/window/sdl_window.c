@@ -19,7 +19,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "frontend/png.h"
+#include "frontend/display/png.h"
+#include "frontend/window/block_view.h"
 #include "frontend/window/displays.h"
 #include "frontend/window/pace.h"
 #include "frontend/window/panels.h"
@@ -27,6 +28,7 @@
 #include "frontend/window/sdl_keys.h"
 #include "frontend/window/sound.h"
 #include "hw/keys.h"
+#include "hw/screen_text.h"
 
 enum { TITLE_BYTES = 256, MOUSE_NS = 5000000, COMFORTABLE_PERCENT = 90 };
 
@@ -129,7 +131,7 @@ static void chosen_size(void)
             height = shape_height;
         }
     }
-    ask_size(width, height);
+    ask_size(width + block_view_width(), height);
 }
 
 static void toggle_actual_size(void)
@@ -177,11 +179,21 @@ static Canvas canvas_of(const SDL_Surface *s)
 /* After a new size of window or picture: where it goes now, on black. */
 static bool set_up(SDL_Surface *to, const Picture *p)
 {
-    Rect fit = scale_fit(p->width, p->height, (u32)to->w, (u32)to->h, w.whole || w.actual);
+    u32 pane = block_view_width(), room = (u32)to->w > 2 * pane ? (u32)to->w - pane : (u32)to->w / 2;
+    Rect fit = scale_fit(p->width, p->height, pane ? room : (u32)to->w, (u32)to->h, w.whole || w.actual);
     w.width = p->width;
     w.height = p->height;
     SDL_FillRect(to, NULL, 0);
     return scaler_setup(&w.scaler, p->width, p->height, fit);
+}
+
+/* Where menus and messages go: over the picture, not over the pane beside it, if that leaves room for them. */
+static Canvas menu_canvas(const SDL_Surface *s)
+{
+    Canvas c = canvas_of(s);
+    u32 pane = block_view_width();
+    if (c.width > 2 * pane) c.width -= pane;
+    return c;
 }
 
 static void draw(const Picture *p, u32 top, u32 rows)
@@ -198,7 +210,9 @@ static void draw(const Picture *p, u32 top, u32 rows)
     Rect r = scaler_draw(&w.scaler, p->pixels, top, rows, to->pixels, (u32)to->pitch / sizeof(u32));
     SDL_Rect changed = {r.x, r.y, r.w, r.h};
     const Canvas canvas = canvas_of(to);
-    panels_draw(&canvas);
+    if (whole) block_view_draw(w.s, &canvas);
+    const Canvas beside = menu_canvas(to);
+    panels_draw(&beside);
     if (whole) changed = (SDL_Rect){0, 0, to->w, to->h};
     if (to != surface) SDL_BlitSurface(to, &changed, surface, &changed);
     if (changed.h && SDL_UpdateWindowSurfaceRects(w.window, &changed, 1) == 0) w.stale = false;
@@ -278,6 +292,31 @@ static void screenshot(void)
         panels_say("no screenshot: %s", p.text);
 }
 
+static void say_copied(bool copied, u32 rows)
+{
+    if (!rows)
+        panels_say("graphics: no text to copy");
+    else if (copied)
+        panels_say("the screen's text is in the clipboard");
+    else
+        panels_say("no clipboard: %s", SDL_GetError());
+}
+
+/* An empty screen leaves the clipboard as it is. */
+static void copy_text(void)
+{
+    ScreenText *t = w.picture && w.picture->width ? screen_text_new() : NULL;
+    if (!t) return;
+    screen_text_read(t, w.picture);
+    char *all = screen_text_all(t);
+    if (all && screen_text_rows(t) && !*all)
+        panels_say("the screen is empty");
+    else if (all)
+        say_copied(screen_text_rows(t) && SDL_SetClipboardText(all) == 0, screen_text_rows(t));
+    free(all);
+    screen_text_free(t);
+}
+
 static void type_clipboard(void)
 {
     if (session_types_text(w.s)) {
@@ -314,9 +353,25 @@ static void toggle_whole(void)
     panels_say(w.whole ? "only whole multiples" : "any size");
 }
 
+static void toggle_block_view(void)
+{
+    block_view_toggle();
+    w.stale = true;
+    if (!w.person_size && !w.full_screen) chosen_size();
+}
+
+/* What comes of it ring3 says, on the terminal. */
+static void snapshot(bool back)
+{
+    session_send(w.s, WINDOW_SNAPSHOT, back, 0, 0, 0);
+    panels_say(back ? "back to the newest snapshot" : "keeping a snapshot");
+}
+
 static bool hot_key(SDL_Keycode key)
 {
     switch (key) {
+    case SDLK_b: toggle_block_view(); return true;
+    case SDLK_c: copy_text(); return true;
     case SDLK_g: grab(!w.grabbed); return true;
     case SDLK_f: set_full_screen(!w.full_screen); return true;
     case SDLK_u: toggle_actual_size(); return true;
@@ -326,6 +381,8 @@ static bool hot_key(SDL_Keycode key)
     case SDLK_v: type_clipboard(); return true;
     case SDLK_s: screenshot(); return true;
     case SDLK_p: session_send(w.s, WINDOW_PAUSE, 0, 0, 0, 0); return true;
+    case SDLK_k: snapshot(false); return true;
+    case SDLK_r: snapshot(true); return true;
     case SDLK_q: open_menu(panels_ask_close); return true;
     case SDLK_h: open_menu(panels_help); return true;
     case SDLK_PLUS:
@@ -385,7 +442,7 @@ static void on_button(const SDL_MouseButtonEvent *e)
     u16 bit = button_bit(e->button), old = w.buttons;
     if (panels_open()) {
         SDL_Surface *surface = down ? SDL_GetWindowSurface(w.window) : NULL;
-        const Canvas canvas = surface ? canvas_of(surface) : (Canvas){0};
+        const Canvas canvas = surface ? menu_canvas(surface) : (Canvas){0};
         if (surface) panels_click(&canvas, e->x, e->y);
         return;
     }
@@ -548,13 +605,14 @@ void sdl_run(Session *s)
         u64 typing = session_typing(s, now);
         u64 sounds = sound_follow(s->shared, now);
         u64 panels;
-        if (panels_changed(now, &panels)) {
+        u64 block = block_view_follow(s, now);
+        if (panels_changed(now, &panels) || block_view_changed(s)) {
             w.stale = true;
             pace_input(&w.pace, now);
         }
         if (!w.hidden && now >= w.pace.next_ns) look(now);
         show_title();
-        next = earlier(earlier(earlier(typing, sounds), panels), flush_mouse(now));
+        next = earlier(earlier(earlier(typing, sounds), earlier(panels, block)), flush_mouse(now));
         if (!w.hidden) next = earlier(next, w.pace.next_ns);
         next = earlier(next, now + 1000000000u);
     }

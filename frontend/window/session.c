@@ -1,24 +1,22 @@
 /* session.c - the connection to the machine: hello, keys, typed text, farewell.
  *
- * The machine is not believed (frontend/window_protocol.h): a hello with sizes that do not fit its descriptors is
+ * The machine is not believed (frontend/display/window_protocol.h): a hello with sizes that do not fit its descriptors is
  * refused, a second one ignored. Its memory cannot be taken away from the shared part, which is sealed; for the
  * guest's memory, main.c catches SIGBUS.
  */
 #define _GNU_SOURCE
 #include "frontend/window/session.h"
 
+#include "frontend/host/shared_memory.h"
 #include "hw/keys.h"
 #include "hw/screen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,26 +39,12 @@ u64 host_now_ns(void)
 
 /* --- hello ----------------------------------------------------------------------------------------------- */
 
-static const void *map_part(int fd, u64 offset, u64 bytes)
-{
-    struct stat st;
-    if (fstat(fd, &st) < 0 || offset + bytes > (u64)st.st_size) return NULL;
-    void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, (off_t)offset);
-    return at == MAP_FAILED ? NULL : at;
-}
-
-static bool is_sealed(int fd)
-{
-    int seals = fcntl(fd, F_GET_SEALS);
-    return seals >= 0 && seals & F_SEAL_SHRINK;
-}
-
 static void hello(Session *s, const WindowMessage *m, const int fd[2])
 {
     u64 bytes = (u32)m->b, offset = (u64)(u32)m->c << PAGE_BITS;
     if (s->shared || m->a != WINDOW_PROTOCOL || !bytes || bytes > WINDOW_VRAM_LIMIT) return;
-    const WindowShared *shared = s->unsealed || is_sealed(fd[0]) ? map_part(fd[0], 0, sizeof *shared) : NULL;
-    const u8 *vram = shared ? map_part(fd[1], offset, bytes) : NULL;
+    const WindowShared *shared = s->unsealed || shared_memory_is_sealed(fd[0]) ? shared_memory_map(fd[0], 0, sizeof *shared) : NULL;
+    const u8 *vram = shared ? shared_memory_map(fd[1], offset, bytes) : NULL;
     if (!vram) return;
     s->scanout = scanout_new((const ScreenState *)(const void *)shared->screen, vram, (u32)bytes);
     if (!s->scanout) return;

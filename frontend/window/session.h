@@ -2,14 +2,15 @@
 #ifndef RING3_SESSION_H
 #define RING3_SESSION_H
 
-#include "frontend/typing.h"
-#include "frontend/window_protocol.h"
+#include "frontend/display/window_protocol.h"
+#include "frontend/keyboard/typing.h"
 #include "hw/scanout.h"
 
 enum { TYPED_MAX = 1024 }; /* presses and releases that may wait; of a text, only the next */
 
 typedef struct Session {
     int socket;
+    int monitor;      /* a connection to the monitor; -1: none */
     const char *name; /* of the machine */
     const Layout *layout;
     bool full_screen;

@@ -2,7 +2,7 @@
 #ifndef RING3_SOUND_H
 #define RING3_SOUND_H
 
-#include "frontend/window_protocol.h"
+#include "frontend/display/window_protocol.h"
 
 /* Play what the machine has written since the last call; returns when to come again (UINT64_MAX: when there is news). */
 u64 sound_follow(const WindowShared *shared, u64 now_ns);

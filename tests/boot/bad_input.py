@@ -102,7 +102,9 @@ def options():
     bad(k + ["-accel", "translate,forms=table"], "forms=table", "form=")
     bad(k + ["-accel", "translate," + "x" * 300], "xxx", "translate")
     bad(k + ["-M", "q35"], "-M", "q35", "pc")
-    bad(k + ["-nic", "user"], "-nic", "user", "none")
+    bad(k + ["-nic", "user,model=e1000"], "-nic", "e1000", "pcnet")
+    bad(k + ["-nic", "wire"], "-nic", "wire", "user")
+    bad(k + ["-nic", "user,hostfwd=tcp::70000-:22"], "-nic", "hostfwd", "70000")
     bad(k + ["-accel", "kvm"], "-accel", "kvm")
     bad(k + ["-serial", "stdoi"], "-serial", "stdoi", "stdio")
     bad(k + ["-serial", "file:/none/there"], "-serial", "/none/there")
@@ -131,10 +133,27 @@ def options():
     bad(k + ["-k", "martian"], "-k", "martian", "en-us")
     bad(k + ["-d", "in_asm,out_sam"], "-d", "out_sam", "out_asm")
     bad(k + ["-d", ""], "-d")
+    for ranges in "", "1", "1..", "2..1", "1+0", "0..0x100000000", "0xffffffff+2", "1..2,,3..4", "1..2 ", ",".join(["1..2"] * 65):
+        bad(k + ["-d", "exec", "-dfilter", ranges], "-dfilter")
+    for value in "", ".json", "x", "x.jsn", "enable=ide_*", "events=100", "x.json,events=", "x.json,events=15", "x.json,events=4194305", \
+            "x.json,events=1e3", "x.json,nonsense=1", "x" * 1100 + ".json":
+        bad(k + ["-trace", value], "-trace")
+    bad(k + ["-trace", "/none/there.json"], "-trace", "/none/there.json")
     bad(k + ["-D", "/none/there"], "-D", "/none/there")
+    bad(k + ["-explain", "0xzz"], "-explain", "0xzz", "number below 4 GiB")
+    bad(k + ["-explain", "0x100000000"], "-explain", "0x100000000")
+    bad(k + ["-explain", "hto"], "-explain", "hto", "hot")
+    bad(k + ["-explain", "json"], "-explain", "what?")
+    bad(k + ["-explain", ""], "-explain", "what?")
+    bad(k + ["-explain", ",".join(["1"] * 17)], "-explain", "16 addresses")
+    bad(k + ["-explain", "hot,file="], "-explain", "empty name")
+    bad(k + ["-explain", "hot,file=/none/there"], "-explain", "/none/there")
     bad(k + ["-device", "isa-debug-exti"], "-device", "isa-debug-exti", "isa-debug-exit")
     for tail in ",iosize=3", ",iobase=0x10000", ",iobase=0xffff,iosize=4", ",x", ",iobase=":
         bad(k + ["-device", "isa-debug-exit" + tail], "-device", tail)
+    for tail in ",iobase=0x10000", ",iosize=1", ",iobase=x":
+        bad(k + ["-device", "post" + tail], "-device", tail, "iobase")
+    bad(k + ["-device", "pc-testdve"], "-device", "pc-testdve", "pc-testdev")
     bad(["-kernle", "x"], "-kernle", "-kernel")
     bad(["--no-rebot"], "--no-rebot", "-no-reboot")
     bad(["-frobnicate"], "-frobnicate")
@@ -161,7 +180,7 @@ def drives():
     bad(k + ["-drive", "file=x,if=floppy,index=2"], "-drive", "floppy")
     bad(k + ["-drive", "file=x,if=floppy,media=cdrom"], "-drive", "floppy")
     bad(k + ["-drive", "file=x,media=cd"], "-drive", "cd", "cdrom")
-    bad(k + ["-drive", "file=x,format=qcow2"], "-drive", "qcow2", "raw")
+    bad(k + ["-drive", "file=x,format=vhdx"], "-drive", "vhdx", "raw")
     bad(k + ["-serial", "tcp:localhost:65536"], "-serial", "65536", "65535")
     bad(k + ["-serial", "tcp:localhost:99999999999999999999"], "-serial", "65535")
     bad(k + ["-drive", "file=x,werror=never"], "-drive", "werror", "never", "enospc")
@@ -197,6 +216,7 @@ def somebody_else(folder):
     os.chmod(public, 0o755)
     program, kernel, image = (os.path.join(public, n) for n in ("ring3", "probe", "image"))
     shutil.copy(ring3, program), shutil.copy(probe, kernel)
+    shutil.copytree(os.path.join(os.path.dirname(ring3), "bios"), os.path.join(public, "bios"), ignore=lambda *_: ["CMakeFiles"])
     with open(image, "wb") as f:
         f.truncate(1 << 20)
     try:
@@ -213,12 +233,11 @@ def somebody_else(folder):
 def foreign(folder):
     """Other formats are refused whatever the option, unless format=raw was said; and no byte of them changes."""
     image = os.path.join(folder, "other")
-    for begin, words in ((b"QFI\xfb\0\0\0\3", ("qcow2", "qemu-img convert -f qcow2")), (b"\x1f\x8b\x08\0", ("gzip", "gunzip -c")),
-                         (b"PK\3\4", ("zip", "unzip")), (b'FILE "x.bin" BINARY\n  TRACK 01 MODE1/2352\n', ("CUE", "bchunk"))):
+    for begin, words in ((b"QED\0", ("QED", "qemu-img convert -f qed")), (b"\xfd7zXZ\0", ("xz", "xz -dc")),
+                         (b"PK\3\4", ("zip", "unzip"))):
         with open(image, "wb") as f:
             f.write(begin)
-            if b"FILE" not in begin:
-                f.truncate(1 << 20)
+            f.truncate(1 << 20)
         for option in "-hda", "-cdrom", "-fda":
             bad(["-kernel", probe, option, image], option, *words)
         bad(["-kernel", probe, "-drive", "snapshot=on,file=" + image], "-drive", *words)

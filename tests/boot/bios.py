@@ -1,5 +1,6 @@
-"""bios.py RING3 FLOPPY REGISTERS [ring3 options...] - our BIOS, by a floppy that calls every service (tests/guests/bios_test.c), and one that
-calls it with every register set and looks at what comes back (regs_test.c), in both engines."""
+"""bios.py RING3 FLOPPY REGISTERS [ring3 options...] - our BIOS, by a floppy that calls every service
+(tests/guests/bios_test.c), and one that calls it with every register set and looks at what comes back (regs_test.c),
+in both engines."""
 import os
 import subprocess
 import sys
@@ -26,7 +27,8 @@ def all_pass(image, *more):
         p, text = run(said, "-fda", image, "-hda", disk, "-snapshot", *more)
         failed = [line for line in text.splitlines() if line.startswith("FAIL")]
         check(not failed, "\n".join(failed))
-        check("ALL PASSED" in text and p.returncode == 33, "it ended with %s, not 33 after ALL PASSED, and said\n%s%s" % (p.returncode, text[-1500:], p.stdout.decode()))
+        check("ALL PASSED" in text and p.returncode == 33, "it ended with %s, not 33 after ALL PASSED, and said\n%s%s"
+              % (p.returncode, text[-1500:], p.stdout.decode()))
 
 
 FULL = """
@@ -38,12 +40,13 @@ exec "$@"
 
 
 def host_disk_full():
-    """The image is sparse and the host has no room for it. Where the machine shall not stop then (werror=report), the guest gets a
-    write error, and all else goes on."""
+    """The image is sparse and the host has no room for it. Where the machine shall not stop then (werror=report), the
+    guest gets a write error, and all else goes on."""
     with tempfile.TemporaryDirectory() as place:
         small, said = place + "/small", place + "/said"
         os.mkdir(small)
-        p, text = run(said, "-drive", "if=floppy,snapshot=on,file=" + floppy, "-drive", "werror=report,file=" + small + "/disk",
+        p, text = run(said, "-drive", "if=floppy,snapshot=on,file=" + floppy, "-drive",
+                      "werror=report,file=" + small + "/disk",
                       before=["unshare", "-rm", "sh", "-c", FULL, "sh", small])
         if not text:
             return # no mounts of one's own here
@@ -54,6 +57,10 @@ def host_disk_full():
 
 def all_tests():
     all_pass(floppy)
+    with tempfile.TemporaryDirectory() as place: # a drive that has no change line
+        with open(place + "/360", "wb") as f:
+            f.truncate(360 << 10)
+        all_pass(floppy, "-fdb", place + "/360")
     for engine in "translate", "interp":
         all_pass(registers, "-accel", engine)
     host_disk_full()

@@ -1,4 +1,5 @@
-"""boot_cost.py RING3 MEDIA.SH DIR [OTHER] [ROUNDS] - what the Debian disk's boot to its login costs, in seconds of host CPU.
+"""boot_cost.py RING3 MEDIA.SH DIR [OTHER] [ROUNDS] - what the Debian disk's boot to its login costs, in seconds of
+host CPU.
 
 A benchmark, not a test: ring3 and OTHER (qemu-system-i386) take turns; prints each run, the medians and their ratio.
 """

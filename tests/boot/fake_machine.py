@@ -1,4 +1,4 @@
-"""fake_machine.py - the machine's end of frontend/window_protocol.h, for tests of ring3-window without a guest."""
+"""fake_machine.py - the machine's end of frontend/display/window_protocol.h, for tests of ring3-window without a guest."""
 import array
 import atexit
 import fcntl
@@ -9,15 +9,16 @@ import struct
 import subprocess
 import time
 
-PROTOCOL = 3
+PROTOCOL = 5
 HELLO, LOOK, BYE = 1, 2, 3
-KEY, MOUSE, POWER, QUIT, PAUSE, SPEED, PATH, CHANGE, EJECT = range(32, 41)
+KEY, MOUSE, POWER, QUIT, PAUSE, SPEED, PATH, CHANGE, EJECT, BLOCK = range(32, 42)
 PAGE = 4096
 SOUNDS = 8192
 DRIVES, DRIVE_BYTES = 16 + 16 * SOUNDS, 244 # WindowShared.drive
 NEWS = DRIVES + 6 * DRIVE_BYTES
 SCREEN = (NEWS + 4 + 200 + PAGE - 1) // PAGE * PAGE # where the ScreenState is in WindowShared
-SHARED_BYTES = SCREEN + 65536
+BLOCKS, BLOCK_LINES, BLOCK_COLUMNS = SCREEN + 65536, 40, 56
+SHARED_BYTES = (BLOCKS + 4 + BLOCK_LINES * (BLOCK_COLUMNS + 1) + 4 + 4 * 16384 + PAGE - 1) // PAGE * PAGE
 SEQ_RESET, ATTR_INDEX, DISPI = SCREEN + 1, SCREEN + 61, SCREEN + 832 # in ScreenState
 VRAM_BYTES = 16 << 20
 F_ADD_SEALS, F_SEAL_SHRINK = 1033, 2
@@ -27,7 +28,8 @@ class FakeMachine:
     def __init__(self, program, *args, **how):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket = ours
-        self.process = subprocess.Popen([program, *args], close_fds=False, preexec_fn=lambda: os.dup2(theirs.fileno(), 3), **how)
+        self.process = subprocess.Popen([program, *args], close_fds=False,
+                                        preexec_fn=lambda: os.dup2(theirs.fileno(), 3), **how)
         atexit.register(self.process.kill)
         theirs.close()
         self.keys = 0
@@ -49,7 +51,8 @@ class FakeMachine:
         """A VBE mode of 32 bits a pixel."""
         os.pwrite(self.shared, b"\3", SEQ_RESET) # runs
         os.pwrite(self.shared, b"\x20", ATTR_INDEX) # the display is on
-        os.pwrite(self.shared, struct.pack("<11H", 0xb0c5, width, height, 32, 0x41, 0, width, height, 0, 0, VRAM_BYTES >> 16), DISPI)
+        os.pwrite(self.shared,
+                  struct.pack("<11H", 0xb0c5, width, height, 32, 0x41, 0, width, height, 0, 0, VRAM_BYTES >> 16), DISPI)
         self.width, self.height = width, height
 
     def row(self, y, pixels):

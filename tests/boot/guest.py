@@ -1,4 +1,5 @@
-"""guest.py - a guest with a screen and a keyboard, driven through the monitor as a person would: look, wait, press keys.
+"""guest.py - a guest with a screen and a keyboard, driven through the monitor as a person would: look, wait, press
+keys.
 
 The monitor's words are QEMU's, so that a test can be tried on qemu-system-i386, too: give it as the program.
 """
@@ -13,7 +14,8 @@ import time
 from vm import PATIENCE, Failed, deadline
 
 KEYS = {" ": "spc", "\n": "ret", "/": "slash", ".": "dot", "-": "minus", ",": "comma", ";": "semicolon", "=": "equal",
-        "'": "apostrophe", "\\": "backslash", ":": "shift-semicolon", "_": "shift-minus", "*": "shift-8", ">": "shift-dot",
+        "'": "apostrophe", "\\": "backslash", ":": "shift-semicolon", "_": "shift-minus", "*": "shift-8",
+        ">": "shift-dot",
         "<": "shift-comma", "|": "shift-backslash", "&": "shift-7", '"': "shift-apostrophe", "?": "shift-slash"}
 
 
@@ -28,7 +30,8 @@ class Guest:
         if "qemu" in os.path.basename(program):
             command += ["-accel", "tcg", "-no-user-config", "-nic", "none"]
         self.stderr = open(self.folder + "/stderr", "w+")
-        self.process = subprocess.Popen(command + list(args), stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr)
+        self.process = subprocess.Popen(command + list(args), stdin=subprocess.DEVNULL, stdout=self.stderr,
+                                        stderr=self.stderr)
         self.monitor = self.connect(monitor)
         self.serial = self.connect(self.folder + "/serial") if serial else None
         self.reply()
@@ -64,7 +67,8 @@ class Guest:
                 screen = "\n".join(line for line in self.lines() if line.strip("\0 \xa0"))
             except OSError:
                 pass
-        raise Failed("%s\n--- stderr ---\n%s\n--- serial ---\n%s\n--- screen ---\n%s" % (why, said, self.serial_text[-3000:], screen))
+        raise Failed("%s\n--- stderr ---\n%s\n--- serial ---\n%s\n--- screen ---\n%s"
+                     % (why, said, self.serial_text[-3000:], screen))
 
     # --- the monitor ---
 
@@ -176,7 +180,8 @@ class Guest:
             if condition(*p):
                 return p
             if time.monotonic() > end:
-                self.fail("no picture with %s within %g s; the last was %d x %d" % (what, timeout * PATIENCE, p[0], p[1]))
+                self.fail("no picture with %s within %g s; the last was %d x %d"
+                          % (what, timeout * PATIENCE, p[0], p[1]))
             time.sleep(0.3)
 
     # --- keyboard ---

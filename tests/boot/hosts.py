@@ -24,7 +24,7 @@ def guest(*more):
 def runs(command):
     vm = Vm(command)
     vm.expect("magic 2badb002", 120)
-    vm.expect("map 00100000 \\+03f00000")
+    vm.expect("map 00100000 \\+03ec0000")
     vm.expect_exit(0, 60)
 
 
@@ -136,6 +136,17 @@ def test_sandbox():
         curses(sandbox.command([ring3]), "ring3")
 
 
+def test_no_cage():
+    """Without seccomp there is none: by default ring3 does without and `info host` says so; who asks for one is told."""
+    seccomp = [317]
+    runs(sandbox.command([ring3, *guest()], refused=seccomp))
+    p = subprocess.run(sandbox.command([ring3, "-host"], refused=seccomp), stdout=subprocess.PIPE, universal_newlines=True, timeout=20)
+    check(re.search(r"^  sandbox +none: this host has no seccomp$", p.stdout, re.M), p.stdout)
+    p = subprocess.run(sandbox.command([ring3, *guest("-sandbox", "on")], refused=seccomp), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       universal_newlines=True, timeout=20)
+    check(p.returncode == 1 and p.stderr == "ring3: -sandbox on: this host has no seccomp\n", "%s" % p)
+
+
 def test_sandbox_screenshot():
     with tempfile.TemporaryDirectory() as folder:
         program = [ring3, "-m", "16", "-display", "none", "-monitor", "stdio"]
@@ -151,7 +162,7 @@ def test_sandbox_screenshot():
 
 def all_tests():
     parts = {"masks": (test_report, test_monitor, test_mistakes, test_little_memory, test_masks, test_screen), "limits": (test_limits, test_file_size),
-             "sandbox": (test_sandbox, test_sandbox_screenshot)}
+             "sandbox": (test_sandbox, test_no_cage, test_sandbox_screenshot)}
     for function in parts[what]:
         function()
         print(function.__name__, flush=True)

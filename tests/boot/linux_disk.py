@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""linux_disk.py RING3 GUEST-SCRIPT GUEST-DIR [speed OTHER] - Debian's kernel on an IDE disk and a CD: DMA, contents, durability, speed.
+"""linux_disk.py RING3 GUEST-SCRIPT GUEST-DIR [speed OTHER] - Debian's kernel on an IDE disk and a CD: DMA, contents,
+durability, speed.
 
-What the guest wrote and synced is in the image after a SIGKILL of ring3; its file system is clean for the host's e2fsck; a
-snapshot leaves the image alone; a CD that is changed through the monitor is noticed; a host that has no more room stops the machine,
-and `cont` takes the write up again. With `speed`: the rate of reading and
+What the guest wrote and synced is in the image after a SIGKILL of ring3; its file system is clean for the host's
+e2fsck; a snapshot leaves the image alone; a CD that is changed through the monitor is noticed; a host that has no more
+room stops the machine, and `cont` takes the write up again. With `speed`: the rate of reading and
 writing beside OTHER's (qemu-system-i386), alternating.
 """
 import hashlib
@@ -12,12 +13,11 @@ import random
 import re
 import resource
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 
-from vm import Vm, check, main, skip
+from vm import Vm, check, main, monitor, skip
 
 ring3, script, guests = sys.argv[1:4]
 PROMPT = r"guest# "
@@ -32,7 +32,8 @@ def guest():
 
 
 def start(*args, program=None):
-    vm = Vm([program or ring3, "-m", "256", "-kernel", guests + "/vmlinuz", "-initrd", guests + "/initramfs-disk.gz", "-append",
+    vm = Vm([program or ring3, "-m", "256", "-kernel", guests + "/vmlinuz", "-initrd", guests + "/initramfs-disk.gz",
+             "-append",
              "console=ttyS0", "-serial", "stdio", "-display", "none", *args], tty=True)
     vm.expect("GUEST-READY", 120)
     vm.expect(PROMPT, 20)
@@ -65,26 +66,12 @@ def md5(path):
         return hashlib.md5(f.read()).hexdigest()
 
 
-def monitor(path, text):
-    """One command to the monitor, which must not refuse it: its answer."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(path)
-        s.settimeout(10)
-        answer = ""
-        while not answer.endswith("(ring3) "):
-            answer += s.recv(4096).decode()
-        s.sendall(text.encode() + b"\n")
-        while answer.count("(ring3) ") < 2:
-            answer += s.recv(4096).decode()
-    check("Error" not in answer, "monitor: " + answer)
-    return answer
-
-
 def changing(vm, socket_path, folder):
     other = folder + "/other"
     total = random_file(other, 3 << 20)
     monitor(socket_path, 'change ide1-cd0 "%s"' % other)
-    command(vm, "dd if=/dev/sr0 of=/dev/null count=1") # nobody polls in this guest: the first to look hears of the change
+    # nobody polls in this guest: the first to look hears of the change
+    command(vm, "dd if=/dev/sr0 of=/dev/null count=1")
     command(vm, "md5sum /dev/sr0", total)
     monitor(socket_path, "eject ide1-cd0")
     command(vm, "dd if=/dev/sr0 of=/dev/null count=1", "No medium found")
@@ -99,7 +86,8 @@ def reading(folder, disk, cd):
     command(vm, "cat /sys/class/ata_device/dev1.0/dma_mode", "DMA")
     command(vm, "md5sum /dev/sda /dev/sr0", r"%s  /dev/sda\s+%s  /dev/sr0" % sums)
     count = int(command(vm, "grep ata_piix /proc/interrupts", r"14: +(\d+)").group(1))
-    check(count < DISK_MIB * 20 + 500, "%d interrupts for %d MiB, not below %d: no DMA" % (count, DISK_MIB, DISK_MIB * 20 + 500))
+    check(count < DISK_MIB * 20 + 500,
+          "%d interrupts for %d MiB, not below %d: no DMA" % (count, DISK_MIB, DISK_MIB * 20 + 500))
     rate = command(vm, "time dd if=/dev/sda of=/dev/null bs=1M iflag=direct", r"real\s+0m ([\d.]+)s").group(1)
     print("read: %d MiB in %s s" % (DISK_MIB, rate))
     command(vm, "blockdev --getsz /dev/sr0", str((CD_BYTES + 2047) // 2048 * 4))
@@ -151,8 +139,10 @@ def full_host(folder, disk):
     vm.send("dd if=/dev/urandom of=/tmp/a bs=1M count=8; dd if=/tmp/a of=/dev/sda bs=1M conv=fsync; echo = $?; "
             "dd if=/dev/sda bs=1M count=8 | cmp - /tmp/a && echo sa''me; dmesg | grep -c 'I/O error'\r")
     for again in range(2): # the second time after a `cont` without room
-        vm.expect("ring3: -hda .*: writing failed: the host's limit on the size of files \\(ulimit -f\\) is reached; the machine is stopped", 60)
-        check("VM status: paused (io-error)" in monitor(socket_path, "info status"), "it is not paused")
+        vm.expect("ring3: -hda .*: writing failed: the host's limit on the size of files \\(ulimit -f\\) is reached; "
+                  "the machine is stopped", 60)
+        status = monitor(socket_path, "info status")
+        check("VM status: paused (io-error)" in status, "it is not paused: %r" % status)
         if again:
             resource.prlimit(vm.process.pid, resource.RLIMIT_FSIZE, no_limit)
         monitor(socket_path, "cont")
@@ -163,7 +153,8 @@ def full_host(folder, disk):
 
 
 def speed(other):
-    work = ("read", "if=/dev/sda of=/dev/null iflag=direct"), ("read, cached", "if=/dev/sda of=/dev/null"), ("write", "if=/dev/zero of=/dev/sda oflag=direct")
+    work = (("read", "if=/dev/sda of=/dev/null iflag=direct"), ("read, cached", "if=/dev/sda of=/dev/null"),
+            ("write", "if=/dev/zero of=/dev/sda oflag=direct"))
     with tempfile.TemporaryDirectory() as folder:
         with open(folder + "/disk", "wb") as f:
             for n in range(400):
@@ -173,7 +164,8 @@ def speed(other):
                 vm = start("-drive", "file=%s/disk,format=raw" % folder, program=program)
                 for name, how in work:
                     seconds = float(command(vm, "time dd bs=1M count=400 " + how, r"real\s+0m ([\d.]+)s").group(1))
-                    print("%-20s %-12s %5.0f MB/s" % (os.path.basename(program), name, (400 << 20) / 1e6 / max(seconds, 0.01)), flush=True)
+                    print("%-20s %-12s %5.0f MB/s"
+                          % (os.path.basename(program), name, (400 << 20) / 1e6 / max(seconds, 0.01)), flush=True)
                 vm.kill()
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from vm import Vm, check, deadline, main
+from vm import Vm, check, deadline, main, run_tests
 
 ring3, probe = sys.argv[1:3]
 folder = tempfile.mkdtemp(prefix="ring3-")
@@ -95,7 +95,10 @@ class Monitor(Client):
 
 def monitored(words, *more, **how):
     vm = run(words, "-monitor", "unix:%s,server=on,wait=off" % mon, *more, **how)
-    return vm, Monitor(vm)
+    m = Monitor(vm)
+    while "-S" not in more and "EIP=0010" not in m.do("info registers"): # the BIOS comes first
+        time.sleep(0.01)
+    return vm, m
 
 
 def goes_on(m):
@@ -168,7 +171,15 @@ def test_words():
     with open(folder + "/memory", "rb") as f:
         check(f.read()[:6] == b"\0\0ll d", "pmemsave")
     numbers(vm, m)
-    check("pic0: irr=" in m.do("info pic"), "info pic")
+    check("does not listen" in m.do("system_powerdown"), "a guest without ACPI and its power button")
+    parts = m.do("info parts")
+    check("com1" in parts.split() and "ide" in parts.split(), "info parts: " + parts)
+    check(re.search(r"  mcr +[0-9a-f]{2}\r?\n", m.do("info parts com1")), "info parts com1")
+    check("no part 'com9'" in m.do("info parts com9"), "info parts com9")
+    pics = m.do("info pic")
+    check("pic0: irr=" in pics and "ioapic: id=1" in pics, "info pic: " + pics)
+    lapic = m.do("info lapic")
+    check("lapic: base=0fee00900 version=00050014 id=00 svr=1ff" in lapic and "lint0=08700 lint1=00400" in lapic, "info lapic: " + lapic)
     check("00000000000003f8-00000000000003ff (prio 0, i/o): com1\n" in m.do("info mtree"), "info mtree")
     check("Host bridge: PCI device 8086:1237\n" in m.do("info pci"), "info pci")
     check("ide1-cd0: [not inserted]\n" in m.do("info block"), "info block")
@@ -235,6 +246,7 @@ def test_keyboard():
 
 def test_screendump():
     vm, m = monitored("halt")
+    m.do("stop") # the cursor blinks
     for name in "s.ppm", "s.png", "t.ppm":
         check(m.do('screendump "%s/%s"' % (folder, name)) == "", "screendump")
     with open(folder + "/s.ppm", "rb") as a, open(folder + "/t.ppm", "rb") as b, open(folder + "/s.png", "rb") as png:
@@ -467,7 +479,7 @@ def test_monitor_on_stdio():
     vm.expect("VM status: paused")
     vm.send("info st\t\r") # completed
     vm.expect(r"info status \r+\nVM status: paused")
-    vm.send("inf\tst\b\bs\t\r")
+    vm.send("inf\tsa\b\bst\t\r")
     vm.expect(r"status \r+\nVM status: paused")
     vm.send("system_\t") # listed
     vm.expect(r"system_powerdown system_reset \r+\n\(ring3\) system_")
@@ -481,16 +493,8 @@ def test_monitor_on_stdio():
     vm.expect_exit(0)
 
 
-def all_tests():
-    for name, function in sorted(globals().items()):
-        if name.startswith("test_") and (len(sys.argv) < 4 or sys.argv[3] in name):
-            began = time.monotonic()
-            function()
-            print("%-32s %.1f s" % (name, time.monotonic() - began), flush=True)
-
-
 try:
-    main(all_tests)
+    main(lambda: run_tests(globals(), sys.argv[3:]))
 finally:
     for vm in started:
         vm.kill()

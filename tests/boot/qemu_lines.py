@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """qemu_lines.py RING3 TABLE PROBE - a line that starts QEMU starts ring3, or says why not and what to do.
 
-The lines are in TABLE (qemu_lines.txt). Each drive holds a program that ends the machine by isa-debug-exit, so a line that
-boots is known by its exit code. What an accepted option promises is looked at below: files, clock, tables, Telnet.
+The lines are in TABLE (qemu_lines.txt). Each drive holds a program that ends the machine by isa-debug-exit, so a line
+that boots is known by its exit code. What an accepted option promises is looked at below: files, clock, tables, Telnet.
 """
 import concurrent.futures
 import os
@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from kernel_image import linux_image
-from vm import PATIENCE, Vm, check, deadline, main, tries
+from vm import PATIENCE, Vm, check, deadline, main, run_tests, tries
 
 ring3, table, probe = map(os.path.abspath, sys.argv[1:4])
 REAL = bytes.fromhex("ba0105b80300efbaf400efebfe")               # 16 bits: 3 to ports 501h and F4h, for ever
@@ -53,7 +53,8 @@ def multiboot_image():
 
 
 def make_files(folder):
-    files = {"disk.img": sectors(1 << 20), "other.img": bytes(1 << 20), "third.img": bytes(1 << 20), "cd.iso": cd_image(),
+    files = {"disk.img": sectors(1 << 20), "other.img": bytes(1 << 20), "third.img": bytes(1 << 20),
+             "cd.iso": cd_image(),
              "floppy.img": sectors(1440 * 1024), "bzImage": linux_image(4096, 4096, FLAT), "initrd.img": bytes(4096),
              "kernel.bin": multiboot_image()}
     for name, data in files.items():
@@ -78,7 +79,8 @@ def stands(args, folder):
 
 
 def finished(args, folder):
-    return subprocess.run([ring3, *args], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    return subprocess.run([ring3, *args], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE,
                           timeout=60, universal_newlines=True)
 
 
@@ -89,7 +91,8 @@ def lists(args, folder):
 
 def refused(args, folder, words):
     p = finished(args, folder)
-    check(p.returncode == 1 and not p.stdout and 1 <= p.stderr.count("\n") <= 3, "exit code %s: %s%s" % (p.returncode, p.stdout, p.stderr))
+    check(p.returncode == 1 and not p.stdout and 1 <= p.stderr.count("\n") <= 3,
+          "exit code %s: %s%s" % (p.returncode, p.stdout, p.stderr))
     check(not re.search(r"=  |= \w", p.stderr), "a stray space: " + p.stderr)
     for word in words:
         check(word in p.stderr, "%r is not said: %s" % (word, p.stderr))
@@ -125,7 +128,8 @@ def test_lines():
 class Monitor:
     """A machine that stands in its BIOS or kernel, and its monitor on standard input."""
     def __init__(self, *args, folder="/"):
-        self.vm = Vm(["/bin/sh", "-c", 'cd "$0" && exec "$@"', folder, ring3, "-display", "none", "-monitor", "stdio", *args])
+        self.vm = Vm(["/bin/sh", "-c", 'cd "$0" && exec "$@"', folder, ring3, "-display", "none", "-monitor", "stdio",
+                      *args])
         self.vm.expect(r"\(ring3\) ")
 
     def ask(self, line):
@@ -211,12 +215,14 @@ def rtc(m):
 def test_clock():
     os.environ["TZ"] = "EST+05:30"
     try:
-        for args, shift in (["-localtime"], -330), (["-rtc", "base=localtime,clock=host"], -330), (["-rtc", "base=utc"], 0), ([], 0):
+        for args, shift in (["-localtime"], -330), (["-rtc", "base=localtime,clock=host"],
+                                                    -330), (["-rtc", "base=utc"], 0), ([], 0):
             m = Monitor("-S", *args)
             now = time.gmtime(time.time() + shift * 60)
             hours, minutes = rtc(m)
             apart = (hours * 60 + minutes - now.tm_hour * 60 - now.tm_min) % 1440
-            check(apart in (0, 1439), "%s: %02d:%02d, and it is %02d:%02d" % (args, hours, minutes, now.tm_hour, now.tm_min))
+            check(apart in (0, 1439),
+                  "%s: %02d:%02d, and it is %02d:%02d" % (args, hours, minutes, now.tm_hour, now.tm_min))
             m.quit()
     finally:
         del os.environ["TZ"]
@@ -248,6 +254,31 @@ def test_no_acpi():
             check(has_tables(folder, *args), "no ACPI tables: %r" % args)
             check(not has_tables(folder, "-no-acpi", *args), "ACPI tables in spite of -no-acpi: %r" % args)
         check(not has_tables(folder, "-machine", "pc,acpi=off"), "ACPI tables in spite of acpi=off")
+
+
+def has_hpet_table(folder, *args):
+    """Of 16 MiB, where the firmware or -kernel's loader has put the tables; and what is at the HPET's address."""
+    m = Monitor("-m", "16", *args, folder=folder)
+    path = os.path.join(folder, "all")
+    def memory():
+        m.ask("pmemsave 0 0x1000000 all")
+        with open(path, "rb") as f:
+            return f.read()
+    wait_until(lambda: b"FACP" in memory()[:-1], "no ACPI tables")
+    time.sleep(0.3)
+    found = [at.start() for at in re.finditer(b"HPET\x38\0\0\0", memory())]
+    said = m.ask("xp /1xw 0xfed00000")
+    m.quit()
+    check(("0x8086a201" in said) == bool(found), "%r: tables at %r, registers: %s" % (args, found, said))
+    return bool(found)
+
+
+def test_hpet():
+    with tempfile.TemporaryDirectory() as folder:
+        for way in [], ["-kernel", probe, "-append", "spin"]:
+            check(not has_hpet_table(folder, *way), "a HPET that nobody asked for: %r" % way)
+            check(has_hpet_table(folder, "-M", "pc,hpet=on", *way), "no HPET in spite of hpet=on: %r" % way)
+            check(not has_hpet_table(folder, "-M", "pc,hpet=on", "-no-hpet", *way), "a HPET in spite of -no-hpet: %r" % way)
 
 
 def test_uuid():
@@ -290,6 +321,27 @@ def test_nodefaults():
     m.quit()
 
 
+def test_named_card():
+    """A card that -device names is there whatever -vga says of the PC's own, with the ROM that was named."""
+    function, at = 0x80001000, 0xfeb00000 # 00:02.0; for its ROM
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "some.rom"), "wb") as f:
+            f.write(b"\x55\xaa\x02\xcb".ljust(1024, b"\x5a"))
+        card = ["-device", "VGA,romfile=some.rom"]
+        for others in ["-vga", "none"], ["-nodefaults"], ["-vga", "none", "-kernel", probe, "-append", "spin"]:
+            for line in [*others, *card], [*card, *others]:
+                m = Monitor("-S", *line, folder=folder)
+                for register, value in (0x30, at | 1), (0x04, 2):
+                    m.ask("o /wx 0xcf8 %#x" % (function | register))
+                    m.ask("o /wx 0xcfc %#x" % value)
+                check("0x55 0xaa 0x02 0xcb" in m.ask("xp /4xb %#x" % at), "%s: the ROM is not there" % line)
+                m.quit()
+                refused([w.replace("some", "no") for w in line], folder, ["romfile no.rom"])
+    m = Monitor("-vga", "none", "-device", "VGA")
+    check("VGA" in m.ask("info pci"), "no graphics card")
+    m.quit()
+
+
 def test_process_name():
     m = Monitor("-name", "guest=some pc,process=some-pc")
     check("some pc" in m.ask("info name"), "info name")
@@ -319,7 +371,8 @@ def free_port():
 def test_telnet():
     """RFC 854: our offers, a client's wishes, 255 in both directions, Enter."""
     port = free_port()
-    vm = Vm([ring3, "-kernel", probe, "-append", "echo", "-display", "none", "-serial", "telnet:127.0.0.1:%d,server=on" % port])
+    vm = Vm([ring3, "-kernel", probe, "-append", "echo", "-display", "none", "-serial",
+             "telnet:127.0.0.1:%d,server=on" % port])
     vm.expect("waiting for a connection")
     s = socket.create_connection(("127.0.0.1", port), timeout=20 * PATIENCE)
     got = b""
@@ -349,20 +402,11 @@ def test_telnet():
 
 
 def test_hints():
-    for args, bad in (["-gdb", "tcp::1"], "hdb"), (["-fdz", "x"], "fda"), (["-accel", "kvm"], "form="):
+    for args, bad in (["-kdb", "x"], "hdb"), (["-fdz", "x"], "fda"), (["-accel", "kvm"], "form="):
         p = finished(args, "/")
         check(p.returncode == 1 and bad not in p.stderr, p.stderr)
     p = finished(["-accel", "translate,form=tabel"], "/")
     check("form=tabel: did you mean 'table'?" in p.stderr, p.stderr)
 
 
-def all_tests():
-    only = sys.argv[4:]
-    for name, function in sorted(globals().items()):
-        if name.startswith("test_") and (not only or name in only):
-            began = time.monotonic()
-            function()
-            print("%-20s %.1f s" % (name, time.monotonic() - began), flush=True)
-
-
-main(all_tests)
+main(lambda: run_tests(globals(), sys.argv[4:]))

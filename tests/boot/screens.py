@@ -43,7 +43,8 @@ MODES = { # size, and the colour of pixel (x, y)
 
 def dump(word):
     path = "%s/%s.ppm" % (folder, word)
-    vm = Vm([ring3, "-accel", engine, "-m", "32", "-kernel", screens, "-append", word, "-display", "none", "-serial", "mon:stdio"])
+    vm = Vm([ring3, "-accel", engine, "-m", "32", "-kernel", screens, "-append", word, "-display", "none", "-serial",
+             "mon:stdio"])
     vm.expect("ready " + word, 120)
     vm.send("\x01c")
     vm.expect(re.escape("(ring3) "))
@@ -79,12 +80,15 @@ def text():
 
 
 def spent(command):
-    rounds = "text_scroll=3000 text_scroll_long=3000 text_put=3000 fill_13=2000 copy_13=2000 pixels_13=300 planar_fill=300 " \
-             "planar_rectangle=500 planar_scroll=200 planar_pixels=300 planar_text=1000 planar_copy=50 planar_read=50 " \
-             "x_pixels=500 x_copy=200 vbe_fill=100 vbe_pixels=30 vbe_banks=30 palette_load=200 status_poll=300 off"
+    rounds = ("text_scroll=3000 text_scroll_long=3000 text_put=3000 fill_13=2000 copy_13=2000 pixels_13=300 "
+              "planar_fill=300 planar_rectangle=500 planar_scroll=200 planar_pixels=300 planar_text=1000 "
+              "planar_copy=50 planar_read=50 x_pixels=500 x_copy=200 vbe_fill=100 vbe_pixels=30 vbe_banks=30 "
+              "palette_load=200 status_poll=300 off")
     result, begun = {}, 0
-    p = subprocess.Popen([*command, "-m", "32", "-display", "none", "-serial", "stdio", "-monitor", "null", "-kernel", screens,
-                          "-append", rounds], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace")
+    p = subprocess.Popen([*command, "-m", "32", "-display", "none", "-serial", "stdio", "-monitor", "null", "-kernel",
+                          screens,
+                          "-append", rounds], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                         errors="replace")
     for line in p.stdout:
         found = re.search(r"(begin|end) (\w+)", line)
         if found and found[1] == "begin":

@@ -1,9 +1,11 @@
-"""video.py RING3 FLOPPY PICTURES [ring3 options...] - the video test floppy (tests/guests/video_test), picture by picture.
+"""video.py RING3 FLOPPY PICTURES [ring3 options...] - the video test floppy (tests/guests/video_test), picture by
+picture.
 
-The floppy names each picture on the debug console when it is drawn, then waits for a key. PICTURES lists their names, sizes
-and hashes; equal neighbouring lines and columns count once, so that it does not matter how a program that shows a
+The floppy names each picture on the debug console when it is drawn, then waits for a key. PICTURES lists their names,
+sizes and hashes; equal neighbouring lines and columns count once, so that it does not matter how a program that shows a
 320x200 screen enlarges it. With UPDATE=FILE in the environment the list is written there instead (it was made so, with
-our video BIOS on qemu-system-i386 where that draws the mode as the VGA does, and looked at). KEEP=FOLDER keeps the pictures.
+our video BIOS on qemu-system-i386 where that draws the mode as the VGA does, and looked at). KEEP=FOLDER keeps the
+pictures.
 """
 import hashlib
 import os
@@ -19,7 +21,8 @@ program, floppy, pictures, *options = sys.argv[1:]
 
 
 def reduced(path):
-    """Size and hash of a PPM file without repeated lines and columns, of five bits a colour: less is a matter of taste."""
+    """Size and hash of a PPM file without repeated lines and columns, of five bits a colour: less is a matter of
+    taste."""
     with open(path, "rb") as f:
         magic, size, depth, data = f.read().split(b"\n", 3)
     data = data.translate(bytes(n >> 3 for n in range(256)))
@@ -30,7 +33,8 @@ def reduced(path):
             half[n::3] = data[n::6]
         data, width = bytes(half), width // 2
     row = 3 * width
-    while height % 2 == 0 and all(data[y * row : y * row + row] == data[y * row + row : y * row + 2 * row] for y in range(0, height, 2)):
+    while height % 2 == 0 and all(data[y * row : y * row + row] == data[y * row + row : y * row
+                                                                        + 2 * row] for y in range(0, height, 2)):
         data, height = b"".join(data[y * row : y * row + row] for y in range(0, height, 2)), height // 2
     return "%dx%d %s" % (width, height, hashlib.md5(data).hexdigest())
 
@@ -77,7 +81,8 @@ def test():
         expected = [line.strip() for line in f if line.strip() and not line.startswith("#")]
     wrong = ["%s\n    not %s" % (got, want) for got, want in zip(lines, expected) if got != want]
     check(not failed, "\n".join(failed))
-    check(not wrong and len(lines) == len(expected), "%d of %d pictures differ:\n%s" % (len(wrong), len(expected), "\n".join(wrong)))
+    check(not wrong and len(lines) == len(expected),
+          "%d of %d pictures differ:\n%s" % (len(wrong), len(expected), "\n".join(wrong)))
 
 
 firmware = [o for n, o in enumerate(options) if n and options[n - 1] == "-bios"]

@@ -2,15 +2,17 @@
 
 A test is a script that ends with 0, with 77 (skipped, it says why) or with an exception that shows the output so far.
 
-It must pass on a busy machine. So what is waited for may come late (every time limit is taken PATIENCE times, and only a
-failure waits so long), and what is measured is measured again (tries) before it is called wrong.
+It must pass on a busy machine. So what is waited for may come late (every time limit is taken PATIENCE times, and only
+a failure waits so long), and what is measured is measured again (tries) before it is called wrong.
 """
+import atexit
 import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -36,7 +38,8 @@ def tries(measure, good, expected):
         seen.append(measure())
         if good(seen[-1]):
             return seen[-1]
-    raise Failed("%s; measured: %s" % (expected, ", ".join("%.4g" % s if isinstance(s, float) else str(s) for s in seen)))
+    raise Failed("%s; measured: %s"
+                 % (expected, ", ".join("%.4g" % s if isinstance(s, float) else str(s) for s in seen)))
 
 
 def skip(why):
@@ -45,13 +48,19 @@ def skip(why):
 
 
 def process_cpu_seconds(pid):
-    """Of all threads, those that ended too, exactly (/proc/PID/stat counts ticks): the clock that clock_getcpuclockid() names. A
-    process that has ended has it until it is waited for."""
+    """Of all threads, those that ended too, exactly (/proc/PID/stat counts ticks): the clock that
+    clock_getcpuclockid() names. A process that has ended has it until it is waited for."""
     return time.clock_gettime_ns(~pid << 3 | 2) / 1e9
 
 
+def children(pid):
+    """{name of a program: number of its process}"""
+    found = open("/proc/%d/task/%d/children" % (pid, pid)).read().split()
+    return {open("/proc/%s/comm" % child).read().strip(): int(child) for child in found}
+
+
 class Vm:
-    def __init__(self, args, tty=False, stdin=True, window=False):
+    def __init__(self, args, tty=False, stdin=True, window=False, close_fds=True):
         """stdin: True a pipe, False /dev/null; tty: a terminal instead of either, also for output. window: it may open
         one; else there is no display server for it."""
         self.output = ""
@@ -66,8 +75,10 @@ class Vm:
             into, out = (subprocess.PIPE if stdin else subprocess.DEVNULL), subprocess.PIPE
         environment = {k: v for k, v in os.environ.items() if window or k not in ("DISPLAY", "WAYLAND_DISPLAY")}
         self.started = time.monotonic()
-        self.process = subprocess.Popen(args, env=environment, stdin=into, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-                                        preexec_fn=preexec)
+        self.process = subprocess.Popen(args, env=environment, stdin=into, stdout=out, stderr=subprocess.STDOUT,
+                                        start_new_session=True,
+                                        preexec_fn=preexec, close_fds=close_fds)
+        atexit.register(self.kill) # also when the test has failed
         if tty:
             self.slave = slave # kept open, so that the terminal's settings can be looked at afterwards
         self.reader = self.tty if tty else self.process.stdout.fileno()
@@ -138,7 +149,8 @@ class Vm:
 
     def idle_share(self, seconds, limit, what):
         """Share of a core that it takes in `seconds`, which must be below the limit."""
-        return tries(lambda: self.share(seconds), lambda share: share < limit, "%s takes less than %g of a core" % (what, limit))
+        return tries(lambda: self.share(seconds), lambda share: share < limit,
+                     "%s takes less than %g of a core" % (what, limit))
 
     def share(self, seconds):
         cpu, began = self.cpu_seconds(), time.monotonic()
@@ -150,6 +162,31 @@ class Vm:
 def check(condition, why):
     if not condition:
         raise Failed(why)
+
+
+def monitor(path, text):
+    """One command to the monitor at a socket, which must not refuse it: its answer."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.settimeout(10 * PATIENCE)
+        answer = ""
+        while not answer.endswith("(ring3) "):
+            answer += s.recv(4096).decode()
+        s.sendall(text.encode() + b"\n")
+        while "(ring3) " not in answer.partition(text)[2]: # what the machine says by itself may come in front of the echo
+            answer += s.recv(4096).decode()
+    check("Error" not in answer, "monitor: " + answer)
+    return answer
+
+
+def run_tests(module, only=()):
+    """Every test_* of a script (its globals()), in the order in which they stand there, with its time; `only`: those with one of these
+    words in their names."""
+    for name, function in list(module.items()):
+        if name.startswith("test_") and (not only or any(word in name for word in only)):
+            began = time.monotonic()
+            function()
+            print("%-32s %.1f s" % (name, time.monotonic() - began), flush=True)
 
 
 def main(function):

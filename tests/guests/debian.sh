@@ -2,6 +2,7 @@
 # debian.sh DIR - an unmodified Debian kernel and busybox for i386, and an initramfs that ends in a shell:
 #   DIR/vmlinuz   linux-image-686 (non-PAE)      DIR/initramfs.gz   busybox-static and tests/guests/init
 #   DIR/initramfs-disk.gz   the same with the kernel's modules for IDE disks, CDs and ext4
+#   DIR/initramfs-net.gz    the same with those for network cards
 # Packages come from the host's own apt sources, by an apt state of our own in DIR: no foreign architecture is added to
 # the host and no root is needed. What is there already is kept; nothing is downloaded then.
 # Exit code 77: they could not be had, and the last line says why.
@@ -17,6 +18,8 @@ dir=$(cd "$1" && pwd)
 # In the order in which they are loaded.
 modules="crc32c_generic scsi_common scsi_mod libata ata_piix crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi sd_mod
     cdrom sr_mod crc16 mbcache jbd2 ext4 isofs"
+# Loaded by hand: `ne` wants to be told where its card is.
+modules_net="mii 8390 8390p pcnet32 ne ne2k-pci 8139too 8139cp"
 
 kernel() {
     state
@@ -27,13 +30,14 @@ kernel() {
     rm -rf "$apt/kernel"
     mkdir -p "$apt/kernel"
     dpkg-deb -x "$apt/$package"_*.deb "$apt/kernel"
-    rm -rf "$apt"/*.deb "$dir/modules"
-    mkdir "$dir/modules"
+    rm -rf "$apt"/*.deb "$dir/modules" "$dir/modules-net"
+    mkdir "$dir/modules" "$dir/modules-net"
     number=10
     for m in $modules; do
         find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules/$number-$m.ko" \;
         number=$((number + 1))
     done
+    for m in $modules_net; do find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules-net" \;; done
     cp "$apt/kernel"/boot/vmlinuz-* "$dir/vmlinuz.new"
     mv "$dir/vmlinuz.new" "$dir/vmlinuz"
 }
@@ -48,13 +52,13 @@ busybox() {
 }
 
 # The same bytes from the same busybox and init: sorted names, no times, root's files.
-initramfs() { # initramfs NAME [FOLDER OF MODULES]
+initramfs() { # initramfs NAME [FOLDER OF MODULES [ITS NAME THERE]]
     root=$dir/root
     rm -rf "$root"
     for d in bin dev etc mnt proc root run sys tmp; do mkdir -p "$root/$d"; done
     cp "$dir/busybox" "$root/bin/busybox"
     cp "$here/init" "$root/init"
-    [ $# -eq 1 ] || cp -r "$2" "$root/modules"
+    [ $# -eq 1 ] || cp -r "$2" "$root/${3:-modules}"
     chmod 755 "$root/init" "$root/bin/busybox"
     echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
     echo 'root:x:0:' >"$root/etc/group"
@@ -66,12 +70,13 @@ initramfs() { # initramfs NAME [FOLDER OF MODULES]
 
 exec 9>"$dir/.lock" # two tests may want them at once
 flock 9
-[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] || kernel
+[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] && [ -s "$dir/modules-net/8390p.ko" ] || kernel
 [ -s "$dir/busybox" ] || busybox
 for part in "$here/init" "$here/debian.sh" "$dir/busybox" "$dir/vmlinuz"; do
-    [ "$dir/initramfs-disk.gz" -nt "$part" ] && continue
+    [ "$dir/initramfs-net.gz" -nt "$part" ] && continue
     initramfs initramfs
     initramfs initramfs-disk "$dir/modules"
+    initramfs initramfs-net "$dir/modules-net" net
     break
 done
 rm -rf "$dir/apt"

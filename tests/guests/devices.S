@@ -1,17 +1,8 @@
 /* devices.S - flat 32-bit loops over device memory and ports, for tests/unit/xlat_device.c. EDX = rounds; EBX = device
  * memory, EBP = RAM. They end at a HLT. */
+#include "program.h"
         .section .rodata
         .code32
-
-        .macro PROGRAM name
-        .globl  \name, \name\()_end
-        .p2align 4
-\name:
-        .endm
-        .macro END name
-        hlt
-\name\()_end:
-        .endm
 
         PROGRAM device_stores
 1:      movb    %dl, 5(%ebx)

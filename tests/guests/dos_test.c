@@ -6,7 +6,13 @@
  *   d                 counts rounds of a loop in a tick, 55 ms, and divides by 55 as Turbo Pascal's Crt does for its Delay:
  *                     on a fast processor the quotient would not fit into 16 bits (runtime error 200;
  *                     translator/delay.c)
+ *   u                 times 1,048,576 LOOPs by the PM timer, as Windows 9x does before it divides by the milliseconds
  *   c                 computes for four seconds, asking for a key in between in the last three, and says how fast it still was
+ *   i, then a letter  waits for a key in one of the loops of dos_test_loops.S, and says which it was
+ *   f                 counts retraces in 36 ticks, waiting for each at port 3DAh
+ *   t                 loads a resident program that reads each key's code in INT 9, counts the k's, and chains
+ *   k                 says how many it has seen
+ *   m                 loads a memory manager: from then on all of this runs in V86 mode
  *
  * An answer is a line on the screen: what was done and the status of INT 13h. After an error the drive is reset.
  */
@@ -15,6 +21,12 @@
 static u8 sector[512];
 
 void bios_test(u32 drive_number);
+
+/* dos_test_loops.S */
+u32 loop_bios(void), loop_com(void), loop_dos(void), loop_data(void), loop_ticks(void), loop_ports(void),
+    loop_retrace(void), loop_seed(void), loop_halt(void);
+void manager_load(void), resident_load(void);
+extern u32 hot_keys;
 
 static void put(char c)
 {
@@ -113,10 +125,57 @@ static void calibrate(void)
     say_byte((u8)quotient);
 }
 
+static void wait_in_loop(u8 letter)
+{
+    static const struct {
+        char letter;
+        u32 (*wait)(void);
+    } loops[] = {{'b', loop_bios},    {'c', loop_com},   {'d', loop_dos},
+                 {'a', loop_data},    {'t', loop_ticks}, {'p', loop_ports},
+                 {'r', loop_retrace}, {'s', loop_seed},  {'h', loop_halt}};
+    for (u32 n = 0; n < sizeof loops / sizeof *loops; n++) {
+        if (loops[n].letter != letter) continue;
+        say("loop ");
+        put((char)letter);
+        say("\n");
+        u8 taken = (u8)loops[n].wait();
+        say("ended by ");
+        put((char)taken);
+    }
+}
+
+static void count_frames(void)
+{
+    u32 end, tick = BDA->ticks;
+    u8 last = 0;
+    u32 n = 0;
+    while (BDA->ticks == tick) {
+    }
+    end = BDA->ticks + 36;
+    while ((int32_t)(end - BDA->ticks) > 0) {
+        u8 now = inb(0x3da) & 8;
+        if (now && !last) n++;
+        last = now;
+    }
+    say("frames ");
+    say_byte((u8)n);
+}
+
+static void time_loops(void)
+{
+    u32 rounds = 1 << 20, from = inl(0x608);
+    __asm__ volatile("1: addr32 loop 1b" : "+c"(rounds));
+    u32 us = ((inl(0x608) - from) & 0xffffff) * 2 / 7; /* 3.58 MHz */
+    say("loops took ");
+    say_byte((u8)(us >> 16));
+    say_byte((u8)(us >> 8));
+    say_byte((u8)us);
+}
+
 void bios_test(u32 drive_number)
 {
     (void)drive_number;
-    say("Keys: w0-w9 r l c d\n");
+    say("Keys: w0-w9 r l c d u i f t k m\n");
     for (;;) {
         u8 k = key();
         if (k == 'w') {
@@ -135,6 +194,21 @@ void bios_test(u32 drive_number)
             calibrate();
         } else if (k == 'c') {
             compute();
+        } else if (k == 'i') {
+            wait_in_loop(key());
+        } else if (k == 'f') {
+            count_frames();
+        } else if (k == 'u') {
+            time_loops();
+        } else if (k == 't') {
+            resident_load();
+            say("resident");
+        } else if (k == 'k') {
+            say("k's seen: ");
+            say_byte((u8)hot_keys);
+        } else if (k == 'm') {
+            manager_load();
+            say("managed");
         }
         put('\n');
     }

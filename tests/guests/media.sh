@@ -3,6 +3,7 @@
 #   memtest.iso                memtest86+'s own CD
 #   syslinux.img               1.44 MB floppy: SYSLINUX with a menu; memtest86+, reboot
 #   syslinux-hd.img            FAT16 hard disk: SYSLINUX; the Debian kernel with busybox, memtest86+
+#   vmlinuz-pae                Debian's kernel for PAE, linux-image-686-pae      pae-hd.img   the like of syslinux-hd.img with it
 #   eltorito-fd.iso            CD that pretends to be syslinux.img      eltorito-hd.iso   ... to be tools-hd.img
 #   tools-hd.img               FAT16 hard disk: SYSLINUX at its prompt, with all its programs
 #   grub.iso, grub.img         GRUB rescue CD and floppy         gnumach.iso   GNU Mach under GRUB
@@ -58,16 +59,25 @@ floppy_syslinux() {
     syslinux_files "$new/$1"
     syslinux --install "$new/$1"
 }
-disk_syslinux() {
+kernel_pae() {
+    state
+    # The first fetch updates the lists, which the name of the real package is read from.
+    fetch linux-image-686-pae || skip "linux-image-686-pae could not be downloaded (see $apt/log)"
+    from_package "$(dpkg-deb -f "$apt"/linux-image-686-pae_*.deb Depends | sed -n 's/^\(linux-image-[^ ,]*\).*/\1/p')" 'vmlinuz-*' "$1"
+}
+need() { # need NAME: another medium, made if it is not there
+    [ -s "$dir/$1" ] || { make_one "$1"; mv "$new/$1" "$dir/$1"; }
+}
+disk_syslinux() { # disk_syslinux OUT KERNEL
     tools mkfs.fat mcopy syslinux sfdisk
     "$here/debian.sh" "$dir"
     truncate -s 64M "$new/$1"
     echo '2048,,6,*' | sfdisk -q "$new/$1"
     mkfs.fat -F 16 --offset 2048 "$new/$1" $((63 * 1024)) >/dev/null
     { syslinux_menu disk
-      printf 'LABEL debian\n KERNEL vmlinuz\n APPEND initrd=initramfs.gz console=tty0 console=ttyS0\n'; } >"$new/syslinux.cfg"
+      printf 'LABEL debian\n KERNEL %s\n APPEND initrd=initramfs.gz console=tty0 console=ttyS0\n' "$2"; } >"$new/syslinux.cfg"
     syslinux_files "$new/$1@@1M"
-    mcopy -i "$new/$1@@1M" "$dir/vmlinuz" "$dir/initramfs.gz" ::
+    mcopy -i "$new/$1@@1M" "$dir/$2" "$dir/initramfs.gz" ::
     syslinux --install --offset $((2048 * 512)) "$new/$1"
     dd if="$new/syslinux-common/usr/lib/syslinux/mbr/mbr.bin" of="$new/$1" conv=notrunc status=none
 }
@@ -85,7 +95,7 @@ disk_tools() {
 }
 eltorito() { # eltorito OUT IMAGE [-hard-disk-boot]
     tools xorriso
-    [ -s "$dir/$2" ] || { make_one "$2"; mv "$new/$2" "$dir/$2"; }
+    need "$2"
     mkdir "$new/cd"
     cp "$dir/$2" "$new/cd/boot.img"
     xorriso -as mkisofs -quiet -o "$new/$1" -b boot.img ${3-} -c boot.cat "$new/cd" 2>/dev/null
@@ -218,7 +228,9 @@ make_one() {
     case $1 in
     memtest.iso) from_package memtest86+ '*ia32.iso' "$1" ;;
     syslinux.img) floppy_syslinux "$1" ;;
-    syslinux-hd.img) disk_syslinux "$1" ;;
+    syslinux-hd.img) disk_syslinux "$1" vmlinuz ;;
+    vmlinuz-pae) kernel_pae "$1" ;;
+    pae-hd.img) need vmlinuz-pae; disk_syslinux "$1" vmlinuz-pae ;;
     tools-hd.img) disk_tools "$1" ;;
     eltorito-fd.iso) eltorito "$1" syslinux.img ;;
     eltorito-hd.iso) eltorito "$1" tools-hd.img -hard-disk-boot ;;

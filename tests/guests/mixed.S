@@ -1,17 +1,9 @@
 /* mixed.S - real-mode programs as DOS has them: code and variables side by side, code that patches itself, code that
  * writes code. tests/unit/xlat_mixed.c runs each at offset 0 of segment 1000h, with DS = ES and SS:SP either there, too,
  * or elsewhere. DX = rounds. They end at a HLT. */
+#include "program.h"
         .section .rodata
         .code16
-
-        .macro PROGRAM name
-        .globl  \name, \name\()_end
-        .p2align 4
-\name:
-        .endm
-        .macro END name
-\name\()_end:
-        .endm
 
 /* Variables next to a tight loop. */
         PROGRAM mixed_variables
@@ -41,7 +33,6 @@
         jnz     2b
         dec     %dx
         jnz     1b
-        hlt
         END mixed_patch
 
 /* The same with a jump's target, an opcode and INT's number (the handlers of vectors 60h and 61h are set by the test). */
@@ -57,7 +48,6 @@
 6:      add     %bx, %ax
         dec     %dx
         jnz     1b
-        hlt
         END mixed_patch_more
 
 /* Writes a routine with STOSB, runs it, writes another over it; at last REP MOVSB over what follows itself. */

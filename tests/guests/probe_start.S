@@ -1,9 +1,7 @@
 /* probe_start.S - Multiboot header and entry of the probe guest (probe.c). */
-        .set    FLAGS, 3                /* modules on pages, memory information */
-        .set    MAGIC, 0x1badb002
+#include "multiboot.h"
         .section .multiboot, "a"
-        .align  4
-        .long   MAGIC, FLAGS, -(MAGIC + FLAGS)
+        MULTIBOOT_HEADER MULTIBOOT_INFO
 
         .text
         .globl  _start
@@ -25,9 +23,12 @@ no_idt: .word   0
         /* halt_with_interrupts - HLT with IF=1 and nothing that could wake it. */
         .globl  halt_with_interrupts
 halt_with_interrupts:
-        sti
+        mov     $0xff, %al              /* the BIOS has left its interrupts open, and there is no table for them */
+        out     %al, $0x21
+        out     %al, $0xa1
+1:      sti
         hlt
-        jmp     halt_with_interrupts
+        jmp     1b
 
         .bss
         .align  16

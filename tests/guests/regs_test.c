@@ -1,8 +1,9 @@
-/* regs_test.c - what every BIOS service leaves alone. Each row of the table below is called with all registers set, twice, on a
- * small stack of its own, while the timer interrupts 600 times a second; what the service does not document as output must
- * come back: general registers to their upper halves, segments (FS and GS with a base that no real-mode load would give them), flags,
- * the stack above and far below, the BIOS data area but for what is the service's, the masks of the interrupt controllers, the
- * clock's index port. The timer's interrupt sees FS and GS, too, wherever it comes.
+/* regs_test.c - what every BIOS service leaves alone. Each row of the table below is called with all registers set,
+ * twice, on a small stack of its own, while the timer interrupts 600 times a second; what the service does not
+ * document as output must come back: general registers to their upper halves, segments (FS and GS with a base that no
+ * real-mode load would give them), flags, the stack above and far below, the BIOS data area but for what is the
+ * service's, the masks of the interrupt controllers, the clock's index port. The timer's interrupt sees FS and GS,
+ * too, wherever it comes.
  *
  * Then INT 9: with resident programs and games before it, and what INT 15h 4Fh is called with.
  *
@@ -307,7 +308,6 @@ static void compare(const Row *row, const State *in, const State *out)
 static bool data_may_change(u8 n, u32 at)
 {
     if (at == 0x3f || at == 0x40 || (at >= 0x6b && at <= 0x70)) return true; /* motors, strays, ticks */
-    if (at >= 0xac && at < 0xba) return true;                                /* who polls the keyboard */
     if (n == 0x10)
         return (at >= 0x49 && at <= 0x66) || (at >= 0x84 && at <= 0x8a) || at == 0xba || at == 0xbb;
     if (n == 0x13 || n == 0x40) return (at >= 0x3e && at <= 0x48) || at == 0x74 || (at >= 0x8b && at <= 0x95);

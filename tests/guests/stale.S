@@ -1,7 +1,8 @@
 /* stale.S - page-table entries that change while they are in use, without INVLPG or a CR3 load, as Windows 9x changes
  * them. tests/unit/cpu_stale.c runs each at CODE with paging on, and says where its pages are (the names in capitals
- * below are its numbers). They count in EBX what was as it should be, and end at a HLT. The page at VA is that at A and that at B in turn;
- * each holds its own address, and code that returns it in EAX. */
+ * below are its numbers). They count in EBX what was as it should be, and end at a HLT. The page at VA is that at A and
+ * that at B in turn; each holds its own address, and code that returns it in EAX. */
+#include "program.h"
         .section .rodata
         .code32
 
@@ -13,22 +14,11 @@
         .set    RETURNS, 16             /* offset of the code in A and B */
         .set    PAGES_A, 0x42000
         .set    PAGES_B, 0x43000
+        .set    SPACE_A, 0x40000
+        .set    SPACE_B, 0x44000        /* a directory that has the table at 43000 for the one at 42000 */
+        .set    CODE, 0x1000
         .set    ROUNDS, 500
 
-        .macro  PROGRAM name
-        .globl  \name, \name\()_end
-        .p2align 4
-\name:
-        .endm
-        .macro  END name
-        hlt
-\name\()_end:
-        .endm
-        .macro  COUNT_IF_EQUAL
-        jne     9f
-        inc     %ebx
-9:
-        .endm
         .macro  BOTH change, use
         mov     $ROUNDS, %ecx
 7:      \change A
@@ -172,5 +162,32 @@
         PROGRAM stale_accessed
         BOTH    CLEAR, ACCESSED
         END     stale_accessed
+
+        /* two address spaces, CR0.WP set in one and clear in the other; a direct call reaches the page in both */
+        .macro  WRITE_PROTECT bit
+        mov     %cr0, %eax
+        btr     $16, %eax
+        or      $(\bit << 16), %eax
+        mov     %eax, %cr0
+        .endm
+        .macro  SPACE directory, wp, page
+        WRITE_PROTECT \wp
+        mov     $\directory, %eax
+        mov     %eax, %cr3
+        call    6b
+        cmp     $\page, %eax
+        COUNT_IF_EQUAL
+        .endm
+        PROGRAM stale_linked
+        mov     $ROUNDS, %ecx
+        jmp     7f
+6:      .byte   0xe8                    /* call VA + RETURNS */
+        .long   VA + RETURNS - CODE - (8f - stale_linked)
+8:      ret
+7:      SPACE   SPACE_A, 1, A
+        SPACE   SPACE_B, 0, B
+        dec     %ecx
+        jnz     7b
+        END     stale_linked
 
         .section .note.GNU-stack, "", @progbits

@@ -178,7 +178,7 @@ static void prefixes_in_any_order(void **state)
         {"67 66 f0 2e 01 07",    "add 6 o16 a16 cs:[ebx+0] r0"},
         {"f3 66 a5",             "movs 3 o16"},
         {"f2 f3 a6",             "cmps 3"},
-        {"f3 90",                "nop 2"},
+        {"f3 90",                "pause 2"},
         {"66 90",                "nop 2 o16"},
         {"f3 0f bc c1",          "bsf 4 r0"},                         /* no TZCNT here */
         {"2e 75 00",             "jne 3"});
@@ -255,7 +255,7 @@ static void undefined_encodings(void **state)
 {
     (void)state;
     CHECK_CASES(mode32,
-        {"0f 0b", "ud2 2"},  {"0f 04", "ud 2"},    {"0f 0a", "ud 2"},    {"0f 24 c0", "ud 2"}, {"0f 38", "ud 2"},
+        {"0f 0b", "ud2 2"},  {"0f 04", "ud 2"},    {"0f 0a", "ud 2"},    {"0f 24 c0", "ud 2"}, {"0f 38 ff", "ud 3"},
         {"c6 c8 01",    "ud 2"}, {"c7 08",    "ud 2"}, {"8f c8",    "ud 2"}, {"8f 08", "ud 2"},
         {"fe d0",       "ud 2"}, {"ff f8",    "ud 2"}, {"ff 38",    "ud 2"}, {"ff d8", "ud 2"}, {"ff e8", "ud 2"},
         {"8d c0",       "ud 2"}, {"c4 c0",    "ud 2"}, {"c5 c0",    "ud 2"}, {"62 c0", "ud 2"},
@@ -304,6 +304,41 @@ static void processors(void **state)
         {"0f 1f 44 00 00", "nop 5 ds:[eax+eax<<0+0] r0"}, {"66 2e 0f 1f 84 00 00 00 00 00", "nop 10 o16 cs:[eax+eax<<0+0] r0"});
 }
 
+/* 0F 38 and 0F 3A lead to maps of their own; on processors without them the length is the same. */
+static void maps_of_three_bytes(void **state)
+{
+    static const DecodeMode p3 = {.code32 = 1, .protected_mode = 1, .features = BIT(I486) | BIT(ISSE)};
+    (void)state;
+    CHECK_CASES(mode32,
+        {"0f 38 00 c1",             "pshufb 4 r0"},
+        {"66 0f 38 00 43 10",       "pshufb 6 o16 ds:[ebx+10] r0"},
+        {"66 0f 38 22 0b",          "pmovsxbq 5 o16 ds:[ebx+0] r1"},
+        {"66 0f 3a 0f c1 04",       "palignr 6 o16 r0 i4"},
+        {"0f 3a 0f 03 04",          "palignr 5 ds:[ebx+0] r0 i4"},
+        {"66 0f 3a 14 43 08 02",    "pextrb 7 o16 ds:[ebx+8] r0 i2"},
+        {"66 0f 3a 63 04 24 0c",    "pcmpistri 7 o16 ss:[esp+0] r0 ic"},
+        {"f2 0f 38 f0 c3",          "crc32 5 r0"},
+        {"66 f2 0f 38 f1 c3",       "crc32 6 o16 r0"},
+        {"f3 0f b8 c3",             "popcnt 4 r0"},
+        {"66 f3 0f b8 c3",          "popcnt 5 o16 r0"},
+        {"db 0b",                   "fisttp 2 ds:[ebx+0] r1"},
+        {"f2 0f f0 03",             "lddqu 4 ds:[ebx+0] r0"},
+        {"0f 38 10 c1",             "ud 4"}, /* PBLENDVB takes 66 */
+        {"f3 0f 38 00 c1",          "ud 5"},
+        {"66 0f 38 2a c1",          "ud 5"}, /* MOVNTDQA of a register */
+        {"f2 0f f0 c3",             "ud 4"},
+        {"0f b8 c3",                "ud 3"},
+        {"f0 0f 38 00 03",          "ud 5"},
+        {"0f 38 f0 03",             "movbe 4 ds:[ebx+0] r0"},
+        {"66 0f 38 f1 03",          "movbe 5 o16 ds:[ebx+0] r0"},
+        {"0f 38 f0 c3",             "ud 4"}, /* MOVBE of a register */
+        {"0f 01 c8",                "ud 3"}, /* MONITOR */
+        {"0f 3a ff 00",             "ud 3"});
+    CHECK_CASES(p3,
+        {"66 0f 3a 0f c1 04", "ud 6"}, {"f3 0f b8 c3", "ud 4"}, {"db 0b", "ud 2"}, {"f2 0f 38 f0 c3", "ud 5"}, {"0f 38 f0 03", "ud 4"});
+    CHECK_CASES(mode16, {"66 0f 38 40 47 10", "pmulld 6 o32 ds:[ebx+10] r0"});
+}
+
 static void undocumented_aliases(void **state)
 {
     (void)state;
@@ -341,7 +376,8 @@ static void rows_are_sound(void **state)
         const Row *r = &x86_rows[n];
         bool ends = r->cls == XC_FLOW || r->cls == XC_FAR || r->cls == XC_UD || r->cls == XC_SEG;
         assert_int_equal(r->id, n);
-        assert_true(r->opcode <= 0xff || r->opcode >> 8 == 0x0f);
+        u8 escape = r->opcode >> 8;
+        assert_true(escape == 0 || escape == 0x0f || escape == 0x38 || escape == 0x3a);
         assert_true(r->cls < XC_COUNT && r->need < NEED_COUNT);
         if (r->undef & ~r->write) fail_msg("%s %x: undefined flags are written flags", r->name, r->opcode);
         if (ends && !(r->checks & CK_ENDS)) fail_msg("%s %x must end a block", r->name, r->opcode);
@@ -447,8 +483,9 @@ int main(void)
         cmocka_unit_test(more_bytes_wanted),    cmocka_unit_test(lock_only_where_allowed),
         cmocka_unit_test(undefined_encodings),  cmocka_unit_test(registers_that_do_not_exist),
         cmocka_unit_test(protected_mode_only),  cmocka_unit_test(processors),
-        cmocka_unit_test(undocumented_aliases), cmocka_unit_test(operand_sizes),
-        cmocka_unit_test(rows_are_sound),       cmocka_unit_test(short_reads_agree),
+        cmocka_unit_test(maps_of_three_bytes),  cmocka_unit_test(undocumented_aliases),
+        cmocka_unit_test(operand_sizes),        cmocka_unit_test(rows_are_sound),
+        cmocka_unit_test(short_reads_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,6 +186,40 @@ static void limits_are_plausible(void **state)
     host_runs_code32(); /* whatever it says, we are still there */
 }
 
+/* Two views of one memory; the hidden one is somewhere else each time, and its neighbours have no rights. */
+static bool has_no_rights(const u8 *at)
+{
+    int out[2];
+    assert_int_equal(pipe(out), 0);
+    bool refused = write(out[1], at, 1) < 0;
+    close(out[0]);
+    close(out[1]);
+    return refused;
+}
+
+static void hidden_view(void **state)
+{
+    enum { BYTES = 3 * PAGE_BYTES };
+    unsigned before = mappings();
+    (void)state;
+    int fd = host_memory_open("ring3-test", BYTES, HOST_MEMORY_CODE);
+    assert_true(fd >= 0);
+    u8 *one = host_map_hidden(fd, BYTES), *two = host_map_hidden(fd, BYTES);
+    assert_true(one && two && !((uintptr_t)one & PAGE_MASK));
+    one[0] = 1, one[BYTES - 1] = 2;
+    assert_true(two[0] == 1 && two[BYTES - 1] == 2);
+    assert_true(has_no_rights(one - 1) && has_no_rights(one + BYTES) && !has_no_rights(one));
+    u64 apart = (u64)(one > two ? one - two : two - one);
+    assert_true(apart > 1 << 30); /* wrong once in 2^15, if at all */
+    host_unmap_hidden(one, BYTES);
+    host_unmap_hidden(two, BYTES);
+    host_unmap_hidden(NULL, BYTES);
+    close(fd);
+    assert_int_equal(mappings(), before);
+    assert_null(host_map_hidden(-1, BYTES));
+    assert_int_equal(mappings(), before);
+}
+
 /* No more than `bytes` of address space from here on (sanitizers have taken a lot). The limit. */
 static u64 limit_space(u64 bytes)
 {
@@ -265,7 +299,7 @@ int main(void)
         cmocka_unit_test(masks_hold), /* in children, as memory_without: nobody has asked yet */
         cmocka_unit_test(memory_without),      cmocka_unit_test(nothing_left_behind),
         cmocka_unit_test(costs_are_plausible), cmocka_unit_test(limits_are_plausible),
-        cmocka_unit_test(choices_are_listed),
+        cmocka_unit_test(hidden_view),         cmocka_unit_test(choices_are_listed),
     };
     unsetenv("RING3_HOST");
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -486,6 +486,38 @@ static void a_data_breakpoint_hits_after_the_access(void **state)
     assert_int_equal(g->c.dr[6] & 0xf00f, 1);
 }
 
+/* The translator adds up what pushes and pops do to ESP. */
+static void a_fault_among_pushes_finds_its_own_esp(void **state)
+{
+    Guest *g = *state;
+    guest_protected(g, 0);
+    /* push 33; push 11; push 0; push 22; pop ecx; push ecx; div dword [esp + 4] */
+    assert_int_equal(RUN(g, 0x6a, 0x33, 0x6a, 0x11, 0x6a, 0, 0x6a, 0x22, 0x59, 0x51, 0xf7, 0x74, 0x24, 4),
+                     EX_DE);
+    assert_int_equal(g->c.gpr[ESP], STACK0_AT - 4 * 4 - 3 * 4);
+    assert_int_equal(stack_at(g, 0), CODE_AT + 10);
+    assert_int_equal(stack_at(g, 3), 0x22);
+    assert_int_equal(stack_at(g, 4), 0);
+    assert_int_equal(stack_at(g, 6), 0x33);
+    assert_int_equal(g->c.gpr[ECX], 0x22);
+}
+
+/* push 5; push 6; lea eax, [esp + 4]; mov ebx, esp; mov edx, [esp + 4]; push esp; pop ecx; pop esi; ud2 */
+static void moves_of_esp_are_seen_by_all_that_reads_it(void **state)
+{
+    Guest *g = *state;
+    guest_protected(g, 0);
+    assert_int_equal(RUN(g, 0x6a, 5, 0x6a, 6, 0x8d, 0x44, 0x24, 4, 0x89, 0xe3, 0x8b, 0x54, 0x24, 4, 0x54,
+                         0x59, 0x5e, 0x0f, 0x0b),
+                     EX_UD);
+    assert_int_equal(g->c.gpr[EAX], STACK0_AT - 4);
+    assert_int_equal(g->c.gpr[EBX], STACK0_AT - 8);
+    assert_int_equal(g->c.gpr[ECX], STACK0_AT - 8);
+    assert_int_equal(g->c.gpr[EDX], 5);
+    assert_int_equal(g->c.gpr[ESI], 6);
+    assert_int_equal(g->c.gpr[ESP], STACK0_AT - 4 - 3 * 4);
+}
+
 static void general_detect_guards_the_debug_registers(void **state)
 {
     Guest *g = *state;
@@ -526,6 +558,8 @@ int main(void)
         GUEST_TEST(an_instruction_breakpoint_hits_before_and_rf_steps_over),
         GUEST_TEST(a_data_breakpoint_hits_after_the_access),
         GUEST_TEST(general_detect_guards_the_debug_registers),
+        GUEST_TEST(a_fault_among_pushes_finds_its_own_esp),
+        GUEST_TEST(moves_of_esp_are_seen_by_all_that_reads_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,33 @@ static void an_nmi_waits_for_iret_behind_another(void **state)
     assert_ptr_not_equal(g->c.poll, cpu_poll_trap);
 }
 
+/* INIT wakes a processor that has halted for good; it begins where a reset would let it begin, but FPU and MSRs stay. */
+static void init_is_a_reset_of_the_core(void **state)
+{
+    Guest *g = *state;
+    static const RunHooks none;
+    static u8 rom[0x10000] = {[0xfff0] = 0x40, [0xfff1] = 0xf4}; /* inc ax; hlt */
+    static const u8 code[] = {0xdb, 0xe3, 0xd9, 0xe8, 0xfa, 0xf4}; /* fninit; fld1; cli; hlt */
+    guest_code(g, code, sizeof code);
+    g->c.mtrr_def = 6;
+    g->c.cr4 = CR4_TSD;
+    g->c.cr0 = (g->c.cr0 & ~(u32)(CR0_CD | CR0_NW)) | CR0_CD | CR0_NE;
+    g->c.dr[1] = 5;
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_true(phys_add_rom(g->c.phys, 0xffff0000u, rom, sizeof rom));
+    g->c.gpr[EBX] = 7;
+    cpu_attention(&g->c, ATT_INIT | ATT_NMI);
+    assert_int_equal(cpu_run(&g->c, &none), STOP_HLT);
+    assert_int_equal(g->c.seg[CS].base, 0xffff0000u);
+    assert_int_equal(g->c.gpr[EAX], 1);
+    assert_int_equal(g->c.gpr[EBX], 0);
+    assert_int_equal(g->c.cr0, CR0_CD | CR0_ET);
+    assert_int_equal(g->c.cr4 | g->c.dr[1], 0);
+    assert_int_equal(g->c.mtrr_def, 6);
+    fpu_park(&g->c);
+    assert_int_equal(load16(g->c.fpu.st[0] + 8), 0x3fff);
+}
+
 static void a_stop_request_ends_the_loop(void **state)
 {
     Guest *g = *state;
@@ -176,6 +203,45 @@ static void a_speed_limit_stops_between_instructions(void **state)
     g->c.engine->paging_changed(g->c.engine->ctx, &g->c, EV_CR0 | EV_CR3 | EV_CR4);
     assert_int_equal(cpu_run(&g->c, &hooks), STOP_HLT);
     assert_int_equal(g->c.gpr[EAX], LONG + (ROUNDS - 1) * (128 - 3));
+}
+
+typedef struct Handed {
+    Vcpu *c;
+    s64 insns;
+    unsigned times;
+} Handed;
+
+static void nap_and_hand_out(void *ctx)
+{
+    enum { MANY = 1000000 };
+    Handed *h = ctx;
+    nap(h->c);
+    if (h->c->speed_left >= 0) return;
+    h->c->speed_left += MANY;
+    h->insns += MANY;
+    h->times++;
+}
+
+/* What a PAUSE that is left retires is counted. (Where the count ends, one instruction may be counted, then
+ * repeated.) */
+static void a_speed_limit_counts_what_ends_in_a_nap(void **state)
+{
+    Guest *g = *state;
+    static const u8 code[] = {0x66, 0x40, 0xf3, 0x90, 0xeb, 0xfa}; /* inc eax; pause; jmp */
+    Handed handed = {.c = &g->c};
+    const RunHooks hooks = {.ctx = &handed, .service = nap_and_hand_out};
+    guest_code(g, code, sizeof code);
+    u32 start = g->c.eip;
+    g->c.speed_on = true;
+    g->c.speed_left = -1;
+    handed.insns = -1;
+    cpu_attention(&g->c, ATT_SPEED);
+    guest_engine_init(&g->c);
+    g->c.engine->paging_changed(g->c.engine->ctx, &g->c, EV_CR0 | EV_CR3 | EV_CR4);
+    assert_int_equal(cpu_run(&g->c, &hooks), STOP_QUIT);
+    u32 at = (g->c.eip - start) / 2, retired = 3 * g->c.gpr[EAX] - (3 - at) % 3;
+    assert_int_equal(g->c.gpr[EDX], 3);
+    assert_in_range(handed.insns - g->c.speed_left, retired, retired + handed.times);
 }
 
 static void a_fault_without_idt_is_a_triple_fault(void **state)
@@ -373,8 +439,10 @@ int main(void)
         GUEST_TEST(mov_ss_holds_interrupts_off_for_one_instruction),
         GUEST_TEST(a_step_trap_follows_each_instruction_but_not_mov_ss),
         GUEST_TEST(an_nmi_waits_for_iret_behind_another),
+        GUEST_TEST(init_is_a_reset_of_the_core),
         GUEST_TEST(a_stop_request_ends_the_loop),
         GUEST_TEST(a_speed_limit_stops_between_instructions),
+        GUEST_TEST(a_speed_limit_counts_what_ends_in_a_nap),
         GUEST_TEST(a_loop_that_waits_lets_the_host_sleep),
         GUEST_TEST(a_loop_of_nops_does_not),
         GUEST_TEST(a_fault_without_idt_is_a_triple_fault),

@@ -1,4 +1,4 @@
-/* MMX, SSE and SSE2: each data row against this processor; then checks, #XM, MXCSR, FXSAVE and MASKMOV. */
+/* MMX and SSE to SSE4.2: each data row against this processor; then checks, #XM, MXCSR, FXSAVE and MASKMOV. */
 #include "fpu_host.h"
 
 static void guest_fresh(void)
@@ -13,6 +13,7 @@ static void test_rows_against_host(void **state)
 {
     (void)state;
     fpu_compare_rows(c, exec_simd, 1000);
+    if (c->features & BIT(ISSE42)) fpu_compare_rows(c, exec_pcmpx, 5000);
 }
 
 /* --- checks --- */
@@ -61,6 +62,89 @@ static void test_alignment(void **state)
     c->seg[DS].base = 8; /* what counts is the linear address */
     RUN(0x0f, 0x29, 0x0f);
     assert_memory_equal(data(16), c->fpu.xmm[1], 16);
+}
+
+/* What the host has not, the guest has not either. */
+static bool have(Need n) { return c->features >> n & 1; }
+
+static void test_later_alignment(void **state)
+{
+    (void)state;
+    guest_fresh();
+    c->gpr[EDI] += 8;
+    if (have(ISSSE3)) assert_int_equal(STEP(0x66, 0x0f, 0x38, 0x00, 0x07), EX_GP); /* pshufb xmm0, [edi] */
+    if (have(ISSSE3)) RUN(0x0f, 0x38, 0x00, 0x07);                                 /* pshufb mm0, [edi] */
+    if (have(ISSE41)) assert_int_equal(STEP(0x66, 0x0f, 0x38, 0x2a, 0x07), EX_GP); /* movntdqa xmm0, [edi] */
+    if (have(ISSE42)) assert_int_equal(STEP(0x66, 0x0f, 0x38, 0x37, 0x07), EX_GP); /* pcmpgtq xmm0, [edi] */
+    c->gpr[EDI] += 1;
+    if (have(ISSE3)) RUN(0xf2, 0x0f, 0xf0, 0x07); /* lddqu xmm0, [edi] */
+    if (have(ISSE3)) assert_memory_equal(c->fpu.xmm[0], data(9), 16);
+    if (have(ISSE41)) RUN(0x66, 0x0f, 0x38, 0x20, 0x07); /* pmovsxbw xmm0, [edi] */
+    if (have(ISSE41)) assert_int_equal(load32(c->fpu.xmm[0]), 0xffaaffaa);
+    if (have(ISSE42)) RUN(0x66, 0x0f, 0x3a, 0x63, 0x07, 0x0c); /* pcmpistri xmm0, [edi], 12 */
+}
+
+static void test_later_checks(void **state)
+{
+    static const struct {
+        Need need;
+        u8 code[6];
+    } insns[] = {{ISSE3, {0xf2, 0x0f, 0x7c, 0xc1}},
+                 {ISSSE3, {0x66, 0x0f, 0x38, 0x00, 0xc1}},
+                 {ISSE41, {0x66, 0x0f, 0x38, 0x40, 0xc1}},
+                 {ISSE41, {0x66, 0x0f, 0x3a, 0x14, 0xc1, 0x01}},
+                 {ISSE42, {0x66, 0x0f, 0x3a, 0x63, 0xc1}}};
+    (void)state;
+    for (unsigned n = 0; n < ARRAY_LEN(insns); n++) {
+        guest_fresh();
+        if (!have(insns[n].need)) continue;
+        flat_code(c, insns[n].code, sizeof insns[n].code);
+        c->cr0 |= CR0_TS;
+        assert_int_equal(flat_step(c), EX_NM);
+        c->cr4 = 0;
+        assert_int_equal(flat_step(c), EX_UD);
+        c->cr4 = CR4_OSFXSR;
+        c->cr0 &= ~(u32)CR0_TS;
+        assert_int_equal(flat_step(c), NO_FAULT);
+        c->features &= ~BIT(insns[n].need);
+        flat_code(c, insns[n].code, sizeof insns[n].code);
+        assert_int_equal(flat_step(c), EX_UD);
+    }
+}
+
+/* FISTTP chops whatever the control word says, and pops; POPCNT and CRC32 have no state to be without. */
+static void test_later_integers(void **state)
+{
+    (void)state;
+    guest_fresh();
+    c->fpu.fcw |= 0x800; /* up */
+    if (have(ISSE3)) {
+        RUN(0xd9, 0xeb); /* fldpi */
+        RUN(0xdb, 0x0f); /* fisttp dword [edi] */
+        assert_int_equal(load32(data(0)), 3);
+        assert_int_equal(c->fpu.ftw, 0);
+    }
+    guest_fresh();
+    c->cr0 |= CR0_EM | CR0_TS;
+    c->cr4 = 0;
+    c->gpr[EAX] = c->gpr[ECX] = 0xffff0005;
+    c->eflags |= FL_ARITH;
+    if (have(IPOPCNT)) {
+        RUN(0x66, 0xf3, 0x0f, 0xb8, 0xc8); /* popcnt cx, ax */
+        assert_int_equal(c->gpr[ECX], 0xffff0002);
+        assert_int_equal(c->eflags & FL_ARITH, 0);
+        c->gpr[EAX] = 0;
+        RUN(0xf3, 0x0f, 0xb8, 0xc8); /* popcnt ecx, eax */
+        assert_int_equal(c->eflags & FL_ARITH, FL_Z);
+    }
+    c->gpr[EAX] = 0xffffffff;
+    if (have(ISSE42)) {
+        for (const char *s = "123456789"; *s; s++) {
+            c->gpr[ECX] = (u8)*s;
+            RUN(0xf2, 0x0f, 0x38, 0xf0, 0xc1); /* crc32 eax, cl */
+        }
+        assert_int_equal(~c->gpr[EAX], 0xe3069283); /* CRC-32C's check value (RFC 3720, B.4) */
+    }
 }
 
 /* --- #XM --- */
@@ -282,6 +366,9 @@ int main(void)
         cmocka_unit_test(test_mmx_checks),
         cmocka_unit_test(test_sse_checks),
         cmocka_unit_test(test_alignment),
+        cmocka_unit_test(test_later_alignment),
+        cmocka_unit_test(test_later_checks),
+        cmocka_unit_test(test_later_integers),
         cmocka_unit_test(test_xm),
         cmocka_unit_test(test_mxcsr),
         cmocka_unit_test(test_fxsave),

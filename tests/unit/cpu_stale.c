@@ -20,6 +20,7 @@ PROGRAM(stale_fault)
 PROGRAM(stale_user)
 PROGRAM(stale_service)
 PROGRAM(stale_accessed)
+PROGRAM(stale_linked)
 #define PUT(g, at, name) guest_write(g, at, name, (u32)(name##_end - name))
 
 /* The numbers of stale.S */
@@ -28,6 +29,7 @@ enum {
     PT_AT = 0x41000,
     PAGES_A = 0x42000,
     PAGES_B = 0x43000,
+    PD_B_AT = 0x44000,
     A = 0x60000,
     B = 0x61000,
     ENTRY = 0x1f0,
@@ -61,14 +63,14 @@ static void stale_guest(Guest *g, unsigned cpl)
 }
 
 /* All accesses saw the page that the entry named. */
-#define SEES_ALL(g, name)                                                                                    \
-    do {                                                                                                     \
-        stale_guest(g, 0);                                                                                   \
-        PUT(g, CODE_AT, name);                                                                               \
-        assert_int_equal(guest_run(g), STOP_HLT);                                                            \
-        assert_int_equal((g)->c.eip, CODE_AT + (u32)(name##_end - name));                                    \
-        assert_int_equal((g)->c.gpr[EBX], 2 * ROUNDS);                                                       \
-    } while (0)
+static void sees_all(Guest *g, const u8 *program, u32 bytes)
+{
+    guest_write(g, CODE_AT, program, bytes);
+    assert_int_equal(guest_run(g), STOP_HLT);
+    assert_int_equal(g->c.eip, CODE_AT + bytes);
+    assert_int_equal(g->c.gpr[EBX], 2 * ROUNDS);
+}
+#define SEES_ALL(g, name) (stale_guest(g, 0), sees_all(g, name, (u32)(name##_end - name)))
 
 static void a_changed_entry_is_seen_by_reads(void **state) { SEES_ALL((Guest *)*state, stale_read); }
 static void a_changed_entry_is_seen_by_writes(void **state) { SEES_ALL((Guest *)*state, stale_write); }
@@ -97,13 +99,30 @@ static void ring_3_sees_what_ring_0_changed(void **state)
     assert_int_equal(g->c.gpr[EBX], 2 * ROUNDS);
 }
 
+/* A call in a page of ring 0's to another one, which is linked while CR0.WP is set, finds the page of the address space
+ * that runs with WP clear; and the other way round. */
+static void what_was_linked_with_wp_is_looked_up_without(void **state)
+{
+    enum { ACCESSED = 0x23 };
+    Guest *g = *state;
+    stale_guest(g, 0);
+    guest_poke(g, PD_AT, PT_AT | ACCESSED, 4), guest_poke(g, PD_AT + 4, PAGES_A | ACCESSED, 4);
+    guest_poke(g, PD_B_AT, PT_AT | ACCESSED, 4), guest_poke(g, PD_B_AT + 4, PAGES_B | ACCESSED, 4);
+    sees_all(g, stale_linked, (u32)(stale_linked_end - stale_linked));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GUEST_TEST(a_changed_entry_is_seen_by_reads),   GUEST_TEST(a_changed_entry_is_seen_by_writes),
-        GUEST_TEST(a_changed_entry_is_seen_by_strings), GUEST_TEST(a_changed_entry_is_seen_by_fetches),
-        GUEST_TEST(a_changed_directory_is_seen),        GUEST_TEST(accessed_and_dirty_come_back),
-        GUEST_TEST(a_right_that_went_faults),           GUEST_TEST(ring_3_sees_what_ring_0_changed),
+        GUEST_TEST(a_changed_entry_is_seen_by_reads),
+        GUEST_TEST(a_changed_entry_is_seen_by_writes),
+        GUEST_TEST(a_changed_entry_is_seen_by_strings),
+        GUEST_TEST(a_changed_entry_is_seen_by_fetches),
+        GUEST_TEST(a_changed_directory_is_seen),
+        GUEST_TEST(accessed_and_dirty_come_back),
+        GUEST_TEST(a_right_that_went_faults),
+        GUEST_TEST(ring_3_sees_what_ring_0_changed),
+        GUEST_TEST(what_was_linked_with_wp_is_looked_up_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

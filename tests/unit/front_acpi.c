@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "frontend/acpi.h"
-#include "frontend/aml.h"
+#include "frontend/load/acpi.h"
+#include "frontend/load/aml.h"
 
 static const AcpiBoard board = {.pm1_evt = 0x600,
                                 .pm1_cnt = 0x604,
@@ -37,6 +37,13 @@ static const u8 *table(u32 pa, const char *signature)
     return t;
 }
 
+static bool holds(const u8 *bytes, u32 count, const u8 *what, u32 n)
+{
+    for (u32 i = 0; i + n <= count; i++)
+        if (!memcmp(bytes + i, what, n)) return true;
+    return false;
+}
+
 static void tables_point_at_each_other(void **state)
 {
     (void)state;
@@ -59,21 +66,75 @@ static void tables_point_at_each_other(void **state)
     assert_int_equal((u32)(dsdt - image) + load32(dsdt + 4), used);
 }
 
+/* With APICs there is a MADT besides: a processor, an I/O APIC, IRQ0 at pin 2, the SCI a level, NMI at LINT1. */
+static void apics_have_their_table(void **state)
+{
+    static const u8 entries[] = {0, 8,  0,    0, 1, 0, 0,    0,                   /* processor */
+                                 1, 12, 1,    0, 0, 0, 0xc0, 0xfe, 0,    0, 0, 0, /* I/O APIC */
+                                 2, 10, 0,    0, 2, 0, 0,    0,    0,    0,       /* IRQ0 */
+                                 2, 10, 0,    9, 9, 0, 0,    0,    0x0d, 0,       /* SCI */
+                                 4, 6,  0xff, 0, 0, 1};
+    AcpiBoard with = board;
+    (void)state;
+    with.apic = true;
+    u32 used = acpi_build(&with, ACPI_PA, image);
+    const u8 *rsdt = table(load32(image + 16), "RSDT");
+    assert_int_equal(load32(rsdt + 4), 44);
+    const u8 *fadt = table(load32(rsdt + 36), "FACP"), *madt = table(load32(rsdt + 40), "APIC");
+    assert_int_equal(load32(madt + 4), 44 + sizeof entries);
+    assert_int_equal(load32(madt + 36), 0xfee00000);
+    assert_int_equal(load32(madt + 40), 1);
+    assert_memory_equal(madt + 44, entries, sizeof entries);
+    const u8 *dsdt = table(load32(fadt + 40), "DSDT");
+    assert_true(madt + load32(madt + 4) <= dsdt);
+    assert_int_equal((u32)(dsdt - image) + load32(dsdt + 4), used);
+}
+
+/* With a HPET there is its table (IA-PC HPET 1.0a, 3.2.4), and a device whose only resource is its memory. */
+static void a_hpet_has_its_table(void **state)
+{
+    static const u8 memory[] = {0x86, 9, 0, 1, 0, 0, 0xd0, 0xfe, 0, 4, 0, 0};
+    (void)state;
+    for (int apic = 0; apic < 2; apic++) {
+        AcpiBoard with = board;
+        with.apic = apic, with.hpet = true;
+        acpi_build(&with, ACPI_PA, image);
+        const u8 *rsdt = table(load32(image + 16), "RSDT");
+        assert_int_equal(load32(rsdt + 4), 44 + 4 * apic);
+        const u8 *hpet = table(load32(rsdt + 40 + 4 * apic), "HPET"),
+                 *dsdt = table(load32(table(load32(rsdt + 36), "FACP") + 40), "DSDT");
+        assert_int_equal(load32(hpet + 4), 56);
+        assert_int_equal(load32(hpet + 36), 0x8086a201);
+        assert_int_equal(hpet[40], 0); /* memory */
+        assert_int_equal(load32(hpet + 44), 0xfed00000);
+        assert_int_equal(load32(hpet + 48), 0);
+        assert_true(holds(dsdt, load32(dsdt + 4), memory, sizeof memory));
+    }
+    acpi_build(&board, ACPI_PA, image);
+    assert_false(holds(image, ACPI_ROOM, memory, sizeof memory));
+}
+
 /* The fields that acpi.h names are all that depends on where the tables lie. */
 static void tables_move_by_the_named_fields(void **state)
 {
     enum { MOVED = 0x1000 };
     static u8 other[ACPI_ROOM];
-    static const u32 fields[] = {ACPI_RSDP_RSDT, ACPI_RSDT_AT + ACPI_RSDT_FADT, ACPI_FADT_AT + ACPI_FADT_FACS,
+    static const u32 fields[] = {ACPI_RSDP_RSDT,
+                                 ACPI_RSDT_AT + ACPI_RSDT_FADT,
+                                 ACPI_FADT_AT + ACPI_FADT_FACS,
+                                 ACPI_RSDT_AT + ACPI_RSDT_MORE,
+                                 ACPI_RSDT_AT + ACPI_RSDT_MORE + 4,
                                  ACPI_FADT_AT + ACPI_FADT_DSDT};
+    AcpiBoard with = board;
     (void)state;
-    acpi_build(&board, 0, image);
-    acpi_build(&board, MOVED, other);
+    with.apic = with.hpet = true;
+    acpi_build(&with, 0, image);
+    acpi_build(&with, MOVED, other);
     for (unsigned n = 0; n < ARRAY_LEN(fields); n++)
         store32(image + fields[n], load32(image + fields[n]) + MOVED);
     image[8] = (u8)(image[8] - sum(image, ACPI_RSDP_BYTES));
     u8 *rsdt = image + ACPI_RSDT_AT, *fadt = image + ACPI_FADT_AT;
-    rsdt[9] = (u8)(rsdt[9] - sum(rsdt, ACPI_RSDT_BYTES));
+    rsdt[9] = (u8)(rsdt[9] - sum(rsdt, acpi_rsdt_bytes(&with)));
     fadt[9] = (u8)(fadt[9] - sum(fadt, ACPI_FADT_BYTES));
     assert_memory_equal(image, other, ACPI_ROOM);
 }
@@ -155,7 +216,8 @@ static void resource_templates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tables_point_at_each_other), cmocka_unit_test(tables_move_by_the_named_fields),
+        cmocka_unit_test(tables_point_at_each_other), cmocka_unit_test(apics_have_their_table),
+        cmocka_unit_test(a_hpet_has_its_table),       cmocka_unit_test(tables_move_by_the_named_fields),
         cmocka_unit_test(s5_has_the_sleep_type),      cmocka_unit_test(package_lengths_of_every_size),
         cmocka_unit_test(integers_and_ids),           cmocka_unit_test(resource_templates),
     };

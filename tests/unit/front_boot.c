@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "frontend/boot.h"
-#include "frontend/firmware.h"
+#include "frontend/load/boot.h"
+#include "frontend/load/firmware.h"
 
 enum { SETUP_BYTES = 1024, CODE_BYTES = 5000, INITRD_BYTES = 9000, RAM = 64 << 20 };
 
@@ -123,6 +123,18 @@ static void linux_real_hand_over(void **state)
     bus_free(bus);
 }
 
+/* And so is one whose processor may lack something. */
+static void linux_checks_an_old_processor(void **state)
+{
+    static Boot b;
+    Problem p = {""};
+    (void)state;
+    assert_true(boot_open(&b, RAM, kernel, initrd, "a=b", &p));
+    assert_false(b.needs_firmware);
+    boot_let_check_processor(&b);
+    assert_true(b.needs_firmware);
+}
+
 static void too_little_memory(void **state)
 {
     static Boot b;
@@ -155,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linux_hand_over),
         cmocka_unit_test(linux_real_hand_over),
+        cmocka_unit_test(linux_checks_an_old_processor),
         cmocka_unit_test(too_little_memory),
         cmocka_unit_test(memory_map_of_every_size),
     };

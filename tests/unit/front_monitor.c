@@ -1,4 +1,5 @@
-/* The monitor's parts: expressions, formats, the line editor, key names, keys in guest time; and where -serial leads. */
+/* The monitor's parts: expressions, formats, the line editor, key names, keys in guest time; and where -serial
+ * leads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "frontend/charspec.h"
-#include "frontend/expr.h"
-#include "frontend/keynames.h"
-#include "frontend/keyplay.h"
-#include "frontend/readline.h"
+#include "frontend/host/charspec.h"
+#include "frontend/debug/expr.h"
+#include "frontend/keyboard/keynames.h"
+#include "frontend/keyboard/keyplay.h"
+#include "frontend/monitor/readline.h"
 #include "hw/keys.h"
 
 /* --- expressions ----------------------------------------------------------------------------------------- */
@@ -79,6 +80,40 @@ static void bad_expressions(void **state)
     refused(deep, "expression too deep");
     memset(deep, '-', sizeof deep - 1);
     refused(deep, "expression too deep");
+}
+
+static bool condition(const char *text)
+{
+    s64 eip = 0x1000;
+    bool holds = false;
+    Problem p = {""};
+    if (!expr_condition(&text, &holds, registers, &eip, &p)) fail_msg("%s", p.text);
+    assert_string_equal(text, "");
+    return holds;
+}
+
+static void conditions(void **state)
+{
+    const char *bad[] = {"", "==1", "1==", "1 &&", "1 || $eax", "1 <"}, *rest = "1 then";
+    s64 eip = 0;
+    bool holds;
+    Problem p;
+    (void)state;
+    assert_true(condition("$eip == 0x1000"));
+    assert_false(condition("$eip != 0x1000"));
+    assert_true(condition("$eip"));
+    assert_false(condition("0"));
+    assert_true(condition("-1 < 1"));
+    assert_false(condition("1 < 1"));
+    assert_true(condition("1 <= 1 && 2 >= 1"));
+    assert_true(condition("0 || 3 > 2"));
+    assert_false(condition("1 || 1 && 0")); /* from left to right */
+    assert_true(condition("$eip & 0x1000 && $eip | 1"));
+    assert_true(condition("1 + 1 == 2"));
+    for (unsigned n = 0; n < ARRAY_LEN(bad); n++)
+        assert_false(expr_condition(&bad[n], &holds, registers, &eip, &p) && !*bad[n]);
+    assert_true(expr_condition(&rest, &holds, registers, &eip, &p));
+    assert_string_equal(rest, "then");
 }
 
 static void shows(const char *format, u64 value, const char *text)
@@ -346,15 +381,11 @@ static void a_flood_of_chords(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(expressions),
-        cmocka_unit_test(bad_expressions),
-        cmocka_unit_test(formats),
-        cmocka_unit_test(line_editor),
-        cmocka_unit_test(long_lines),
-        cmocka_unit_test(key_names),
-        cmocka_unit_test(keys_in_time),
-        cmocka_unit_test(char_specs),
-        cmocka_unit_test(any_text_is_parsed_within_bounds),
+        cmocka_unit_test(expressions),       cmocka_unit_test(bad_expressions),
+        cmocka_unit_test(conditions),        cmocka_unit_test(formats),
+        cmocka_unit_test(line_editor),       cmocka_unit_test(long_lines),
+        cmocka_unit_test(key_names),         cmocka_unit_test(keys_in_time),
+        cmocka_unit_test(char_specs),        cmocka_unit_test(any_text_is_parsed_within_bounds),
         cmocka_unit_test(a_flood_of_chords),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

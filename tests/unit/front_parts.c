@@ -1,14 +1,18 @@
-/* Escape keys, suggestions, the ring between two threads. */
+/* Escape keys, suggestions, the ring between two threads, a process in the background. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "frontend/ring.h"
-#include "frontend/suggest.h"
-#include "frontend/tty.h"
+#include "frontend/host/daemon.h"
+#include "frontend/host/ring.h"
+#include "frontend/options/suggest.h"
+#include "frontend/host/tty.h"
 
 static void escape_keys(void **state)
 {
@@ -56,6 +60,40 @@ static void suggestions(void **state)
     assert_null(suggest_result(&s));
 }
 
+/* What -daemonize's two processes do when the machine starts, or does not. */
+static _Noreturn void start_in_background(int err, bool fails)
+{
+    Problem p;
+    dup2(err, STDERR_FILENO);
+    if (!daemon_fork(&p)) _exit(9);
+    daemon_detach();
+    problem_set(&p, "the cage does not shut");
+    if (fails)
+        daemon_failed(&p);
+    else
+        daemon_started();
+    _exit(fails ? 3 : 0);
+}
+
+static void a_start_in_the_background_says_why_it_failed(void **state)
+{
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        int ends[2], status;
+        char text[200] = "";
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        if (!child) start_in_background(ends[1], fails);
+        close(ends[1]);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(read(ends[0], text, sizeof text - 1) >= 0);
+        close(ends[0]);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), fails ? 3 : 0);
+        assert_string_equal(text, fails ? "ring3: the cage does not shut\n" : "");
+    }
+}
+
 enum { COUNT = 300000 };
 static Ring ring;
 
@@ -92,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escape_keys),
         cmocka_unit_test(suggestions),
+        cmocka_unit_test(a_start_in_the_background_says_why_it_failed),
         cmocka_unit_test(ring_between_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "frontend/png.h"
+#include "frontend/display/png.h"
 
 static char path[] = "/tmp/ring3-png-XXXXXX.png";
 

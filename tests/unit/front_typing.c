@@ -1,4 +1,4 @@
-/* front_typing.c - frontend/typing.c: characters become keys by the keycaps of each country's keyboard. */
+/* front_typing.c - frontend/keyboard/typing.c: characters become keys by the keycaps of each country's keyboard. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "frontend/typing.h"
+#include "frontend/keyboard/typing.h"
 #include "hw/keys.h"
 
 static void expect(const char *layout, u32 character, unsigned count, u8 key, u8 with)

@@ -322,8 +322,8 @@ static void random_commands_do_no_harm(void **state)
     bays[1] = (Drive){.present = true, .medium = medium_make(1, 77)};
     bays[3] = (Drive){.present = true, .cdrom = true};
     media[1].medium.readonly = true;
-    ide_init(ide, &pci, bus, phys, &clk, bays, wire_line(&irq14), wire_line(&irq15));
-    ide_reset(ide, true);
+    ide_init(ide, &pci, bus, phys, &clk, bays, wire_line(&irq14), wire_line(&irq15), true);
+    ide_reset(ide);
     for (u32 n = count ? (u32)strtoul(count, NULL, 0) : 30000; n; n--) {
         u16 base = rnd() & 1 ? 0x1f0 : 0x170, bm = base == 0x1f0 ? BM : BM + 8;
         random_command(base);
@@ -335,7 +335,10 @@ static void random_commands_do_no_harm(void **state)
         in((u16)(base + rnd() % 8));
         if (rnd() % 64 == 0) out((u16)(base + 0x206), (u8)rnd() & 0x86);
         if (rnd() % 64 == 0) bays[2].tray_open = rnd() & 1, atapi_moved(&ide->channel[1].drive[0]);
-        if (rnd() % 1024 == 0) ide_reset(ide, rnd() & 1);
+        if (rnd() % 1024 == 0) {
+            ide->configured = rnd() & 1;
+            ide_reset(ide);
+        }
         media[0].bad = rnd() % 4 ? UINT64_MAX : rnd() % 8;
         for (int c = 0; c < 2; c++)
             for (int i = 0; i < 2; i++) assert_true(ide->channel[c].drive[i].end <= IDE_BUFFER_BYTES);

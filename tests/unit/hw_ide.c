@@ -208,12 +208,12 @@ static void geometry_follows_the_partition_table(void **state)
     memset(mbr, 0, 512);
     mbr[0x1be + 5] = 7, mbr[0x1be + 6] = 0x40 | 17, mbr[0x1be + 12] = 100; /* ends at head 7, sector 17 */
     store16(mbr + 510, 0xaa55);
-    ide_reset(ide, true);
+    ide_reset(ide);
     assert_true(ide_geometry(ide, 0, &g, &how));
     assert_true(g.heads == 8 && g.sectors == 17 && g.cylinders == SECTORS / 136 &&
                 how == IDE_TRANSLATION_NONE);
     mbr[0x1be + 5] = 254, mbr[0x1be + 6] = 63; /* the BIOS's doing: the drive has 16 */
-    ide_reset(ide, true);
+    ide_reset(ide);
     assert_true(ide_geometry(ide, 0, &g, &how));
     assert_true(g.heads == 16 && g.sectors == 63 && how == IDE_TRANSLATION_LARGE);
     assert_false(ide_geometry(ide, 1, &g, &how));

@@ -43,6 +43,20 @@ static void self_tests(void **state)
     assert_int_equal(in(0x64) & OBF, 0);
 }
 
+/* Reading does not change what is read: who reads in a loop may sleep (cpu/wait.c). */
+static void both_ports_are_still_while_there_is_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(bus_port_still(bus, 0x64, 1), STILL_UNTIL_EVENT);
+    assert_int_equal(bus_port_still(bus, 0x60, 1), STILL_UNTIL_EVENT);
+    out(0x64, 0xaa);
+    assert_int_equal(bus_port_still(bus, 0x64, 1), STILL_UNTIL_EVENT);
+    assert_int_equal(bus_port_still(bus, 0x60, 1), 0);
+    assert_int_equal(in(0x60), 0x55);
+    assert_int_equal(in(0x60), 0x55);
+    assert_int_equal(bus_port_still(bus, 0x60, 1), STILL_UNTIL_EVENT);
+}
+
 static void the_command_byte_and_ram(void **state)
 {
     (void)state;
@@ -426,6 +440,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(self_tests),
+        TEST(both_ports_are_still_while_there_is_nothing),
         TEST(the_command_byte_and_ram),
         TEST(keyboard_reset_acknowledges_then_passes_its_test),
         TEST(identify_translated_and_raw),

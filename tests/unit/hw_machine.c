@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 
+#include "hw/ioapic.h"
 #include "hw/machine.h"
 
 static Machine *m;
 static Script com1, com2, con;
 static struct {
-    unsigned intr, reset, poweroff, exits, a20;
+    unsigned intr, reset, poweroff, exits, a20, nmis;
     bool intr_level, a20_level;
     u32 exit_value;
     u64 deadline;
@@ -24,7 +25,9 @@ static void deadline(void *c, u64 ns) { (void)c, seen.deadline = ns; }
 
 static void speaker(void *c, const SpeakerEvent *e) { (void)c, seen.speaker = *e; }
 
-static const MachineEvents events = {NULL, intr, reset, poweroff, debug_exit, a20, deadline, speaker};
+static void nmi(void *c) { (void)c, seen.nmis++; }
+
+static const MachineEvents events = {NULL, intr, reset, poweroff, debug_exit, a20, deadline, speaker, nmi, NULL};
 
 /* A floppy whose every sector is zeros. */
 static int floppy_read(Medium *d, u64 sector, void *to, u32 count)
@@ -62,7 +65,7 @@ static int flushed(Medium *medium) { return (void)medium, 0; }
 static Medium disk = {3000, false, "disk", zeros, lost, flushed},
               cd = {4001, true, "cd", zeros, lost, flushed};
 
-static Machine *board(bool firmware)
+static Machine *board_with(bool firmware, u32 lapic_version)
 {
     static Medium floppy = {
         .sectors = 2880, .read = floppy_read, .write = floppy_write, .flush = floppy_flush, .name = "zeros"};
@@ -72,6 +75,7 @@ static Machine *board(bool firmware)
                        .debug_exit = true,
                        .debug_exit_iobase = 0x501,
                        .debug_exit_iosize = 2,
+                       .lapic_version = lapic_version,
                        .rtc_base_unix_s = 1795305597,
                        .manual_clock = true,
                        .has_firmware = firmware,
@@ -81,6 +85,8 @@ static Machine *board(bool firmware)
     script_init(&com1, ""), script_init(&com2, ""), script_init(&con, "");
     return machine_new(&c, &events);
 }
+
+static Machine *board(bool firmware) { return board_with(firmware, 0); }
 
 static int setup(void **state)
 {
@@ -340,7 +346,129 @@ static void every_port_in_every_size(void **state)
 }
 
 #undef TEST
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)      cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define APIC_TEST(f) cmocka_unit_test_setup_teardown(f, setup_apic, teardown)
+
+/* --- a processor with a local APIC ----------------------------------------------------------------------- */
+
+static int setup_apic(void **state)
+{
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    m = board_with(false, LAPIC_P6);
+    if (!m) return -1;
+    bus = machine_bus(m);
+    return 0;
+}
+
+static u32 lapic(u32 reg) { return phys_read(machine_phys(m), (u32)LAPIC_DEFAULT_PA + reg, 4); }
+static void lapic_put(u32 reg, u32 v) { phys_write(machine_phys(m), (u32)LAPIC_DEFAULT_PA + reg, v, 4); }
+
+static void ioapic_put(u32 reg, u32 v)
+{
+    phys_write(machine_phys(m), (u32)IOAPIC_PA, reg, 4);
+    phys_write(machine_phys(m), (u32)IOAPIC_PA + 0x10, v, 4);
+}
+
+static void the_8259_arrives_over_the_virtual_wire(void **state)
+{
+    (void)state;
+    out(0x21, 0xfe);
+    advance(60 * (u64)MS);
+    assert_int_equal(served(), 0x08);
+    lapic_put(0x350, 0x10700); /* LINT0 masked */
+    advance(60 * (u64)MS);
+    assert_false(seen.intr_level);
+    out(0x22, 0x70), out(0x23, 0); /* PIC mode */
+    assert_int_equal(served(), 0x08);
+    out(0x23, 1);
+    advance(60 * (u64)MS);
+    assert_false(seen.intr_level);
+    machine_set_apic_base(m, 0xfee00100); /* off */
+    assert_int_equal(lapic(0x30), 0xffffffff);
+    assert_int_equal(served(), 0x08);
+    machine_reset(m);
+    assert_int_equal(lapic(0x30), LAPIC_P6);
+    assert_int_equal(lapic(0x350), 0x700);
+}
+
+static void isa_interrupts_arrive_at_the_io_apic(void **state)
+{
+    (void)state;
+    lapic_put(0xf0, 0x1ff);
+    ioapic_put(0x10 + 2 * 2, 0x30), ioapic_put(0x10 + 2 * 1, 0x31);
+    advance(60 * (u64)MS);
+    assert_true(seen.intr_level);
+    assert_int_equal(machine_intr_ack(m), 0x30); /* IRQ0 at pin 2 */
+    lapic_put(0xb0, 0);
+    out(0x43, 0x30);
+    out(0x60, 0xf4);
+    advance(MS);
+    assert_true(seen.intr_level);
+    assert_int_equal(machine_intr_ack(m), 0x31);
+    lapic_put(0xb0, 0);
+    ioapic_put(0x10 + 2 * 9, 0x8039); /* SCI, a level */
+    bus_port_out(bus, 0x602, 1, 2);
+    advance(3 * (u64)SEC);
+    for (int n = 0; n < 3; n++) {
+        assert_true(seen.intr_level);
+        assert_int_equal(machine_intr_ack(m), 0x39);
+        if (n == 2) bus_port_out(bus, 0x600, 1, 2);
+        lapic_put(0xb0, 0);
+    }
+    assert_false(seen.intr_level);
+}
+
+/* A guest that is away for three ticks gets them all, over the I/O APIC too. */
+static void late_ticks_are_kept(void **state)
+{
+    (void)state;
+    unsigned ticks = 0;
+    lapic_put(0xf0, 0x1ff);
+    out(0x43, 0x34), out2(0x40, 0xa9, 0x04); /* 1 kHz */
+    ioapic_put(0x10 + 2 * 2, 0x30);
+    advance(5500 * (u64)US);
+    for (int n = 0; n < 4500; n++, advance(US))
+        if (seen.intr_level) {
+            assert_int_equal(machine_intr_ack(m), 0x30);
+            lapic_put(0xb0, 0);
+            ticks++;
+        }
+    assert_in_range(ticks, 9, 10);
+}
+
+static void nmi_goes_by_lint1(void **state)
+{
+    (void)state;
+    machine_nmi(m);
+    assert_int_equal(seen.nmis, 1); /* as firmware left it */
+    lapic_put(0x360, 0x10400);
+    machine_nmi(m);
+    assert_int_equal(seen.nmis, 1);
+    lapic_put(0x360, 0x400);
+    out(0x70, 0x8f);
+    machine_nmi(m);
+    assert_int_equal(seen.nmis, 1);
+    out(0x70, 0x0f);
+    out(0x22, 0x70), out(0x23, 0);
+    lapic_put(0x360, 0x10400);
+    machine_nmi(m);
+    assert_int_equal(seen.nmis, 2);
+}
+
+static void without_apics_nobody_is_there(void **state)
+{
+    (void)state;
+    assert_int_equal(lapic(0x30), 0xffffffff);
+    ioapic_put(1, 0);
+    assert_int_equal(phys_read(machine_phys(m), (u32)IOAPIC_PA + 0x10, 4), 0xffffffff);
+    out(0x22, 0x70);
+    assert_int_equal(in(0x23), 0xff);
+    assert_null(machine_lapic(m));
+    machine_set_apic_base(m, 0xfee00900);
+    machine_nmi(m);
+    assert_int_equal(seen.nmis, 1);
+}
 
 int main(void)
 {
@@ -359,6 +487,11 @@ int main(void)
         TEST(two_machines_live_side_by_side),
         TEST(random_port_accesses_do_no_harm),
         TEST(every_port_in_every_size),
+        APIC_TEST(the_8259_arrives_over_the_virtual_wire),
+        APIC_TEST(isa_interrupts_arrive_at_the_io_apic),
+        APIC_TEST(late_ticks_are_kept),
+        APIC_TEST(nmi_goes_by_lint1),
+        TEST(without_apics_nobody_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

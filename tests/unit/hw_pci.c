@@ -20,8 +20,8 @@ static int setup(void **state)
     memset(pic_in, 0, sizeof pic_in);
     phys = phys_new(bus, 16 << 20);
     pci_init(&pci, bus);
-    i440fx_init(&host, &pci, phys);
-    i440fx_reset(&host, false);
+    i440fx_init(&host, &pci, phys, false);
+    i440fx_reset(&host);
     piix3_init(&isa, &pci, bus, wire_line(&reset), wire_line(pic_in));
     return phys ? 0 : -1;
 }
@@ -226,6 +226,16 @@ static void pci_interrupts_are_routed_and_shared(void **state)
     assert_true(!pic_in[5].level && pic_in[0].level);
 }
 
+static void a_card_and_a_chip_share_an_isa_line(void **state)
+{
+    (void)state;
+    IrqLine chip = piix3_isa_irq(&isa, 9), isa_card = piix3_card_irq(&isa, 9);
+    irq_set(&chip, true), irq_set(&isa_card, true), irq_set(&chip, false);
+    assert_true(pic_in[9].level);
+    irq_set(&isa_card, false);
+    assert_int_equal(pic_in[9].falls, 1);
+}
+
 static unsigned remaps;
 static void remapped(void *ctx, u32 pa, u32 bytes)
 {
@@ -264,7 +274,8 @@ static void pam_registers_protect_and_open_segments(void **state)
     remaps = 0;
     set(0, 0, 0x59, 0x10, 1);
     assert_int_equal(remaps, 0); /* nothing changed, nobody disturbed */
-    i440fx_reset(&host, true);
+    host.configured = true;
+    i440fx_reset(&host);
     for (u32 pa = 0xc0000; pa < 0x100000; pa += 0x1000) assert_true(writable(pa));
     assert_int_equal(get(0, 0, 0x58, 4), 0x33333000);
     assert_int_equal(get(0, 0, 0x5c, 4), 0x33333333);
@@ -332,6 +343,7 @@ int main(void)
         TEST(base_registers_tell_their_sizes),
         TEST(base_registers_move_what_they_decode),
         TEST(pci_interrupts_are_routed_and_shared),
+        TEST(a_card_and_a_chip_share_an_isa_line),
         TEST(pam_registers_protect_and_open_segments),
         TEST(debug_console),
         TEST(debug_exit_takes_all_sizes),

@@ -21,8 +21,8 @@ static int setup(void **state)
     sci = (Wire){0};
     poweroffs = 0;
     pci_init(&pci, bus);
-    piix4pm_init(&pm, &pci, bus, &clk, wire_line(&sci), off, NULL);
-    piix4pm_reset(&pm, true);
+    piix4pm_init(&pm, &pci, bus, &clk, wire_line(&sci), true, off, NULL);
+    piix4pm_reset(&pm);
     return 0;
 }
 
@@ -100,6 +100,22 @@ static void s5_powers_off(void **state)
     assert_int_equal(poweroffs, 3);
 }
 
+/* It tells whether anybody hears it: in ACPI mode, with the event enabled. */
+static void the_power_button_knows_who_listens(void **state)
+{
+    (void)state;
+    assert_false(piix4pm_power_button(&pm));
+    assert_false(sci.level);
+    assert_int_equal(in16(STS) & 0x100, 0x100);
+    out16(STS, 0x100);
+    out16(EN, 0x100);
+    assert_true(piix4pm_power_button(&pm));
+    assert_true(sci.level);
+    out(0xb2, PIIX4PM_ACPI_DISABLE);
+    assert_false(piix4pm_power_button(&pm));
+    assert_false(sci.level);
+}
+
 static void other_sleep_states_wake_at_once(void **state)
 {
     (void)state;
@@ -139,7 +155,8 @@ static void pmbase_moves_the_ports(void **state)
 static void at_hardware_reset_nothing_is_mapped(void **state)
 {
     (void)state;
-    piix4pm_reset(&pm, false);
+    pm.configured = false;
+    piix4pm_reset(&pm);
     assert_int_equal(bus_port_in(bus, TMR, 4), ~0u);
     bus_port_out(bus, 0xcf8, 0x80000b00u, 4);
     assert_int_equal(bus_port_in(bus, 0xcfc, 4), 0x71138086);
@@ -160,6 +177,7 @@ int main(void)
         TEST(the_timer_status_follows_bit_23),
         TEST(the_timer_interrupts_when_enabled),
         TEST(s5_powers_off),
+        TEST(the_power_button_knows_who_listens),
         TEST(other_sleep_states_wake_at_once),
         TEST(enables_are_writable_and_gpe_reads_zero),
         TEST(pmbase_moves_the_ports),

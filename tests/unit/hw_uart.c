@@ -82,12 +82,67 @@ static void thre_interrupts_on_enable_and_on_write(void **state)
 static void out2_gates_the_interrupt(void **state)
 {
     (void)state;
+    out(MCR, 0x08);
+    out(MCR, 0x00);
     out(IER, 0x02);
     assert_false(irq.level);
     out(MCR, 0x08);
     assert_true(irq.level);
     out(MCR, 0x18); /* loopback: the pin is inactive */
     assert_false(irq.level);
+}
+
+/* As xv6 does, which no PC's gate would let through. */
+static void who_never_raises_out2_has_no_gate(void **state)
+{
+    (void)state;
+    out(MCR, 0x1b); /* in loopback the pins stay as they are: this is no sign */
+    out(MCR, 0x00);
+    out(IER, 0x02);
+    assert_true(irq.level);
+    assert_int_equal(in(IIR), 0x02);
+    assert_false(irq.level);
+}
+
+static void three_wires_receive_by_interrupt(void **state)
+{
+    (void)state;
+    out(FCR, 0x00);
+    out(MCR, 0x00);
+    type("early");
+    out(IER, 0x01);
+    assert_int_equal(in(LSR), 0x60); /* not at once: a driver may be probing */
+    in(IIR), in(RBR);
+    clock_advance(&clk, 9 * MS);
+    assert_false(irq.level);
+    clock_advance(&clk, 2 * MS);
+    assert_true(irq.level);
+    for (const char *p = "early"; *p; p++) assert_int_equal(in(RBR), *p);
+    assert_false(irq.level);
+    type("x");
+    assert_true(irq.level);
+    assert_int_equal(in(RBR), 'x');
+    out(IER, 0x00);
+    type("y");
+    assert_int_equal(in(LSR), 0x60);
+    out(IER, 0x01);
+    assert_true(irq.level);
+    assert_int_equal(in(RBR), 'y');
+}
+
+static void a_probe_of_ier_takes_no_input(void **state)
+{
+    (void)state;
+    out(MCR, 0x00);
+    out(IER, 0x0f), out(IER, 0x00);
+    type("early");
+    clock_advance(&clk, SEC);
+    assert_int_equal(in(LSR), 0x60);
+    out(MCR, 0x03), out(MCR, 0x01); /* it knows RTS: from here on that decides */
+    assert_int_equal(in(RBR), 'e');
+    out(IER, 0x01);
+    clock_advance(&clk, SEC);
+    assert_int_equal(in(LSR), 0x60);
 }
 
 static void one_byte_at_a_time_without_fifos(void **state)
@@ -238,6 +293,9 @@ int main(void)
         TEST(transmission_reaches_the_line_at_once),
         TEST(thre_interrupts_on_enable_and_on_write),
         TEST(out2_gates_the_interrupt),
+        TEST(who_never_raises_out2_has_no_gate),
+        TEST(three_wires_receive_by_interrupt),
+        TEST(a_probe_of_ier_takes_no_input),
         TEST(one_byte_at_a_time_without_fifos),
         TEST(the_trigger_level_and_the_timeout),
         TEST(a_long_paste_arrives_whole),

@@ -235,6 +235,23 @@ static void a_retrace_that_nobody_waited_for_is_over(void **state)
     assert_false(retrace());
 }
 
+/* What the board says of how long 3DAh stays is when the retrace bit changes, to a microsecond. */
+static void the_next_edge_of_the_retrace_is_known(void **state)
+{
+    (void)state;
+    in(0x3da);
+    for (unsigned n = 0; n < 7; n++) {
+        bool before = in(0x3da) & 8;
+        u64 still = bus_port_still(bus, 0x3da, 1);
+        assert_in_range(still, 1, 15000000);
+        clock_advance(machine_clock(m), still > 1000 ? still - 1000 : 0);
+        assert_int_equal(!!(in(0x3da) & 8), before);
+        clock_advance(machine_clock(m), 2000);
+        assert_int_equal(!!(in(0x3da) & 8), !before);
+    }
+    assert_int_equal(bus_port_still(bus, 0x3c9, 1), 0);
+}
+
 static void any_registers_have_a_retrace(void **state)
 {
     (void)state;
@@ -645,6 +662,7 @@ int main(void)
         TEST(attribute_flip_flop),
         TEST(dac_counts_by_itself),
         TEST(the_dac_has_one_address),
+        TEST(the_next_edge_of_the_retrace_is_known),
         TEST(a_guest_that_was_away_sees_its_retrace),
         TEST(a_retrace_that_nobody_waited_for_is_over),
         TEST(retrace_comes_seventy_times_a_second),

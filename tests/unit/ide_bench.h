@@ -79,8 +79,8 @@ static inline void ide_up(void)
     phys = phys_new(bus, 16 << 20);
     pci_init(&pci, bus);
     ide = calloc(1, sizeof *ide);
-    ide_init(ide, &pci, bus, phys, &clk, bays, wire_line(&irq14), wire_line(&irq15));
-    ide_reset(ide, true);
+    ide_init(ide, &pci, bus, phys, &clk, bays, wire_line(&irq14), wire_line(&irq15), true);
+    ide_reset(ide);
 }
 
 static inline int ide_down(void **state)

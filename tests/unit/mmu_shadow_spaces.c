@@ -87,6 +87,27 @@ static void directory_changed_while_inactive(void **state)
     assert_int_equal(try_read(KERNEL + 0x400000), SHADOW_PF);
 }
 
+/* Two directories that both map a large page of the kernel's, clean: written in one it is not dirty in the other. */
+static void a_large_page_gets_its_dirty_bit_in_each_directory(void **state)
+{
+    static const u32 pd[] = {PD0, PD1};
+    const u32 va = KERNEL + 0x800000;
+    (void)state;
+    two_spaces();
+    for (unsigned n = 0; n < 2; n++) pde_set(pd[n], va, 0x800000 | KRW | PTE_PS | PTE_A);
+    for (unsigned n = 0; n < 4; n++) {
+        run_as(pd[n % 2], true);
+        get(0x400000); /* the space stays */
+        shadow_set_ring(s, false);
+        get(va);
+    }
+    for (unsigned n = 0; n < 2; n++) {
+        run_as(pd[n], false);
+        assert_int_equal(try_write(va, n), SHADOW_MAPPED);
+        assert_true(phys_read(p, pd[n] + (va >> 22) * 4, 4) & PTE_D);
+    }
+}
+
 static void spaces_come_and_go(void **state)
 {
     (void)state;
@@ -389,6 +410,7 @@ int main(void)
         TEST(inactive_space_hears_of_changes),
         TEST(kernel_slots_that_differ_are_private),
         TEST(directory_changed_while_inactive),
+        TEST(a_large_page_gets_its_dirty_bit_in_each_directory),
         TEST(spaces_come_and_go),
         TEST(directory_outside_ram),
         TEST(vma_count_is_exact),

@@ -37,7 +37,7 @@ enum {
 static Phys *p;
 static Shadow *s;
 static Paging pg;
-static unsigned fetch_drops, code_writes, segvs;
+static unsigned fetch_drops, shared_drops, code_writes, segvs;
 static u32 last_drop_va;
 static bool last_drop_user, last_drop_shared;
 
@@ -150,6 +150,7 @@ static inline void on_drop(void *ctx, u32 va, bool user, bool shared)
 {
     (void)ctx;
     fetch_drops++;
+    shared_drops += shared;
     last_drop_va = va, last_drop_user = user, last_drop_shared = shared;
 }
 
@@ -191,11 +192,19 @@ static inline int teardown(void **state)
     return 0;
 }
 
-static inline void pde_set(u32 pd, u32 va, u32 value) { phys_write(p, pd + (va >> 22) * 4, value, 4); }
+/* Entries have 4 bytes, with PAE 8, which are written in two halves as a 32-bit kernel does. */
+static inline u32 pde_pa(u32 pd, u32 va) { return pd + (pg.pae ? va >> 18 & 0xff8 : va >> 20 & 0xffc); }
 static inline u32 pt_of(unsigned n) { return PT0 + n * PAGE_BYTES; }
-static inline u32 pte_pa(u32 pt, u32 va) { return pt + (va >> 10 & 0xffc); }
-static inline void pte_set(u32 pt, u32 va, u32 value) { phys_write(p, pte_pa(pt, va), value, 4); }
-static inline u32 pte_get(u32 pt, u32 va) { return phys_read(p, pte_pa(pt, va), 4); }
+static inline u32 pte_pa(u32 pt, u32 va) { return pt + (pg.pae ? va >> 9 & 0xff8 : va >> 10 & 0xffc); }
+static inline u64 guest_entry_get(u32 pa) { return pg.pae ? phys_read64(p, pa) : phys_read(p, pa, 4); }
+static inline void guest_entry_set(u32 pa, u64 value)
+{
+    if (pg.pae) phys_write(p, pa + 4, (u32)(value >> 32), 4);
+    phys_write(p, pa, (u32)value, 4);
+}
+static inline void pde_set(u32 pd, u32 va, u64 value) { guest_entry_set(pde_pa(pd, va), value); }
+static inline void pte_set(u32 pt, u32 va, u64 value) { guest_entry_set(pte_pa(pt, va), value); }
+static inline u64 pte_get(u32 pt, u32 va) { return guest_entry_get(pte_pa(pt, va)); }
 
 /* PD0 and PD1: user slot 0x00400000 with tables 0 and 1; kernel linear map of the first 4 MiB at KERNEL by one
  * 4 MiB page, and table 2 at KERNEL + 4 MiB, both shared. */

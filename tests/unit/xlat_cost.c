@@ -39,7 +39,7 @@ static u32 translate_piece(Xlat *x, u32 pa, u32 end, Cost *sum)
     u64 began = host_now_ns();
     while (pa < end) {
         u32 next_page = (pa | PAGE_MASK) + 1;
-        const Block *b = translate(x, pa, pa, translate_straddles(x, pa) ? next_page : 0);
+        const Block *b = translate(x, pa, pa, translate_straddles(x, pa) ? next_page : 0, false);
         sum->insns += b->insns;
         sum->blocks++;
         pa += b->bytes;

@@ -1,7 +1,7 @@
 /* xlat_golden.c - golden listings: what the emitter writes for the instructions in tests/golden, with counts. A
  * change of the emitter shows as a diff of these files; the totals are a speed gate without noise.
  *
- * A file holds comments, blank lines, `mode` lines (code32 stack32 real user open nobmi2,
+ * A file holds comments, blank lines, `mode` lines (code32 stack32 real user open wide nobmi2,
  * SEG=flat|based|limited|64k; flat if not named) and instructions in hex. The rest of an instruction's line, and
  * the indented lines below it, are written by this test. RING3_ACCEPT=1 ctest -R golden writes the files anew: look
  * at the diff, then commit it. */
@@ -26,6 +26,7 @@ enum { TEXT_BYTES = 1 << 16, FEATURES = (1u << NEED_COUNT) - 1 };
 typedef struct Listing {
     BlockMode mode;
     MemForm form;
+    bool wide;
     unsigned guest, host;
     u64 base; /* where the instruction's host code would lie */
     char text[TEXT_BYTES];
@@ -61,6 +62,7 @@ static void set_mode(Listing *l, const char *line)
     snprintf(words, sizeof words, "%s", line);
     l->mode = (BlockMode){.fpu_ok = 7};
     l->form = MEM_WINDOW;
+    l->wide = false;
     host_features = (HostFeatures){.known = true, .bmi2 = true, .lahf = true};
     for (char *w = strtok_r(words, " \n", &save); w; w = strtok_r(NULL, " \n", &save)) {
         if (!strcmp(w, "code32"))
@@ -75,6 +77,8 @@ static void set_mode(Listing *l, const char *line)
             l->form = MEM_TABLE;
         else if (!strcmp(w, "wrap"))
             l->form = MEM_WRAP;
+        else if (!strcmp(w, "wide"))
+            l->wide = true;
         else if (!strcmp(w, "open"))
             l->form = MEM_OPEN, l->mode.unpaged = 1;
         else if (!strcmp(w, "nobmi2"))
@@ -173,7 +177,7 @@ static void put_insn(Listing *l, const char *line)
 {
     u8 bytes[16], code[EMIT_MAX_INSN];
     unsigned len = hex_bytes(line, bytes);
-    Emit e = {.at = code, .end = code + sizeof code, .open = OPEN_TABLE, .ram = GUEST_RAM};
+    Emit e = {.at = code, .end = code + sizeof code, .wide = l->wide, .open = OPEN_TABLE, .ram = GUEST_RAM};
     e.to_exec = xlat_table_read_bmi2 - code; /* within reach of the gates */
     DecodeMode mode = {.code32 = l->mode.code32, .protected_mode = !l->mode.real, .features = FEATURES};
     Insn i;

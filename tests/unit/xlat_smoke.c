@@ -39,14 +39,14 @@ static const Program programs[] = {
     {"high bytes", "b8 34120000 b4ff 00e0 88c4 8a64 24fc 886424f8 8b5c24f8 f4"},
     {"push pop esp", "54 58 5c 8d6424f0 ff3424 8f44 24 04 f4"},
     {"setcc cmov", "31c0 83f801 0f92c0 0f44d8 0f45c8 f4"},
-    /* lgdt; 24 rounds of: MOV and POP to ES, FS, GS with the same, another and a null selector, every fourth with a changed
-     * descriptor; flags, DF and what is read through the segments are summed up. */
+    /* lgdt; 24 rounds of: MOV and POP to ES, FS, GS with the same, another and a null selector, every fourth with a
+     * changed descriptor; flags, DF and what is read through the segments are summed up. */
     {"segment loads again and again",
      "0f01157500010031ffb918000000b810000000f98ec08ee083d700b8ffffff7f83c0016a180fa10f90c00f94c40fb7c001c764033d040000000fa058"
      "01c726033d0000010031c0fd8ee8acfc01f78e2d7b00010065033d00000000f6c103750866830597000100034975a3c6059a0001001389f8f427007d"
      "00010023000000000000000000ffff0000009acf00ffff00000092cf00ffff200001924000ffff000000f2cf00"},
-    /* 24 rounds of INT 80h and IRET, SYSENTER and SYSEXIT between ring 3 and ring 0; the gate, the ring-0 stack and the flags
-     * that IRET loads change now and then; flags, stacks and frames are summed up. */
+    /* 24 rounds of INT 80h and IRET, SYSENTER and SYSEXIT between ring 3 and ring 0; the gate, the ring-0 stack and
+     * the flags that IRET loads change now and then; flags, stacks and frames are summed up. */
     {"system calls again and again",
      "0f0115f00001000f011df6000100b8280000000f00d866b823008ed88ec031ffbd18000000b97401000031d2b8080000000f3041b800c007000f3041"
      "b8e00001000f306a23680000070068020200006a1b6857000100cfb8ffffff7f83c001fdcd800f90c00f92c4acfc0fb7c001c7ba7900010089e1f90f"
@@ -54,6 +54,16 @@ static const Program programs[] = {
      "c701e7033c24037c2408037c240cf7c50100000074058374240841f7c5020000007408814c240800000400cf01e7fb0f3589f889e3f48db600000000"
      "2f00fc0001000f042cfd00000000000000000000ffff0000009acf00ffff00000092cf00ffff000000facf00ffff000000f2cf0067003c0101890000"
      "ad00080000ee0100e500080000ee01000000000000a0070010"},
+    /* Sums over arrays in two loops, upwards from a negative index (an address that goes around 4 GiB) and
+     * downwards. */
+    {"operands that share an index",
+     "be00000200bf00010200b909000000890c8e81048f443322118b448efc2b048f498b148e31548f0411448e4085c975dfb9faffffff8b448e18c1448e"
+     "180303048f31048f01448e604175eaf4"},
+    /* The index of [esi + index] is changed by POP, MUL, CDQ, AND, CMPXCHG, XADD and MOV AL between its uses. */
+    {"an index changed in between",
+     "be00000200bf00010200b90300000089348e013c8e6a0159893c8e033c8eba02000000893c968b0496b803000000f7e08944960801449608ba0c0000"
+     "00897c162099897c16200344162083e00f894c4640867c46400fc144464083e00f09444640b005017c4640f00fb1548e400fb1144683e00729144601"
+     "7c44c050017c44c401140601140729543004f4"},
     {"x87 sum", "d9e8 d9e8 dec1 db1d 00000200 a1 00000200 dd05 08000200 f4"},
 };
 /* clang-format on */

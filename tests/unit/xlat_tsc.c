@@ -91,12 +91,58 @@ static void tsd_keeps_ring_3_out(void **state)
     assert_int_equal(guest_vector(g), 0x30);
 }
 
+/* Two address spaces with PAE whose kernels agree about nothing: the code of the second is a version of its own
+ * (translator/context.c), which asks the counter, too, in ring 0 and in ring 1. */
+enum { PDPT_AT = 0x40000, PDS_AT = 0x41000, PTS_AT = 0x43000 };
+
+static void two_views(Guest *g, unsigned cpl)
+{
+    Vcpu *c = &g->c;
+    guest_protected(g, cpl);
+    for (u32 n = 0; n < 2; n++) {
+        u32 pdpt = PDPT_AT + 32 * n, pd = PDS_AT + n * PAGE_BYTES, pt = PTS_AT + n * PAGE_BYTES;
+        guest_poke(g, pdpt, pd | PTE_P, 4);
+        guest_poke(g, pd, pt | PTE_P | PTE_W, 4);
+        for (u32 page = 0; page < 512; page++)
+            guest_poke(g, pt + 8 * page, page << PAGE_BITS | PTE_P | PTE_W, 4);
+    }
+    cpu_set_cr(c, 4, CR4_PAE);
+    cpu_set_cr(c, 3, PDPT_AT);
+    cpu_set_cr(c, 0, c->cr0 | CR0_PG);
+}
+
+static void both_views_read_the_counter(Guest *g, unsigned cpl)
+{
+    static const u8 code[] = {0x0f, 0x31, 0x0f, 0x31, 0xcd, 0x30};
+    Segment seg[SEG_COUNT];
+    Vcpu *c = &g->c;
+    half_init(5);
+    clocked(g);
+    two_views(g, cpl);
+    memcpy(seg, c->seg, sizeof seg);
+    for (u32 n = 0; n < 2; n++) {
+        memcpy(c->seg, seg, sizeof seg);
+        c->cpl = (u8)cpl;
+        c->eip = CODE_AT;
+        cpu_set_cr(c, 3, PDPT_AT + 32 * n);
+        guest_code(g, code, sizeof code);
+        assert_int_equal(guest_vector(g), 0x30);
+        assert_int_equal(shadow_view(((Xlat *)c->engine->ctx)->shadow)->kernel, n);
+        assert_int_equal(asked, 0);
+    }
+}
+
+static void both_views_of_a_kernel_read_the_counter(void **state) { both_views_read_the_counter(*state, 0); }
+static void so_do_both_of_ring_1(void **state) { both_views_read_the_counter(*state, 1); }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         GUEST_TEST(time_is_the_scaled_counter),
         GUEST_TEST(the_clock_is_asked_when_it_does_not_follow_the_counter),
         GUEST_TEST(tsd_keeps_ring_3_out),
+        GUEST_TEST(both_views_of_a_kernel_read_the_counter),
+        GUEST_TEST(so_do_both_of_ring_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

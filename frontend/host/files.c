@@ -1,0 +1,149 @@
+/* files.c - see files.h. What is opened is not looked at here: media.c and output.c know what a medium and an output
+ * are. */
+#define _GNU_SOURCE
+#include "frontend/host/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const FileServer *file_server;
+static char problem[160];
+
+static int temporary(const char *folder)
+{
+    char name[4096];
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0) return fd;
+    snprintf(name, sizeof name, "%.4000s/ring3-XXXXXX", folder); /* a file system without O_TMPFILE */
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0) unlink(name);
+    return fd;
+}
+
+/* --- the snapshot folder ---------------------------------------------------------------------------------- */
+
+enum { STATE_PATH_BYTES = 4200 };
+const char *file_state_folder;
+
+bool file_state_name(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+    size_t n = strlen(name);
+    return n && n < 64 && *name != '.' && strspn(name, letters) == n;
+}
+
+static bool state_path(const char *name, const char *end, char to[STATE_PATH_BYTES])
+{
+    errno = EINVAL;
+    if (!file_state_folder || !file_state_name(name)) return false;
+    errno = ENAMETOOLONG;
+    return snprintf(to, STATE_PATH_BYTES, "%s/%s%s", file_state_folder, name, end) < STATE_PATH_BYTES;
+}
+
+/* No link is followed: the folder's files are ring3's own. */
+static int state_open(FileUse use, const char *name)
+{
+    char path[STATE_PATH_BYTES];
+    int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | (use == FILE_STATE ? O_CREAT : 0);
+    if (!state_path(name, "", path)) return -1;
+    int fd = open(path, flags, 0666);
+    if (fd >= 0 || errno != ENOENT || use != FILE_STATE) return fd;
+    if (mkdir(file_state_folder, 0777) < 0 && errno != EEXIST) return -1;
+    return open(path, flags, 0666);
+}
+
+/* So that names last, too. */
+static bool sync_folder(void)
+{
+    int fd = open(file_state_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool ok = fsync(fd) == 0;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return ok;
+}
+
+bool file_state_replace_here(const char *name)
+{
+    char from[STATE_PATH_BYTES], to[STATE_PATH_BYTES];
+    return state_path(name, ".new", from) && state_path(name, "", to) && !rename(from, to) && sync_folder();
+}
+
+bool file_state_remove_here(const char *name)
+{
+    char path[STATE_PATH_BYTES];
+    return state_path(name, "", path) && !unlink(path);
+}
+
+int file_open_here(FileUse use, const char *path)
+{
+    static const int flags[] = {[FILE_READ] = O_RDONLY,
+                                [FILE_WRITE] = O_RDWR,
+                                [FILE_SYNC] = O_RDWR | O_DSYNC,
+                                [FILE_REPLACE] = O_WRONLY | O_CREAT,
+                                [FILE_CREATE] = O_RDWR | O_CREAT};
+    if (use == FILE_TEMPORARY) return temporary(path);
+    if (use == FILE_STATE || use == FILE_STATE_OLD) return state_open(use, path);
+    return open(path, flags[use] | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+}
+
+const char *file_temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/var/tmp";
+}
+
+bool file_may_here(FileUse use, const char *path)
+{
+    return access(path, use == FILE_READ ? R_OK : W_OK) == 0;
+}
+
+int file_open(FileUse use, const char *path)
+{
+    problem[0] = 0;
+    int fd = file_server ? file_server->open(use, path, problem, sizeof problem) : file_open_here(use, path);
+    int why = errno;
+    if (fd < 0 && !problem[0]) snprintf(problem, sizeof problem, "%s", strerror(why));
+    errno = why;
+    return fd;
+}
+
+const char *file_problem(void) { return problem; }
+
+bool file_may(FileUse use, const char *path)
+{
+    return file_server ? file_server->may(use, path) : file_may_here(use, path);
+}
+
+void file_discard(const char *path)
+{
+    if (file_server)
+        file_server->discard(path);
+    else
+        unlink(path);
+}
+
+static bool tell(bool ok)
+{
+    int why = errno;
+    if (!ok && !problem[0]) snprintf(problem, sizeof problem, "%s", strerror(why));
+    return ok;
+}
+
+bool file_state_replace(const char *name)
+{
+    problem[0] = 0;
+    return tell(file_server ? file_server->replace(name, problem, sizeof problem) : file_state_replace_here(name));
+}
+
+bool file_state_remove(const char *name)
+{
+    problem[0] = 0;
+    return tell(file_server ? file_server->remove(name, problem, sizeof problem) : file_state_remove_here(name));
+}

@@ -1,0 +1,58 @@
+/* files.h - opening a file that a person names while the machine runs: by this process, or, from a cage, by its broker
+ * (broker.h). See files.c. */
+#ifndef RING3_FILES_H
+#define RING3_FILES_H
+
+#include <stdbool.h>
+
+typedef enum FileUse {
+    FILE_READ,      /* a medium that is only read */
+    FILE_WRITE,     /* one that exists, and is read and written */
+    FILE_SYNC,      /* the same; each write is on the host's disk when it returns */
+    FILE_REPLACE,   /* what ring3 makes: created, or opened with what is in it */
+    FILE_CREATE,    /* the same, and it may be read; not for a machine that runs */
+    FILE_TEMPORARY, /* path: a folder; a file without a name in it */
+    FILE_STATE,     /* path: a name in the snapshot folder, which is made if need be; created, read and written */
+    FILE_STATE_OLD, /* the same, but it exists */
+    FILE_USES
+} FileUse;
+
+/* file_open - a descriptor that no child inherits and that waits for no FIFO's other end; -1: errno, and
+ * file_problem() says it for people. */
+int file_open(FileUse use, const char *path);
+/* Why the last file_open() failed. */
+const char *file_problem(void);
+/* Could this process's user do that (FILE_READ, FILE_WRITE)? */
+bool file_may(FileUse use, const char *path);
+/* Away with a FILE_REPLACE that went wrong. */
+void file_discard(const char *path);
+
+/* The snapshot folder (snapshot/folder.h): before the broker starts; the string is the caller's. NULL: there is none. */
+extern const char *file_state_folder;
+/* A plain name, which leads nowhere else. */
+bool file_state_name(const char *name);
+/* NAME.new in it takes the place of NAME, durably; NAME goes. False: file_problem(). */
+bool file_state_replace(const char *name);
+bool file_state_remove(const char *name);
+
+/* Where FILE_TEMPORARY is to be: $TMPDIR, or /var/tmp. */
+const char *file_temporary_folder(void);
+
+/* Who does it for a process in a cage. NULL: nobody, it does so itself. */
+typedef struct FileServer {
+    int (*open)(FileUse use, const char *path, char *why,
+                unsigned room); /* why: filled in if it is not errno */
+    bool (*may)(FileUse use, const char *path);
+    void (*discard)(const char *path);
+    bool (*replace)(const char *name, char *why, unsigned room);
+    bool (*remove)(const char *name, char *why, unsigned room);
+} FileServer;
+extern const FileServer *file_server;
+
+/* The same, by this process; for servers. */
+int file_open_here(FileUse use, const char *path);
+bool file_may_here(FileUse use, const char *path);
+bool file_state_replace_here(const char *name); /* errno */
+bool file_state_remove_here(const char *name);
+
+#endif

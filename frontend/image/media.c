@@ -1,0 +1,336 @@
+/* media.c - disk images of all formats (image/disk.h) and block devices as the media of drives.
+ *
+ * snapshot=on: the image is opened for reading only. Written sectors go to the same place of a temporary file that
+ * has no name any more, and one bit a sector says where the newest contents are. Nothing is left behind, however
+ * ring3 ends.
+ *
+ * What a format keeps in memory (image/format.h, settle) is written a second later at the latest, when the machine is
+ * stopped, and at its end; so SIGKILL takes at most a second's writes that needed a new place in the file and were
+ * not flushed. Of raw images it takes nothing.
+ *
+ * Errors of the host: the policy (MediaErrors) makes them an answer for the guest, or MEDIUM_HELD and a machine that
+ * stops until `cont`. A flush that failed fails from then on (image/host_file.c), whatever the policy.
+ *
+ * Two drives of one machine that would share a file are told apart by inode, other processes by locks
+ * (image/host_file.c).
+ */
+#define _GNU_SOURCE
+#include "frontend/image/media.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "frontend/host/files.h"
+#include "frontend/image/disk.h"
+#include "hw/floppy.h"
+
+typedef struct Image Image;
+struct Image {
+    Medium medium;
+    Image *next; /* of those that are open */
+    Disk *disk;
+    bool leaving;     /* another medium is about to take its place */
+    HostFile overlay; /* snapshot: the temporary file */
+    u64 *overwritten; /* snapshot: bit n: sector n is in the overlay */
+    MediaErrors read_errors, write_errors;
+    bool told;         /* the person knows that the guest got an error */
+    const char *label; /* the option that named it; NULL: the monitor put it in */
+    char name[];
+};
+
+static Image *images;
+
+/* --- errors of the host ---------------------------------------------------------------------------------- */
+
+static struct {
+    bool (*hear)(void *ctx, const char *sentence, bool stops);
+    void *ctx;
+} trouble;
+
+void media_on_trouble(bool (*hear)(void *ctx, const char *sentence, bool stops), void *ctx)
+{
+    trouble.hear = hear;
+    trouble.ctx = ctx;
+}
+
+static bool is_full(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
+static const char *cause(int error)
+{
+    switch (error) {
+    case ENOSPC: return "the host's disk is full";
+    case EDQUOT: return "the host's disk quota is used up";
+    case EFBIG: return "the host's limit on the size of files (ulimit -f) is reached";
+    default: return strerror(error);
+    }
+}
+
+static bool tell(const Image *i, const char *what, int error, bool stops)
+{
+    char text[500];
+    snprintf(text, sizeof text, "%s%s%.200s: %s failed: %s; %s", i->label ? i->label : "",
+             i->label ? " " : "", i->name, what,
+             i->disk && disk_trouble(i->disk) ? disk_trouble(i->disk) : cause(error),
+             stops ? "the machine is stopped until 'cont' (in the window Ctrl-Alt-P), which tries again"
+                   : "the guest is told");
+    return trouble.hear && trouble.hear(trouble.ctx, text, stops);
+}
+
+/* What the guest's controller gets for an errno of the host. */
+static int answer(Image *i, const char *what, MediaErrors policy, int error)
+{
+    if (!error || policy == MEDIA_IGNORE) return 0;
+    bool stops = policy == MEDIA_STOP || (policy == MEDIA_ENOSPC && is_full(error));
+    if (stops && tell(i, what, error, true)) return MEDIUM_HELD;
+    if (!i->told) tell(i, what, error, false);
+    i->told = true;
+    return error;
+}
+
+/* --- sectors --------------------------------------------------------------------------------------------- */
+
+static int file_read(Medium *m, u64 sector, void *to, u32 count)
+{
+    Image *i = (Image *)m;
+    return answer(i, "reading", i->read_errors, disk_read(i->disk, sector, to, count));
+}
+
+/* Tables of formats that grow are newer in memory than in the file, for a second at most. */
+enum { PENDING_NS = 1000000000 };
+static u64 pending_since; /* 0: nothing is */
+
+static void settle(Image *i)
+{
+    if (i->disk && disk_is_pending(i->disk) && answer(i, "writing", i->write_errors, disk_settle(i->disk)))
+        pending_since = host_now_ns();
+}
+
+void media_service(bool now)
+{
+    if (likely(!pending_since) || (!now && host_now_ns() - pending_since < PENDING_NS)) return;
+    if (base_fpu_park) base_fpu_park();
+    pending_since = 0;
+    for (Image *i = images; i; i = i->next) settle(i);
+}
+
+static int file_write(Medium *m, u64 sector, const void *from, u32 count)
+{
+    Image *i = (Image *)m;
+    if (m->readonly) return EROFS;
+    int error = disk_write(i->disk, sector, from, count);
+    if (!pending_since && disk_is_pending(i->disk)) pending_since = host_now_ns();
+    return answer(i, "writing", i->write_errors, error);
+}
+
+static int file_flush(Medium *m)
+{
+    Image *i = (Image *)m;
+    if (m->readonly) return 0;
+    int error = disk_flush(i->disk);
+    bool is_final = disk_flush_failed(i->disk); /* else there was no room for a table, and may be another time */
+    MediaErrors policy = is_final && i->write_errors == MEDIA_ENOSPC ? MEDIA_REPORT : i->write_errors;
+    return answer(i, "flushing", policy, error);
+}
+
+static bool is_overwritten(const Image *i, u64 sector)
+{
+    return i->overwritten[sector / 64] >> sector % 64 & 1;
+}
+
+static int snapshot_read(Medium *m, u64 sector, void *to, u32 count)
+{
+    Image *i = (Image *)m;
+    int error = 0;
+    for (u32 done = 0, n; done < count && !error; done += n) {
+        u64 at = sector + done;
+        bool ours = is_overwritten(i, at);
+        u8 *place = (u8 *)to + (u64)done * SECTOR_BYTES;
+        for (n = 1; n < count - done && is_overwritten(i, at + n) == ours; n++) {
+        }
+        error = ours ? host_file_read(&i->overlay, at * SECTOR_BYTES, place, (u64)n * SECTOR_BYTES)
+                     : disk_read(i->disk, at, place, n);
+    }
+    return answer(i, "reading", i->read_errors, error);
+}
+
+static int snapshot_write(Medium *m, u64 sector, const void *from, u32 count)
+{
+    Image *i = (Image *)m;
+    if (m->readonly) return EROFS;
+    int error = host_file_write(&i->overlay, sector * SECTOR_BYTES, from, (u64)count * SECTOR_BYTES);
+    if (error) return answer(i, "writing its snapshot", i->write_errors, error);
+    for (u64 at = sector; at < sector + count; at++) i->overwritten[at / 64] |= 1ull << at % 64;
+    return 0;
+}
+
+static int snapshot_flush(Medium *m) { return (void)m, 0; }
+
+/* --- opening --------------------------------------------------------------------------------------------- */
+
+static bool wrong(const MediaSpec *s, Problem *p, const char *what)
+{
+    return problem_set(p, "%s%s%.200s: %s", s->option ? s->option : "", s->option ? " " : "", s->path, what);
+}
+
+/* Another drive of ours that has a file of the disk in it, if one of the two writes to it. */
+static const Image *twin_of(const Disk *disk)
+{
+    const Image *o = images;
+    while (o && (o->leaving || !disk_clashes(disk, o->disk))) o = o->next;
+    return o;
+}
+
+static bool refuse_twin(const Image *twin, const MediaSpec *s, Problem *p)
+{
+    char text[200];
+    snprintf(text, sizeof text,
+             "is in another drive already (%s), and one of the two would write to it; "
+             "readonly=on or snapshot=on for both would do",
+             twin->label ? twin->label : "put in by 'change'");
+    return wrong(s, p, text);
+}
+
+/* Is it what the drive takes? */
+static bool fits_drive(const Image *i, const MediaSpec *s, Problem *p)
+{
+    u64 sectors = disk_sectors(i->disk);
+    char text[100];
+    if (!s->floppy || sectors <= FLOPPY_SECTORS_MAX) return true;
+    snprintf(text, sizeof text, "has %llu KiB, and the largest floppy disk %u KiB",
+             (unsigned long long)(sectors / 2), FLOPPY_SECTORS_MAX / 2);
+    return wrong(s, p, text);
+}
+
+static bool overlay_open(Image *i, const MediaSpec *s, Problem *p)
+{
+    i->overlay = (HostFile){.fd = file_open(FILE_TEMPORARY, file_temporary_folder()), .writable = true};
+    if (i->overlay.fd < 0) return wrong(s, p, "no place for the snapshot's temporary file (TMPDIR)");
+    i->overwritten = calloc(i->medium.sectors / 64 + 1, sizeof *i->overwritten);
+    if (!i->overwritten) return wrong(s, p, "is too large for a snapshot");
+    i->medium.read = snapshot_read;
+    i->medium.write = snapshot_write;
+    i->medium.flush = snapshot_flush;
+    return true;
+}
+
+static bool image_lock(const Image *i, const MediaSpec *s, bool writes, Problem *p)
+{
+    const Image *twin = twin_of(i->disk);
+    if (twin) return refuse_twin(twin, s, p);
+    const char *lock = disk_lock(i->disk);
+    char text[100];
+    if (!lock) return true;
+    snprintf(text, sizeof text, "Failed to get %s\"%s\" lock; is another process using it?",
+             writes ? "" : "shared ", lock);
+    return wrong(s, p, text);
+}
+
+static bool image_open_file(Image *i, const MediaSpec *s, Problem *p)
+{
+    DiskSpec spec = {
+        .path = s->path, .format = s->format, .writable = !s->readonly && !s->snapshot, .sync = s->sync};
+    Problem why;
+    i->disk = disk_open(&spec, &why);
+    if (!i->disk) return wrong(s, p, why.text);
+    if (!fits_drive(i, s, p) || !image_lock(i, s, spec.writable, p)) return false;
+    i->medium.sectors = disk_sectors(i->disk);
+    return !s->snapshot || s->readonly || overlay_open(i, s, p);
+}
+
+static u32 changes;
+
+u32 media_changes(void) { return changes; }
+
+Medium *media_open(const MediaSpec *s, Problem *p)
+{
+    Image *i = calloc(1, sizeof *i + strlen(s->path) + 1);
+    CHECK(i, "no memory");
+    memcpy(i->name, s->path, strlen(s->path) + 1);
+    i->overlay.fd = -1;
+    i->label = s->option;
+    i->read_errors = s->read_errors ? s->read_errors : MEDIA_REPORT;
+    i->write_errors = s->write_errors ? s->write_errors : MEDIA_ENOSPC;
+    i->medium = (Medium){.readonly = s->readonly,
+                         .name = i->name,
+                         .read = file_read,
+                         .write = file_write,
+                         .flush = file_flush};
+    changes++;
+    if (image_open_file(i, s, p)) {
+        i->next = images;
+        images = i;
+        return &i->medium;
+    }
+    media_close(&i->medium);
+    return NULL;
+}
+
+static void forget(const Image *i)
+{
+    Image **at = &images;
+    while (*at && *at != i) at = &(*at)->next;
+    if (*at) *at = i->next;
+}
+
+void media_close(Medium *m)
+{
+    Image *i = (Image *)m;
+    if (!m) return;
+    forget(i);
+    changes++;
+    disk_close(i->disk);
+    host_file_close(&i->overlay);
+    free(i->overwritten);
+    free(i);
+}
+
+void media_end(void)
+{
+    media_service(true);
+    while (images) media_close(&images->medium);
+}
+
+/* --- changing -------------------------------------------------------------------------------------------- */
+
+static bool may_open(Drive *d, bool force, Problem *p)
+{
+    if (base_fpu_park)
+        base_fpu_park(); /* the C library may use the FPU, where the guest's state may be live */
+    if (!d->locked || force || d->tray_open) return true;
+    d->eject_wanted = true;
+    if (d->moved) d->moved(d->ctx);
+    return problem_set(p, "the guest has locked the drive; it has been asked to open it, or use force (-f)");
+}
+
+bool media_change(Drive *d, const MediaSpec *spec, bool force, Problem *p)
+{
+    if (!may_open(d, force, p)) return false;
+    MediaSpec s = *spec;
+    s.readonly |= d->cdrom;
+    s.floppy = d->floppy;
+    s.read_errors = (MediaErrors)d->read_errors;
+    s.write_errors = (MediaErrors)d->write_errors;
+    Image *old = (Image *)d->medium;
+    if (old) disk_unlock(old->disk); /* it may be the same file, and goes anyway */
+    if (old) old->leaving = true;
+    Medium *m = media_open(&s, p);
+    if (!m && old) disk_lock(old->disk);
+    if (!m && old) old->leaving = false;
+    if (!m) return false;
+    d->locked = d->eject_wanted = false;
+    media_close(drive_change(d, m));
+    return true;
+}
+
+bool media_eject(Drive *d, bool force, Problem *p)
+{
+    if (!may_open(d, force, p)) return false;
+    Medium *old = d->medium;
+    d->medium = NULL;
+    d->locked = d->eject_wanted = false;
+    d->tray_open = d->cdrom;
+    if (d->moved) d->moved(d->ctx);
+    media_close(old);
+    return true;
+}

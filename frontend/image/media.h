@@ -1,0 +1,49 @@
+/* media.h - image files and block devices as the media of drives (hw/medium.h), and changing them. See media.c. */
+#ifndef RING3_MEDIA_H
+#define RING3_MEDIA_H
+
+#include "frontend/say.h"
+#include "hw/drive.h"
+
+/* What becomes of an error of the host's: QEMU's words. The machine stops, and `cont` tries again; or the guest hears of
+ * it. */
+typedef enum MediaErrors {
+    MEDIA_DEFAULT, /* report for reads, enospc for writes */
+    MEDIA_REPORT,
+    MEDIA_IGNORE,
+    MEDIA_STOP,
+    MEDIA_ENOSPC /* no room: stop; all else: report */
+} MediaErrors;
+
+typedef struct MediaSpec {
+    const char *option; /* for messages: "-hda"; NULL: none */
+    const char *path;
+    bool readonly; /* readonly=on, or a CD */
+    bool sync;     /* a write is on the disk when it returns; else when it is flushed */
+    bool snapshot; /* writes go to a temporary file and are forgotten at the end */
+    const char *format; /* "raw", ... (image/disk.h), whatever the file looks like; NULL: by what it looks like */
+    bool floppy;   /* it is to fit into a floppy drive */
+    MediaErrors read_errors, write_errors;
+} MediaSpec;
+
+/* media_open - an image file or block device, locked against others' writes. NULL: *p says why. */
+Medium *media_open(const MediaSpec *spec, Problem *p);
+void media_close(Medium *m); /* NULL is fine */
+/* media_service - write what only waits in memory, if it has waited for long enough or `now`; on the vCPU thread, at
+ * least once a second while the guest runs. */
+void media_service(bool now);
+/* media_end - close all of them: the machine is at its end. */
+void media_end(void);
+/* How many media were opened and closed so far: who shows them looks again when it is another number. */
+u32 media_changes(void);
+
+/* media_on_trouble - who hears, in one sentence, of errors of the host. `stops`: the machine should be stopped, and what
+ * failed will be tried again when it runs; false: it cannot be, so the guest gets the error. */
+void media_on_trouble(bool (*hear)(void *ctx, const char *sentence, bool stops), void *ctx);
+
+/* media_change, media_eject - what the monitor's `change` and `eject` do while the guest runs; on the vCPU thread. A tray
+ * that the guest has locked is opened only by force; without it the guest hears that somebody pressed the button. */
+bool media_change(Drive *d, const MediaSpec *spec, bool force, Problem *p);
+bool media_eject(Drive *d, bool force, Problem *p);
+
+#endif

@@ -1,0 +1,50 @@
+/* main.c - ring3-inspect: the live page's server, in a process of its own.
+ *
+ * ring3 starts it with a socket to the machine as descriptor 3 and a listening socket as descriptor 4:
+ *     ring3-inspect [-unsealed]
+ * It says nothing and ends with the machine.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/host/filter.h"
+#include "frontend/inspect/confine.h"
+#include "frontend/inspect/link.h"
+#include "frontend/inspect/server.h"
+
+static bool is_socket(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* Whoever waits for the end of ring3's output shall not wait for ours (-daemonize). A sanitizer may have to speak. */
+static void be_silent(void)
+{
+    int fd = open("/dev/null", O_WRONLY);
+    if (fd < 0) return;
+    dup2(fd, STDOUT_FILENO);
+    if (!filter_sanitized) dup2(fd, STDERR_FILENO);
+    close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    if (!is_socket(INSPECT_SOCKET) || !is_socket(INSPECT_LISTENER)) {
+        fprintf(stderr, "ring3-inspect: ring3 starts this program; it does nothing by itself\n");
+        return 1;
+    }
+    /* Keys of the terminal that ring3 was started from are for ring3, whose end we see. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    be_silent();
+    if (!link_begin(argc > 1 && !strcmp(argv[1], "-unsealed"))) return 1;
+    inspect_confine();
+    server_run();
+    return 0;
+}

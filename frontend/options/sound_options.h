@@ -1,0 +1,22 @@
+/* sound_options.h - sound cards and where their sound goes, from the command line. See sound_options.c. */
+#ifndef RING3_SOUND_OPTIONS_H
+#define RING3_SOUND_OPTIONS_H
+
+#include "frontend/say.h"
+#include "hw/sb16.h"
+
+typedef struct SoundOptions {
+    Sb16Config sb16;
+    bool adlib;
+    bool silent;    /* -audio none: not in the window either */
+    char wav[1024]; /* -audio wav: empty: not asked for */
+} SoundOptions;
+
+/* One option's value. All return OptionsResult; what is wrong has been said. */
+int sound_option_audio(SoundOptions *o, const char *value);
+int sound_option_audiodev(SoundOptions *o, const char *value);
+int sound_option_soundhw(SoundOptions *o, const char *value);
+/* -device sb16 or adlib, with properties: false: another device, and nothing was done. */
+bool sound_option_device(SoundOptions *o, const char *value, int *result);
+
+#endif

@@ -1,0 +1,11 @@
+/* bytes.h - exactly so many bytes at a place of a file. 0, or an errno. */
+#ifndef RING3_SNAPSHOT_BYTES_H
+#define RING3_SNAPSHOT_BYTES_H
+
+#include "cpu/base.h"
+
+int bytes_write(int fd, u64 at, const void *from, u64 n);
+int bytes_read(int fd, u64 at, void *to, u64 n);      /* EIO: the file ends before */
+int bytes_read_some(int fd, u64 at, void *to, u64 n); /* what lies behind the file's end is zeros */
+
+#endif

@@ -1,0 +1,316 @@
+/* pages.c - see pages.h.
+ *
+ *     chunk   u32 region, u32 first page, u64 pages: a bit for each of 64 that follow, u32 bytes, u32 CRC-32 of the
+ *     head
+ *             up to here and of the bytes; the bytes: those pages, by zlib, or as they are if they did not shrink
+ *     end     a chunk of region 2^32 - 1, without pages
+ *
+ * A page of zeros is in no chunk. Pages that nobody ever touched are holes of the memory's file: they are not even
+ * looked at, since looking would give them host memory. Chunks are in ascending order. The numbers are little-endian.
+ */
+#define _GNU_SOURCE
+#include "frontend/snapshot/pages.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "frontend/snapshot/bytes.h"
+
+enum { CHUNK_PAGES = 64, CHUNK_BYTES = CHUNK_PAGES * PAGE_BYTES, HEAD_BYTES = 24, BUFFER_BYTES = 4 << 20 };
+enum { PACKED_BYTES = CHUNK_BYTES + CHUNK_BYTES / 1000 + 64 };
+#define REGION_END UINT32_MAX
+
+typedef struct Chunk {
+    u32 region, first, bytes, crc;
+    u64 present;
+} Chunk;
+
+static u32 present_bytes(const Chunk *c) { return (u32)__builtin_popcountll(c->present) * PAGE_BYTES; }
+
+static bool is_zero_page(const u8 *at)
+{
+    const u64 *words = (const u64 *)(const void *)at;
+    u64 any = 0;
+    for (unsigned n = 0; n < PAGE_BYTES / 8; n += 8) {
+        any = words[n] | words[n + 1] | words[n + 2] | words[n + 3] | words[n + 4] | words[n + 5] |
+              words[n + 6] | words[n + 7];
+        if (any) return false;
+    }
+    return true;
+}
+
+/* Bits of the pages of a chunk that have memory; [*data, *hole) is what is known of the file. */
+typedef struct Holes {
+    u64 data, hole;
+} Holes;
+
+static bool has_memory(const PageRegion *r, Holes *h, u64 at)
+{
+    if (r->present) {
+        u64 page = r->present_at + ((at - r->offset) >> PAGE_BITS);
+        return r->present[page / 64] >> page % 64 & 1;
+    }
+    if (r->fd < 0) return true;
+    if (at >= h->hole) { /* beyond what is known */
+        off_t data = lseek(r->fd, (off_t)at, SEEK_DATA);
+        h->data = data < 0 ? UINT64_MAX : (u64)data;
+        off_t hole = data < 0 ? -1 : lseek(r->fd, data, SEEK_HOLE);
+        h->hole = hole < 0 ? UINT64_MAX : (u64)hole;
+    }
+    return at >= h->data;
+}
+
+static u64 present_pages(const PageRegion *r, u32 first, Holes *h)
+{
+    u64 present = 0;
+    u32 count = r->pages - first < CHUNK_PAGES ? r->pages - first : CHUNK_PAGES;
+    for (u32 n = 0; n < count; n++) {
+        u64 at = (u64)(first + n) << PAGE_BITS;
+        if (has_memory(r, h, r->offset + at) && !is_zero_page(r->at + at)) present |= 1ull << n;
+    }
+    return present;
+}
+
+/* --- saving ----------------------------------------------------------------------------------------------- */
+
+typedef struct Writer {
+    int fd, error;
+    u64 end; /* of what is written */
+    u32 used;
+    u8 *buffer;
+    u8 raw[CHUNK_BYTES];
+    z_stream z;
+} Writer;
+
+static void write_out(Writer *w)
+{
+    if (!w->error) w->error = bytes_write(w->fd, w->end, w->buffer, w->used);
+    w->end += w->used;
+    w->used = 0;
+}
+
+/* What `bytes` of w->raw from `from` on become at `to`; more than they were, or 0: they do not fit. */
+static u32 deflate_to(Writer *w, u8 *to, u32 from, u32 bytes)
+{
+    deflateReset(&w->z);
+    w->z.next_in = w->raw + from;
+    w->z.avail_in = bytes;
+    w->z.next_out = to;
+    w->z.avail_out = PACKED_BYTES;
+    return deflate(&w->z, Z_FINISH) == Z_STREAM_END ? (u32)w->z.total_out : 0;
+}
+
+/* A chunk's bytes, behind the place of its head. A page in its midst tells of all: what is random or packed already is
+ * not worth the time. */
+static u32 pack(Writer *w, u8 *to, u32 bytes)
+{
+    u32 middle = bytes / PAGE_BYTES / 2 * PAGE_BYTES, packed = deflate_to(w, to, middle, PAGE_BYTES);
+    if (packed && packed < PAGE_BYTES / 16 * 15)
+        packed = deflate_to(w, to, 0, bytes);
+    else
+        packed = 0;
+    if (packed && packed < bytes) return packed;
+    memcpy(to, w->raw, bytes);
+    return bytes;
+}
+
+static void put_chunk(Writer *w, Chunk *c)
+{
+    if (w->used + HEAD_BYTES + PACKED_BYTES > BUFFER_BYTES) write_out(w);
+    u8 *head = w->buffer + w->used;
+    c->bytes = c->present ? pack(w, head + HEAD_BYTES, present_bytes(c)) : 0;
+    store32(head, c->region);
+    store32(head + 4, c->first);
+    store64(head + 8, c->present);
+    store32(head + 16, c->bytes);
+    store32(head + 20, (u32)crc32(crc32(0, head, 20), head + HEAD_BYTES, c->bytes));
+    w->used += HEAD_BYTES + c->bytes;
+}
+
+static void save_region(Writer *w, const PageRegion *r, u32 region)
+{
+    Holes h = {0, 0};
+    for (u32 first = 0; first < r->pages && !w->error; first += CHUNK_PAGES) {
+        Chunk c = {.region = region, .first = first, .present = present_pages(r, first, &h)};
+        u8 *to = w->raw;
+        if (!c.present) continue;
+        for (u32 n = 0; n < CHUNK_PAGES; n++) {
+            if (!(c.present >> n & 1)) continue;
+            memcpy(to, r->at + ((u64)(first + n) << PAGE_BITS), PAGE_BYTES);
+            to += PAGE_BYTES;
+        }
+        put_chunk(w, &c);
+    }
+}
+
+int pages_save(const PageRegion *regions, unsigned count, int fd, u64 *end)
+{
+    Writer *w = calloc(1, sizeof *w);
+    int error = ENOMEM;
+    if (w && (w->buffer = malloc(BUFFER_BYTES)) && deflateInit(&w->z, Z_BEST_SPEED) == Z_OK) {
+        Chunk last = {.region = REGION_END};
+        w->fd = fd;
+        w->end = *end;
+        for (u32 n = 0; n < count; n++) save_region(w, &regions[n], n);
+        put_chunk(w, &last);
+        write_out(w);
+        deflateEnd(&w->z);
+        *end = w->end;
+        error = w->error;
+    }
+    if (w) free(w->buffer);
+    free(w);
+    return error;
+}
+
+/* --- loading ---------------------------------------------------------------------------------------------- */
+
+typedef struct Reader {
+    const PageRegion *regions;
+    unsigned count;
+    int fd;
+    u64 at;
+    Problem *p;
+    z_stream z;
+    u8 packed[PACKED_BYTES], raw[CHUNK_BYTES];
+} Reader;
+
+static bool damaged(Reader *r, const char *what)
+{
+    return problem_set(r->p, "the saved memory is damaged %llu bytes from its file's start: %s",
+                       (unsigned long long)r->at, what);
+}
+
+static bool chunk_fits(const Reader *r, const Chunk *c)
+{
+    if (c->region == REGION_END) return !c->present && !c->bytes;
+    if (c->region >= r->count || c->first % CHUNK_PAGES || c->first >= r->regions[c->region].pages)
+        return false;
+    u32 left = r->regions[c->region].pages - c->first;
+    if (left < CHUNK_PAGES && c->present >> left) return false;
+    return c->present && c->bytes && c->bytes <= present_bytes(c);
+}
+
+/* Its head and bytes, checked. */
+static bool take_chunk(Reader *r, Chunk *c)
+{
+    u8 head[HEAD_BYTES];
+    int error = bytes_read(r->fd, r->at, head, sizeof head);
+    if (error) return damaged(r, error == EIO ? "it ends there" : strerror(error));
+    *c = (Chunk){load32(head), load32(head + 4), load32(head + 16), load32(head + 20), load64(head + 8)};
+    if (!chunk_fits(r, c)) return damaged(r, "there are no such pages");
+    error = bytes_read(r->fd, r->at + HEAD_BYTES, r->packed, c->bytes);
+    if (error) return damaged(r, error == EIO ? "it ends there" : strerror(error));
+    if ((u32)crc32(crc32(0, head, 20), r->packed, c->bytes) != c->crc)
+        return damaged(r, "its checksum is wrong");
+    r->at += HEAD_BYTES + c->bytes;
+    return true;
+}
+
+static bool unpack(Reader *r, const Chunk *c)
+{
+    u32 bytes = present_bytes(c);
+    if (c->bytes == bytes) {
+        memcpy(r->raw, r->packed, bytes);
+        return true;
+    }
+    inflateReset(&r->z);
+    r->z.next_in = r->packed;
+    r->z.avail_in = c->bytes;
+    r->z.next_out = r->raw;
+    r->z.avail_out = bytes;
+    return (inflate(&r->z, Z_FINISH) == Z_STREAM_END && r->z.total_out == bytes) ||
+           damaged(r, "it does not unpack");
+}
+
+/* Pages from..to of a region are zeros. */
+static void clear(const PageRegion *r, u32 from, u32 to, Holes *h)
+{
+    for (; from < to; from++) {
+        u8 *page = r->at + ((u64)from << PAGE_BITS);
+        if (has_memory(r, h, r->offset + ((u64)from << PAGE_BITS)) && !is_zero_page(page))
+            memset(page, 0, PAGE_BYTES);
+    }
+}
+
+static void place(const PageRegion *r, const Chunk *c, const u8 *from, Holes *h)
+{
+    u32 count = r->pages - c->first < CHUNK_PAGES ? r->pages - c->first : CHUNK_PAGES;
+    for (u32 n = 0; n < count; n++) {
+        u32 page = c->first + n;
+        if (!(c->present >> n & 1)) {
+            clear(r, page, page + 1, h);
+            continue;
+        }
+        memcpy(r->at + ((u64)page << PAGE_BITS), from, PAGE_BYTES);
+        from += PAGE_BYTES;
+    }
+}
+
+/* Where the row of chunks stands: pages before it are done. */
+typedef struct Place {
+    u32 region, page;
+    Holes holes;
+} Place;
+
+/* Zeros up to a chunk; *at is behind it then. */
+static void clear_up_to(const Reader *r, Place *at, u32 region, u32 page)
+{
+    u32 end = region < r->count ? region : r->count;
+    for (; at->region < end; at->region++, at->page = 0, at->holes = (Holes){0, 0})
+        clear(&r->regions[at->region], at->page, r->regions[at->region].pages, &at->holes);
+    if (at->region < r->count && at->page < page) {
+        clear(&r->regions[at->region], at->page, page, &at->holes);
+        at->page = page;
+    }
+}
+
+static bool read_all(Reader *r, bool places)
+{
+    Place at = {0};
+    Chunk c = {0};
+    u64 next = 0; /* the place of a chunk is at least this */
+    for (;;) {
+        if (!take_chunk(r, &c)) return false;
+        u64 here = (u64)c.region << 32 | c.first;
+        if (here < next) return damaged(r, "chunks are not in order");
+        next = here + CHUNK_PAGES;
+        if (c.region != REGION_END && !unpack(r, &c)) return false;
+        if (places) clear_up_to(r, &at, c.region, c.first);
+        if (c.region == REGION_END) return true;
+        if (places) place(&r->regions[c.region], &c, r->raw, &at.holes);
+        at.page = c.first + CHUNK_PAGES;
+    }
+}
+
+static bool with_reader(const PageRegion *regions, unsigned count, int fd, u64 at, bool places, Problem *p)
+{
+    Reader *r = calloc(1, sizeof *r);
+    bool good = false;
+    if (!r || inflateInit(&r->z) != Z_OK) {
+        free(r);
+        return problem_set(p, "the host has no memory");
+    }
+    r->regions = regions;
+    r->count = count;
+    r->fd = fd;
+    r->at = at;
+    r->p = p;
+    good = read_all(r, places);
+    inflateEnd(&r->z);
+    free(r);
+    return good;
+}
+
+bool pages_check(const PageRegion *regions, unsigned count, int fd, u64 at, Problem *p)
+{
+    return with_reader(regions, count, fd, at, false, p);
+}
+
+bool pages_load(const PageRegion *regions, unsigned count, int fd, u64 at, Problem *p)
+{
+    return with_reader(regions, count, fd, at, true, p);
+}

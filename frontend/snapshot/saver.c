@@ -1,0 +1,80 @@
+/* saver.c - the machine's side of the saver: see saver.h.
+ *
+ * Why a process: compressing a guest's memory takes seconds, and a second busy thread in the machine's process would
+ * make every mapping change of the guest's an interrupt to the other core (docs/ARCHITECTURE.md). It is forked before
+ * there is a machine, so that it is small, and has no more than a socket until the first savevm.
+ */
+#define _GNU_SOURCE
+#include "frontend/snapshot/saver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "frontend/host/broker.h"
+#include "frontend/host/hostio.h"
+
+static struct {
+    int socket; /* -1: there is no saver */
+    atomic_bool told;
+} v = {.socket = -1};
+
+bool saver_start(void)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return false;
+    pid_t child = fork();
+    if (!child) {
+        close(pair[0]);
+        saver_serve(pair[1]);
+    }
+    close(pair[1]);
+    v.socket = child > 0 ? pair[0] : -1;
+    if (child < 0) close(pair[0]);
+    return child > 0;
+}
+
+bool saver_is_there(void) { return v.socket >= 0; }
+
+int saver_fd(void) { return atomic_load(&v.told) ? -1 : v.socket; }
+
+bool saver_ready(void)
+{
+    atomic_store(&v.told, true);
+    return true;
+}
+
+static void lose(void)
+{
+    close(v.socket);
+    v.socket = -1;
+}
+
+bool saver_ask(const SaverRequest *r, int fd)
+{
+    if (v.socket < 0) return false;
+    if (broker_send(v.socket, r, sizeof *r, fd)) return true;
+    lose();
+    return false;
+}
+
+bool saver_answered(SaverAnswer *a, bool wait)
+{
+    int fd;
+    *a = (SaverAnswer){.error = EPIPE};
+    if (v.socket < 0) return false;
+    struct pollfd p = {.fd = v.socket, .events = POLLIN};
+    int ready;
+    do ready = poll(&p, 1, wait ? -1 : 0);
+    while (ready < 0 && errno == EINTR);
+    if (ready <= 0) return false;
+    bool got = broker_receive(v.socket, a, sizeof *a, sizeof *a, &fd);
+    if (got && fd >= 0) close(fd);
+    if (!got) lose();
+    atomic_store(&v.told, false);
+    hostio_kick();
+    return got;
+}

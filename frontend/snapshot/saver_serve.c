@@ -1,0 +1,206 @@
+/* saver_serve.c - the saver's process: see saver.h.
+ *
+ * PREPARE copies memory while the guest runs: what that copy is worth is that its pages are there, so that COPY, for
+ * which the guest stands still, is nothing but memcpy. WRITE then takes as long as it takes. Holes of the memory's
+ * file, which nobody has touched, are not looked at.
+ *
+ * Its cage: no file but those it is given, nothing to execute. The guest's memory is only read. It ends with its
+ * parent.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "frontend/host/broker.h"
+#include "frontend/host/filter.h"
+#include "frontend/snapshot/saver.h"
+
+enum { SOCKET = STDERR_FILENO + 1, IMAGES = 8, PAGES_MAX = 1 << 20 };
+
+static struct {
+    int socket;
+    int memory;      /* its file; -1: none */
+    u8 *from, *copy; /* of the regions, one behind the other in `copy` */
+    u64 bytes;       /* of the file */
+    u64 copy_bytes;
+    u64 *present; /* a bit for each page of the copy */
+    u32 pages[SAVER_REGIONS];
+    u64 offset[SAVER_REGIONS];
+    int image[IMAGES];
+    unsigned images;
+} s = {.memory = -1};
+
+static void forget(void)
+{
+    if (s.from) munmap(s.from, s.bytes);
+    if (s.copy) munmap(s.copy, s.copy_bytes);
+    free(s.present);
+    if (s.memory >= 0) close(s.memory);
+    while (s.images) close(s.image[--s.images]);
+    s.from = s.copy = NULL;
+    s.present = NULL;
+    s.memory = -1;
+}
+
+/* Memory from..to of the file, which is in one region, to its place in the copy. */
+static void copy_run(u64 from, u64 to, u64 first_page, u64 region_at)
+{
+    u64 page = first_page + ((from - region_at) >> PAGE_BITS);
+    memcpy(s.copy + (page << PAGE_BITS), s.from + from, to - from);
+    for (; from < to; from += PAGE_BYTES, page++) s.present[page / 64] |= 1ull << page % 64;
+}
+
+static void copy_region(u64 at, u64 end, u64 first_page)
+{
+    for (u64 region_at = at; at < end;) {
+        off_t data = lseek(s.memory, (off_t)at, SEEK_DATA);
+        off_t hole = data < 0 ? -1 : lseek(s.memory, data, SEEK_HOLE);
+        if (hole < 0 || (u64)data >= end) return;
+        at = (u64)hole < end ? (u64)hole : end;
+        copy_run((u64)data, at, first_page, region_at);
+    }
+}
+
+static void copy_all(void)
+{
+    u64 first = 0;
+    for (unsigned n = 0; n < SAVER_REGIONS; n++) {
+        copy_region(s.offset[n], s.offset[n] + ((u64)s.pages[n] << PAGE_BITS), first);
+        first += s.pages[n];
+    }
+}
+
+static int prepare(const SaverRequest *r, int fd)
+{
+    u64 pages = 0;
+    forget();
+    if (fd < 0) return EINVAL;
+    s.memory = fd;
+    for (unsigned n = 0; n < SAVER_REGIONS; n++) {
+        s.pages[n] = r->pages[n];
+        s.offset[n] = r->offset[n];
+        pages += r->pages[n];
+        if (r->pages[n] > PAGES_MAX || r->offset[n] > r->bytes ||
+            (u64)r->pages[n] << PAGE_BITS > r->bytes - r->offset[n])
+            return EINVAL;
+    }
+    s.bytes = r->bytes;
+    s.copy_bytes = pages << PAGE_BITS;
+    s.present = calloc(pages / 64 + 1, sizeof *s.present);
+    s.from = mmap(NULL, s.bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    s.copy =
+        mmap(NULL, s.copy_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (s.from == MAP_FAILED) s.from = NULL;
+    if (s.copy == MAP_FAILED) s.copy = NULL;
+    if (!s.present || !s.from || !s.copy) return ENOMEM;
+    madvise(s.copy, s.copy_bytes, MADV_HUGEPAGE);
+    copy_all();
+    return 0;
+}
+
+static int write_copy(u64 *end, int fd)
+{
+    PageRegion regions[SAVER_REGIONS];
+    u64 first = 0;
+    for (unsigned n = 0; n < SAVER_REGIONS; n++) {
+        regions[n] = (PageRegion){.at = s.copy + (first << PAGE_BITS),
+                                  .pages = s.pages[n],
+                                  .fd = -1,
+                                  .present = s.present,
+                                  .present_at = first};
+        first += s.pages[n];
+    }
+    int error = pages_save(regions, SAVER_REGIONS, fd, end);
+    if (!error && fsync(fd)) error = errno;
+    for (unsigned n = 0; n < s.images && !error; n++)
+        if (fdatasync(s.image[n])) error = errno;
+    return error;
+}
+
+static void carry_out(const SaverRequest *r, int fd, SaverAnswer *a)
+{
+    a->word = r->word;
+    switch (r->word) {
+    case SAVER_PREPARE: a->error = prepare(r, fd); return;
+    case SAVER_COPY:
+        if (s.copy) copy_all();
+        a->error = s.copy ? 0 : EINVAL;
+        return;
+    case SAVER_WRITE:
+        a->end = r->at;
+        a->error = s.copy && fd >= 0 ? write_copy(&a->end, fd) : EINVAL;
+        if (fd >= 0) close(fd);
+        forget();
+        return;
+    default: return;
+    }
+}
+
+static void confine(void)
+{
+    static const u32 advices[] = {MADV_HUGEPAGE, MADV_DONTNEED, MADV_FREE};
+    static const Call calls[] = {
+        {.number = SYS_recvmsg},
+        {.number = SYS_sendmsg},
+        {.number = SYS_pwrite64},
+        {.number = SYS_lseek},
+        {.number = SYS_close},
+        {.number = SYS_fsync},
+        {.number = SYS_fdatasync},
+        {.number = SYS_munmap},
+        {.number = SYS_mremap},
+        {.number = SYS_brk},
+        {.number = SYS_getrandom},
+        {.number = SYS_write},
+        {.number = SYS_futex},
+        {.number = SYS_exit_group},
+        {.number = SYS_restart_syscall},
+        {SYS_madvise, CALL_THIRD, advices, ARRAY_LEN(advices)},
+        {SYS_mmap, CALL_NO_EXEC, NULL, 0},
+        {SYS_mprotect, CALL_NO_EXEC, NULL, 0},
+    };
+    filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
+}
+
+/* It has nothing to say, and who waits for the end of ring3's output (-daemonize) does not wait for it. */
+static void let_go_of_terminal(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++) dup2(null, fd);
+    if (null >= 0) close(null);
+}
+
+_Noreturn void saver_serve(int socket)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    prctl(PR_SET_NAME, "ring3-saver");
+    if (socket != SOCKET) dup2(socket, SOCKET);
+    closefrom(SOCKET + 1);
+    let_go_of_terminal();
+    confine();
+    for (;;) {
+        SaverRequest r = {0};
+        SaverAnswer a = {0};
+        int fd;
+        if (!broker_receive(SOCKET, &r, sizeof r, sizeof r, &fd)) _exit(0);
+        if (r.word == SAVER_SYNC && fd >= 0 && s.images < IMAGES) {
+            s.image[s.images++] = fd;
+            continue;
+        }
+        if (r.word == SAVER_FORGET) forget();
+        if (r.word == SAVER_FORGET || r.word == SAVER_SYNC) {
+            if (fd >= 0) close(fd);
+            continue;
+        }
+        carry_out(&r, fd, &a);
+        if (!broker_send(SOCKET, &a, sizeof a, -1)) _exit(0);
+    }
+}

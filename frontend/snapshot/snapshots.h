@@ -1,0 +1,41 @@
+/* snapshots.h - a whole machine kept at a moment, and gone back to: savevm, loadvm, delvm. See snapshots.c.
+ *
+ * All but snapshots_folder() and snapshots_open() run on the vCPU thread in the service hook: between two instructions.
+ */
+#ifndef RING3_SNAPSHOT_SNAPSHOTS_H
+#define RING3_SNAPSHOT_SNAPSHOTS_H
+
+#include "frontend/options/options.h"
+#include "frontend/pc.h"
+
+/* snapshots_folder - where a machine with these options keeps them: -snapshots, or beside its first writable disk;
+ * NULL: nowhere. Before the broker starts, and the string stays. */
+const char *snapshots_folder(const Options *o);
+/* snapshots_look - note how the images were left; before they are opened, which may write to them. */
+void snapshots_look(const Options *o);
+/* snapshots_open - put the layer that keeps old contents over each hard disk that is written to, read which snapshots
+ * there are, and complete a loadvm that was cut off. False: *p says why the machine cannot start. */
+bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p);
+/* snapshots_attach - the machine is built; its identity becomes a part of it. */
+void snapshots_attach(Pc *pc);
+/* snapshots_settle - ring3 ends in good order: wait for a savevm that is under way. The disks are still open. */
+void snapshots_settle(Pc *pc);
+/* snapshots_end - they are closed: note how they were left. */
+void snapshots_end(void);
+
+/* snapshot_save - begin to: the guest runs on meanwhile, and stands still for a moment somewhere in between.
+ * `name` empty: by date and time, as QEMU does. One of the same name goes when the new one is there. `done` is told in the service
+ * hook how it ended, *p being NULL if it is there; it may be told at once. done NULL: wait for it. False: it could
+ * not begin, or it was waited for and failed. */
+typedef void SnapshotDone(void *ctx, const Problem *p);
+bool snapshot_save(Pc *pc, const char *name, SnapshotDone *done, void *ctx, Problem *p);
+void snapshots_service(Pc *pc);
+/* snapshot_load - force: also if somebody else changed a disk since. False, with a sentence: nothing has changed; or
+ * the host's disk failed half-way, the machine is held, and the next start completes it. */
+bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p);
+const char *snapshots_newest(void); /* the last that was made; "": there is none */
+bool snapshot_delete(const char *name, Problem *p);
+/* One line each, as `info snapshots` shows them. */
+void snapshots_list(void (*line)(void *ctx, const char *text), void *ctx);
+
+#endif

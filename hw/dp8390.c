@@ -1,0 +1,439 @@
+/* dp8390.c - National DP8390 with what a NE2000 puts around it: 16 KiB of memory at 4000h for packets, an address PROM at
+ * 0, a data port for remote DMA, a reset port.
+ *
+ * Datasheet: DP8390D/NS32490D (TL/F/8582), "Registers", "Buffer Ring", "Remote DMA", "Packet Reception"; NE2000 as in
+ * National's AN-729. Ports: 00h-0Fh registers of the page in CR, 10h-17h data, 18h-1Fh reset (a read).
+ *
+ * The receive ring is pages PSTART to PSTOP - 1. A page counter that reaches PSTOP goes on at PSTART; whatever the
+ * guest has put into PSTART, PSTOP, CURR, BNRY and RSAR, they only ever count through 64 KiB of addresses, of which
+ * those without memory read as ones and lose what is written.
+ *
+ * Quirks that guests rely on: a remote DMA of no bytes is complete at once; in word mode a byte read takes two; RST in
+ * ISR tells that the chip has stopped, and raises no interrupt.
+ *
+ * A frame for which there is no room is refused until BNRY moves. Drivers that leave frames in the ring count on the
+ * interrupt of the next one, so PRX comes again now and then while it waits; REMINDERS times later it is lost with OVW,
+ * as on a wire.
+ * Frames are sent at once, and all have at least 60 bytes.
+ *
+ * Not implemented: loopback's FIFO (a frame in loopback is sent nowhere), collisions and errors of the wire with their
+ * counters, byte order and DMA timing bits of DCR, frames shorter or longer than Ethernet's.
+ */
+#include "hw/dp8390.h"
+
+enum { CR, BNRY = 0x03, ISR = 0x07, CURR = 0x07, DATA = 0x10, RESET = 0x18, PAGE = 256 };
+enum {
+    CR_STP = 0x01,
+    CR_STA = 0x02,
+    CR_TXP = 0x04,
+    CR_RD = 0x38,
+    CR_READ = 0x08,
+    CR_WRITE = 0x10,
+    CR_SEND = 0x18,
+    CR_ABORT = 0x20
+};
+enum { ISR_PRX = 0x01, ISR_PTX = 0x02, ISR_OVW = 0x10, ISR_CNT = 0x20, ISR_RDC = 0x40, ISR_RST = 0x80 };
+enum { DCR_WTS = 0x01, DCR_LS = 0x08, TCR_LB = 0x06 };
+enum { RCR_AB = 0x04, RCR_AM = 0x08, RCR_PRO = 0x10, RCR_MON = 0x20 };
+enum { RSR_PRX = 0x01, RSR_PHY = 0x20 };
+enum { TSR_PTX = 0x01, TSR_CRS = 0x10, TSR_CDH = 0x40 };
+enum { HEADER = 4, TALLY_MAX = 192, REMIND_NS = 500000, REMINDERS = 40 };
+
+static void interrupt(Dp8390 *d) { irq_set(&d->irq, d->isr & d->imr & ~ISR_RST); }
+
+/* --- the card's memory ----------------------------------------------------------------------------------- */
+
+static u8 memory_get(const Dp8390 *d, u16 at)
+{
+    if (at < DP8390_PROM_BYTES) return d->prom[at];
+    u32 offset = (u32)at - DP8390_RAM;
+    return offset < DP8390_RAM_BYTES ? d->ram[offset] : 0xff;
+}
+
+static void memory_set(Dp8390 *d, u16 at, u8 v)
+{
+    u32 offset = (u32)at - DP8390_RAM;
+    if (offset < DP8390_RAM_BYTES) d->ram[offset] = v;
+}
+
+static u8 page_after(const Dp8390 *d, u8 page)
+{
+    page++;
+    return page == d->pstop ? d->pstart : page;
+}
+
+/* --- receive --------------------------------------------------------------------------------------------- */
+
+/* Bit of the multicast filter: the last six bits that were shifted into the register, the latest the lowest. */
+static bool has_group(const Dp8390 *d, const u8 *address)
+{
+    u32 crc = ether_crc(address, ETHER_ADDRESS), bit = 0;
+    for (int n = 0; n < 6; n++) bit |= (crc >> n & 1) << (5 - n);
+    return d->mar[bit >> 3] >> (bit & 7) & 1;
+}
+
+static bool address_matches(const Dp8390 *d, const u8 *address)
+{
+    if (ether_is_broadcast(address)) return d->rcr & RCR_AB;
+    if (ether_is_group(address)) return d->rcr & RCR_AM && has_group(d, address);
+    return d->rcr & RCR_PRO || ether_same(address, d->par);
+}
+
+static u8 pages_of(u32 n) { return (u8)((HEADER + n + ETHER_FCS + PAGE - 1) / PAGE); }
+
+/* Drivers write the page before the one that they read next, and before PSTART lies the ring's last. */
+static u8 boundary(const Dp8390 *d) { return d->bnry == (u8)(d->pstart - 1) ? (u8)(d->pstop - 1) : d->bnry; }
+
+static bool has_room(const Dp8390 *d, u32 n)
+{
+    u8 page = d->curr, end = boundary(d);
+    for (u8 left = pages_of(n); left; left--) {
+        page = page_after(d, page);
+        if (page == end) return false;
+    }
+    return true;
+}
+
+/* Where the byte behind address `at` of the ring goes. */
+static u16 ring_after(const Dp8390 *d, u16 at)
+{
+    at++;
+    return at & (PAGE - 1) ? at : (u16)(page_after(d, (u8)((at >> 8) - 1)) << 8);
+}
+
+/* n bytes and FCS are in d->frame. */
+static void frame_store(Dp8390 *d, u32 n)
+{
+    u8 next = d->curr;
+    for (u8 left = pages_of(n); left; left--) next = page_after(d, next);
+    u16 at = (u16)(d->curr << 8), count = (u16)(n + ETHER_FCS);
+    d->rsr = RSR_PRX | (ether_is_group(d->frame) ? RSR_PHY : 0);
+    const u8 header[HEADER] = {d->rsr, next, (u8)count, (u8)(count >> 8)};
+    for (u32 i = 0; i < HEADER; i++) memory_set(d, at++, header[i]);
+    for (u32 i = 0; i < count; i++) {
+        memory_set(d, at, d->frame[i]);
+        at = ring_after(d, at);
+    }
+    d->clda = at;
+    d->curr = next;
+    d->isr |= ISR_PRX;
+}
+
+static void frame_missed(Dp8390 *d)
+{
+    if (d->tally < TALLY_MAX) d->tally++;
+    if (d->tally & 0x80) d->isr |= ISR_CNT;
+}
+
+static bool is_looped(const Dp8390 *d) { return !(d->dcr & DCR_LS) || d->tcr & TCR_LB; }
+
+static bool receive(void *dev, const u8 *frame, u32 n)
+{
+    Dp8390 *d = dev;
+    u32 wire = n < ETHER_WIRE_MIN ? ETHER_WIRE_MIN : n;
+    if (n < NET_FRAME_MIN || n > NET_FRAME_MOST || !net_link(&d->port)) return true;
+    if (d->cr & CR_STP || !(d->cr & CR_STA) || d->tcr & TCR_LB || !address_matches(d, frame)) return true;
+    if (d->rcr & RCR_MON) {
+        frame_missed(d);
+    } else if (has_room(d, wire)) {
+        memcpy(d->frame, frame, n);
+        memset(d->frame + n, 0, wire - n);
+        ether_put_fcs(d->frame, wire);
+        frame_store(d, wire);
+        d->reminders = 0;
+    } else if (d->reminders < REMINDERS) {
+        if (!d->frame_waits) clock_arm(d->clock, &d->reminder, clock_now(d->clock) + REMIND_NS);
+        d->frame_waits = true;
+        return false;
+    } else {
+        frame_missed(d);
+        d->isr |= ISR_OVW;
+    }
+    interrupt(d);
+    return true;
+}
+
+/* The world may offer again what it was refused. */
+static void frames_may_come(Dp8390 *d)
+{
+    if (!d->frame_waits) return;
+    d->frame_waits = false;
+    clock_disarm(d->clock, &d->reminder);
+    net_ready(&d->port);
+    if (!d->frame_waits || d->reminders >= REMINDERS) d->reminders = 0;
+}
+
+static void remind(void *dev)
+{
+    Dp8390 *d = dev;
+    d->isr |= ISR_PRX;
+    interrupt(d);
+    if (++d->reminders < REMINDERS)
+        clock_arm(d->clock, &d->reminder, clock_now(d->clock) + REMIND_NS);
+    else
+        frames_may_come(d);
+}
+
+/* --- transmit -------------------------------------------------------------------------------------------- */
+
+static void transmit(Dp8390 *d)
+{
+    u32 n = d->tbcr <= NET_FRAME_MOST ? d->tbcr : 0;
+    for (u32 i = 0; i < n; i++) d->frame[i] = memory_get(d, (u16)((d->tpsr << 8) + i));
+    if (n && n < ETHER_WIRE_MIN) memset(d->frame + n, 0, ETHER_WIRE_MIN - n);
+    if (n < NET_FRAME_MIN) trace(GUEST_ERRORS, "dp8390: a frame of %u bytes", d->tbcr);
+    d->tsr = TSR_PTX;
+    if (!is_looped(d) && !net_link(&d->port)) d->tsr |= TSR_CRS | TSR_CDH;
+    d->cr &= ~CR_TXP;
+    d->isr |= ISR_PTX;
+    if (n >= NET_FRAME_MIN && !is_looped(d) && net_link(&d->port))
+        net_send(&d->port, d->frame, n < ETHER_WIRE_MIN ? ETHER_WIRE_MIN : n);
+}
+
+/* --- remote DMA ------------------------------------------------------------------------------------------ */
+
+static void remote_done(Dp8390 *d)
+{
+    if ((d->cr & CR_RD) == CR_SEND) d->bnry = memory_get(d, (u16)(d->bnry << 8 | 1));
+    d->cr = (d->cr & ~CR_RD) | CR_ABORT;
+    d->isr |= ISR_RDC;
+}
+
+static void remote_begin(Dp8390 *d)
+{
+    if ((d->cr & CR_RD) == CR_SEND) {
+        d->rsar = (u16)(d->bnry << 8);
+        d->rbcr = (u16)(memory_get(d, d->rsar + 2) | memory_get(d, d->rsar + 3) << 8);
+    }
+    if (!d->rbcr) remote_done(d);
+}
+
+/* An access to the data port has moved `bytes`. */
+static void remote_count(Dp8390 *d, u32 bytes)
+{
+    if (d->rbcr > bytes) {
+        d->rbcr = (u16)(d->rbcr - bytes);
+        return;
+    }
+    d->rbcr = 0;
+    remote_done(d);
+    interrupt(d);
+}
+
+static u32 access_bytes(const Dp8390 *d, unsigned bytes)
+{
+    return d->dcr & DCR_WTS && bytes == 1 ? 2 : bytes;
+}
+
+static u32 data_read(Dp8390 *d, unsigned bytes)
+{
+    u32 v = 0, moved = access_bytes(d, bytes);
+    if ((d->cr & CR_RD) != CR_READ && (d->cr & CR_RD) != CR_SEND) return ~0u;
+    for (u32 i = 0; i < moved; i++) {
+        v |= (u32)memory_get(d, d->rsar) << 8 * i;
+        d->rsar = ring_after(d, d->rsar);
+    }
+    remote_count(d, moved);
+    return v;
+}
+
+static void data_write(Dp8390 *d, u32 v, unsigned bytes)
+{
+    u32 moved = access_bytes(d, bytes);
+    if ((d->cr & CR_RD) != CR_WRITE) return;
+    for (u32 i = 0; i < moved; i++) {
+        if (i < bytes) memory_set(d, d->rsar, (u8)(v >> 8 * i));
+        d->rsar = ring_after(d, d->rsar);
+    }
+    remote_count(d, moved);
+}
+
+/* --- registers ------------------------------------------------------------------------------------------- */
+
+static u8 page0_read(Dp8390 *d, u32 reg)
+{
+    u8 v;
+    switch (reg) {
+    case 0x01: return (u8)d->clda;
+    case 0x02: return (u8)(d->clda >> 8);
+    case BNRY: return d->bnry;
+    case 0x04: return d->tsr;
+    case ISR: return d->isr;
+    case 0x08: return (u8)d->rsar;
+    case 0x09: return (u8)(d->rsar >> 8);
+    case 0x0a: return (u8)d->id;
+    case 0x0b: return (u8)(d->id >> 8);
+    case 0x0c: return d->rsr;
+    case 0x0f:
+        v = d->tally;
+        d->tally = 0;
+        return v;
+    default: return 0; /* NCR, FIFO, the other tallies */
+    }
+}
+
+static u8 page2_read(const Dp8390 *d, u32 reg)
+{
+    switch (reg) {
+    case 0x01: return d->pstart;
+    case 0x02: return d->pstop;
+    case 0x04: return d->tpsr;
+    case 0x0c: return d->rcr | 0xc0;
+    case 0x0d: return d->tcr | 0xe0;
+    case 0x0e: return d->dcr | 0x80;
+    case 0x0f: return d->imr | 0x80;
+    default: return 0xff;
+    }
+}
+
+static u8 register_read(Dp8390 *d, u32 reg)
+{
+    if (reg == CR) return d->cr;
+    switch (d->cr >> 6) {
+    case 0: return page0_read(d, reg);
+    case 1: return reg == CURR ? d->curr : reg < CURR ? d->par[reg - 1] : d->mar[reg - 8];
+    case 2: return page2_read(d, reg);
+    default: return d->page3_read ? d->page3_read(d->card, reg) : 0xff;
+    }
+}
+
+static void command_write(Dp8390 *d, u8 v)
+{
+    d->cr = v & ~CR_TXP;
+    if (v & CR_STP) {
+        d->isr |= ISR_RST;
+        frames_may_come(d);
+    } else if (v & CR_STA) {
+        d->isr &= ~ISR_RST;
+    }
+    if (!(v & CR_ABORT) && v & CR_RD) remote_begin(d);
+    if (v & CR_TXP && !(v & CR_STP)) transmit(d);
+}
+
+static void set_low(u16 *r, u8 v) { *r = (u16)((*r & 0xff00) | v); }
+static void set_high(u16 *r, u8 v) { *r = (u16)((*r & 0x00ff) | v << 8); }
+
+static void page0_write(Dp8390 *d, u32 reg, u8 v)
+{
+    switch (reg) {
+    case 0x01: d->pstart = v; break;
+    case 0x02: d->pstop = v; break;
+    case BNRY: d->bnry = v; break;
+    case 0x04: d->tpsr = v; break;
+    case 0x05: set_low(&d->tbcr, v); break;
+    case 0x06: set_high(&d->tbcr, v); break;
+    case ISR: d->isr &= ~(v & ~ISR_RST); break;
+    case 0x08: set_low(&d->rsar, v); break;
+    case 0x09: set_high(&d->rsar, v); break;
+    case 0x0a: set_low(&d->rbcr, v); break;
+    case 0x0b: set_high(&d->rbcr, v); break;
+    case 0x0c: d->rcr = v & 0x3f; break;
+    case 0x0d: d->tcr = v & 0x1f; break;
+    case 0x0e: d->dcr = v & 0x7f; break;
+    case 0x0f: d->imr = v & 0x7f; break;
+    }
+    if (reg == BNRY) frames_may_come(d);
+}
+
+static void page1_write(Dp8390 *d, u32 reg, u8 v)
+{
+    if (reg < CURR) d->par[reg - 1] = v;
+    if (reg == CURR) d->curr = v;
+    if (reg > CURR) d->mar[reg - 8] = v;
+}
+
+static void register_write(Dp8390 *d, u32 reg, u8 v)
+{
+    if (reg == CR)
+        command_write(d, v);
+    else if (d->cr >> 6 == 0)
+        page0_write(d, reg, v);
+    else if (d->cr >> 6 == 1)
+        page1_write(d, reg, v);
+    else if (d->cr >> 6 == 3 && d->page3_write)
+        d->page3_write(d->card, reg, v);
+    interrupt(d);
+}
+
+/* The reset pin: the chip stops; addresses and the ring stay. */
+static void chip_reset(Dp8390 *d)
+{
+    d->cr = CR_ABORT | CR_STP;
+    d->isr = ISR_RST;
+    d->imr = 0;
+    d->tcr = 0;
+    interrupt(d);
+    frames_may_come(d);
+}
+
+static u32 read(void *dev, u32 offset, unsigned bytes)
+{
+    Dp8390 *d = dev;
+    u32 v = 0;
+    if (offset >= RESET) {
+        chip_reset(d);
+        return 0xffffffff;
+    }
+    if (offset >= DATA) return data_read(d, bytes);
+    for (u32 i = 0; i < bytes && offset + i < DATA; i++) v |= (u32)register_read(d, offset + i) << 8 * i;
+    return v;
+}
+
+static void write(void *dev, u32 offset, u32 value, unsigned bytes)
+{
+    Dp8390 *d = dev;
+    if (offset >= RESET) return;
+    if (offset >= DATA) {
+        data_write(d, value, bytes);
+        return;
+    }
+    for (u32 i = 0; i < bytes && offset + i < DATA; i++) register_write(d, offset + i, (u8)(value >> 8 * i));
+}
+
+const IoOps dp8390_ops = {read, write, 1, 4};
+
+/* --- life cycle ------------------------------------------------------------------------------------------ */
+
+static void link_changed(void *dev, bool up) { ((Dp8390 *)dev)->port.up = up; }
+
+void dp8390_reset(Dp8390 *d)
+{
+    d->dcr = 0x04; /* LAS */
+    d->tsr = d->rcr = d->rsr = 0;
+    d->pstart = d->pstop = d->bnry = d->curr = d->tpsr = d->tally = 0;
+    d->tbcr = d->rsar = d->rbcr = d->clda = 0;
+    memset(d->par, 0, sizeof d->par);
+    memset(d->mar, 0, sizeof d->mar);
+    memset(d->ram, 0, sizeof d->ram);
+    chip_reset(d);
+}
+
+void dp8390_state(Dp8390 *d, State *s)
+{
+    u8 *const bytes[] = {&d->cr,  &d->isr,    &d->imr,   &d->dcr,  &d->tcr,  &d->tsr,  &d->rcr,
+                         &d->rsr, &d->pstart, &d->pstop, &d->bnry, &d->curr, &d->tpsr, &d->tally};
+    static const char *const names[] = {"cr",  "isr",    "imr",   "dcr",  "tcr",  "tsr",  "rcr",
+                                        "rsr", "pstart", "pstop", "bnry", "curr", "tpsr", "tally"};
+    for (u32 n = 0; n < ARRAY_LEN(names); n++) state_u8(s, names[n], bytes[n]);
+    state_u16(s, "tbcr", &d->tbcr);
+    state_u16(s, "rsar", &d->rsar);
+    state_u16(s, "rbcr", &d->rbcr);
+    state_u16(s, "clda", &d->clda);
+    state_bytes(s, "par", d->par, sizeof d->par);
+    state_bytes(s, "mar", d->mar, sizeof d->mar);
+    state_bytes(s, "ram", d->ram, sizeof d->ram);
+    state_bool(s, "frame_waits", &d->frame_waits);
+    state_u8(s, "reminders", &d->reminders);
+    state_check(s, d->reminders <= REMINDERS, "reminders");
+    state_timer(s, "reminder", d->clock, &d->reminder);
+}
+
+void dp8390_init(Dp8390 *d, Clock *clock, IrqLine irq, const u8 mac[ETHER_ADDRESS])
+{
+    *d = (Dp8390){.clock = clock, .irq = irq};
+    d->port = (NetPort){.receive = receive, .link = link_changed, .dev = d, .up = true};
+    memcpy(d->port.mac, mac, ETHER_ADDRESS);
+    d->reminder = (Timer){.fire = remind, .ctx = d};
+    for (u32 n = 0; n < DP8390_PROM_BYTES; n++) d->prom[n] = n < 12 ? mac[n / 2] : n >= 28 ? 'W' : 0;
+    dp8390_reset(d);
+}

@@ -1,0 +1,35 @@
+/* ether.c - the frame check sequence of IEEE 802.3 (3.2.8), eight bytes a step.
+ *
+ * Chips hash multicast addresses with the same polynomial: DP8390 and RTL8139 take the top bits of the register as it
+ * would be shifted out, LANCE chips those of the reflected register; each chip's file says which.
+ */
+#include "hw/ether.h"
+
+enum { STEP = 8, POLYNOMIAL = (int)0xedb88320 };
+
+static u32 table[STEP][256]; /* [n][b]: what byte b does, n more bytes behind it; made once, never changed */
+
+static void table_make(void)
+{
+    for (u32 b = 0; b < 256; b++) {
+        u32 v = b;
+        for (int bit = 0; bit < 8; bit++) v = v >> 1 ^ (v & 1 ? (u32)POLYNOMIAL : 0);
+        table[0][b] = v;
+    }
+    for (u32 n = 1; n < STEP; n++)
+        for (u32 b = 0; b < 256; b++) table[n][b] = table[n - 1][b] >> 8 ^ table[0][table[n - 1][b] & 0xff];
+}
+
+u32 ether_crc(const u8 *bytes, u32 n)
+{
+    u32 crc = ~0u;
+    if (!table[0][1]) table_make();
+    for (; n >= STEP; n -= STEP, bytes += STEP) {
+        u32 low = load32(bytes) ^ crc, high = load32(bytes + 4);
+        crc = table[7][low & 0xff] ^ table[6][low >> 8 & 0xff] ^ table[5][low >> 16 & 0xff] ^
+              table[4][low >> 24] ^ table[3][high & 0xff] ^ table[2][high >> 8 & 0xff] ^
+              table[1][high >> 16 & 0xff] ^ table[0][high >> 24];
+    }
+    for (; n; n--, bytes++) crc = crc >> 8 ^ table[0][(crc ^ *bytes) & 0xff];
+    return crc;
+}

@@ -1,0 +1,544 @@
+"""net.py RING3 RING3-NET - ring3-net alone, driven frame by frame (net_machine.py): DHCP, ARP, ping, TCP both ways by
+sockets of this host and by hostfwd, TFTP, 10,000 connections in bounded memory, rubbish of every kind, and what its cage
+forbids."""
+import os
+import random
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import net_machine
+from net_machine import Host, NetMachine, Tcp, accept
+
+ring3, program = sys.argv[1:3]
+folder = tempfile.mkdtemp(prefix="ring3-net-")
+
+
+def check(ok, what):
+    if not ok:
+        raise SystemExit("net.py: " + what)
+    print("ok:", what.split(":")[0])
+
+
+def start(words):
+    net = NetMachine(program, words)
+    check(net.kind == net_machine.READY, "starts with %s: %s" % (words.replace(folder, "DIR"), net.about))
+    return net, Host(net)
+
+
+def free_port():
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    return s.getsockname()[1]
+
+
+def listener():
+    s = socket.create_server(("127.0.0.1", 0), backlog=128)
+    return s, s.getsockname()[1]
+
+
+def memory_kib(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def test_basics():
+    net, host = start("user")
+    options = host.dhcp()
+    check(host.ip == "10.0.2.15" and options[3] == socket.inet_aton("10.0.2.2"), "DHCP gives 10.0.2.15: %s" % options)
+    check(host.arp("10.0.2.2") and host.arp("10.0.2.3"), "the router answers by ARP")
+    check(host.ping("10.0.2.2"), "the router answers a ping")
+    check("net=10.0.2.0,restrict=off" in net.about, "about: " + net.about)
+    check("Protocol" in net.ask("connections"), "its connections are shown")
+    check(net.ask("nonsense") == "", "a question that it does not know has an empty answer")
+    check(net.end() == 0, "ends with the machine, by itself")
+
+
+def test_fragments():
+    """A datagram of 4,000 bytes in three pieces, there and back."""
+    net, host = start("user")
+    host.dhcp()
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    server.settimeout(10)
+    host.arp("10.0.2.2")
+    host.macs[host.router] = host.arp("10.0.2.2")
+    data = os.urandom(4000)
+    udp = struct.pack("!HHHH", 4000, server.getsockname()[1], 8 + len(data), 0) + data
+    for at in range(0, len(udp), 1480):
+        part = udp[at:at + 1480]
+        word = (0x2000 if at + 1480 < len(udp) else 0) | at // 8
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(part), 7, word, 64, 17, 0, net_machine.ip_bytes(host.ip), net_machine.ip_bytes("10.0.2.2"))
+        host.ethernet(host.macs[host.router], 0x800, head[:10] + struct.pack("!H", net_machine.checksum(head)) + head[12:] + part)
+    got, peer = server.recvfrom(9000)
+    check(got == data, "a datagram in three fragments arrives whole")
+    server.sendto(data[:1400], peer)
+    check(host.want_udp(4000) == data[:1400], "... and is answered")
+    net.end()
+
+
+def test_tcp_out():
+    net, host = start("user")
+    host.dhcp()
+    server, port = listener()
+    sent = os.urandom(300000)
+    got = []
+
+    def serve():
+        c, _ = server.accept()
+        data = b""
+        while len(data) < len(sent):
+            data += c.recv(65536)
+        got.append(data)
+        c.sendall(sent)
+        c.close()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    t = Tcp(host, "10.0.2.2", port, 3000)
+    check(t.connect(), "a connection to the host's loopback, at 10.0.2.2")
+    t.write(sent)
+    check(t.read(len(sent)) == sent, "300,000 bytes there and back are the same")
+    thread.join(10)
+    check(got == [sent], "... and there, too")
+    t.close()
+    check(t.closed, "it closes")
+    t = Tcp(host, "10.0.2.2", free_port(), 3001)
+    check(not t.connect(), "a port where nobody listens refuses")
+    net.end()
+
+
+def test_hostfwd():
+    port, later, udp = free_port(), free_port(), free_port()
+    net, host = start("user,hostfwd=tcp:127.0.0.1:%d-:22,hostfwd=udp:127.0.0.1:%d-:53" % (port, udp))
+    host.dhcp()
+
+    def talk(port, own):
+        c = socket.create_connection(("127.0.0.1", port), 10)
+        t = accept(host, own)
+        check(t, "a connection to the host's port reaches the guest's")
+        c.sendall(b"hello guest")
+        check(t.read(11) == b"hello guest", "the guest reads what the host's client wrote")
+        t.write(b"x" * 5000)
+        data = b""
+        while len(data) < 5000:
+            data += c.recv(5000)
+        check(data == b"x" * 5000, "... and the other way round")
+        c.close()
+    talk(port, 22)
+    check(net.ask("hostfwd_add tcp:127.0.0.1:%d-:80" % later) == "", "hostfwd_add")
+    talk(later, 80)
+    check(net.ask("hostfwd_remove tcp:127.0.0.1:%d" % later) == "", "hostfwd_remove")
+    check("not found" in net.ask("hostfwd_remove tcp:127.0.0.1:%d" % later), "... and again")
+    c = socket.socket()
+    check(c.connect_ex(("127.0.0.1", later)) != 0, "a port that was removed is closed")
+    taken, number = listener()
+    check("cannot be listened" in net.ask("hostfwd_add tcp:127.0.0.1:%d-:80" % number), "a port that is in use is refused")
+    check("invalid" in net.ask("hostfwd_add tcp:x"), "a rule that is none is refused")
+    c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    c.sendto(b"question", ("127.0.0.1", udp))
+    check(host.want_udp(53) == b"question", "a datagram to the host's port reaches the guest's")
+    net.end()
+    net = NetMachine(program, "user,hostfwd=tcp:127.0.0.1:%d-:22" % number)
+    check(net.kind == net_machine.FAILED and "in use" in net.about, "at the start, too: %s" % net.about)
+    net.end()
+
+
+def test_restrict():
+    net, host = start("user,restrict=on")
+    host.dhcp()
+    server, port = listener()
+    t = Tcp(host, "10.0.2.2", port, 3000)
+    check(not t.connect(), "restrict=on: no connection to the host")
+    net.end()
+
+
+def test_settings():
+    net, host = start("user,net=192.168.9.0/24,dhcpstart=192.168.9.50,hostname=ringer,bootfile=boot.0,domainname=example")
+    host.router = "192.168.9.2"
+    options = host.dhcp()
+    check(host.ip == "192.168.9.50" and options["file"] == "boot.0" and options[12] == b"ringer", "net=, dhcpstart=, hostname=, bootfile=: %s" % options)
+    check(host.ping("192.168.9.2"), "its router answers")
+    net.end()
+
+
+def tftp(host, name, own):
+    """The file's bytes; None: refused."""
+    host.send_udp("10.0.2.2", 69, b"\0\1" + name.encode() + b"\0octet\0", own)
+    data, block = b"", 1
+    while True:
+        got = host.want_udp(own)
+        if not got:
+            check(False, "TFTP does not answer")
+        if got[:2] != b"\0\3":
+            return None
+        if got[2:4] != struct.pack("!H", block):
+            check(False, "TFTP's blocks are out of order")
+        data += got[4:]
+        host.send_udp("10.0.2.2", 69, b"\0\4" + got[2:4], own)
+        if len(got) < 516:
+            return data
+        block += 1
+
+
+def test_tftp():
+    shared = os.path.join(folder, "tftp")
+    os.mkdir(shared)
+    content = os.urandom(5000)
+    for name, data in [(shared + "/boot.0", content), (folder + "/secret", b"secret")]:
+        with open(name, "wb") as f:
+            f.write(data)
+    os.symlink("../secret", shared + "/link")
+    os.symlink("boot.0", shared + "/inside")
+    os.mkfifo(shared + "/fifo")
+    net, host = start("user,tftp=" + shared)
+    host.dhcp()
+    check(tftp(host, "/boot.0", 5001) == content, "TFTP reads a file")
+    check(tftp(host, "inside", 5002) == content, "... by a link that stays in the folder")
+    check(tftp(host, "link", 5003) is None, "... but not by one that leads out of it")
+    check(tftp(host, "../secret", 5004) is None, "... nor by dots")
+    check(tftp(host, "fifo", 5005) is None, "... nor a pipe, which would stop it")
+    check(tftp(host, "none", 5006) is None, "... nor what is not there")
+    check(host.ping("10.0.2.2"), "it lives")
+    net.end()
+    net = NetMachine(program, "user,tftp=" + folder + "/none")
+    check(net.kind == net_machine.FAILED and "No such file" in net.about, "a folder that is not there is said: " + net.about)
+
+
+def test_guestfwd():
+    path = folder + "/fwd"
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(5)
+    plain, port = listener()
+    net, host = start("user,guestfwd=tcp:10.0.2.100:7-unix:%s,guestfwd=tcp:10.0.2.101:8-tcp:127.0.0.1:%d" % (path, port))
+    host.dhcp()
+    for own in 6000, 6001: # each its own
+        t = Tcp(host, "10.0.2.100", 7, own)
+        check(t.connect(), "guestfwd: a connection to 10.0.2.100")
+        c, _ = server.accept()
+        t.write(b"ping")
+        check(c.recv(10) == b"ping", "guestfwd: reaches the unix socket")
+        c.sendall(b"pong")
+        check(t.read(4) == b"pong", "guestfwd: and back")
+    c, _ = plain.accept()
+    t = Tcp(host, "10.0.2.101", 8, 6002)
+    check(t.connect(), "guestfwd: a connection to 10.0.2.101")
+    t.write(b"ping")
+    check(c.recv(10) == b"ping", "guestfwd: reaches the TCP port")
+    c.sendall(b"pong")
+    check(t.read(4) == b"pong", "guestfwd: and back")
+    net.end()
+
+
+def test_many(count=2000): # 10000 by hand: many=10000
+    net, host = start("user,ipv6=off")
+    host.dhcp()
+    server, port = listener()
+
+    def serve():
+        while True:
+            c, _ = server.accept()
+            c.sendall(c.recv(100))
+            c.close()
+    threading.Thread(target=serve, daemon=True).start()
+    after = {}
+    began = time.monotonic()
+    for n in range(count):
+        t = Tcp(host, "10.0.2.2", port, 1024 + n % 60000)
+        if not t.connect():
+            check(False, "connection %d is refused" % n)
+        t.write(b"%06d" % n)
+        if t.read(6) != b"%06d" % n:
+            check(False, "connection %d loses its bytes" % n)
+        t.close()
+        if n in (count // 10, count - 1):
+            after[n] = memory_kib(net.process.pid)
+    print("%d connections in %.1f s" % (count, time.monotonic() - began), after)
+    # libslirp keeps each for ten seconds after its end, with buffers of 256 KiB
+    check(after[count - 1] < 450000, "%d connections, one after the other: memory is bounded: %s" % (count, after))
+    net.end()
+
+
+def test_rubbish():
+    """Whatever the guest sends, it lives or ends in order; nothing is as bad as a signal."""
+    random.seed(11)
+    net, host = start("user")
+    host.dhcp()
+    mac = host.arp("10.0.2.2")
+    good = [mac + net.mac + b"\x08\0" + bytes([0x45, 0, 0, 60, 0, 1, 0x40, 0, 64, p, 0, 0, 10, 0, 2, 15, 10, 0, 2, d]) + bytes(40)
+            for p in (1, 6, 17, 2, 41, 50) for d in (2, 3, 4, 255)]
+    good += [mac + net.mac + b"\x86\xdd" + b"\x60" + bytes(5) + bytes([n, 255]) + bytes.fromhex("fe80" + "00" * 14) + bytes.fromhex("ff02" + "00" * 13 + "02") + bytes([133 + n % 5]) + bytes(40)
+             for n in (6, 17, 58, 44, 0)]
+    for n in range(60000):
+        kind = n % 4
+        if kind == 0: # rubbish altogether
+            frame = os.urandom(random.randint(14, 1518))
+        else:
+            frame = bytearray(random.choice(good))
+            for _ in range(random.randint(1, 6)):
+                frame[random.randrange(12, len(frame))] = random.randrange(256)
+            frame = bytes(frame) + os.urandom(random.choice([0, 0, 1, 40, 700, 1400]))
+            if kind == 2: # a header whose sum is right, so that more is read
+                head = bytearray(frame[14:34])
+                head[10:12] = b"\0\0"
+                head[10:12] = struct.pack("!H", net_machine.checksum(bytes(head)))
+                frame = frame[:14] + bytes(head) + frame[34:]
+        net.send(frame[:1518])
+        if n % 64 == 0:
+            while net.receive(0):
+                pass
+    check(net.process.poll() is None, "60,000 frames of rubbish: it lives")
+    while net.receive(0.1):
+        pass
+    host.rest = []
+    check(host.ping("10.0.2.2"), "... and answers")
+    memory = memory_kib(net.process.pid)
+    print("memory then: %d KiB" % memory)
+    net.end()
+
+
+def test_hostile_machine():
+    """Positions and lengths that cannot be end ring3-net, by itself."""
+    def lie(what):
+        net, _ = start("user")
+        what(net)
+        net.wake()
+        try:
+            code = net.process.wait(10)
+        except Exception:
+            code = "it runs on"
+        check(code == 0, "ends at a lie: %s" % code)
+    lie(lambda n: n.word(0, net_machine.HEAD, 513))
+    lie(lambda n: n.word(0, net_machine.HEAD, -1))
+
+    def bad_length(n):
+        struct.pack_into("<I", n.shared, net_machine.FRAMES, 0xffffffff)
+        n.word(0, net_machine.HEAD, 1)
+    lie(bad_length)
+    net, host = start("user")
+    net.word(1, net_machine.TAIL, 1000)
+    host.ethernet(net_machine.ALL, 0x806, b"\0\1\x08\0\6\4\0\1" + net.mac + bytes(10) + socket.inet_aton("10.0.2.2"))
+    check(net.process.wait(10) == 0, "ends at a lie")
+    net, host = start("user")
+    for data in (b"", b"x", b"\4\0\0\0", struct.pack("<II", 99, 1) + b"hostfwd_add tcp::1-:2\0", b"A" * 32008, os.urandom(20)):
+        if data:
+            net.socket.send(data)
+    check(net.ask("connections"), "messages that are none are ignored")
+    net.end()
+
+
+def test_no_reader():
+    """A guest that takes nothing: memory is bounded, and what it takes later is whole."""
+    net, host = start("user")
+    host.dhcp()
+    server, port = listener()
+    sent = os.urandom(4 << 20)
+
+    def serve():
+        c, _ = server.accept()
+        try:
+            c.sendall(sent)
+        except OSError:
+            pass
+    threading.Thread(target=serve, daemon=True).start()
+    t = Tcp(host, "10.0.2.2", port, 3000)
+    check(t.connect(), "a connection")
+    for n in range(20000): # answers come, nobody takes them
+        echo = struct.pack("!BBHHH", 8, 0, 0, 77, n) + bytes(1000)
+        host.send_ip("10.0.2.2", 1, echo[:2] + struct.pack("!H", net_machine.checksum(echo)) + echo[4:])
+    memory = memory_kib(net.process.pid)
+    check(memory < 40000, "20,000 answers that nobody takes: %d KiB" % memory)
+    while net.receive(0.3):
+        pass
+    check(host.ping("10.0.2.2"), "... and it answers again")
+    net.end()
+
+
+def pair(one, other):
+    """Two machines whose cables lead to each other: frames pass both ways, and survive the other's end."""
+    a, b = NetMachine(program, one), NetMachine(program, other, mac=bytes.fromhex("525400123457"))
+    check(a.kind == b.kind == net_machine.READY, "starts %s: %s; %s" % (one.replace(folder, "DIR"), a.about, b.about))
+    host_a, host_b = Host(a, "10.1.0.1"), Host(b, "10.1.0.2")
+    time.sleep(0.3)
+    for n in range(300):
+        frame = b.mac + a.mac + b"\x88\xb5" + os.urandom(random.randint(46, 1500))
+        a.send(frame)
+        check(b.receive(5) == frame, "a frame passes") if n == 0 else None
+        if n and b.receive(5) != frame:
+            check(False, "frame %d passes" % n)
+    frame = a.mac + b.mac + b"\x88\xb5" + bytes(60)
+    b.send(frame)
+    check(a.receive(5) == frame, "... and the other way")
+    return a, b
+
+
+def test_stream():
+    path = folder + "/stream"
+    a, b = pair("stream,server=on,addr.type=unix,addr.path=" + path, "stream,addr.type=unix,addr.path=%s,reconnect=1" % path)
+    check(a.end() == 0, "the listener ends")
+    a = NetMachine(program, "stream,server=on,addr.type=unix,addr.path=" + path)
+    frame = a.mac + b.mac + b"\x88\xb5" + bytes(60)
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        b.send(frame)
+        if a.receive(0.3) == frame:
+            break
+    check(time.monotonic() < end, "reconnect=1: it comes again")
+    b.end()
+    c = socket.socket(socket.AF_UNIX) # a stranger
+    c.connect(path)
+    c.sendall(struct.pack("!I", 60) + frame[:60] + struct.pack("!I", 2000) + bytes(2000) + struct.pack("!I", 60) + frame[:60])
+    check(a.receive(5) == frame[:60] and a.receive(5) == frame[:60], "QEMU's framing; a frame too long is skipped")
+    c.sendall(b"\xff" * 100)
+    c.settimeout(5)
+    check(c.recv(10) == b"", "a length that cannot be ends the connection")
+    a.end()
+    port = free_port()
+    a, b = pair("socket,listen=127.0.0.1:%d" % port, "socket,connect=127.0.0.1:%d" % port)
+    a.end(), b.end()
+    none = NetMachine(program, "stream,addr.type=unix,addr.path=%s/none" % folder)
+    check(none.kind == net_machine.FAILED and "No such file" in none.about, "nobody there: " + none.about)
+
+
+def test_dgram():
+    one, other = folder + "/dgram1", folder + "/dgram2"
+    words = "dgram,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s"
+    a, b = pair(words % (one, other), words % (other, one))
+    a.end(), b.end()
+    p, q = free_port(), free_port()
+    words = "socket,udp=127.0.0.1:%d,localaddr=127.0.0.1:%d"
+    a, b = pair(words % (p, q), words % (q, p))
+    a.end(), b.end()
+
+
+def test_tap():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) # a read is a frame, as from a tap
+    net = NetMachine(program, "tap,fd=3", device=theirs.fileno())
+    check(net.kind == net_machine.READY, "tap,fd=: " + net.about)
+    frame = bytes(12) + b"\x88\xb5" + bytes(50)
+    net.send(frame)
+    check(ours.recv(2000) == frame, "tap: a frame of the guest's")
+    ours.send(frame * 2)
+    check(net.receive() == frame * 2, "tap: a frame for the guest")
+    net.end()
+    none = NetMachine(program, "tap,ifname=ring3none%d" % (os.getpid() % 1000))
+    print("tap by name:", none.kind == net_machine.READY or none.about)
+    none.end()
+
+
+def test_switch():
+    path = folder + "/sw"
+    switch = subprocess.Popen([ring3, "switch", path, "10", "20", "trunk", "dump=" + folder + "/sw.pcap"], stdout=subprocess.PIPE, text=True)
+    lines = [switch.stdout.readline() for _ in range(3)]
+    check("VLAN 10" in lines[0] and "VLAN 20" in lines[1] and "trunk" in lines[2], "ring3 switch says where it listens")
+
+    def join(where, number):
+        net = NetMachine(program, "stream,addr.type=unix,addr.path=%s.%s" % (path, where), mac=bytes.fromhex("52540000000%d" % number))
+        check(net.kind == net_machine.READY, "joins at " + where)
+        return net
+    a, b, c, d = join("10", 1), join("10", 2), join("20", 3), join("trunk", 4)
+    time.sleep(0.2)
+    frame = net_machine.ALL + a.mac + b"\x88\xb5" + os.urandom(60)
+    a.send(frame)
+    check(b.receive(5) == frame, "the same VLAN sees it")
+    check(d.receive(5) == frame[:12] + b"\x81\0\0\x0a" + frame[12:], "the trunk, with a tag")
+    check(c.receive(0.3) is None, "another VLAN does not")
+    frame = c.mac + d.mac + b"\x81\0\0\x14\x88\xb5" + bytes(60)
+    d.send(frame)
+    check(c.receive(5) == frame[:12] + frame[16:], "from the trunk into its tag's VLAN")
+    frame = b.mac + a.mac + b"\x88\xb5" + bytes(60)
+    b.send(a.mac + b.mac + b"\x88\xb5" + bytes(60))
+    a.receive(5)
+    a.send(frame)
+    check(b.receive(5) == frame and d.receive(0.3) is None, "who is known gets it alone")
+    strange = socket.socket(socket.AF_UNIX)
+    strange.connect(path + ".10")
+    strange.sendall(os.urandom(100000))
+    a.send(frame)
+    check(b.receive(5) == frame, "a stranger's rubbish changes nothing")
+    for net in a, b, c, d:
+        net.end()
+    switch.terminate()
+    check(switch.wait(5) == 0 and not os.path.exists(path + ".10"), "it ends, and its sockets go")
+    with open(folder + "/sw.pcap", "rb") as f:
+        data = f.read()
+    check(data[:4] == b"\xd4\xc3\xb2\xa1" and len(data) > 24 + 5 * 80, "its dump has the frames")
+    if shutil.which("tcpdump"):
+        shown = subprocess.run(["tcpdump", "-nn", "-r", folder + "/sw.pcap"], capture_output=True, text=True).stdout
+        check("0x88b5" in shown, "tcpdump reads it")
+
+
+def test_knobs():
+    path = folder + "/knobs"
+    switch = subprocess.Popen([ring3, "switch", path, "loss=30", "delay=50", "rate=8"], stdout=subprocess.PIPE, text=True)
+    switch.stdout.readline()
+    a = NetMachine(program, "stream,addr.type=unix,addr.path=" + path)
+    b = NetMachine(program, "stream,addr.type=unix,addr.path=" + path, mac=bytes.fromhex("525400123457"))
+    time.sleep(0.2)
+    began = time.monotonic()
+    for n in range(300):
+        a.send(net_machine.ALL + a.mac + b"\x88\xb5" + struct.pack("!I", n) + bytes(982))
+    got = []
+    while frame := b.receive(1):
+        if not got:
+            check(time.monotonic() - began >= 0.05, "delay=50")
+        got.append(struct.unpack_from("!I", frame, 14)[0])
+        took = time.monotonic() - began
+    check(150 < len(got) < 260, "loss=30: %d of 300 arrive" % len(got))
+    check(got == sorted(got), "... in order")
+    check(len(got) * 0.001 <= took < len(got) * 0.001 + 1.5, "rate=8: a kilobyte a millisecond: %.2f s" % took)
+    a.end(), b.end()
+    switch.terminate()
+    switch.wait(5)
+    for words in ["switch"], ["switch", path, "0"], ["switch", path, "5000"], ["switch", path, "loss=101"], ["switch", folder + "/no/sw"]:
+        r = subprocess.run([ring3, *words], capture_output=True, text=True)
+        check(r.returncode == 1 and r.stderr.count("\n") == 1 and r.stderr.startswith("ring3: switch"), "refused: " + r.stderr.strip())
+
+
+def test_vde():
+    if not shutil.which("vde_switch"):
+        return
+    path = folder + "/vde"
+    switch = subprocess.Popen(["vde_switch", "-s", path, "-M", folder + "/vdemgmt"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 5
+    while not os.path.exists(path + "/ctl") and time.monotonic() < end:
+        time.sleep(0.05)
+    a = NetMachine(program, "vde,sock=" + path)
+    if "built without" in a.about:
+        print("no libvdeplug")
+    else:
+        b = NetMachine(program, "vde,sock=" + path, mac=bytes.fromhex("525400123457"))
+        check(a.kind == b.kind == net_machine.READY, "vde: " + a.about + b.about)
+        host_a, host_b = Host(a, "10.1.0.1"), Host(b, "10.1.0.2")
+        frame = b.mac + a.mac + b"\x88\xb5" + bytes(60)
+        a.send(frame)
+        check(b.receive(5) == frame, "vde: a frame passes the switch")
+        b.end()
+    a.end()
+    switch.kill()
+    switch.wait()
+
+
+def test_cage():
+    """Its children of misfortune: what the process may do is looked at from outside."""
+    net, host = start("user")
+    with open("/proc/%d/status" % net.process.pid) as f:
+        status = dict(line.split(":", 1) for line in f if ":" in line)
+    check(status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1", "it has a list of system calls, and no new privileges")
+    check(status["Threads"].strip() == "1", "one thread")
+    fds = sorted(os.readlink("/proc/%d/fd/%s" % (net.process.pid, fd)) for fd in os.listdir("/proc/%d/fd" % net.process.pid))
+    check(all(f.startswith(("socket:", "anon_inode:", "/dev/null", "pipe:", "/memfd", "/dev/pts", "/dev/tty")) or f.startswith("/") and "w" not in f for f in fds),
+          "its descriptors are sockets and events: %s" % fds)
+    net.end()
+
+
+tests = {name[5:]: f for name, f in list(globals().items()) if name.startswith("test_")}
+for name in sys.argv[3:] or tests:
+    print("---", name, flush=True)
+    name, _, count = name.partition("=")
+    tests[name](*([int(count)] if count else []))

@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""snapshot.py RING3 SUMMED BIOS-FLOPPY [options of ring3's] - savevm, loadvm, delvm and -loadvm.
+
+SUMMED is a guest of which every line follows from the one before (tests/guests/summed.S): memory, FPU, disk, ticks. Saved
+in its midst and loaded, in the same process and in others, it writes the lines that it would have written. kill -9
+during savevm and loadvm leaves the old or the new, never less. What does not fit, is damaged or was changed by
+somebody else is refused in a sentence, and the guest runs on.
+"""
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from guest import Guest
+from vm import check, children, deadline, main
+
+ring3, summed, floppy = sys.argv[1:4]
+engine = sys.argv[4:]
+LINE = re.compile(r"^r ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) (.)\r?$", re.M)
+folder = tempfile.mkdtemp(prefix="ring3-snapshot")
+image = folder + "/disk.img"
+known = {} # round: (sum, float), whichever process said so
+
+
+def start(*args, memory="16", accel=None):
+    return Guest(ring3, "-m", memory, "-kernel", summed, "-hda", image, *(accel or engine), *args)
+
+
+def lines(g, count, timeout=60):
+    """[(round, ticks)] of the next whole lines from here on; what they say is checked."""
+    begin = len(g.serial_text)
+    end = deadline(timeout)
+    while True:
+        found = LINE.findall(g.serial_text[begin:])
+        if len(found) > count: # the first may be of two pieces
+            break
+        check(time.monotonic() < end and g.process.poll() is None, "no lines: " + g.serial_text[-300:])
+        g.read_serial(0.2)
+    out = []
+    for number, total, real, ticks, disk in found:
+        n = int(number, 16)
+        check(disk == "+", "round %d: the disk is not what the guest wrote" % n)
+        check(known.setdefault(n, (total, real)) == (total, real),
+              "round %d: %s, which was %s" % (n, (total, real), known[n]))
+        out.append((n, int(ticks, 16)))
+    for before, after in zip(out, out[1:]):
+        check(after[0] == before[0] + 1 and after[1] >= before[1], "%s follows %s" % (after, before))
+    return out
+
+
+def save(g, name):
+    """Rounds between which it was."""
+    before = lines(g, 3)[-1]
+    said = g.do("savevm " + name)
+    check(said == "(ring3) ", "savevm: " + said)
+    after = lines(g, 3)[-1]
+    return before, after
+
+
+def load(g, name, where, flag=""):
+    """Held meanwhile, so that it is known what was sent before the machine went back."""
+    g.do("stop")
+    drain(g)
+    said = g.do("loadvm %s%s" % (flag, name))
+    check(said == "(ring3) ", "loadvm: " + said)
+    check("paused" in g.do("info status"), "it runs, and was held")
+    g.serial_text = ""
+    g.do("cont")
+    went_on(lines(g, 20), where)
+
+
+def drain(g):
+    n = -1
+    while len(g.serial_text) != n:
+        n = len(g.serial_text)
+        g.read_serial(0.3)
+
+
+def went_on(got, where):
+    (low, low_ticks), (high, high_ticks) = where
+    check(low <= got[0][0] <= high + 2000, "round %d follows a snapshot of rounds %d to %d" % (got[0][0], low, high))
+    check(got[0][1] >= low_ticks, "ticks %d, saved at %d to %d" % (got[0][1], low_ticks, high_ticks))
+
+
+def fresh(name, where, *args, **kw):
+    g = start("-loadvm", name, *args, **kw)
+    got = lines(g, 20)
+    went_on(got, where)
+    return g
+
+
+def it_goes_on_as_if_nothing_had_been():
+    with start() as g:
+        lines(g, 20)
+        one = save(g, "one")
+        lines(g, 100)
+        two = save(g, "two")
+        lines(g, 50)
+        load(g, "one", one)
+        three = save(g, "three")
+        listed = g.do("info snapshots")
+        check(re.search(r"\n\d+ +one .*\n\d+   +two .*\n\d+   +three \*", "\n" + listed), "the tree:\n" + listed)
+        load(g, "two", two)
+        load(g, "three", three)
+        g.quit()
+    with fresh("one", one) as g:
+        load(g, "two", two)
+        g.process.kill()
+    other = ["-accel", "translate" if "interp" in engine else "interp"]
+    with fresh("two", two, accel=other) as g: # after a kill -9, in another engine
+        g.quit()
+    with fresh("three", three) as g:
+        check("held" not in g.do("loadvm three"), "again")
+        g.quit()
+    return one
+
+
+def a_qcow2_disk():
+    """The same over a format that grows, which stays sound for its own tool. Needs qemu-img."""
+    global image
+    if not shutil.which("qemu-img"):
+        return
+    raw, image = image, folder + "/disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "8M"], check=True)
+    it_goes_on_as_if_nothing_had_been()
+    done = subprocess.run(["qemu-img", "check", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    check(done.returncode in (0, 3), "qemu-img check: " + done.stdout.decode()) # 3: leaked clusters, after a kill -9
+    image = raw
+
+
+def the_same_name_replaces():
+    with start() as g:
+        lines(g, 10)
+        where = save(g, "one")
+        listed = g.do("info snapshots")
+        check(len(re.findall(r" one ", listed)) == 1, listed)
+        said = g.do("savevm")
+        check(re.search(r" vm-\d{14} ", g.do("info snapshots")), "savevm without a name: " + said)
+        g.quit()
+    return where
+
+
+def without_its_saver():
+    """The process that writes snapshots is gone: the guest waits, and it is there all the same."""
+    with start() as g:
+        lines(g, 10)
+        os.kill(children(g.process.pid)["ring3-saver"], signal.SIGKILL)
+        where = save(g, "alone")
+        load(g, "alone", where)
+        g.quit()
+    with fresh("alone", where) as g:
+        check(g.do("delvm alone") == "(ring3) ", "delvm")
+        g.quit()
+
+
+def what_does_not_fit_is_refused(one):
+    for args, memory, sentence in [(["-loadvm", "one"], "32", "-m 16, and this machine has -m 32"),
+                                   (["-loadvm", "none"], "16", "Snapshot 'none' does not exist"),
+                                   (["-loadvm", "one", "-cpu", "486"], "16", "-cpu"),
+                                   (["-loadvm", "one", "-snapshots", folder + "/empty"], "16", "does not exist")]:
+        done = subprocess.run([ring3, "-display", "none", "-m", memory, "-kernel", summed, "-hda", image, *engine, *args],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        text = done.stdout.decode()
+        check(done.returncode == 1 and sentence in text and text.count("\n") == 1, "%s: %s" % (args, text))
+    with start() as g:
+        lines(g, 5)
+        for word, sentence in [("loadvm none", "Snapshot 'none' does not exist"), ("delvm none", "does not exist"),
+                               ("loadvm", "name expected"), ('savevm "a\\nb"', "printable characters")]:
+            check(sentence in g.do(word), word)
+        lines(g, 5)
+        g.quit()
+    with Guest(ring3, "-kernel", summed) as g:
+        check("-snapshots DIR" in g.do("savevm x"), "no place for it")
+        g.quit()
+    with Guest(ring3, "-kernel", summed, "-hda", image, "-snapshot") as g:
+        check("snapshots" in g.do("savevm x"), "nothing to go back to")
+        g.quit()
+
+
+def what_is_damaged_changes_nothing(one):
+    state = sorted(f for f in os.listdir(image + ".snapshots") if f.endswith(".state"))[0]
+    path = image + ".snapshots/" + state
+    good = open(path, "rb").read()
+    name = re.search(r"snapshot %s\nname (.*)\n" % state.split(".")[0], open(image + ".snapshots/index").read()).group(1)
+    with start() as g:
+        lines(g, 5)
+        for n in range(12):
+            bad = bytearray(good)
+            if n % 2:
+                bad = bad[: random.randrange(len(bad))]
+            else:
+                bad[random.randrange(len(bad))] ^= 1 << random.randrange(8)
+            open(path, "wb").write(bad)
+            said = g.do('loadvm "%s"' % name)
+            check(said.startswith("Error: ") and said.count("\n") == 1, "damaged: " + said)
+            lines(g, 5)
+        open(path, "wb").write(good)
+        g.quit()
+
+
+def killed_at_any_moment_it_is_old_or_new(rounds):
+    """kill -9 during savevm, and during loadvm: the next start goes on, and every snapshot is whole."""
+    with start() as g:
+        lines(g, 5)
+        places = {"base": save(g, "base")}
+        lines(g, 60)
+        places["far"] = save(g, "far")
+        g.quit()
+    for n in range(rounds):
+        with fresh("base", places["base"]) as g:
+            lines(g, random.randrange(1, 20))
+            before = lines(g, 2)[-1]
+            word = "savevm new" if n % 2 else "loadvm far"
+            g.monitor.sendall(word.encode() + b"\n")
+            time.sleep(random.random() * 0.3)
+            g.process.send_signal(signal.SIGKILL)
+            g.process.wait()
+        with start() as g: # completes what was begun, if anything was
+            listed = g.do("info snapshots")
+            check("base" in listed and "far" in listed, listed)
+            g.quit()
+        for name, where in places.items():
+            with fresh(name, where) as g:
+                g.quit()
+        if " new " in listed:
+            with fresh("new", (before, (before[0] + 100000, before[1]))) as g:
+                check(g.do("delvm new") == "(ring3) ", "delvm")
+                g.quit()
+
+
+def somebody_else_is_noticed(one):
+    with start() as g:
+        lines(g, 5)
+        g.quit()
+    with open(image, "r+b") as f:
+        f.seek(4 << 20)
+        f.write(b"somebody else")
+    with start() as g:
+        g.stderr.seek(0)
+        check("was changed by somebody else" in g.stderr.read(), "not noticed")
+        check("does not fit any more" in g.do("loadvm base"), "loaded all the same")
+        check(g.do("loadvm -f base") == "(ring3) ", "forced")
+        g.quit()
+
+
+def what_is_deleted_gives_its_room_back():
+    with start() as g:
+        names = re.findall(r"^\d+ +(\S+)", g.do("info snapshots"), re.M)
+        check(len(names) > 2, names)
+        for name in names:
+            check(g.do("delvm " + name) == "(ring3) ", name)
+        check("There is no snapshot available" in g.do("info snapshots"), "some are left")
+        left = {f: os.path.getsize(image + ".snapshots/" + f) for f in os.listdir(image + ".snapshots")}
+        check(set(left) <= {"index", "lock", "ide0-hd0.undo"} and left["ide0-hd0.undo"] <= 4096, left)
+        lines(g, 5)
+        g.quit()
+
+
+def a_machine_in_its_bios():
+    """Saved while the BIOS waits for a key in its boot menu; in a fresh process the key is taken, and the floppy boots."""
+    place = ["-snapshots", folder + "/bios", "-drive", "file=%s,if=floppy,readonly=on,format=raw" % floppy, "-boot", "menu=on"]
+    with Guest(ring3, *engine, *place) as g:
+        g.wait_text(r"(?i)press|boot", 30)
+        g.keys("esc")
+        g.wait_text(r"(?i)floppy", 30)
+        before = g.picture()
+        check(g.do("savevm menu") == "(ring3) ", "savevm")
+        g.quit()
+    with Guest(ring3, *engine, *place, "-loadvm", "menu", "-S") as g:
+        check(g.picture()[2] == before[2], "another picture")
+        g.do("cont")
+        text = "\n".join(g.lines())
+        g.keys("1")
+        end = deadline(20)
+        while "\n".join(g.lines()) == text:
+            check(time.monotonic() < end, "the key does nothing:\n" + text)
+            time.sleep(0.1)
+        g.quit()
+
+
+def test():
+    with open(image, "wb") as f:
+        f.truncate(8 << 20)
+    try:
+        one = it_goes_on_as_if_nothing_had_been()
+        one = the_same_name_replaces()
+        without_its_saver()
+        a_qcow2_disk()
+        what_does_not_fit_is_refused(one)
+        what_is_damaged_changes_nothing(one)
+        killed_at_any_moment_it_is_old_or_new(int(os.environ.get("SNAPSHOT_KILLS", 6)))
+        somebody_else_is_noticed(one)
+        what_is_deleted_gives_its_room_back()
+        a_machine_in_its_bios()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main(test)

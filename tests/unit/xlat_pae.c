@@ -1,0 +1,3 @@
+/* PAE and NX, by the same tests, under the translator. */
+#define GUEST_TRANSLATED
+#include "cpu_pae.c"
