@@ -11,12 +11,14 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import termios
 import time
+import traceback
 
 
 PATIENCE = float(os.environ.get("RING3_PATIENCE", 3))
@@ -59,6 +61,30 @@ def children(pid):
     return {open("/proc/%s/comm" % child).read().strip(): int(child) for child in found}
 
 
+def thread_line(folder):
+    """A thread's name, state, CPU seconds and system call; "" when it has ended meanwhile."""
+    try:
+        name, stat, call = (open(folder + part).read().strip() for part in ("comm", "stat", "syscall"))
+    except OSError:
+        return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    ticks = int(fields[10]) + int(fields[11])
+    return "%s: %s, %.2f s of CPU, %s" % (name, state, ticks / os.sysconf("SC_CLK_TCK"), call)
+
+
+def threads_of(pid):
+    """What each thread is doing, and where gdb may look, by which calls it came there."""
+    lines = [thread_line("/proc/%d/task/%s/" % (pid, task)) for task in sorted(os.listdir("/proc/%d/task" % pid))]
+    if shutil.which("gdb"):
+        try:
+            seen = subprocess.run(["gdb", "-p", str(pid), "-batch", "-ex", "thread apply all backtrace 16"], text=True,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30)
+            lines += [line for line in seen.stdout.split("\n") if line.startswith(("#", "Thread"))]
+        except subprocess.TimeoutExpired:
+            lines.append("gdb does not answer")
+    return "\n".join(lines) + "\n"
+
+
 class Vm:
     def __init__(self, args, tty=False, stdin=True, window=False, close_fds=True):
         """stdin: True a pipe, False /dev/null; tty: a terminal instead of either, also for output. window: it may open
@@ -85,8 +111,10 @@ class Vm:
         self.writer = self.tty if tty else (self.process.stdin.fileno() if stdin else None)
 
     def fail(self, why):
+        """What waited in vain: where the threads stood says more than the time."""
+        threads = "" if self.process.poll() is not None else "--- threads ---\n" + threads_of(self.process.pid)
         self.kill()
-        raise Failed("%s\n--- output ---\n%s" % (why, self.output[-6000:]))
+        raise Failed("%s\n%s--- output ---\n%s" % (why, threads, self.output[-6000:]))
 
     def read(self, timeout):
         """Some output, or "" when there was none in time or it has ended."""
@@ -190,10 +218,11 @@ def run_tests(module, only=()):
 
 
 def main(function):
-    """Run a test; a failure is a sentence and the output, not a traceback."""
+    """Run a test; a failure is a sentence, the line of the test and the output, not a traceback."""
     try:
         function()
     except (Failed, subprocess.TimeoutExpired) as e:
-        print("FAILED:", e)
+        script = [frame.lineno for frame in traceback.extract_tb(e.__traceback__) if frame.filename.endswith(sys.argv[0])]
+        print("FAILED, %s:%s: %s" % (os.path.basename(sys.argv[0]), script[-1] if script else "?", e))
         sys.exit(1)
     print("passed")
