@@ -238,8 +238,7 @@ static int sample_ms(void)
 
 void hostio_remind(u64 host_ns)
 {
-    atomic_store(&io.remind, host_ns);
-    hostio_kick();
+    if (atomic_exchange(&io.remind, host_ns) != host_ns) hostio_kick();
 }
 
 /* In how many milliseconds it is time; -1: never. */

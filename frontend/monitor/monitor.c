@@ -404,7 +404,7 @@ static void serve(Monitor *m, Pc *pc)
     m->pc = pc;
     if (m->held) return;
     look_around(m, false);
-    bool again = false;
+    bool again = true; /* there may be more in the channel */
     if (m->input_at == m->input_bytes) {
         m->input_at = 0;
         m->input_bytes = channel_read(m->channel, SIDE_MONITOR, m->input, sizeof m->input);

@@ -363,12 +363,13 @@ static void serve(Qmp *q, Pc *pc)
     q->pc = pc;
     if (q->held) return;
     look_around(q);
+    bool again = true; /* there may be more in the channel: let the guest run in between */
     if (q->input_at == q->input_bytes) {
         q->input_at = 0;
         q->input_bytes = channel_read(q->channel, SIDE_MONITOR, q->input, sizeof q->input);
         if (q->input_bytes) look_around(q); /* a client that came just now has sent them */
+        again = q->input_bytes == sizeof q->input;
     }
-    bool again = q->input_bytes == sizeof q->input; /* there may be more: let the guest run in between */
     while (q->input_at < q->input_bytes && !q->held) feed(q, pc);
     if (q->held) return;
     if (again) cpu_attention(&pc->cpu, ATT_IO);

@@ -124,7 +124,10 @@ void screen_waits_service(void)
 {
     if (!w.look.picture) return;
     u64 began = host_now_ns();
-    if (began < w.next_ns) return;
+    if (began < w.next_ns) {
+        hostio_remind(w.next_ns);
+        return;
+    }
     bool changed = look_again();
     for (unsigned n = 0; n < WAITS; n++)
         if (w.wait[n].waits) serve(&w.wait[n], changed, began);

@@ -176,6 +176,10 @@ def test_session():
     c.event("STOP")
     check(c.run("query-status")["status"] == "paused", "stop")
     check("did not come" in c.refused("wait-for", text="nothing", timeout=1), "time limit while the machine is held")
+    c.send({"execute": "wait-for", "arguments": {"text": "nothing", "timeout": 1}, "id": "waits"})
+    time.sleep(0.3)
+    c.send({"execute": "query-status", "id": "meanwhile"}) # nothing else wakes the machine afterwards
+    check([c.answer()["id"] for _ in range(2)] == ["waits", "meanwhile"], "a request that came while another waited")
     c.run("cont")
     c.event("RESUME")
     c.run("system_reset")

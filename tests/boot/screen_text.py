@@ -105,6 +105,10 @@ def test_waiting():
         check(g.do("wait-for TTY") == PROMPT and time.monotonic() - began < 5, "what is there already is not found at once")
         g.do("stop")
         check(g.do("wait-for nothing 1").startswith("Error"), "no timeout while the machine is held")
+        g.monitor.sendall(b"wait-for nothing 1\ninfo ") # the rest comes while it waits, and nothing else wakes the machine
+        time.sleep(0.3)
+        g.monitor.sendall(b"status\n")
+        check("Error" in g.reply() and "VM status: paused" in g.reply(), "what comes meanwhile is not read")
         g.do("cont")
         # Ctrl-C ends it, and so does the next client's coming when this one has gone.
         g.monitor.sendall(b"wait-for nothing 300\n")

@@ -222,7 +222,8 @@ def main(function):
     try:
         function()
     except (Failed, subprocess.TimeoutExpired) as e:
-        script = [frame.lineno for frame in traceback.extract_tb(e.__traceback__) if frame.filename.endswith(sys.argv[0])]
-        print("FAILED, %s:%s: %s" % (os.path.basename(sys.argv[0]), script[-1] if script else "?", e))
+        frames = traceback.extract_tb(e.__traceback__)
+        at = [frame for frame in frames if frame.name.startswith("test")] or frames
+        print("FAILED, %s:%d: %s" % (os.path.basename(at[-1].filename), at[-1].lineno, e))
         sys.exit(1)
     print("passed")
