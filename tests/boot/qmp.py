@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from vm import Vm, check, deadline, main
+from vm import Vm, check, deadline, free_port, main, run_tests
 
 ring3, floppy, probe = sys.argv[1:4]
 folder = tempfile.mkdtemp(prefix="ring3-")
@@ -292,9 +292,7 @@ def test_clients():
 
 
 def test_tcp():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     vm = Vm([ring3, "-display", "none", "-kernel", probe, "-append", "halt", "-qmp", "tcp:127.0.0.1:%d,server=on,wait=off" % port])
     c = Client(vm, ("127.0.0.1", port), socket.AF_INET)
     check(c.run("query-status")["running"], "query-status by TCP")
@@ -324,13 +322,4 @@ def test_hostile():
     vm.expect_exit(0)
 
 
-def test():
-    test_session()
-    test_guest_events()
-    test_errors()
-    test_clients()
-    test_tcp()
-    test_hostile()
-
-
-main(test)
+main(lambda: run_tests(globals(), sys.argv[4:]))
