@@ -291,6 +291,25 @@ def test_clients():
     vm.expect_exit(0)
 
 
+def test_what_who_left_has_sent():
+    """Requests behind one that waits are nobody's when their client has gone: more of them than fit into ring3."""
+    vm = start("-kernel", probe, "-append", "halt")
+    c = Client(vm)
+    c.send(b'{"execute": "wait-for", "arguments": {"text": "nothing", "timeout": 600}}\n' + b'{"execute": "stop"}\n' * 400 + b'{"execute": "quit"}\n')
+    time.sleep(0.3)
+    c.close()
+    c = Client(vm)
+    check(c.run("query-status")["running"], "what another one had sent was carried out")
+    c.send({"execute": "wait-for", "arguments": {"text": "nothing", "timeout": 600}})
+    c.send(b'{"execute": "half of')
+    time.sleep(0.3)
+    c.close()
+    c = Client(vm)
+    check(c.run("query-status")["running"] and not c.events, "it goes on where another one had begun: %r" % c.events)
+    c.run("quit")
+    vm.expect_exit(0)
+
+
 def test_tcp():
     port = free_port()
     vm = Vm([ring3, "-display", "none", "-kernel", probe, "-append", "halt", "-qmp", "tcp:127.0.0.1:%d,server=on,wait=off" % port])
