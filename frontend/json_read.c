@@ -102,13 +102,12 @@ static bool put_byte(JsonReader *r, u32 c)
 
 static bool put_unicode(JsonReader *r, u32 c)
 {
-    if (c < 0x80) return put_byte(r, c);
-    if (c < 0x800) return put_byte(r, 0xc0 | c >> 6) && put_byte(r, 0x80 | (c & 0x3f));
-    if (c < 0x10000)
-        return put_byte(r, 0xe0 | c >> 12) && put_byte(r, 0x80 | (c >> 6 & 0x3f)) &&
-               put_byte(r, 0x80 | (c & 0x3f));
-    return put_byte(r, 0xf0 | c >> 18) && put_byte(r, 0x80 | (c >> 12 & 0x3f)) &&
-           put_byte(r, 0x80 | (c >> 6 & 0x3f)) && put_byte(r, 0x80 | (c & 0x3f));
+    char bytes[UTF8_BYTES];
+    u32 n = utf8_put(bytes, c);
+    if (n > JSON_BYTES - r->text_bytes) return false;
+    memcpy(r->text + r->text_bytes, bytes, n);
+    r->text_bytes += n;
+    return true;
 }
 
 static bool key_is_there(const JsonReader *r, const char *key)

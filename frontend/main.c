@@ -129,15 +129,6 @@ static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Pr
     return open_video_bios(o, cfg, p);
 }
 
-static bool uses_terminal(const Options *o)
-{
-    bool used = o->debugcon.kind == CHAR_STDIO || o->parallel.kind == CHAR_STDIO;
-    for (int n = 0; n < SERIAL_PORTS; n++) used |= o->serial[n].kind == CHAR_STDIO;
-    for (int n = 0; n < o->monitor_count; n++) used |= o->monitor[n].kind == CHAR_STDIO;
-    for (int n = 0; n < o->qmp_count; n++) used |= o->qmp[n].kind == CHAR_STDIO;
-    return used;
-}
-
 static bool start_threads(Pc *pc, Problem *p)
 {
     cage_leave_files();
@@ -151,7 +142,7 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     display.name = o->name;
     display.escape_key = o->escape_key;
     if (o->no_vga) display.kind = DISPLAY_NONE;
-    if (!display_start(&display, uses_terminal(o), p)) return false;
+    if (!display_start(&display, options_use_stdio(o), p)) return false;
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     cfg->screen = display_screen();
     return pc_start(pc, o, cfg, boot, p) && display_attach(machine_phys(pc->machine), p) &&

@@ -132,12 +132,12 @@ static bool start_process(Line *l, const NetCable *cable, Problem *p)
     return (greeted || problem_set(p, "ring3-net: %s", strerror(errno))) && await_world(l, p);
 }
 
-static void name_line(Line *l, unsigned n, const NetCable *cable)
+static void name_line(Line *l, unsigned n, const NicSpec *nic, const NetCable *cable)
 {
-    if (*l->card.nic.id)
-        memcpy(l->name, l->card.nic.id, sizeof l->name);
+    if (*nic->id)
+        memcpy(l->name, nic->id, sizeof l->name);
     else
-        snprintf(l->name, sizeof l->name, "%s.%u", l->card.nic.model, n);
+        snprintf(l->name, sizeof l->name, "%s.%u", nic->model, n);
     if (!cable) return;
     if (*cable->spec.id)
         memcpy(l->cable, cable->spec.id, sizeof l->cable);
@@ -152,7 +152,7 @@ bool net_start(const NetOptions *o, Problem *p)
         Line *l = &s.line[n];
         const NetCable *cable = o->card[n].cable < 0 ? NULL : &o->cable[o->card[n].cable];
         *l = (Line){.card = o->card[n], .socket = -1, .to_net = -1, .to_machine = -1, .unplugged = !cable};
-        name_line(l, n, cable);
+        name_line(l, n, &o->card[n].nic, cable);
         s.count = n + 1;
         if (!cable) continue;
         l->kind = cable->spec.kind;

@@ -547,6 +547,21 @@ static void print_rows(const Vcpu *c)
     free(rows);
 }
 
+const char *pc_run_state(const Pc *pc)
+{
+    if (!pc->paused) return "running";
+    if (pc->io_error) return "io-error";
+    if (pc->is_off) return "shutdown";
+    return pc->started ? "paused" : "prelaunch";
+}
+
+void pc_uuid_text(const Pc *pc, char to[UUID_TEXT])
+{
+    const u8 *u = pc->uuid;
+    snprintf(to, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2],
+             u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+}
+
 void pc_print_stats(const Pc *pc)
 {
     const Wait *w = &pc->cpu.wait;

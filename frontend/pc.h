@@ -57,6 +57,10 @@ void pc_jumped(Pc *pc);
 bool pc_media_trouble(void *ctx, const char *sentence, bool stops);
 /* Instructions per microsecond from now on, the meaning of a MHz in docs/PERFORMANCE.md; 0: as many as it can. */
 void pc_set_speed(Pc *pc, u32 mhz);
+/* In QEMU's words: "running", "paused", "io-error", "shutdown", "prelaunch". */
+const char *pc_run_state(const Pc *pc);
+enum { UUID_TEXT = 37 };
+void pc_uuid_text(const Pc *pc, char to[UUID_TEXT]);
 /* pc_print_stats - what -d stats shows, to the trace. */
 void pc_print_stats(const Pc *pc);
 

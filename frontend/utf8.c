@@ -28,3 +28,35 @@ bool utf8_is(const char *text)
     }
     return true;
 }
+
+u32 utf8_next(const char **text)
+{
+    enum { BAD = 0xfffd };
+    const u8 *s = (const u8 *)*text;
+    unsigned more = s[0] < 0x80   ? 0
+                    : s[0] < 0xc2 ? 9
+                    : s[0] < 0xe0 ? 1
+                    : s[0] < 0xf0 ? 2
+                    : s[0] < 0xf5 ? 3
+                                  : 9;
+    if (!s[0]) return 0;
+    u32 c = more == 0 ? s[0] : more < 9 ? s[0] & (0x3fu >> more) : BAD;
+    *text += 1;
+    for (unsigned n = 1; more < 9 && n <= more; n++) {
+        if ((s[n] & 0xc0) != 0x80) return BAD;
+        c = c << 6 | (s[n] & 0x3f);
+        *text += 1;
+    }
+    return c;
+}
+
+static char continued(u32 c, unsigned shift) { return (char)(0x80 | (c >> shift & 0x3f)); }
+
+u32 utf8_put(char to[UTF8_BYTES], u32 c)
+{
+    u32 n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const u8 leads[] = {[1] = 0, [2] = 0xc0, [3] = 0xe0, [4] = 0xf0};
+    to[0] = (char)(leads[n] | c >> 6 * (n - 1));
+    for (u32 k = 1; k < n; k++) to[k] = continued(c, 6 * (n - 1 - k));
+    return n;
+}

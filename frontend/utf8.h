@@ -7,5 +7,10 @@
 /* utf8_length - how many bytes the character at `text` has, which ends with a zero; 0: it is none. */
 u32 utf8_length(const char *text);
 bool utf8_is(const char *text); /* all of it is */
+/* utf8_next - the next character of a text; what is no UTF-8 is U+FFFD, the end 0. Moves *text. */
+u32 utf8_next(const char **text);
+/* utf8_put - a character, up to U+10FFFF; returns how many bytes. */
+enum { UTF8_BYTES = 4 };
+u32 utf8_put(char to[UTF8_BYTES], u32 c);
 
 #endif

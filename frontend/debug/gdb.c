@@ -35,7 +35,6 @@ enum { E_ACCESS = 14, E_INVALID = 22, E_FULL = 28 }; /* Linux's EFAULT, EINVAL, 
 
 static struct {
     Channel *channel; /* NULL: not served */
-    u32 clients;      /* channel_clients() when we last looked */
     bool attached;    /* this client has sent a packet */
     bool waiting;     /* ... and let the machine run: it is owed a stop reply */
     bool no_acks, knows_swbreak, physical;
@@ -53,7 +52,7 @@ static struct {
 static void send_text(const char *text, u32 n)
 {
     if (!gdb.channel || gdb.deaf) return;
-    channel_write(gdb.channel, (const u8 *)text, n);
+    channel_answer(gdb.channel, (const u8 *)text, n);
     gdb.lost = !channel_is_connected(gdb.channel);
 }
 
@@ -510,9 +509,7 @@ static void take_event(Pc *pc, GdbEvent e)
 
 static void look_around(Pc *pc)
 {
-    u32 clients = channel_clients(gdb.channel);
-    if (clients == gdb.clients) return;
-    gdb.clients = clients;
+    if (!channel_meet(gdb.channel)) return;
     gdb.deaf = gdb.lost = false;
     let_go(pc);
 }
@@ -533,7 +530,6 @@ void gdb_service(Pc *pc)
     look_around(pc);
     tell_stop(pc);
     u32 n = channel_read(gdb.channel, SIDE_MONITOR, bytes, sizeof bytes);
-    look_around(pc); /* who came just now may have sent them */
     for (u32 i = 0; i < n && gdb.channel && !gdb.deaf; i++) {
         if (++gdb.bytes > (gdb.waiting ? JUNK_MAX : PACKET_MOST)) {
             hang_up(pc);
@@ -565,7 +561,6 @@ bool gdb_serve(Pc *pc, const CharSpec *spec, Problem *p)
         gdb.channel = NULL;
     }
     gdb.deaf = false;
-    gdb.clients = 0;
     gdb.channel = channel_open(spec, "-gdb", "gdb", SIDE_MONITOR, p);
     if (gdb.channel) channel_keep_whole(gdb.channel);
     hostio_kick();

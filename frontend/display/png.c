@@ -84,11 +84,15 @@ bool ppm_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem
     return write_file(path, width, height, xrgb, p, put_ppm);
 }
 
-bool picture_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p)
+bool picture_is_png(const char *path)
 {
     size_t n = strlen(path);
-    bool png = n >= 4 && !strcasecmp(path + n - 4, ".png");
-    return (png ? png_write : ppm_write)(path, width, height, xrgb, p);
+    return n >= 4 && !strcasecmp(path + n - 4, ".png");
+}
+
+bool picture_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p)
+{
+    return (picture_is_png(path) ? png_write : ppm_write)(path, width, height, xrgb, p);
 }
 
 /* Do all rows come in groups of `times` equal ones? A split screen may have others. */

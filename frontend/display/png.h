@@ -15,6 +15,7 @@ void png_row_rgb(u8 *to, const u32 *xrgb, u32 width); /* PNG_RGB_BYTES a pixel *
 bool png_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p);
 bool ppm_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p);
 /* picture_write - PNG if the name ends with .png, PPM otherwise. */
+bool picture_is_png(const char *path);
 bool picture_write(const char *path, u32 width, u32 height, const u32 *xrgb, Problem *p);
 
 /* picture_save - the guest's own rows: what the screen shows twice (double scanning) is written once. */

@@ -70,7 +70,7 @@ void explain_host_line(Xlat *x, const Block *b, u64 next, const char *mnemonic, 
                        char *to, size_t room);
 /* One of b's guest instructions as text (disasm_guest()). */
 void explain_guest_line(const Block *b, const ExplainInsn *i, char *to, size_t room);
-/* " <name+0x12>" of an EIP of code like b's; "": it has no name, or its segment may begin anywhere. */
-void explain_symbol(const Block *b, u32 eip, char *to, size_t room);
+/* "name+0x12" of an EIP of code like b's, between `lead` and `tail`; "": it has no name, or its segment may begin anywhere. */
+void explain_symbol(const Block *b, u32 eip, const char *lead, const char *tail, char *to, size_t room);
 
 #endif

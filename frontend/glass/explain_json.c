@@ -80,11 +80,11 @@ static void put_identity(Json *j, u32 pa, ModeKey mode)
     json_hex(j, "mode", mode, 1);
 }
 
-static void put_symbol(Json *j, ModeKey mode, u32 eip)
+static void put_symbol(Json *j, const Block *b, u32 eip)
 {
     char name[SYMBOL_TEXT];
-    bool has_one = !(mode & MODE_CS_BASED) && symbols_at(eip, name, sizeof name);
-    json_text(j, "symbol", has_one ? name : NULL);
+    explain_symbol(b, eip, "", "", name, sizeof name);
+    json_text(j, "symbol", *name ? name : NULL);
 }
 
 static void put_link_out(const Out *o, const Link *l)
@@ -92,7 +92,7 @@ static void put_link_out(const Out *o, const Link *l)
     u32 eip = l->eip + (o->b->at - o->b->eip);
     json_object(o->j, NULL);
     json_hex(o->j, "eip", eip, 8);
-    put_symbol(o->j, o->b->mode, eip);
+    put_symbol(o->j, o->b, eip);
     json_bool(o->j, "linked", l->to);
     json_bool(o->j, "cross_page", l->cross_page);
     if (l->to) put_identity(o->j, l->to->pa, l->to->mode);
@@ -103,7 +103,7 @@ static void put_link_in(const Out *o, const Block *from)
 {
     json_object(o->j, NULL);
     json_hex(o->j, "eip", from->at, 8);
-    put_symbol(o->j, from->mode, from->at);
+    put_symbol(o->j, from, from->at);
     put_identity(o->j, from->pa, from->mode);
     json_close(o->j, '}');
 }
@@ -135,7 +135,7 @@ static void put_head(const Out *o)
 {
     const Block *b = o->b;
     json_hex(o->j, "eip", b->at, 8);
-    put_symbol(o->j, b->mode, b->at);
+    put_symbol(o->j, b, b->at);
     put_identity(o->j, b->pa, b->mode);
     put_mode(o->j, b->mode);
     json_text(o->j, "form", b->table ? "table" : "window");
@@ -177,7 +177,7 @@ static void put_live(Json *j, Xlat *x, const Block *b)
     }
     explain_guest_line(b, &i, first, sizeof first);
     json_hex(j, "eip", b->at, 8);
-    put_symbol(j, b->mode, b->at);
+    put_symbol(j, b, b->at);
     json_number(j, "insns", b->insns);
     json_text(j, "form", b->table ? "table" : "window");
     json_text(j, "first", first);

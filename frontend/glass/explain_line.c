@@ -126,10 +126,10 @@ void explain_guest_line(const Block *b, const ExplainInsn *i, char *to, size_t r
     disasm_guest(i->bytes, i->length, i->eip, explain_bits(b->mode), cs_base, to, room);
 }
 
-void explain_symbol(const Block *b, u32 eip, char *to, size_t room)
+void explain_symbol(const Block *b, u32 eip, const char *lead, const char *tail, char *to, size_t room)
 {
     *to = 0;
-    if (!(b->mode & MODE_CS_BASED)) symbols_beside(eip, " <", ">", to, room);
+    if (!(b->mode & MODE_CS_BASED)) symbols_beside(eip, lead, tail, to, room);
 }
 
 void explain_say(const ExplainSink *to, const char *fmt, ...)

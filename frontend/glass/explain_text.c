@@ -175,21 +175,27 @@ static void say_fact(Cell *c, const Fact *f, const ExplainSink *o)
     for (unsigned n = 0; n < c->lines; n++) explain_say(o, "  %s\n", c->line[n]);
 }
 
+enum { BESIDE_BYTES = SYMBOL_TEXT + 4 };
+static void symbol_beside(const Block *b, u32 eip, char to[BESIDE_BYTES])
+{
+    explain_symbol(b, eip, " <", ">", to, BESIDE_BYTES);
+}
+
 static void say_links(Cell *c, const Block *b, const ExplainSink *o)
 {
     enum { SHOWN = 8 };
     Fact in = {.used = 0}, to = {.used = 0};
-    char name[SYMBOL_TEXT + 4];
+    char name[BESIDE_BYTES];
     for (const Link *l = b->links_in; l && in.items <= SHOWN; l = l->next_in)
         if (in.items++ == SHOWN) {
             add(&in, ", and others");
         } else {
-            explain_symbol(b, l->from->at, name, sizeof name);
+            symbol_beside(b, l->from->at, name);
             add(&in, "%s%08x%s", in.items > 1 ? ", " : "linked from ", l->from->at, name);
         }
     for (const Link *l = b->links; l; l = l->next_own) {
         u32 at = l->eip + (b->at - b->eip);
-        explain_symbol(b, at, name, sizeof name);
+        symbol_beside(b, at, name);
         add(&to, "%s%08x%s%s", item(&to, "leads to "), at, name, l->to ? "" : " (not linked)");
     }
     say_fact(c, &in, o);
@@ -223,9 +229,9 @@ static void say_numbers(Cell *c, Xlat *x, const Block *b, const ExplainSink *o)
 
 static void say_head(Cell *c, Xlat *x, const Block *b, const ExplainSink *o)
 {
-    char mode[120], name[SYMBOL_TEXT + 4];
+    char mode[120], name[BESIDE_BYTES];
     explain_mode(b->mode, mode, sizeof mode);
-    explain_symbol(b, b->at, name, sizeof name);
+    symbol_beside(b, b->at, name);
     explain_say(o, "block %08x%s, physical %08x: %s\n", b->at, name, b->pa, mode);
     say_numbers(c, x, b, o);
     if (mode_floats(b->mode))
@@ -258,11 +264,11 @@ void explain_text_block(Xlat *x, const Block *b, ExplainOut *out, void *ctx)
 
 static void say_hot(Xlat *x, unsigned rank, const ExplainHot *h, const ExplainSink *o)
 {
-    char mode[120], first[80] = "(not in the cache now)", name[SYMBOL_TEXT + 4] = "";
+    char mode[120], first[80] = "(not in the cache now)", name[BESIDE_BYTES] = "";
     ExplainInsn i;
     explain_mode(h->count->mode, mode, sizeof mode);
     if (h->block && explain_insn(x, h->block, 0, &i)) explain_guest_line(h->block, &i, first, sizeof first);
-    if (h->block) explain_symbol(h->block, h->block->at, name, sizeof name);
+    if (h->block) symbol_beside(h->block, h->block->at, name);
     explain_say(o, "%4u %3u.%u %% %14llu %9llu  ", rank, h->permille / 10, h->permille % 10,
                 (unsigned long long)h->count->runs, (unsigned long long)h->count->samples);
     if (h->block)

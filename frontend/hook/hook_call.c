@@ -172,9 +172,7 @@ typedef struct FfiCall {
 static void call(void *arg)
 {
     FfiCall *f = arg;
-    void (*function)(void);
-    *(void **)&function = hook_through(*(void **)&f->h->function);
-    ffi_call(&f->h->cif, function, &f->result, f->values);
+    ffi_call(&f->h->cif, hook_through(f->h->function), &f->result, f->values);
 }
 
 bool hook_call(Hook *h, const Vcpu *c, const HookArguments *a, u64 *result, HookCrash *crash)

@@ -11,7 +11,7 @@
 /* A line, with its function. */
 typedef struct Hook {
     HookLine line;
-    void (*function)(void);
+    HookFunction *function;
     ffi_cif cif;
     ffi_type *types[HOOK_PARAMS];
 } Hook;

@@ -18,6 +18,9 @@
 
 enum { VIEWERS_MAX = 16, INSNS_MAX = 64, SINGLES = 1 << 15, SINGLE_OPS = 6, OWN_COUNTERS = 1 << 19 };
 
+typedef void ViewFunction(void *context, const Ring3Block *block);
+typedef void ExecuteFunction(void *context, u32 pc);
+
 /* An instruction that is interpreted. */
 typedef struct Single {
     bool used;
@@ -29,7 +32,7 @@ typedef struct Single {
 
 static struct {
     struct Viewer {
-        void (*f)(void *context, const Ring3Block *block);
+        ViewFunction *f;
         void *context;
     } viewer[VIEWERS_MAX];
     unsigned viewers;
@@ -88,9 +91,7 @@ typedef struct Showing {
 static void show(void *arg)
 {
     const Showing *s = arg;
-    void (*f)(void *context, const Ring3Block *block);
-    *(void **)&f = hook_through(*(void *const *)&s->viewer->f);
-    f(s->viewer->context, s->block);
+    ((ViewFunction *)hook_through((HookFunction *)s->viewer->f))(s->viewer->context, s->block);
 }
 
 static void show_to_all(const Ring3Block *b)
@@ -99,7 +100,7 @@ static void show_to_all(const Ring3Block *b)
     count.insns = b->count;
     for (unsigned n = 0; n < count.viewers; n++) {
         Showing s = {.viewer = &count.viewer[n], .block = b};
-        hooks_guarded(show, &s, (void *)(uintptr_t)s.viewer->f);
+        hooks_guarded(show, &s, (HookFunction *)s.viewer->f);
     }
     count.insns = 0;
 }
@@ -152,9 +153,7 @@ typedef struct Calling {
 static void call(void *arg)
 {
     const Calling *k = arg;
-    void (*f)(void *ctx, u32 pc);
-    *(void **)&f = hook_through(*(void *const *)&k->op->call);
-    f(k->op->ctx, k->pc);
+    ((ExecuteFunction *)hook_through((HookFunction *)k->op->call))(k->op->ctx, k->pc);
 }
 
 /* Instrument.call */
@@ -162,7 +161,7 @@ static void execute(void *ctx, const InstrumentOp *op, u32 pc)
 {
     Calling k = {.op = op, .pc = pc};
     (void)ctx;
-    hooks_guarded(call, &k, (void *)(uintptr_t)op->call);
+    hooks_guarded(call, &k, (HookFunction *)op->call);
 }
 
 /* Vcpu.insn_hook */

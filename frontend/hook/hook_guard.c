@@ -29,7 +29,8 @@ static HookCrash last;
 enum { KEPT = 7 };
 
 typedef struct HookAbi {
-    void *target, *back;
+    HookFunction *target;
+    void *back;
     u64 flags, kept[KEPT], found[KEPT];
     u32 mxcsr, mxcsr_found;
     u16 fcw, fcw_found;
@@ -42,14 +43,12 @@ _Static_assert(offsetof(HookAbi, target) == HOOK_ABI_TARGET && offsetof(HookAbi,
                    offsetof(HookAbi, fcw_found) == HOOK_ABI_FCW_FOUND,
                "hook_thunk.S knows them");
 extern HookAbi hook_abi;
-extern char hook_thunk[];
+extern HookFunction hook_thunk;
 HookAbi hook_abi;
 
-void *hook_through(void *function)
+HookFunction *hook_through(HookFunction *function)
 {
     hook_abi.target = function;
-    hook_abi.flags = 0;
-    memcpy(hook_abi.found, hook_abi.kept, sizeof hook_abi.found);
     return hook_thunk;
 }
 

@@ -10,6 +10,8 @@ typedef struct HookCrash {
     char broke[120];     /* "DF set, RBX changed" */
 } HookCrash;
 
+typedef void HookFunction(void); /* a library's, to be cast to what it is */
+
 /* hook_guard_start - from now on signals that such code raises are caught. Before the engine, which takes some over. */
 void hook_guard_start(void);
 /* hook_guarded - f(arg). False: it crashed, or hook_through()'s function broke the calling convention; then its library
@@ -17,7 +19,7 @@ void hook_guard_start(void);
 bool hook_guarded(void (*f)(void *arg), void *arg, HookCrash *crash);
 /* hook_through - to be called in place of a library's function, with its arguments, once and at once, within
  * hook_guarded(): what the function has to leave as it was is looked at when it returns (hook_thunk.S). */
-void *hook_through(void *function);
+HookFunction *hook_through(HookFunction *function);
 /* "crashed", "broke the calling convention"; "it accessed 0x10 (SIGSEGV)", "it came back with DF set" */
 const char *hook_crash_verb(const HookCrash *crash);
 void hook_crash_text(const HookCrash *crash, char *to, size_t room);

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "frontend/hook/hook_guard.h"
-
 enum { LIBRARIES_MAX = 16, PATH_BYTES = 1024 };
 
 static HookLibrary libraries[LIBRARIES_MAX];
@@ -105,17 +103,26 @@ HookLibrary *hook_library_get(const char *name, Problem *p)
     return to;
 }
 
-void *hook_library_function(const HookLibrary *l, const char *name, Problem *p)
+static HookFunction *function_named(const HookLibrary *l, const char *name)
 {
-    void *f = dlsym(l->handle, name);
+    HookFunction *f;
+    *(void **)&f = dlsym(l->handle, name); /* as POSIX has it */
+    return f;
+}
+
+HookFunction *hook_library_function(const HookLibrary *l, const char *name, Problem *p)
+{
+    HookFunction *f = function_named(l, name);
     if (!f) problem_set(p, "-hook: %.200s has no function %.100s", l->name, name);
     return f;
 }
 
 /* --- opening, closing ------------------------------------------------------------------------------------ */
 
+typedef int OpenFunction(const Ring3 *r, const char *arguments);
+
 typedef struct Opening {
-    int (*open)(const Ring3 *r, const char *arguments);
+    HookFunction *open;
     const Ring3 *r;
     const char *arguments;
     int answer;
@@ -124,9 +131,7 @@ typedef struct Opening {
 static void open_it(void *arg)
 {
     Opening *o = arg;
-    int (*open)(const Ring3 *r, const char *arguments);
-    *(void **)&open = hook_through(*(void **)&o->open);
-    o->answer = open(o->r, o->arguments);
+    o->answer = ((OpenFunction *)hook_through(o->open))(o->r, o->arguments);
 }
 
 bool hook_library_open(HookLibrary *l, const Ring3 *r, const char *arguments, Problem *p)
@@ -137,8 +142,8 @@ bool hook_library_open(HookLibrary *l, const Ring3 *r, const char *arguments, Pr
         return !*arguments ||
                problem_set(p, "-hook 'load %.150s %.100s': it is loaded already", l->name, arguments);
     l->opened = true;
-    *(void **)&o.open = dlsym(l->handle, "ring3_hook_open");
-    *(void **)&l->close = dlsym(l->handle, "ring3_hook_close");
+    o.open = function_named(l, "ring3_hook_open");
+    l->close = function_named(l, "ring3_hook_close");
     if (!o.open)
         return !*arguments ||
                problem_set(p, "-hook 'load %.150s': it has no ring3_hook_open to take '%.100s'", l->name,
@@ -150,10 +155,8 @@ bool hook_library_open(HookLibrary *l, const Ring3 *r, const char *arguments, Pr
 
 static void close_it(void *arg)
 {
-    HookLibrary *l = arg;
-    void (*close)(void);
-    *(void **)&close = hook_through(*(void **)&l->close);
-    close();
+    const HookLibrary *l = arg;
+    hook_through(l->close)();
 }
 
 bool hook_libraries_close(Problem *p)

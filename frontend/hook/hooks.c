@@ -87,7 +87,7 @@ static bool load_line(const char *text, Problem *p)
     HookLibrary *l = hook_library_get(h->line.library, p);
     if (!l) return false;
     if (h->line.where == HOOK_LOAD) return hook_library_open(l, &hook_api, h->line.arguments, p);
-    *(void **)&h->function = hook_library_function(l, h->line.function, p);
+    h->function = hook_library_function(l, h->line.function, p);
     if (!h->function || !resolve(&h->line, p)) return false;
     if (!hook_prepare(h)) return problem_set(p, "-hook '%.150s': libffi takes no such signature", text);
     hooks.count++;
@@ -171,12 +171,12 @@ static _Noreturn void crashed(const char *line, const char *library, const char 
     _exit(1);
 }
 
-void hooks_guarded(void (*f)(void *arg), void *arg, const void *code)
+void hooks_guarded(void (*f)(void *arg), void *arg, HookFunction *code)
 {
     HookCrash crash;
     Dl_info where;
     if (hook_guarded(f, arg, &crash)) return;
-    if (!dladdr(code, &where)) where = (Dl_info){0};
+    if (!dladdr(*(void **)&code, &where)) where = (Dl_info){0};
     crashed("load", where.dli_fname ? where.dli_fname : "a library",
             where.dli_sname ? where.dli_sname : "a function", &crash);
 }

@@ -2,6 +2,7 @@
 #ifndef RING3_HOOKS_H
 #define RING3_HOOKS_H
 
+#include "frontend/hook/hook_guard.h"
 #include "frontend/pc.h"
 
 /* hooks_load - the lines of -hook (and of its files): parsed, libraries loaded and opened, functions and symbols found.
@@ -11,8 +12,8 @@ bool hooks_load(const char *const texts[], unsigned count, Problem *p);
 void hooks_start(Pc *pc);
 /* hooks_service - in the service hook. */
 void hooks_service(Pc *pc);
-/* hooks_guarded - f(arg), which runs code of a library that `code` points into. If it crashes that is said, and ring3 ends. */
-void hooks_guarded(void (*f)(void *arg), void *arg, const void *code);
+/* hooks_guarded - f(arg), which runs `code`, a library's. If it crashes that is said, and ring3 ends. */
+void hooks_guarded(void (*f)(void *arg), void *arg, HookFunction *code);
 /* hooks_end - the machine has ended; libraries hear of it. False: one crashed, which was said. */
 bool hooks_end(void);
 

@@ -14,14 +14,17 @@
  * guest waits up to PATIENCE_MS for the client; after that the client is `stuck` and bytes are dropped until it reads
  * again: a slow reader slows the guest down, one that never reads costs it one short pause. Of a stream that must stay
  * whole (a debugger's packets) nothing is dropped: who does not read for longer is sent away. `lock` guards the
- * client's descriptor, `pending` and the flags below it. Without a client bytes are dropped, as on a cable without a
- * far end.
+ * client's descriptor and number, `pending` and the flags below it. Without a client bytes are dropped, as on a cable
+ * without a far end.
  *
  * Clients: one at a time; the next waits in the listener's queue. One that has closed its sending side is gone, but
  * where a monitor reads, it first gets the answers to what it has sent (`ending`). Only the I/O thread opens and
  * closes, so that no descriptor it polls can turn into another. A pty has no notion of a new client other than that
  * POLLHUP ends, which nothing waits for: while nobody has it open it is looked at four times a second. So is a client
  * that is not read since the guest does not read: it may have gone.
+ *
+ * Clients have numbers. What a monitor, QMP or gdb says is for the client whose words it has read (`met`), and what one
+ * has sent is not taken for the next one's: `begun_at` is where its bytes begin in the ring.
  *
  * Only system calls on the vCPU thread: the guest's FPU state may be live (cpu/base.h).
  */
@@ -69,11 +72,15 @@ struct Channel {
     atomic_int side;
     atomic_bool stalled, all_read;
     u64 shy_until_ns;        /* nobody may come before: the last one was sent away; the I/O thread's */
-    atomic_bool leave, shut; /* the client has to go; the listener, too */
-    atomic_uint clients;
-    bool ending; /* the client sends no more */
+    atomic_uint leave;       /* the client of this number has to go; 0: none */
+    atomic_bool shut;        /* the listener, too */
+    atomic_uint clients;     /* how many have come: the number of the last one */
+    bool ending;             /* the client sends no more */
+    u32 met;                 /* the client that the vCPU thread knows of: that thread's */
+    bool unheard;            /* it was hung up on */
     pthread_mutex_t lock;
-    int out;     /* -1: nobody there */
+    u32 begun_at; /* where the client's bytes begin in ring[SIDE_MONITOR] */
+    int out;      /* -1: nobody there */
     u8 *pending; /* PENDING_BYTES, a circle; NULL: written at once */
     u32 head, tail;
     bool waiting; /* the I/O thread sends `pending` when the client reads */
@@ -142,6 +149,12 @@ static u32 put_pending(Channel *c, const u8 *bytes, u32 n)
     return n;
 }
 
+static void leave_client(Channel *c, u32 client)
+{
+    atomic_store(&c->leave, client);
+    hostio_kick();
+}
+
 /* The client is behind by all that `pending` holds: give it a chance. Signals that come meanwhile do not shorten it,
  * but for the one that ends ring3. */
 static void wait_for_client(Channel *c)
@@ -156,7 +169,7 @@ static void wait_for_client(Channel *c)
     c->stuck = c->tail == before;
     if (c->stuck && c->whole) {
         c->broken = true;
-        channel_hang_up(c);
+        leave_client(c, atomic_load(&c->clients));
     }
 }
 
@@ -174,36 +187,47 @@ static void write_pending(Channel *c, const u8 *bytes, u32 n)
     if (c->waiting && !was_waiting) hostio_kick();
 }
 
-static void write_locked(Channel *c, const u8 *bytes, u32 n)
+enum { ANY_CLIENT = 0 };
+
+static void write_locked(Channel *c, const u8 *bytes, u32 n, u32 client)
 {
     pthread_mutex_lock(&c->lock);
-    write_pending(c, bytes, n);
+    if (client == ANY_CLIENT || client == atomic_load(&c->clients)) write_pending(c, bytes, n);
     pthread_mutex_unlock(&c->lock);
 }
 
 bool channel_is_stdio(const Channel *c) { return c->kind == CHAR_STDIO; }
 
-static void write_telnet(Channel *c, const u8 *bytes, u32 n)
+static void write_telnet(Channel *c, const u8 *bytes, u32 n, u32 client)
 {
     u8 sent[512];
     u32 made;
     for (u32 done = 0; done < n;) {
         done += telnet_put(bytes + done, n - done, sent, sizeof sent, &made);
-        write_locked(c, sent, made);
+        write_locked(c, sent, made, client);
     }
 }
 
-void channel_write(Channel *c, const u8 *bytes, u32 n)
+static void write_to(Channel *c, const u8 *bytes, u32 n, u32 client)
 {
     if (!c->pending)
         write_at_once(c, bytes, n);
     else if (c->is_telnet)
-        write_telnet(c, bytes, n);
+        write_telnet(c, bytes, n, client);
     else
-        write_locked(c, bytes, n);
+        write_locked(c, bytes, n, client);
+}
+
+void channel_write(Channel *c, const u8 *bytes, u32 n) { write_to(c, bytes, n, ANY_CLIENT); }
+
+void channel_answer(Channel *c, const u8 *bytes, u32 n)
+{
+    if (c->met) write_to(c, bytes, n, c->met);
 }
 
 bool channel_takes(const Channel *c) { return !c->pending || (c->out >= 0 && !c->stuck && !c->broken); }
+
+static bool is_met(const Channel *c) { return c->met == atomic_load(&c->clients); }
 
 bool channel_is_connected(Channel *c)
 {
@@ -218,23 +242,49 @@ bool channel_has_left(Channel *c)
 {
     pthread_mutex_lock(&c->lock);
     struct pollfd p = {.fd = c->out, .events = 0};
-    bool left = c->out < 0 || c->broken || (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL));
+    bool left = !is_met(c) || c->out < 0 || c->broken || (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL));
     pthread_mutex_unlock(&c->lock);
     return left;
 }
 
 /* --- input, on the vCPU thread --------------------------------------------------------------------------- */
 
+/* There is room in a ring again. */
+static void wake_stalled(Channel *c)
+{
+    if (atomic_load(&c->stalled) && atomic_exchange(&c->stalled, false)) hostio_kick();
+}
+
+static u32 read_monitor(Channel *c, u8 *to, u32 n)
+{
+    if (!ring_used(&c->ring[SIDE_MONITOR])) return 0;
+    pthread_mutex_lock(&c->lock); /* nobody comes meanwhile */
+    u32 got = is_met(c) && !c->unheard ? ring_get(&c->ring[SIDE_MONITOR], to, n) : 0;
+    pthread_mutex_unlock(&c->lock);
+    return got;
+}
+
 u32 channel_read(Channel *c, ChannelSide side, u8 *to, u32 n)
 {
-    u32 got = ring_get(&c->ring[side], to, n);
-    if (got && atomic_load(&c->stalled) && atomic_exchange(&c->stalled, false)) hostio_kick();
+    u32 got = side == SIDE_MONITOR ? read_monitor(c, to, n) : ring_get(&c->ring[side], to, n);
+    if (got) wake_stalled(c);
     return got;
+}
+
+bool channel_meet(Channel *c)
+{
+    if (is_met(c)) return false;
+    pthread_mutex_lock(&c->lock);
+    c->met = atomic_load(&c->clients);
+    c->unheard = false;
+    ring_skip(&c->ring[SIDE_MONITOR], c->begun_at);
+    pthread_mutex_unlock(&c->lock);
+    wake_stalled(c);
+    return true;
 }
 
 bool channel_holds(Channel *c, ChannelSide side, u8 byte) { return ring_holds(&c->ring[side], byte); }
 
-u32 channel_clients(const Channel *c) { return atomic_load(&c->clients); }
 ChannelSide channel_side(const Channel *c) { return (ChannelSide)atomic_load(&c->side); }
 
 bool channel_read_all(Channel *c)
@@ -247,8 +297,8 @@ bool channel_read_all(Channel *c)
 
 void channel_hang_up(Channel *c)
 {
-    atomic_store(&c->leave, true);
-    hostio_kick();
+    c->unheard = true;
+    leave_client(c, c->met);
 }
 
 void channel_close(Channel *c)
@@ -283,11 +333,12 @@ static void client_close(Channel *c)
     atomic_store(&c->all_read, false);
 }
 
+/* With the lock held. */
 static void greet_by_telnet(Channel *c)
 {
     u8 greeting[TELNET_GREETING];
     telnet_begin(&c->telnet, greeting);
-    write_locked(c, greeting, sizeof greeting);
+    write_pending(c, greeting, sizeof greeting);
 }
 
 static void client_open(Channel *c, int fd)
@@ -295,10 +346,11 @@ static void client_open(Channel *c, int fd)
     if (c->in >= 0) client_close(c);
     c->in = fd;
     pthread_mutex_lock(&c->lock);
-    c->out = fd;
-    pthread_mutex_unlock(&c->lock);
-    if (c->is_telnet) greet_by_telnet(c);
     atomic_fetch_add(&c->clients, 1);
+    c->begun_at = atomic_load(&c->ring[SIDE_MONITOR].head);
+    c->out = fd;
+    if (c->is_telnet) greet_by_telnet(c);
+    pthread_mutex_unlock(&c->lock);
 }
 
 static bool client_accept(Channel *c)
@@ -376,7 +428,7 @@ static u32 take_telnet(Channel *c, u8 *bytes, u32 n)
     for (u32 i = 0; i < n; i++) {
         u8 byte = bytes[i];
         if (telnet_take(&c->telnet, &byte, answer, &answers)) bytes[data++] = byte;
-        if (answers) write_locked(c, answer, answers);
+        if (answers) write_locked(c, answer, answers, ANY_CLIENT);
     }
     return data;
 }
@@ -444,10 +496,12 @@ static bool may_accept(Channel *c, bool reads)
 /* What the vCPU thread wants to be rid of. */
 static void send_away(Channel *c)
 {
-    if (!atomic_exchange(&c->leave, false)) return;
+    u32 client = atomic_exchange(&c->leave, 0);
+    bool shut = atomic_exchange(&c->shut, false);
+    if (!shut && (!client || client != atomic_load(&c->clients))) return;
     if (c->in >= 0 && c->kind != CHAR_STDIO) client_close(c);
     c->shy_until_ns = host_now_ns() + SHY_MS * 1000000ull;
-    if (!atomic_load(&c->shut) || c->listener < 0) return;
+    if (!shut || c->listener < 0) return;
     close(c->listener);
     c->listener = -1;
 }

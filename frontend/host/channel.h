@@ -25,24 +25,28 @@ Channel *channel_adopt(int fd);
 Chardev *channel_chardev(Channel *c); /* the guest's side */
 
 /* --- the vCPU thread --- */
-u32 channel_read(Channel *c, ChannelSide side, u8 *to, u32 n); /* what has arrived; never blocks */
+/* What has arrived; never blocks. Of SIDE_MONITOR: of the client that channel_meet() told of. */
+u32 channel_read(Channel *c, ChannelSide side, u8 *to, u32 n);
 bool channel_holds(Channel *c, ChannelSide side,
                    u8 byte); /* is it among what has arrived and was not read? */
 /* All n bytes, or as many as a reader takes within a short while: a client that does not read loses them. */
 void channel_write(Channel *c, const u8 *bytes, u32 n);
 /* From now on no byte is lost in the middle: a client that reads nothing for 5 s is hung up. */
 void channel_keep_whole(Channel *c);
-u32 channel_clients(const Channel *c);      /* how many have come so far; 0: nobody was ever there */
+/* channel_meet - true: another client is there than at the last call. From now on what the ones before it have sent is not
+ * read any more, and channel_answer() is for this one. */
+bool channel_meet(Channel *c);
+/* channel_answer - channel_write(), but only to the client that channel_meet() told of, not to one that came since. */
+void channel_answer(Channel *c, const u8 *bytes, u32 n);
 ChannelSide channel_side(const Channel *c); /* who has the keys now */
 bool channel_takes(const Channel *c);       /* somebody is there who reads */
 bool channel_is_connected(Channel *c);      /* somebody is there, though perhaps behind with reading */
-/* Nobody could read an answer any more, though what the client said may not have been read to its end. */
+/* The client that channel_meet() told of could read no answer any more, though what it said may not have been read to its end. */
 bool channel_has_left(Channel *c);
 bool channel_is_stdio(const Channel *c);
 /* The client has said all and what it said has been read: take leave once it has the answer. True: so it is. */
 bool channel_read_all(Channel *c);
-/* A client is to go, without ceremony; the next may come a quarter of a second later. What it had sent may still be
- * read. */
+/* The client is to go, without ceremony, and is not read any more; the next may come a quarter of a second later. */
 void channel_hang_up(Channel *c);
 void channel_close(
     Channel *c); /* the same, and nobody may come any more: for sockets. c is gone for the caller */

@@ -37,6 +37,12 @@ static inline u32 ring_get(Ring *r, u8 *to, u32 n)
     return n;
 }
 
+/* ring_skip - consumer: as if all before position `to` had been taken. */
+static inline void ring_skip(Ring *r, u32 to)
+{
+    if ((s32)(to - atomic_load(&r->tail)) > 0) atomic_store(&r->tail, to);
+}
+
 /* ring_holds - consumer: is the byte among those that wait? */
 static inline bool ring_holds(Ring *r, u8 byte)
 {

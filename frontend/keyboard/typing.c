@@ -154,27 +154,6 @@ unsigned layout_strokes(const Layout *l, u32 character, Keystroke to[STROKES_MAX
     return compose(l, character, to);
 }
 
-u32 utf8_next(const char **text)
-{
-    enum { BAD = 0xfffd };
-    const u8 *s = (const u8 *)*text;
-    unsigned more = s[0] < 0x80   ? 0
-                    : s[0] < 0xc2 ? 9
-                    : s[0] < 0xe0 ? 1
-                    : s[0] < 0xf0 ? 2
-                    : s[0] < 0xf5 ? 3
-                                  : 9;
-    if (!s[0]) return 0;
-    u32 c = more == 0 ? s[0] : more < 9 ? s[0] & (0x3fu >> more) : BAD;
-    *text += 1;
-    for (unsigned n = 1; more < 9 && n <= more; n++) {
-        if ((s[n] & 0xc0) != 0x80) return BAD;
-        c = c << 6 | (s[n] & 0x3f);
-        *text += 1;
-    }
-    return c;
-}
-
 unsigned keystroke_edges(Keystroke s, KeyEdge to[STROKE_EDGES])
 {
     static const struct {

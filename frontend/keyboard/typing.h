@@ -19,8 +19,6 @@ enum { STROKES_MAX = 2 }; /* a dead key, and its letter */
  * tab, newline, backspace and escape, which have keys. */
 unsigned layout_strokes(const Layout *l, u32 character, Keystroke to[STROKES_MAX]);
 
-/* Next character of a UTF-8 text; what is no UTF-8 is U+FFFD, the end 0. Moves *text. */
-u32 utf8_next(const char **text);
 
 /* A keystroke as presses and releases in their order: at most 10. */
 typedef struct KeyEdge {

@@ -34,8 +34,8 @@ struct Monitor {
     Readline line;
     u8 input[PORTION_BYTES]; /* read, but not all of it used: the rest waits for a step to end */
     u32 input_bytes, input_at;
-    u32 greeted; /* channel_clients() when we last looked */
-    bool banner; /* this client has seen it */
+    bool visited; /* somebody was there */
+    bool banner;  /* this client has seen it */
     bool active; /* the keys are ours */
     bool running; /* a word is being carried out */
     bool held;    /* ... and not done yet when it returned: no prompt, and nothing is read */
@@ -55,7 +55,7 @@ static void flush(Monitor *m)
     if (m->out)
         m->out(m->out_ctx, m->answer, m->answer_bytes);
     else if (m->answer_bytes)
-        channel_write(m->channel, (const u8 *)m->answer, m->answer_bytes);
+        channel_answer(m->channel, (const u8 *)m->answer, m->answer_bytes);
     m->answer_bytes = 0;
 }
 
@@ -320,8 +320,7 @@ bool monitor_do(Monitor *m, Pc *pc, const char *line)
 bool monitor_has_left(Monitor *m)
 {
     if (m->program.has_left) return m->program.has_left(m->program.ctx);
-    return channel_has_left(m->channel) || channel_clients(m->channel) != m->greeted ||
-           channel_holds(m->channel, SIDE_MONITOR, CTRL_C);
+    return channel_has_left(m->channel) || channel_holds(m->channel, SIDE_MONITOR, CTRL_C);
 }
 
 /* --- completion ------------------------------------------------------------------------------------------ */
@@ -386,12 +385,12 @@ static void begin(Monitor *m)
 static void look_around(Monitor *m, bool has_input)
 {
     bool ours = channel_side(m->channel) == SIDE_MONITOR || has_input;
-    u32 clients = channel_clients(m->channel);
-    if (clients != m->greeted) {
-        m->greeted = clients;
+    if (channel_meet(m->channel)) {
+        m->visited = true;
         m->banner = m->active = false;
+        m->input_bytes = m->input_at = m->answer_bytes = 0; /* another one's */
     }
-    if (clients && ours && !m->active) begin(m);
+    if (m->visited && ours && !m->active) begin(m);
     if (!ours && m->active) put(m, "\n");
     if (!ours) m->active = false;
 }
@@ -408,7 +407,7 @@ static void serve(Monitor *m, Pc *pc)
     if (m->input_at == m->input_bytes) {
         m->input_at = 0;
         m->input_bytes = channel_read(m->channel, SIDE_MONITOR, m->input, sizeof m->input);
-        if (m->input_bytes) look_around(m, true); /* a client that came just now has sent them */
+        if (m->input_bytes) look_around(m, true);
         again = m->input_bytes == sizeof m->input;
     } else if (waits_for_step(pc)) {
         return;

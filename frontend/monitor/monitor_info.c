@@ -327,13 +327,9 @@ static void info_mtree(Command *c)
 
 static void info_status(Command *c)
 {
-    if (!command_take_end(c)) return;
-    command_say(c, "VM status: %s\n",
-                !c->pc->paused    ? "running"
-                : c->pc->io_error ? "paused (io-error)"
-                : c->pc->is_off   ? "paused (shutdown)"
-                : c->pc->started  ? "paused"
-                                  : "paused (prelaunch)");
+    const char *state = pc_run_state(c->pc);
+    bool told = !strcmp(state, "running") || !strcmp(state, "paused");
+    if (command_take_end(c)) command_say(c, told ? "VM status: %s\n" : "VM status: paused (%s)\n", state);
 }
 
 static void info_name(Command *c)
@@ -343,10 +339,9 @@ static void info_name(Command *c)
 
 static void info_uuid(Command *c)
 {
-    const u8 *u = c->pc->uuid;
-    if (command_take_end(c))
-        command_say(c, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", u[0], u[1],
-                    u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+    char text[UUID_TEXT];
+    pc_uuid_text(c->pc, text);
+    if (command_take_end(c)) command_say(c, "%s\n", text);
 }
 
 static void info_host(Command *c)

@@ -30,7 +30,6 @@ struct Qmp {
     Qmp *next;
     Channel *channel;
     Pc *pc;
-    u32 greeted; /* channel_clients() when it was last looked at */
     bool negotiated;
     JsonReader reader; /* the request that is being carried out stays in it */
     u8 input[PORTION_BYTES];
@@ -52,19 +51,11 @@ static Qmp *qmps;
 
 /* --- out ------------------------------------------------------------------------------------------------- */
 
-static bool same_client(Qmp *q) { return channel_clients(q->channel) == q->greeted; }
+static bool has_left(void *qmp) { return channel_has_left(((Qmp *)qmp)->channel); }
 
-bool qmp_has_left(void *qmp)
-{
-    Qmp *q = qmp;
-    return !same_client(q) || channel_has_left(q->channel);
-}
-
-/* Who has come meanwhile must not get what another one asked for. */
 static void put(void *qmp, const char *text, u32 n)
 {
-    Qmp *q = qmp;
-    if (same_client(q)) channel_write(q->channel, (const u8 *)text, n);
+    channel_answer(((Qmp *)qmp)->channel, (const u8 *)text, n);
 }
 
 static Json *begin_line(Qmp *q)
@@ -155,19 +146,22 @@ Json *qmp_return(QmpCommand *c)
 }
 
 void qmp_negotiated(QmpCommand *c) { c->q->negotiated = true; }
-void qmp_hold(QmpCommand *c) { c->q->held = true; }
 
-/* What else the client has sent can be read now. */
+static void forget_input(Qmp *q)
+{
+    q->input_bytes = q->input_at = 0;
+    json_read_begin(&q->reader);
+}
+
+/* What else the client has sent can be read now; of one that has gone, nothing more is carried out. */
 static void answer_held(Qmp *q)
 {
     finish(q);
+    if (channel_has_left(q->channel)) {
+        channel_hang_up(q->channel);
+        forget_input(q);
+    }
     cpu_attention(&q->pc->cpu, ATT_IO);
-}
-
-void qmp_answer_later(Qmp *q, const char *error)
-{
-    if (error) fail_as(q, "GenericError", "%s", error);
-    answer_held(q);
 }
 
 /* --- lines of the monitor -------------------------------------------------------------------------------- */
@@ -342,10 +336,9 @@ static void refuse(Qmp *q)
 
 static void look_around(Qmp *q)
 {
-    if (same_client(q)) return;
-    q->greeted = channel_clients(q->channel);
+    if (!channel_meet(q->channel)) return;
     q->negotiated = false;
-    json_read_begin(&q->reader);
+    forget_input(q);
     greet(q);
 }
 
@@ -367,7 +360,6 @@ static void serve(Qmp *q, Pc *pc)
     if (q->input_at == q->input_bytes) {
         q->input_at = 0;
         q->input_bytes = channel_read(q->channel, SIDE_MONITOR, q->input, sizeof q->input);
-        if (q->input_bytes) look_around(q); /* a client that came just now has sent them */
         again = q->input_bytes == sizeof q->input;
     }
     while (q->input_at < q->input_bytes && !q->held) feed(q, pc);
@@ -415,7 +407,7 @@ void qmp_tell(QmpEvent e, const char *reason)
                                         [QMP_SHUTDOWN] = "SHUTDOWN",
                                         [QMP_POWERDOWN] = "POWERDOWN"};
     for (Qmp *q = qmps; q; q = q->next)
-        if (q->negotiated && same_client(q)) tell(q, names[e], reason);
+        if (q->negotiated) tell(q, names[e], reason);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------ */
@@ -428,7 +420,7 @@ void qmp_new(Channel *channel)
     CHECK(q->said, "no memory");
     q->channel = channel;
     q->monitor = monitor_for_program(
-        &(MonitorClient){.out = take_said, .done = line_done_later, .has_left = qmp_has_left, .ctx = q});
+        &(MonitorClient){.out = take_said, .done = line_done_later, .has_left = has_left, .ctx = q});
     channel_keep_whole(channel);
     json_read_begin(&q->reader);
     while (*at) at = &(*at)->next;

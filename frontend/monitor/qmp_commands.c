@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "frontend/display/png.h"
 #include "frontend/keyboard/keynames.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
@@ -144,17 +145,11 @@ static void do_query_commands(QmpCommand *c)
 
 /* --- the machine ----------------------------------------------------------------------------------------- */
 
-static const char *run_state(const Pc *pc)
-{
-    if (!pc->paused) return "running";
-    return pc->io_error ? "io-error" : pc->is_off ? "shutdown" : pc->started ? "paused" : "prelaunch";
-}
-
 static void do_query_status(QmpCommand *c)
 {
     Json *j = qmp_return(c);
     json_object(j, "return");
-    json_text(j, "status", run_state(c->pc));
+    json_text(j, "status", pc_run_state(c->pc));
     json_bool(j, "singlestep", false);
     json_bool(j, "running", !c->pc->paused);
     json_close(j, '}');
@@ -170,12 +165,8 @@ static void do_query_name(QmpCommand *c)
 
 static void do_query_uuid(QmpCommand *c)
 {
-    char text[40];
-    const u8 *u = c->pc->uuid;
-    u32 n = 0;
-    for (u32 k = 0; k < 16; k++)
-        n += (u32)snprintf(text + n, sizeof text - n, "%s%02x",
-                           k == 4 || k == 6 || k == 8 || k == 10 ? "-" : "", u[k]);
+    char text[UUID_TEXT];
+    pc_uuid_text(c->pc, text);
     Json *j = qmp_return(c);
     json_object(j, "return");
     json_text(j, "UUID", text);
@@ -328,10 +319,8 @@ static void do_pmemsave(QmpCommand *c) { save_memory(c, "pmemsave"); }
 static void do_screendump(QmpCommand *c)
 {
     const char *path = qmp_text(c, "filename"), *format = qmp_text(c, "format");
-    size_t n = strlen(path);
-    bool png = n >= 4 && !strcmp(path + n - 4, ".png");
     Line l = {.n = 0};
-    if (format && strcmp(format, png ? "png" : "ppm")) {
+    if (format && strcmp(format, picture_is_png(path) ? "png" : "ppm")) {
         qmp_fail(c, "format '%.20s': a name that ends with .png is of PNG, any other of PPM", format);
         return;
     }
@@ -382,28 +371,14 @@ static void do_query_screen(QmpCommand *c)
     screen_look_end(&l);
 }
 
-static void waited(void *qmp, ScreenWaitEnd how, const char *text)
-{
-    char said[SCREEN_WAIT_BYTES + 80];
-    snprintf(said, sizeof said, "'%s' did not come to the screen in time", text);
-    qmp_answer_later(qmp, how == SCREEN_WAIT_FOUND ? NULL : said);
-}
-
 /* ring3's own: the monitor's word, with an answer that is an error. */
 static void do_wait_for(QmpCommand *c)
 {
-    const char *text = qmp_text(c, "text");
-    s64 seconds = qmp_number(c, "timeout", SCREEN_WAIT_SECONDS);
-    const ScreenWaiter who = {.has_left = qmp_has_left, .done = waited, .ctx = c->q};
-    Problem p;
-    if (!*text || strlen(text) >= SCREEN_WAIT_BYTES)
-        qmp_fail(c, "Parameter 'text' is of 1 to %d bytes", SCREEN_WAIT_BYTES - 1);
-    else if (seconds < 0 || seconds > SCREEN_WAIT_SECONDS_MOST)
-        qmp_fail(c, "Parameter 'timeout' is from 0 to %d seconds", SCREEN_WAIT_SECONDS_MOST);
-    else if (!screen_wait(c->pc->machine, text, (u32)seconds, &who, &p))
-        qmp_fail(c, "%s", p.text);
-    else
-        qmp_hold(c);
+    Line l = {.n = 0};
+    line_add(&l, "wait-for");
+    line_quote(&l, qmp_text(c, "text"));
+    line_number(&l, qmp_number(c, "timeout", SCREEN_WAIT_SECONDS));
+    line_run(c, &l);
 }
 
 /* --- keys and mouse -------------------------------------------------------------------------------------- */

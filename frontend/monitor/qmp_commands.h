@@ -22,10 +22,6 @@ void qmp_fail(QmpCommand *c, const char *fmt, ...) PRINTF(2, 3); /* a GenericErr
  * come later. */
 void qmp_run_line(QmpCommand *c, const char *line, bool is_error);
 void qmp_negotiated(QmpCommand *c); /* the client has said qmp_capabilities */
-/* The answer is owed until qmp_answer_later(), with the error or, if NULL, an empty object. */
-void qmp_hold(QmpCommand *c);
-void qmp_answer_later(Qmp *q, const char *error);
-bool qmp_has_left(void *q); /* for who waits on a client's behalf */
 
 typedef struct QmpWord {
     const char *name;

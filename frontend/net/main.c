@@ -105,11 +105,11 @@ static int serve(NetSpec *s)
 }
 
 /* What -nic says of the card is the machine's. */
-static int skip_card_key(void *ctx, const char *key, const char *value, bool *taken)
+static OptionsResult skip_card_key(void *ctx, const char *key, const char *value, bool *taken)
 {
     (void)ctx, (void)value;
     *taken = !strcmp(key, "model") || !strcmp(key, "mac") || !strcmp(key, "macaddr");
-    return 0;
+    return OPTIONS_RUN;
 }
 
 int main(int argc, char **argv)

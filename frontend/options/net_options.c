@@ -73,7 +73,7 @@ static OptionsResult take_mac(NicSpec *nic, const char *value)
 }
 
 /* For net_spec_parse(), of -nic. */
-static int take_card_key(void *ctx, const char *key, const char *value, bool *taken)
+static OptionsResult take_card_key(void *ctx, const char *key, const char *value, bool *taken)
 {
     bool is_model = !strcmp(key, "model");
     *taken = is_model || !strcmp(key, "mac") || !strcmp(key, "macaddr");
@@ -87,7 +87,7 @@ static OptionsResult add_cable(NetOptions *o, NicSpec *nic, const char *option, 
 {
     static NetSpec scratch; /* too large for a stack */
     NetSpec *s = o->cables < NICS_MAX ? &o->cable[o->cables].spec : &scratch;
-    OptionsResult r = (OptionsResult)net_spec_parse(s, nic ? take_card_key : NULL, nic, option, value);
+    OptionsResult r = net_spec_parse(s, nic ? take_card_key : NULL, nic, option, value);
     *which = -1;
     if (r != OPTIONS_RUN || s->kind == NET_NONE) return r;
     if (s == &scratch) return too_many(option, value, "cables");
@@ -103,7 +103,7 @@ static int find_cable(const NetOptions *o, const char *id)
     return -1;
 }
 
-int net_option_netdev(NetOptions *o, const char *value)
+OptionsResult net_option_netdev(NetOptions *o, const char *value)
 {
     int which;
     unsigned before = o->cables;
@@ -132,7 +132,7 @@ static NetCard *add_card(NetOptions *o, const NicSpec *nic, int cable)
     return c;
 }
 
-int net_option_nic(NetOptions *o, const char *value)
+OptionsResult net_option_nic(NetOptions *o, const char *value)
 {
     NicSpec nic = {.has_mac = false};
     int cable;
@@ -193,7 +193,7 @@ static OptionsResult take_device_key(NicSpec *nic, const Pair *pair, const char 
     return pair_refuse_key(pair, option, names);
 }
 
-bool net_option_device(NetOptions *o, const char *value, int *result)
+bool net_option_device(NetOptions *o, const char *value, OptionsResult *result)
 {
     NicSpec nic = {.has_mac = false};
     const char *rest = value;
@@ -236,7 +236,7 @@ static OptionsResult old_nic(NetOptions *o, const char *value)
     return r;
 }
 
-int net_option_net(NetOptions *o, const char *value)
+OptionsResult net_option_net(NetOptions *o, const char *value)
 {
     int cable;
     if (!strncmp(value, "nic", 3) && (!value[3] || value[3] == ',')) return old_nic(o, value);

@@ -37,12 +37,12 @@ typedef struct NetOptions {
 } NetOptions;
 
 void net_options_init(NetOptions *o);
-/* One option's value. All return OptionsResult; what is wrong has been said. */
-int net_option_nic(NetOptions *o, const char *value);
-int net_option_netdev(NetOptions *o, const char *value);
-int net_option_net(NetOptions *o, const char *value);
+/* One option's value; what is wrong has been said. */
+OptionsResult net_option_nic(NetOptions *o, const char *value);
+OptionsResult net_option_netdev(NetOptions *o, const char *value);
+OptionsResult net_option_net(NetOptions *o, const char *value);
 /* -device MODEL,netdev=ID,mac=...: false: not a network card's name, and nothing was done. */
-bool net_option_device(NetOptions *o, const char *value, int *result);
+bool net_option_device(NetOptions *o, const char *value, OptionsResult *result);
 /* net_options_finish - all options are read: cables go into cards, cards without an address get one. */
 bool net_options_finish(NetOptions *o, bool no_defaults, Problem *p);
 

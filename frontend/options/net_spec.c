@@ -362,7 +362,7 @@ static OptionsResult take_any(NetSpec *s, NetCardKey *card, void *ctx, const Pai
     OptionsResult r = take_pair(s, pair, option);
     bool taken = false;
     if (r != OPTIONS_DONE) return r;
-    if (card) r = (OptionsResult)card(ctx, pair->key, pair->value, &taken);
+    if (card) r = card(ctx, pair->key, pair->value, &taken);
     return taken ? r : refuse_key(s, pair, option, card);
 }
 
@@ -457,7 +457,7 @@ static const char *spec_wrong(NetSpec *s)
     }
 }
 
-int net_spec_parse(NetSpec *s, NetCardKey *card, void *ctx, const char *option, const char *value)
+OptionsResult net_spec_parse(NetSpec *s, NetCardKey *card, void *ctx, const char *option, const char *value)
 {
     Pair pair;
     char name[80];

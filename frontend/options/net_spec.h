@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "cpu/base.h"
+#include "frontend/options/options_result.h"
 
 typedef enum NetKind { NET_NONE, NET_USER, NET_TAP, NET_VDE, NET_STREAM, NET_DGRAM, NET_KINDS } NetKind;
 
@@ -48,11 +49,11 @@ typedef struct NetSpec {
     int fd; /* tap; -1: not given */
 } NetSpec;
 
-/* Of -nic's words those that are the card's: model=, mac=. *taken: it was one of them. Returns OptionsResult. */
-typedef int NetCardKey(void *ctx, const char *key, const char *value, bool *taken);
-/* net_spec_parse - `value` in the words of -netdev; with `card` those of the card, too, as -nic has them. Returns
- * OptionsResult: what is wrong has been said (`option` begins the sentence). */
-int net_spec_parse(NetSpec *s, NetCardKey *card, void *ctx, const char *option, const char *value);
+/* Of -nic's words those that are the card's: model=, mac=. *taken: it was one of them. */
+typedef OptionsResult NetCardKey(void *ctx, const char *key, const char *value, bool *taken);
+/* net_spec_parse - `value` in the words of -netdev; with `card` those of the card, too, as -nic has them. What is wrong
+ * has been said (`option` begins the sentence). */
+OptionsResult net_spec_parse(NetSpec *s, NetCardKey *card, void *ctx, const char *option, const char *value);
 /* net_spec_forward - [tcp|udp]:[ADDR]:PORT-[ADDR]:PORT; false: it is none, and *why says what is missing. */
 bool net_spec_forward(const char *text, NetForward *f, const char **why);
 const char *net_kind_name(NetKind kind);

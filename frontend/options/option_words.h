@@ -3,7 +3,8 @@
 #ifndef RING3_OPTION_WORDS_H
 #define RING3_OPTION_WORDS_H
 
-#include "frontend/options/options.h"
+#include "cpu/base.h"
+#include "frontend/options/options_result.h"
 #include "frontend/options/suggest.h"
 
 /* The words that a value may be, as they are offered: for "one of" and for the nearest. */

@@ -54,31 +54,27 @@ static OptionsResult parse_char(CharSpec *to, const char *option, const char *va
     return charspec_parse(to, option, value, use) ? OPTIONS_RUN : OPTIONS_BAD;
 }
 
+/* One more of those that may be given several times. */
+static OptionsResult add_char(CharSpec *list, int *count, int most, const char *option, const char *value, CharUse use)
+{
+    if (*count < most) return parse_char(&list[(*count)++], option, value, use);
+    say("%s %.80s: only %d are possible", option, value, most);
+    return OPTIONS_BAD;
+}
+
 static OptionsResult set_serial(Options *o, const char *value)
 {
-    if (o->serial_count == SERIAL_PORTS) {
-        say("-serial %.80s: there are only %d serial ports", value, SERIAL_PORTS);
-        return OPTIONS_BAD;
-    }
-    return parse_char(&o->serial[o->serial_count++], "-serial", value, USE_SERIAL);
+    return add_char(o->serial, &o->serial_count, SERIAL_PORTS, "-serial", value, USE_SERIAL);
 }
 
 static OptionsResult set_monitor(Options *o, const char *value)
 {
-    if (o->monitor_count == MONITORS) {
-        say("-monitor %.80s: only %d monitors are possible", value, MONITORS);
-        return OPTIONS_BAD;
-    }
-    return parse_char(&o->monitor[o->monitor_count++], "-monitor", value, USE_MONITOR);
+    return add_char(o->monitor, &o->monitor_count, MONITORS, "-monitor", value, USE_MONITOR);
 }
 
 static OptionsResult set_qmp(Options *o, const char *value)
 {
-    if (o->qmp_count == MONITORS) {
-        say("-qmp %.80s: only %d are possible", value, MONITORS);
-        return OPTIONS_BAD;
-    }
-    return parse_char(&o->qmp[o->qmp_count++], "-qmp", value, USE_MONITOR);
+    return add_char(o->qmp, &o->qmp_count, MONITORS, "-qmp", value, USE_MONITOR);
 }
 
 static OptionsResult set_parallel(Options *o, const char *value)
@@ -159,15 +155,15 @@ static OptionsResult set_trace(Options *o, const char *value)
 
 static OptionsResult set_nic(Options *o, const char *value)
 {
-    return (OptionsResult)net_option_nic(&o->net, value);
+    return net_option_nic(&o->net, value);
 }
 static OptionsResult set_netdev(Options *o, const char *value)
 {
-    return (OptionsResult)net_option_netdev(&o->net, value);
+    return net_option_netdev(&o->net, value);
 }
 static OptionsResult set_net(Options *o, const char *value)
 {
-    return (OptionsResult)net_option_net(&o->net, value);
+    return net_option_net(&o->net, value);
 }
 
 /* --- traces, devices -------------------------------------------------------------------------- */
@@ -282,9 +278,9 @@ static OptionsResult set_device(Options *o, const char *value)
         o->glassbox = true;
         return OPTIONS_RUN;
     }
-    int card;
-    if (net_option_device(&o->net, value, &card)) return (OptionsResult)card;
-    if (sound_option_device(&o->sound, value, &card)) return (OptionsResult)card;
+    OptionsResult card;
+    if (net_option_device(&o->net, value, &card)) return card;
+    if (sound_option_device(&o->sound, value, &card)) return card;
     const char *why = device_why(value);
     if (why) return absent_refuse("-device", value, why);
     words_begin(&w, value);
@@ -313,17 +309,17 @@ static OptionsResult set_global(Options *o, const char *value)
 
 static OptionsResult set_audio(Options *o, const char *value)
 {
-    return (OptionsResult)sound_option_audio(&o->sound, value);
+    return sound_option_audio(&o->sound, value);
 }
 
 static OptionsResult set_audiodev(Options *o, const char *value)
 {
-    return (OptionsResult)sound_option_audiodev(&o->sound, value);
+    return sound_option_audiodev(&o->sound, value);
 }
 
 static OptionsResult set_soundhw(Options *o, const char *value)
 {
-    return (OptionsResult)sound_option_soundhw(&o->sound, value);
+    return sound_option_soundhw(&o->sound, value);
 }
 
 static OptionsResult set_tour(Options *o, const char *value)
@@ -707,10 +703,14 @@ static int readers_of_stdin(const Options *o)
     return n;
 }
 
-static bool uses_stdio(const Options *o)
+bool options_use_stdio(const Options *o)
 {
-    return readers_of_stdin(o) || o->debugcon.kind == CHAR_STDIO || o->parallel.kind == CHAR_STDIO ||
-           o->nographic || o->display.kind == DISPLAY_CURSES;
+    return readers_of_stdin(o) || o->debugcon.kind == CHAR_STDIO || o->parallel.kind == CHAR_STDIO;
+}
+
+static bool needs_terminal(const Options *o)
+{
+    return options_use_stdio(o) || o->nographic || o->display.kind == DISPLAY_CURSES;
 }
 
 static const char *contradiction(const Options *o)
@@ -722,7 +722,7 @@ static const char *contradiction(const Options *o)
     if (!o->kernel && o->initrd) return "-initrd: only with -kernel";
     if (!o->kernel && o->append) return "-append: only with -kernel";
     if (o->kernel && o->bios) return "-bios: not with -kernel, which comes with what firmware it needs";
-    if (o->daemonize && uses_stdio(o))
+    if (o->daemonize && needs_terminal(o))
         return "-daemonize: a process in the background has no terminal: leave -nographic, curses and stdio "
                "out";
     if (readers_of_stdin(o) > 1)

@@ -8,6 +8,7 @@
 #include "frontend/host/charspec.h"
 #include "frontend/options/drive_options.h"
 #include "frontend/options/net_options.h"
+#include "frontend/options/options_result.h"
 #include "frontend/options/sound_options.h"
 #include "translator/xlat.h"
 
@@ -80,16 +81,13 @@ typedef struct Options {
     u16 postcode_port;
 } Options;
 
-typedef enum OptionsResult {
-    OPTIONS_RUN,
-    OPTIONS_DONE, /* help or version was printed: exit 0 */
-    OPTIONS_BAD,  /* said on stderr: exit 1 */
-} OptionsResult;
-
 /* "33" or "max" (0); false: neither. */
 enum { SPEED_MHZ_MAX = 10000 };
 bool speed_parse(const char *text, u32 *mhz);
 
 OptionsResult options_parse(Options *o, int argc, char **argv);
+
+/* A serial port, a monitor or the like is on standard input or output. */
+bool options_use_stdio(const Options *o);
 
 #endif

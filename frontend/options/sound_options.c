@@ -81,7 +81,7 @@ static OptionsResult add_adlib(SoundOptions *o, const char *rest)
     return OPTIONS_RUN;
 }
 
-bool sound_option_device(SoundOptions *o, const char *value, int *result)
+bool sound_option_device(SoundOptions *o, const char *value, OptionsResult *result)
 {
     const char *rest = value;
     Pair pair;
@@ -106,7 +106,7 @@ static OptionsResult add_card(SoundOptions *o, const char *option, const char *n
     return which ? add_adlib(o, "") : add_sb16(o, "");
 }
 
-int sound_option_soundhw(SoundOptions *o, const char *value)
+OptionsResult sound_option_soundhw(SoundOptions *o, const char *value)
 {
     Pair pair;
     OptionsResult r = OPTIONS_RUN;
@@ -164,5 +164,5 @@ static OptionsResult take_audio(SoundOptions *o, const char *option, const char 
     return r;
 }
 
-int sound_option_audio(SoundOptions *o, const char *value) { return take_audio(o, "-audio", value); }
-int sound_option_audiodev(SoundOptions *o, const char *value) { return take_audio(o, "-audiodev", value); }
+OptionsResult sound_option_audio(SoundOptions *o, const char *value) { return take_audio(o, "-audio", value); }
+OptionsResult sound_option_audiodev(SoundOptions *o, const char *value) { return take_audio(o, "-audiodev", value); }

@@ -2,6 +2,7 @@
 #ifndef RING3_SOUND_OPTIONS_H
 #define RING3_SOUND_OPTIONS_H
 
+#include "frontend/options/options_result.h"
 #include "frontend/say.h"
 #include "hw/sb16.h"
 
@@ -12,11 +13,11 @@ typedef struct SoundOptions {
     char wav[1024]; /* -audio wav: empty: not asked for */
 } SoundOptions;
 
-/* One option's value. All return OptionsResult; what is wrong has been said. */
-int sound_option_audio(SoundOptions *o, const char *value);
-int sound_option_audiodev(SoundOptions *o, const char *value);
-int sound_option_soundhw(SoundOptions *o, const char *value);
+/* One option's value; what is wrong has been said. */
+OptionsResult sound_option_audio(SoundOptions *o, const char *value);
+OptionsResult sound_option_audiodev(SoundOptions *o, const char *value);
+OptionsResult sound_option_soundhw(SoundOptions *o, const char *value);
 /* -device sb16 or adlib, with properties: false: another device, and nothing was done. */
-bool sound_option_device(SoundOptions *o, const char *value, int *result);
+bool sound_option_device(SoundOptions *o, const char *value, OptionsResult *result);
 
 #endif

@@ -8,6 +8,7 @@
 #include "frontend/window/session.h"
 
 #include "frontend/host/shared_memory.h"
+#include "frontend/utf8.h"
 #include "hw/keys.h"
 #include "hw/screen.h"
 

@@ -14,18 +14,11 @@ import subprocess
 import sys
 import tempfile
 
-from vm import Vm, check, main, monitor, skip
+from vm import Vm, check, made, main, monitor
 
 ring3, script, guests = sys.argv[1:4]
 PROMPT = r"guest# "
 DRIVES = ("hda", "sda", "qcow2"), ("hdb", "sdb", "vdi"), ("hdc", "sdc", "vpc"), ("hdd", "sdd", "vmdk")
-
-
-def guest():
-    made = subprocess.run([script, guests], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
 
 
 def run(*words):
@@ -120,7 +113,7 @@ def discs(folder):
 
 
 def test():
-    guest()
+    made(script, guests)
     folder = tempfile.mkdtemp(prefix="ring3-formats-")
     try:
         args = disks(folder)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from vm import PATIENCE, Vm, check, deadline, main, run_tests, skip, tries
+from vm import PATIENCE, Vm, check, deadline, free_port, main, run_tests, skip, tries
 
 ring3, debuggee, floppy, script, *options = sys.argv[1:]
 folder = tempfile.mkdtemp(prefix="ring3-gdb")
@@ -807,10 +807,7 @@ def test_slow_reader():
 
 def test_tcp():
     """127.0.0.1 unless told otherwise."""
-    s = socket.socket()
-    s.bind(("127.0.0.1", 0))
-    port = s.getsockname()[1]
-    s.close()
+    port = free_port()
     m = Vm([ring3, "-display", "none", "-gdb", "tcp::%d" % port, "-S", *KERNEL, *options], stdin=False)
     end = deadline(20)
     while True:

@@ -72,11 +72,12 @@ class Guest:
 
     # --- the monitor ---
 
-    def reply(self):
+    def reply(self, connection=None):
+        """What the monitor says up to its prompt; `connection`: to another monitor."""
         text = b""
         while not re.search(rb"\(\w+\) $", text):
             try:
-                piece = self.monitor.recv(65536)
+                piece = (connection or self.monitor).recv(65536)
             except socket.timeout:
                 piece = b""
             if not piece:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from vm import Vm, check, main
+from vm import Vm, check, main, run_tests
 
 ring3, hooked, floppy, told, hook_folder, *options = sys.argv[1:]
 folder = tempfile.mkdtemp(prefix="ring3-hooks")
@@ -227,12 +227,4 @@ def test_dos():
                     ("OpenFile", "MISSING.TXT", "0002 carry"), ("Function", "", "0001 carry"), ("Exit", "", "?")], vm.output)
 
 
-def test():
-    only = os.environ.get("ONLY")
-    for name, function in sorted(globals().items()):
-        if name.startswith("test_") and (not only or only in name):
-            function()
-            print(name)
-
-
-main(test)
+main(lambda: run_tests(globals(), os.environ.get("ONLY", "").split()))

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from vm import PATIENCE, TRIES, Vm, check, children, deadline, main, monitor, tries
+from vm import PATIENCE, TRIES, Vm, check, children, deadline, main, monitor, run_tests, tries
 
 ring3, glass, *options = sys.argv[1:]
 translates = not any("interp" in o for o in options)
@@ -500,11 +500,4 @@ def test_refused_options():
         check("Address already in use" in vm.output, vm.output)
 
 
-def run():
-    for name, test in sorted(globals().items()):
-        if name.startswith("test_"):
-            print(name, flush=True)
-            test()
-
-
-main(run)
+main(lambda: run_tests(globals(), os.environ.get("ONLY", "").split()))

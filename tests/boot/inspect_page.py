@@ -5,13 +5,12 @@ With PICTURES, a folder, screenshots go there, for docs/.
 import json
 import re
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 
 from browser import Browser, find
-from vm import PATIENCE, Vm, check, deadline, main, monitor, skip
+from vm import PATIENCE, Vm, check, deadline, made, main, monitor, skip
 
 ring3, glass, script, folder, *pictures = sys.argv[1:]
 find() # or skip
@@ -51,10 +50,7 @@ class Machine:
 
 
 def debian():
-    made = subprocess.run([script, folder], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
+    made(script, folder)
     return "-kernel", folder + "/vmlinuz", "-initrd", folder + "/initramfs.gz", "-append", "console=tty0 nokaslr"
 
 

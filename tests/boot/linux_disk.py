@@ -17,18 +17,11 @@ import subprocess
 import sys
 import tempfile
 
-from vm import Vm, check, main, monitor, skip
+from vm import Vm, check, made, main, monitor
 
 ring3, script, guests = sys.argv[1:4]
 PROMPT = r"guest# "
 DISK_MIB, CD_BYTES = 96, 5 * 2048 * 1000 + 512 # the CD ends with a quarter of a sector
-
-
-def guest():
-    made = subprocess.run([script, guests], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
 
 
 def start(*args, program=None):
@@ -170,7 +163,7 @@ def speed(other):
 
 
 def all_tests():
-    guest()
+    made(script, guests)
     if sys.argv[4:]:
         return speed(sys.argv[5])
     with tempfile.TemporaryDirectory() as folder:

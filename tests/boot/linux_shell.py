@@ -7,12 +7,11 @@ sleep takes its time by the host's clock, Ctrl-C works, and a guest idle at the 
 Interrupts come by the APICs, the tick by the local one's timer; with the option -no-apic by the 8259s. With -M
 pc,hpet=on the kernel is told to take its time from there; without the local APIC its ticks come from there, too.
 """
-import subprocess
 import sys
 import tempfile
 import time
 
-from vm import Vm, check, main, monitor, skip, tries
+from vm import Vm, check, made, main, monitor, tries
 
 ring3, script, folder, accel, cpu = sys.argv[1:6]
 slow = float(sys.argv[6]) if len(sys.argv) > 6 else 1
@@ -24,10 +23,7 @@ COMPLAINTS = ("ACPI Error", "ACPI BIOS Error", "ACPI Warning", "ACPI Exception",
 
 
 def guest():
-    made = subprocess.run([script, folder], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
+    made(script, folder)
     return folder + "/vmlinuz", folder + "/initramfs.gz"
 
 

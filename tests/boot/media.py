@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from guest import Guest
-from vm import check, deadline, main, skip
+from vm import check, deadline, made, main, skip
 
 ring3, media_sh, folder, name, *options = sys.argv[1:]
 seabios = options[:1] == ["seabios"]
@@ -23,11 +23,7 @@ options = options[seabios:]
 
 def medium(file):
     """The medium's path; made or downloaded once."""
-    p = subprocess.run([media_sh, folder, file], env=dict(os.environ, RING3=ring3), stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT)
-    if p.returncode == 77:
-        skip(p.stdout.decode().strip().split("\n")[-1])
-    check(p.returncode == 0, "%s: %s" % (file, p.stdout.decode()))
+    made(media_sh, folder, file, RING3=ring3)
     return os.path.join(folder, file)
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from vm import Vm, check, deadline, main, run_tests
+from vm import Vm, check, deadline, free_port, main, run_tests
 
 ring3, probe = sys.argv[1:3]
 folder = tempfile.mkdtemp(prefix="ring3-")
@@ -360,9 +360,7 @@ def test_serial_unix():
 
 
 def test_serial_tcp():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     vm = run("echo", "-serial", "tcp:127.0.0.1:%d,server=on" % port) # and waits
     vm.expect("waiting for a connection")
     time.sleep(0.2)

@@ -14,6 +14,7 @@ import time
 
 import net_machine
 from net_machine import Host, NetMachine, Tcp, accept
+from vm import free_port
 
 ring3, program = sys.argv[1:3]
 folder = tempfile.mkdtemp(prefix="ring3-net-")
@@ -29,12 +30,6 @@ def start(words):
     net = NetMachine(program, words)
     check(net.kind == net_machine.READY, "starts with %s: %s" % (words.replace(folder, "DIR"), net.about))
     return net, Host(net)
-
-
-def free_port():
-    s = socket.socket()
-    s.bind(("127.0.0.1", 0))
-    return s.getsockname()[1]
 
 
 def listener():

@@ -7,13 +7,12 @@ import hashlib
 import http.server
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-from vm import Vm, check, children, main, monitor, process_cpu_seconds, skip
+from vm import Vm, check, children, free_port, made, main, monitor, process_cpu_seconds
 
 ring3, script, folder, model = sys.argv[1:5]
 megabytes = int(sys.argv[5]) if len(sys.argv) > 5 else 20
@@ -24,10 +23,7 @@ DHCP = ("echo '[ $1 = bound ] && ifconfig $interface $ip netmask $subnet && rout
 
 
 def guest():
-    made = subprocess.run([script, folder], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
+    made(script, folder)
     return folder + "/vmlinuz", folder + "/initramfs-net.gz"
 
 
@@ -93,12 +89,6 @@ def forwarded(port):
             pass
         time.sleep(0.2)
     return None
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def boot(place):

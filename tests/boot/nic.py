@@ -9,12 +9,11 @@ import hashlib
 import os
 import re
 import socket
-import subprocess
 import sys
 import threading
 import time
 
-from vm import Vm, check, main, process_cpu_seconds, children, skip
+from vm import Vm, check, children, made, main, process_cpu_seconds
 
 ring3, script, folder, card = sys.argv[1:5]
 megabytes = int(sys.argv[5]) if len(sys.argv) > 5 else 10
@@ -30,10 +29,7 @@ CARDS = { # model: options, modules, the driver's words, interrupt line
 
 
 def guest():
-    made = subprocess.run([script, folder], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
+    made(script, folder)
     return folder + "/vmlinuz", folder + "/initramfs-net.gz"
 
 

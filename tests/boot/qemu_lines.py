@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from kernel_image import linux_image
-from vm import PATIENCE, Vm, check, deadline, main, run_tests, tries
+from vm import PATIENCE, Vm, check, deadline, free_port, main, run_tests
 
 ring3, table, probe = map(os.path.abspath, sys.argv[1:4])
 REAL = bytes.fromhex("ba0105b80300efbaf400efebfe")               # 16 bits: 3 to ports 501h and F4h, for ever
@@ -360,12 +360,6 @@ def test_echr():
     vm.expect("Ctrl-T X +end ring3")
     vm.send("\x14x")
     vm.expect_exit(0)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_telnet():

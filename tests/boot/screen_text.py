@@ -9,7 +9,7 @@ import tempfile
 import time
 
 from guest import Guest
-from vm import Vm, check, deadline, main
+from vm import Vm, check, deadline, main, run_tests
 
 ring3, floppy, probe = sys.argv[1:4]
 PROMPT = "(ring3) "
@@ -78,22 +78,6 @@ def test_every_mode():
 
 # --- wait-for ---
 
-def connect(path):
-    s = socket.socket(socket.AF_UNIX)
-    s.connect(path)
-    s.settimeout(30)
-    return s
-
-
-def read_prompt(s):
-    text = b""
-    while not text.endswith(b"(ring3) "):
-        piece = s.recv(4096)
-        check(piece, "the monitor has gone; it said %r" % text)
-        text += piece
-    return text.decode()
-
-
 def test_waiting():
     with Guest(ring3, "-m", "32", "-fda", floppy, "-snapshot") as g:
         check(g.do('wait-for "Graphics TTY" 1').startswith("Error: wait-for: 'Graphics TTY' did not come to the screen in time"),
@@ -118,7 +102,7 @@ def test_waiting():
         g.monitor.sendall(b"wait-for nothing 300\n")
         time.sleep(0.3)
         g.monitor.close()
-        g.monitor = connect(g.folder + "/monitor")
+        g.monitor = g.connect(g.folder + "/monitor")
         g.reply()
         # What is typed behind it waits; who sends no more still gets the answers.
         g.monitor.sendall(b"wait-for TTY\ninfo name\nwait-for nothing 1\ninfo status\n")
@@ -130,7 +114,7 @@ def test_waiting():
                 break
             text += piece
         check(re.search(rb"wait-for nothing 1.*Error: wait-for.*VM status: running", text, re.S), "answers: %r" % text)
-        g.monitor = connect(g.folder + "/monitor")
+        g.monitor = g.connect(g.folder + "/monitor")
         g.reply()
         for words, answer in (("wait-for", "text expected"), ("wait-for x y", "Try"), ("wait-for x -1", "number of seconds"),
                               ('wait-for ""', "text expected"), ("wait-for x 1 2", "extraneous"), ("wait-for " + "x" * 300, "more than")):
@@ -144,14 +128,14 @@ def test_graphics_are_waited_for():
         second = folder + "/second"
         with Guest(ring3, "-m", "32", "-fda", floppy, "-snapshot", "-monitor", "unix:%s,server=on,wait=off" % second) as g:
             check(g.do("wait-for Booting") == PROMPT, "no text")
-            keys = connect(second)
-            read_prompt(keys)
+            keys = g.connect(second)
+            g.reply(keys)
             g.monitor.sendall(b'wait-for "Graphics TTY: Hello" 60\n')
             said, end = b"", deadline(60)
             while not said.endswith(b"(ring3) "):
                 check(time.monotonic() < end, "the text in graphics is not found: %r" % said)
                 keys.sendall(b"sendkey spc 20\n")
-                read_prompt(keys)
+                g.reply(keys)
                 while select.select([g.monitor], [], [], 0.6)[0]:
                     said += g.monitor.recv(4096)
             check(b"Error" not in said, "the text in graphics is not found: %r" % said)
@@ -185,13 +169,4 @@ def test_cost():
     vm.kill()
 
 
-def test():
-    test_every_mode()
-    test_waiting()
-    test_graphics_are_waited_for()
-    test_script()
-    test_no_screen()
-    test_cost()
-
-
-main(test)
+main(lambda: run_tests(globals(), sys.argv[4:]))

@@ -49,6 +49,22 @@ def skip(why):
     sys.exit(77)
 
 
+def made(*words, **environment):
+    """Run a script that makes what a test needs, once (tests/guests/debian.sh and others); where it cannot, the test is skipped."""
+    p = subprocess.run(words, env=dict(os.environ, **environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = p.stdout.decode(errors="replace").strip()
+    if p.returncode == 77:
+        skip(said.split("\n")[-1])
+    check(p.returncode == 0, "%s: %s" % (" ".join(words), said))
+
+
+def free_port():
+    """A TCP port of 127.0.0.1 that nobody has now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 def process_cpu_seconds(pid):
     """Of all threads, those that ended too, exactly (/proc/PID/stat counts ticks): the clock that
     clock_getcpuclockid() names. A process that has ended has it until it is waited for."""

@@ -7,9 +7,9 @@
  *
  * Times are guest time by the TSC (1 GHz), so that a busy host makes it slow and not wrong.
  */
-#include "ports.h"
+#include "serial.h"
 
-enum { COM1 = 0x3f8, LSR = COM1 + 5, LSR_EMPTY = 0x20, EXIT = 0xf4 };
+enum { EXIT = 0xf4 };
 enum { PIC1 = 0x20, PIC2 = 0xa0, PIC_EOI = 0x20, PIT = 0x40, PIT_CONTROL = 0x43, PORT_B = 0x61 };
 enum { LAPIC = (int)0xfee00000, IOAPIC = (int)0xfec00000, TESTDEV_IRQ = 0x2000, MSR_APIC_BASE = 0x1b };
 /* Registers of the local APIC. */
@@ -53,22 +53,6 @@ static volatile u32 count[256], order[8], ordered;
 static u32 failures;
 
 /* --- talking --------------------------------------------------------------------------------------------- */
-
-static void put(char c)
-{
-    while (!(in8(LSR) & LSR_EMPTY)) continue;
-    out8(COM1, (u8)c);
-}
-
-static void print(const char *s)
-{
-    while (*s) put(*s++);
-}
-
-static void print_hex(u32 v, int digits)
-{
-    for (int shift = 4 * digits - 4; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
-}
 
 static void print_bytes(const char *what, const u8 *p, u32 n)
 {

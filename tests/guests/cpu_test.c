@@ -4,12 +4,9 @@
  * A line on COM1 for each: "NAME announced=0|1 works|ud|gp|WRONG", then "end" and power-off. `works`: it ran, and its
  * result is the manual's; `ud`: #UD; `gp`: #GP, which is what a misaligned operand gets.
  */
-#include "ports.h"
+#include "serial.h"
 
 enum {
-    COM1 = 0x3f8,
-    LSR = COM1 + 5,
-    LSR_EMPTY = 0x20,
     CODE_SELECTOR = 8,
     EX_UD = 6,
     EX_GP = 13,
@@ -22,19 +19,6 @@ typedef struct Gate {
 void probe_main(u32 magic, const u32 *info);
 
 static u8 data[64] __attribute__((aligned(16)));
-
-/* --- COM1 --- */
-
-static void put(char c)
-{
-    while (!(in8(LSR) & LSR_EMPTY)) continue;
-    out8(COM1, (u8)c);
-}
-
-static void print(const char *s)
-{
-    while (*s) put(*s++);
-}
 
 /* --- faults: the handler goes on behind the instruction that `resume` belongs to --- */
 

@@ -2,11 +2,10 @@
  * tests/boot/explain.py holds that it is still shown. A Multiboot kernel in flat segments, without paging, that runs
  * them some thousand times and resets the machine.
  */
-        .set    FLAGS, 3
-        .set    MAGIC, 0x1badb002
+#include "multiboot.h"
+
         .section .multiboot, "a"
-        .align  4
-        .long   MAGIC, FLAGS, -(MAGIC + FLAGS)
+        MULTIBOOT_HEADER MULTIBOOT_INFO
 
         .text
         .globl  _start

@@ -1,22 +1,19 @@
 /* fast_pit.S - a Multiboot kernel with a timer tick each 1.7 us (PIT counter 0 at its fastest, mode 2, count 2): the
  * code that the ticks interrupt gets on all the same. It leaves by isa-debug-exit at port F4: exit code 3.
  */
+#include "entry.h"
+#include "multiboot.h"
+
         .set    CODE, 0x08
-        .set    DATA, 0x10
         .set    ROUNDS, 5000000
 
-        .section .multiboot, "ax"
+        .section .multiboot, "a"
+        MULTIBOOT_HEADER 0
+
+        .text
         .globl  _start
-_start: jmp     1f
-        .align  4
-        .long   0x1badb002, 0, -0x1badb002
-1:      mov     $stack_top, %esp
-        lgdt    gdt_pointer
-        ljmp    $CODE, $2f
-2:      mov     $DATA, %eax
-        mov     %eax, %ds
-        mov     %eax, %es
-        mov     %eax, %ss
+_start: mov     $stack_top, %esp
+        FLAT_SEGMENTS gdt_pointer
         mov     $on_timer, %eax
         mov     %ax, idt + 0x20 * 8
         shr     $16, %eax

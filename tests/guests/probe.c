@@ -14,37 +14,13 @@
  *   once        go on only if this is the first time it came up
  *   reset=cf9|kbc|p92   triple   off   spin   halt (IF=1)   hlt (IF=0)   the various ends
  */
-#include "ports.h"
+#include "serial.h"
 
-enum { COM1 = 0x3f8, LSR = COM1 + 5, LSR_DATA = 1, LSR_EMPTY = 0x20, CMOS_COUNT = 0x40 };
+enum { CMOS_COUNT = 0x40 };
 
 void probe_main(u32 magic, const u32 *info);
 void triple_fault(void);
 void halt_with_interrupts(void);
-
-static void put(char c)
-{
-    while (!(in8(LSR) & LSR_EMPTY)) continue;
-    out8(COM1, (u8)c);
-}
-
-static void print(const char *s)
-{
-    while (*s) put(*s++);
-}
-
-static void print_hex(u32 v)
-{
-    for (int shift = 28; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
-}
-
-static void line(const char *what, u32 v)
-{
-    print(what);
-    put(' ');
-    print_hex(v);
-    print("\r\n");
-}
 
 static u8 boots(void)
 {
@@ -75,9 +51,9 @@ static void show_memory_map(const u8 *at, u32 bytes)
     for (const u8 *end = at + bytes; at < end; at += *(const u32 *)at + 4) {
         const u32 *e = (const u32 *)at; /* size, base, bytes, type */
         print("map ");
-        print_hex(e[1]);
+        print_hex(e[1], 8);
         print(" +");
-        print_hex(e[3]);
+        print_hex(e[3], 8);
         line(" type", e[5]);
     }
 }

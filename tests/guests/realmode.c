@@ -4,9 +4,8 @@
  * A line on COM1 for each call, then "end" and power-off. Where the answer is known here, the line is "NAME works" or
  * "NAME WRONG" with the value.
  */
-#include "ports.h"
+#include "serial.h"
 
-enum { COM1 = 0x3f8, LSR = COM1 + 5, LSR_EMPTY = 0x20 };
 enum { SECTOR = 0x7000, E820_ENTRY = 0x3100, FLAG_CF = 1 };
 
 typedef struct Regs {
@@ -18,27 +17,6 @@ void probe_main(u32 magic, const u32 *info);
 void real_install(void);
 void real_call(u8 number);
 void init_self(u8 code);
-
-/* --- COM1 --- */
-
-static void put(char c)
-{
-    while (!(in8(LSR) & LSR_EMPTY)) continue;
-    out8(COM1, (u8)c);
-}
-
-static void print(const char *s)
-{
-    while (*s) put(*s++);
-}
-
-static void line(const char *what, u32 v)
-{
-    print(what);
-    put(' ');
-    for (int shift = 28; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
-    print("\r\n");
-}
 
 static void compare(const char *what, u32 v, u32 wanted)
 {

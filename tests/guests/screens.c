@@ -3,9 +3,8 @@
  *
  * Command line: words. text 12 13 x 4 vbe8 vbe32 set a mode and draw; NAME=ROUNDS runs a loop of the table `loops`.
  */
-#include "ports.h"
+#include "serial.h"
 
-enum { COM1 = 0x3f8, LSR = COM1 + 5, LSR_EMPTY = 0x20 };
 enum { SEQ = 0x3c4, GFX = 0x3ce, CRTC = 0x3d4 };
 #define LEGACY ((volatile u8 *)0xa0000)
 #define TEXT   ((volatile u16 *)0xb8000)
@@ -13,14 +12,6 @@ enum { SEQ = 0x3c4, GFX = 0x3ce, CRTC = 0x3d4 };
 void probe_main(u32 magic, const u32 *info);
 void triple_fault(void);
 void halt_with_interrupts(void);
-
-static void print(const char *s)
-{
-    for (; *s; s++) {
-        while (!(in8(LSR) & LSR_EMPTY)) continue;
-        out8(COM1, (u8)*s);
-    }
-}
 
 static inline void rep_stosb(volatile void *to, u8 v, u32 n)
 {

@@ -1,10 +1,9 @@
 /* sound.c - a guest that finds a Sound Blaster 16 as DOS programs do, plays blocks by auto-init DMA with interrupts,
  * and a note of the OPL3. It says on COM1 what it found and did. tests/boot/sound.py knows what it plays.
  */
-#include "ports.h"
+#include "serial.h"
 
 enum {
-    COM1 = 0x3f8,
     BASE = 0x220,
     RESET = BASE + 6,
     READ = BASE + 0xa,
@@ -21,21 +20,6 @@ __asm__(".globl irq5\nirq5: pusha\n cld\n call on_irq5\n popa\n iret\n");
 
 static volatile u32 interrupts;
 static u32 played; /* samples written into the buffer */
-
-/* --- talk ------------------------------------------------------------------------------------------------ */
-
-static void print(const char *s)
-{
-    for (; *s; s++) out8(COM1, (u8)*s);
-}
-
-static void line(const char *what, u32 v)
-{
-    print(what);
-    out8(COM1, ' ');
-    for (int shift = 28; shift >= 0; shift -= 4) out8(COM1, (u8) "0123456789abcdef"[v >> shift & 15]);
-    print("\r\n");
-}
 
 static u32 now_us(void)
 {

@@ -6,24 +6,19 @@
  * Every eighth round one of four sectors is read, compared with what memory says was written there, and written anew: a
  * machine that went back without its disk, or the other way round, is found out.
  */
-        .set    FLAGS, 3
-        .set    MAGIC, 0x1badb002
+#include "entry.h"
+#include "multiboot.h"
+
         .set    WORDS, 4096
         .set    COM1, 0x3f8
         .section .multiboot, "a"
-        .align  4
-        .long   MAGIC, FLAGS, -(MAGIC + FLAGS)
+        MULTIBOOT_HEADER MULTIBOOT_INFO
 
         .text
         .globl  _start
         .code32
 _start: mov     $stack_top, %esp
-        lgdt    gdt_pointer
-        ljmp    $8, $1f
-1:      mov     $16, %eax
-        mov     %eax, %ds
-        mov     %eax, %es
-        mov     %eax, %ss
+        FLAT_SEGMENTS gdt_pointer
 
         mov     $table, %edi            /* 4 MiB, each address itself */
         mov     $3, %eax

@@ -2,8 +2,8 @@
  *
  * It leaves by isa-debug-exit at port F4: with 1 if all went as it should (exit code 3), else with 2.
  */
-        .set    FLAGS, 0
-        .set    MAGIC, 0x1badb002
+#include "multiboot.h"
+
         .set    CODE, 0x08
         .set    DATA, 0x10
         .set    CODE3, 0x1b
@@ -17,8 +17,7 @@
         .section .multiboot, "ax"
         .globl  _start
 _start: jmp     1f
-        .align  4
-        .long   MAGIC, FLAGS, -(MAGIC + FLAGS)
+        MULTIBOOT_HEADER 0
 1:      mov     $stack_top, %esp
         lgdt    gdt_pointer
         ljmp    $CODE, $2f

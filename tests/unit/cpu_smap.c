@@ -274,7 +274,7 @@ static void cr4_has_the_bits_of_the_processor(void **state)
         u32 need, bit;
     } bits[] = {{ISMEP, CR4_SMEP}, {ISMAP, CR4_SMAP}, {IUMIP, CR4_UMIP}};
     Guest *g = *state;
-    for (unsigned n = 0; n < ARRAY_LEN(bits); n++) {
+    for (volatile unsigned n = 0; n < ARRAY_LEN(bits); n++) {
         assert_quiet(g, cpu_set_cr(&g->c, 4, bits[n].bit));
         assert_quiet(g, cpu_set_cr(&g->c, 4, 0));
         g->c.features &= ~(u32)BIT(bits[n].need);

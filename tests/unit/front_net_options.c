@@ -103,7 +103,7 @@ static void test_cards(void **state)
                     third[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x58};
     begin(state);
     assert_int_equal(net_option_nic(&o, "user,model=ne2k_pci"), OPTIONS_RUN);
-    int r = OPTIONS_BAD;
+    OptionsResult r = OPTIONS_BAD;
     assert_true(net_option_device(&o, "ne2k_pci,netdev=b,mac=52:54:00:12:34:57,id=eth1", &r));
     assert_int_equal(r, OPTIONS_RUN);
     assert_int_equal(net_option_netdev(&o, "user,id=b,hostfwd=tcp::2-:3"), OPTIONS_RUN);
@@ -185,7 +185,7 @@ static void test_wrong_words(void **state)
 
 static void test_wrong_together(void **state)
 {
-    int r;
+    OptionsResult r;
     begin(state);
     assert_int_equal(net_option_netdev(&o, "user"), OPTIONS_BAD); /* no id */
     begin(state);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "frontend/keyboard/typing.h"
+#include "frontend/utf8.h"
 #include "hw/keys.h"
 
 static void expect(const char *layout, u32 character, unsigned count, u8 key, u8 with)
