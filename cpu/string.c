@@ -5,9 +5,10 @@
  * ends early (cpu_rep_stop), after at least one iteration; with TF set or breakpoints armed after each, since
  * something always does then.
  *
- * Repeated upwards, whole runs within a page go by host pointers, fresh from a walk. A run must be what single steps
- * would have done, so it is cut at page ends and segment limits, and falls back to single steps for ROM, elements
- * that straddle, TF, data breakpoints, #AC, and sources that the run itself would overwrite. Device memory (MOVS,
+ * Repeated, whole runs within a page go by host pointers, fresh from a walk; downwards those of MOVS, as memmove() has
+ * them and kernels that unpack themselves. A run must be what single steps would have done, so it is cut at page ends
+ * and segment limits, and falls back to single steps for ROM, elements that straddle, TF, data breakpoints, #AC, and
+ * sources that the run itself would overwrite. Device memory (MOVS,
  * STOS, LODS) gets its accesses one by one, in order and size, but one look-up for all of them. Watchers of a page
  * (translated code, page tables) hear of the run as a whole, at its end.
  */
@@ -71,22 +72,28 @@ static void scas_step(Vcpu *c, const Insn *i, unsigned bytes)
     index_step(c, i, EDI, bytes);
 }
 
-/* --- runs: at most `count` elements upwards within one page of each operand; 0 = take a single step --- */
+/* --- runs: at most `count` elements within one page of each operand; 0 = take a single step --- */
+
+static bool goes_down(const Vcpu *c) { return c->eflags & FL_D; }
 
 /* Is the processor wanted before it begins, one element is all it does: so a debugger steps. */
 static bool runs_allowed(const Vcpu *c)
 {
-    return !(c->eflags & (FL_D | FL_AC | FL_T)) && !cpu_watches(c) && !cpu_polled(c);
+    return !(c->eflags & (FL_AC | FL_T)) && !cpu_watches(c) && !cpu_polled(c);
 }
 
 static u32 at_most(u32 a, u32 b) { return a < b ? a : b; }
 
 /* How many elements from offset `off` (linear address va) stay in the segment and the page. */
-static u32 run_elements(const Insn *i, const Segment *s, u32 off, u32 va, unsigned bytes)
+static u32 run_elements(const Vcpu *c, const Insn *i, const Segment *s, u32 off, u32 va, unsigned bytes)
 {
     bool expands_down = (s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN);
     u32 top = i->adsize == 2 ? at_most(s->limit, 0xffff) : s->limit;
     if (expands_down || off > top) return 0;
+    if (goes_down(c)) {
+        bool straddles = (va & PAGE_MASK) + bytes > PAGE_BYTES;
+        return straddles ? 0 : at_most(off, va & PAGE_MASK) / bytes + 1;
+    }
     u32 in_page = PAGE_BYTES - (va & PAGE_MASK), in_segment = top - off; /* + 1 */
     return (in_segment < in_page ? in_segment + 1 : in_page) / bytes;
 }
@@ -103,7 +110,7 @@ static RunEnd run_end(Vcpu *c, const Insn *i, int seg, u32 off, unsigned bytes, 
 {
     RunEnd e = {0};
     u32 va = seg_linear(c, seg, off, bytes, a);
-    *n = at_most(*n, run_elements(i, &c->seg[seg], off, va, bytes));
+    *n = at_most(*n, run_elements(c, i, &c->seg[seg], off, va, bytes));
     e.pa = lin_pa(c, va, a, c->cpl == 3) & c->phys->a20_mask;
     PageKind kind = c->phys->pages[e.pa >> PAGE_BITS].kind;
     if (kind == PAGE_RAM || (kind == PAGE_ROM && a == ACC_READ)) e.hp = phys_hp(c->phys, e.pa);
@@ -143,9 +150,9 @@ static void run_written(Vcpu *c, u32 pa, u32 bytes)
     if (unlikely(c->phys->watch[pa >> PAGE_BITS])) phys_written(c->phys, pa, bytes);
 }
 
-static void run_commit(Vcpu *c, const Insn *i, unsigned reg, u32 bytes)
+static void run_commit(Vcpu *c, const Insn *i, unsigned reg, u32 delta)
 {
-    reg_write(c, reg, c->gpr[reg] + bytes, i->adsize);
+    reg_write(c, reg, c->gpr[reg] + delta, i->adsize);
 }
 
 /* The host's own REP STOS: whole cache lines at a time. */
@@ -186,23 +193,34 @@ static u32 run_copy(Vcpu *c, const RunEnd *dst, const RunEnd *src, unsigned byte
     return k;
 }
 
+/* Whether elements copied one after the other would read what was copied before. */
+static bool copies_itself(const u8 *dst, const u8 *src, u32 bytes, bool down)
+{
+    return down ? src > dst && src < dst + bytes : dst > src && dst < src + bytes;
+}
+
 static u32 movs_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
 {
+    bool down = goes_down(c);
     RunEnd src = run_end(c, i, i->seg, index_read(c, i, ESI), bytes, ACC_READ, &n);
     if (n < 2) return 0;
     RunEnd dst = run_end(c, i, ES, index_read(c, i, EDI), bytes, ACC_WRITE, &n);
-    run_device(c, &src, bytes, &n);
-    run_device(c, &dst, bytes, &n);
+    if (!down) {
+        run_device(c, &src, bytes, &n);
+        run_device(c, &dst, bytes, &n);
+    }
     if ((!src.hp && !src.io) || (!dst.hp && !dst.io) || n < 2) return 0;
+    u32 below = down ? (n - 1) * bytes : 0; /* from the first element to the lowest */
     if (src.io || dst.io) {
         n = run_copy(c, &dst, &src, bytes, n);
     } else {
-        if (dst.hp > src.hp && dst.hp < src.hp + n * bytes) return 0;
-        __builtin_memmove(dst.hp, src.hp, n * bytes);
+        if (copies_itself(dst.hp - below, src.hp - below, n * bytes, down)) return 0;
+        __builtin_memmove(dst.hp - below, src.hp - below, n * bytes);
     }
-    if (dst.hp) run_written(c, dst.pa, n * bytes);
-    run_commit(c, i, ESI, n * bytes);
-    run_commit(c, i, EDI, n * bytes);
+    if (dst.hp) run_written(c, dst.pa - below, n * bytes);
+    u32 delta = down ? 0 - n * bytes : n * bytes;
+    run_commit(c, i, ESI, delta);
+    run_commit(c, i, EDI, delta);
     return n;
 }
 
@@ -287,8 +305,14 @@ static void repeat(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kin
     }
 }
 
+/* The others run upwards only. */
+static void repeat_up(Vcpu *c, const Insn *i, StepFn *step, RunFn *run, RepKind kind)
+{
+    repeat(c, i, step, goes_down(c) ? NULL : run, kind);
+}
+
 void exec_movs(Vcpu *c, const Insn *i) { repeat(c, i, movs_step, movs_run, REP_PLAIN); }
-void exec_stos(Vcpu *c, const Insn *i) { repeat(c, i, stos_step, stos_run, REP_PLAIN); }
-void exec_lods(Vcpu *c, const Insn *i) { repeat(c, i, lods_step, lods_run, REP_PLAIN); }
-void exec_cmps(Vcpu *c, const Insn *i) { repeat(c, i, cmps_step, cmps_run, REP_COMPARE); }
-void exec_scas(Vcpu *c, const Insn *i) { repeat(c, i, scas_step, scas_run, REP_COMPARE); }
+void exec_stos(Vcpu *c, const Insn *i) { repeat_up(c, i, stos_step, stos_run, REP_PLAIN); }
+void exec_lods(Vcpu *c, const Insn *i) { repeat_up(c, i, lods_step, lods_run, REP_PLAIN); }
+void exec_cmps(Vcpu *c, const Insn *i) { repeat_up(c, i, cmps_step, cmps_run, REP_COMPARE); }
+void exec_scas(Vcpu *c, const Insn *i) { repeat_up(c, i, scas_step, scas_run, REP_COMPARE); }

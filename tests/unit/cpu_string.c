@@ -206,6 +206,102 @@ static void test_real_mode_ignores_types(void **state)
     assert_int_equal(flat_step(c), EX_GP);
 }
 
+static void test_downwards(void **state)
+{
+    Vcpu *c = *state;
+    flat_paging(c);
+    strings_init(c, 0xfff);
+    c->gpr[ESI] = SRC + 3 + 0xffe * 4;
+    c->gpr[EDI] = DST + 1 + 0xffe * 4;
+    c->eflags |= FL_D;
+    CODE(c, 0xf3, 0xa5);
+    assert_int_equal(flat_step(c), NO_FAULT);
+    assert_memory_equal(flat_ram(c, DST + 1), flat_ram(c, SRC + 3), 0xfff * 4);
+    assert_int_equal(*flat_ram(c, DST), 0);
+    assert_int_equal(c->gpr[ESI], SRC - 1);
+    assert_int_equal(c->gpr[EDI], DST - 3);
+}
+
+/* --- runs do what single steps do: any instruction, direction, overlap, pages that are missing, read-only or twice there --- */
+
+enum { AREA = 0x10000, AREA_PAGES = 8, AREA_BYTES = AREA_PAGES * PAGE_BYTES };
+static u32 seed;
+
+static u32 rnd(u32 below)
+{
+    seed = seed * 1664525 + 1013904223;
+    return (u32)((u64)(seed >> 8) * below >> 24);
+}
+
+static void random_pages(Vcpu *c)
+{
+    flat_paging(c);
+    for (u32 n = 0; n < AREA_PAGES; n++) {
+        u32 *pte = (u32 *)flat_pte(c, AREA + n * PAGE_BYTES);
+        if (!rnd(12)) store32(pte, 0);
+        if (!rnd(12)) store32(pte, load32(pte) & ~(u32)PTE_W);
+        if (!rnd(8)) store32(pte, (AREA + rnd(AREA_PAGES) * PAGE_BYTES) | PTE_P | PTE_W | PTE_U);
+    }
+}
+
+static u32 random_index(void) { return rnd(3) ? AREA + rnd(AREA_BYTES) : AREA + rnd(AREA_PAGES) * PAGE_BYTES - 8 + rnd(16); }
+
+static void random_string(Vcpu *c)
+{
+    static const u8 opcodes[] = {0xa4, 0xa5, 0xa4, 0xa5, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xa6, 0xa7, 0xae, 0xaf};
+    u8 code[5], n = 0;
+    flat_reset(c);
+    random_pages(c);
+    for (u32 k = 0; k < AREA_BYTES; k++) *flat_ram(c, AREA + k) = (u8)(rnd(50) ? 1 : rnd(256));
+    for (u32 k = 0; k < 8; k++) c->gpr[k] = rnd(0x10000) * 0x10001;
+    c->gpr[ESI] = random_index();
+    c->gpr[EDI] = rnd(3) ? random_index() : c->gpr[ESI] + rnd(64) - 32;
+    c->gpr[ECX] = rnd(4) ? rnd(64) : rnd(6000);
+    if (rnd(2)) c->eflags |= FL_D;
+    if (!rnd(8)) c->seg[ES].limit = AREA + rnd(AREA_BYTES);
+    if (!rnd(16)) c->seg[DS].attr |= SEG_DOWN;
+    if (!rnd(4)) {
+        code[n++] = 0x67;
+        c->seg[DS].base = c->seg[ES].base = AREA;
+    }
+    if (!rnd(3)) code[n++] = 0x66;
+    code[n++] = rnd(2) ? 0xf3 : 0xf2;
+    code[n++] = opcodes[rnd(sizeof opcodes)];
+    flat_code(c, code, n);
+}
+
+static int run_to_end(Vcpu *c, bool by_steps)
+{
+    int fault;
+    do {
+        if (by_steps) flat_attention(c);
+        fault = flat_step(c);
+    } while (fault == NO_FAULT && c->eip == FLAT_CODE);
+    return fault;
+}
+
+static void test_runs_are_single_steps(void **state)
+{
+    Vcpu *c = *state, *d = flat_new();
+    u32 copied = 0, faults = 0;
+    for (u32 round = 0; round < 3000; round++) {
+        seed = round;
+        random_string(c);
+        seed = round;
+        random_string(d);
+        u32 count = c->gpr[ECX];
+        int fault = run_to_end(c, false), expected = run_to_end(d, true);
+        bool same = fault == expected && !memcmp(c->gpr, d->gpr, sizeof c->gpr) && c->eflags == d->eflags &&
+                    c->eip == d->eip && (fault != EX_PF || c->cr2 == d->cr2) &&
+                    !memcmp(flat_ram(c, 0), flat_ram(d, 0), AREA + AREA_BYTES);
+        if (!same) fail_msg("round %u: a run and its single steps differ", round);
+        faults += fault != NO_FAULT;
+        copied += count - c->gpr[ECX];
+    }
+    assert_true(faults > 300 && copied > 300000); /* the rounds meet what they are for */
+    flat_free(d);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, flat_setup, flat_teardown)
@@ -223,6 +319,8 @@ int main(void)
         T(test_repne_scas),
         T(test_watched_page),
         T(test_real_mode_ignores_types),
+        T(test_downwards),
+        T(test_runs_are_single_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
