@@ -47,6 +47,8 @@ enum {
 
 static Vm vm;
 static Machine *board; /* NULL: a processor with RAM */
+static bool floods;
+static u64 first_seed;
 static _Atomic u64 round_now;
 
 static u64 cpu_us(void)
@@ -54,6 +56,32 @@ static u64 cpu_us(void)
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (u64)t.tv_sec * 1000000 + (u64)t.tv_nsec / 1000;
+}
+
+static const char *word(const char *variable)
+{
+    const char *v = getenv(variable);
+    return v ? v : "";
+}
+
+/* Which round, and how to see it again. What one does depends on those before it too, and on when it was stopped. */
+static void say_round(void)
+{
+    unsigned long long n = atomic_load(&round_now), first = first_seed;
+    fflush(stdout);
+    fprintf(stderr, "chaos: round %llu, seed %llu, at %04x:%08x, attention %x\n", n, first + n - 1,
+            vm.c.seg[CS].sel, vm.c.eip, atomic_load(&vm.c.attention));
+    fprintf(stderr, "again: RING3_FORM=%s RING3_HOST=%s RING3_CACHE=%s chaos %s %llu %llu %s\n",
+            word("RING3_FORM"), word("RING3_HOST"), word("RING3_CACHE"), vm.xlat ? "translate" : "interp", n, first,
+            board ? "board" : floods ? "flood" : "");
+}
+
+static void stuck(void)
+{
+    printf("chaos: a round that does not stop\n0 passed, 1 failed\n");
+    say_round();
+    if (getenv("CHAOS_WAIT")) sleep(600); /* for a debugger */
+    _exit(1);
 }
 
 /* Stops round after round; ends the process when one does not obey. */
@@ -67,13 +95,7 @@ static void *watchdog(void *arg)
         since_us = now == seen ? since_us + ROUND_US : 0;
         seen = now;
         if (!since_us) cpu_then = cpu_us();
-        if (since_us > STUCK_ANYHOW_US || (since_us > STUCK_US && cpu_us() - cpu_then > STUCK_CPU_US)) {
-            printf("round %llu does not stop: eip %08x\n0 passed, 1 failed\n", (unsigned long long)now,
-                   vm.c.eip);
-            fflush(stdout);
-            if (getenv("CHAOS_WAIT")) sleep(600); /* for a debugger */
-            _exit(1);
-        }
+        if (since_us > STUCK_ANYHOW_US || (since_us > STUCK_US && cpu_us() - cpu_then > STUCK_CPU_US)) stuck();
         if (since_us) cpu_attention(&vm.c, !board || since_us > 2 * ROUND_US ? ATT_STOP : ATT_CLOCK);
     }
     return NULL;
@@ -354,7 +376,6 @@ static void random_mode(InsnGen *g, Vcpu *c, bool pae)
 
 /* --- floods ---------------------------------------------------------------------------------------------- */
 
-static bool floods;
 enum {
     FLOOD_FROM = 0x200000,
     FLOOD_TO = 0xf00000,
@@ -476,6 +497,8 @@ int main(int argc, char **argv)
     u64 rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000,
         seed = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
     pthread_t dog;
+    first_seed = seed;
+    base_on_panic = say_round;
     floods = argc > 4 && argv[4][0] == 'f';
     if (argc > 4 && !floods) board_start();
     audit_begin();

@@ -159,6 +159,13 @@ void block_unlink_shared(Xlat *x)
     while (x->shared_links) block_unlink(x, x->shared_links);
 }
 
+void block_unlink_all(Xlat *x, Block *b)
+{
+    while (b->links_in) block_unlink(x, b->links_in);
+    for (Link *l = b->links; l; l = l->next_own)
+        if (l->to) block_unlink(x, l);
+}
+
 void block_kill(Xlat *x, Block *b)
 {
     CodePage *p = &x->pages[b->pa >> PAGE_BITS];
@@ -173,9 +180,7 @@ void block_kill(Xlat *x, Block *b)
         }
         *at = b->tail_next;
     }
-    while (b->links_in) block_unlink(x, b->links_in);
-    for (Link *l = b->links; l; l = l->next_own)
-        if (l->to) block_unlink(x, l);
+    block_unlink_all(x, b);
     flow_emit_grave(x, b);
     open_code(x, b, false);
     context_drop_returns(x);

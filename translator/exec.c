@@ -199,8 +199,7 @@ static void trap_exit(Xlat *x)
     Vcpu *c = x->c;
     Block *b = block_at_host(x, x->trap.hpc);
     u32 pa = x->trap.pa;
-    bool done =
-        x->trap.kind == TRAP_PROBE || x->trap.kind == TRAP_CALL; /* it has noted its x87 instructions */
+    bool done = x->trap.kind == TRAP_PROBE; /* it has noted its x87 instructions */
     if (!done) x87_settle_at(x, b, x->trap.hpc);
     if (unlikely(!done && b && b->instrument)) instrument_left(b, x->trap.hpc);
     x->stats.polls += done || x->trap.kind == TRAP_POLL;
@@ -210,8 +209,7 @@ static void trap_exit(Xlat *x)
         count_sample(x, b);
         if (c->speed_on && c->speed_left < 0) cpu_attention(c, ATT_SPEED);
         return;
-    case TRAP_PROBE:
-    case TRAP_CALL: /* the loop condition sees it */ count_sample_next(x); return;
+    case TRAP_PROBE: count_sample_next(x); return; /* the loop condition sees it */
     case TRAP_MEMORY:
         if (x->trap.result == SHADOW_PF) {
             note_guest_fault(x);
@@ -239,8 +237,7 @@ static void note_exit(const Xlat *x, int why)
 {
     static const char *const traps[] = {
         [TRAP_NONE] = "trap",        [TRAP_POLL] = "poll",     [TRAP_PROBE] = "poll",
-        [TRAP_CALL] = "poll",        [TRAP_MEMORY] = "memory", [TRAP_INTERP] = "exception",
-        [TRAP_FORM] = "another form"};
+        [TRAP_MEMORY] = "memory", [TRAP_INTERP] = "exception", [TRAP_FORM] = "another form"};
     const char *text = exit_words[why];
     if (why == EXIT_TRAP) text = traps[x->trap.kind];
     if (why == EXIT_TRAP && x->trap.kind == TRAP_MEMORY) text = trap_words[x->trap.result];

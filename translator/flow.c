@@ -24,8 +24,8 @@
  * the comparison, if there is one, since processors take compare and jump as one where nothing is between them.
  * Indirect jumps and calls and mispredicted returns need no poll of their own: they look through Vcpu.jump_cache,
  * which is aimed at an unmapped table at the same time. A predicted return only undoes its call. Calls without
- * returns overflow the host return stack, whose guard is a poll (trap.c), if the host call goes straight to its
- * block; where a context check stands between, backward calls poll.
+ * returns overflow the host return stack, whose guard is a poll (trap.c): the block at hand loses its links. Links that
+ * check the context look through the jump cache when they have lost theirs.
  */
 #include "translator/operand.h"
 #include "translator/x87.h"
@@ -275,7 +275,6 @@ static bool emit_push_return(Tx *t, u32 ret, unsigned bytes, MemForm form)
 static bool emit_near_call(Tx *t, const Insn *i, MemForm form)
 {
     u32 to = target_of(t, i), ret = next_of(t, i);
-    if (is_backward(t, to) && t->m.user && !same_page(t, to)) flow_emit_poll(t);
     if (!emit_push_return(t, ret, i->opsize, form)) return false;
     emit_stack_settle(&t->e);
     emit_keep_here(t);

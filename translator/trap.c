@@ -82,19 +82,14 @@ static void count_trap(Xlat *x, const Block *b, ShadowResult res, bool write)
     }
 }
 
-/* The return stack is full, and something waits: if the instruction at hpc is the host call of a guest's CALL
- * (which has pushed already), or the PUSH R13 before it, to a block in the same page, leave in front of that block.
- * */
-static bool poll_at_overflow(Xlat *x, const u8 *hpc)
+/* Calls without returns have filled the return stack, at hpc: it begins anew. If something waits, the block that runs
+ * loses its links, which send the guest to the dispatcher then. (To leave here would be too soon: what traps need not
+ * be the host call of a guest's CALL. It is a gate's, where one is called at the same depth before it.) */
+static void return_stack_overflow(Xlat *x, greg_t *r)
 {
-    if (hpc[0] == 0x41 && hpc[1] == 0x55) hpc += 2;
-    if (!cpu_polled(x->c) || *hpc != 0xe8) return false;
-    const u8 *to = hpc + 5 + (s32)load32(hpc + 1);
-    const Block *b = block_at_host(x, to);
-    if (!b || b->hpc != to) return false;
-    x->trap.kind = TRAP_CALL;
-    x->c->eip = b->eip + (mode_floats(b->mode) ? (u32)x->c->here : 0);
-    return true;
+    Block *b = cpu_polled(x->c) ? block_at_host(x, (const u8 *)r[REG_RIP]) : NULL;
+    r[REG_RSP] = (greg_t)x->ret[x->ret_now].bottom;
+    if (b) block_unlink_all(x, b);
 }
 
 /* The same instruction over and over, each time "mapped": whatever takes its page away again (there is more than
@@ -132,8 +127,8 @@ static bool memory_trap(Xlat *x, greg_t *r, const u8 *addr)
         return false;
     }
     if (in_ret_guard(x, addr)) {
-        r[REG_RSP] = (greg_t)x->ret[x->ret_now].bottom;
-        return !poll_at_overflow(x, (const u8 *)r[REG_RIP]);
+        return_stack_overflow(x, r);
+        return true;
     }
     if (!shadow_owns(x->shadow, addr)) {
         x->trap.kind = TRAP_INTERP; /* misaligned SSE operand: #GP has no address */
@@ -200,7 +195,6 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
         r[REG_RIP] = (greg_t)xlat_seg_miss;
         return;
     }
-    if (x->trap.kind == TRAP_CALL) leave(x, m, gpr);
     if (x->trap.kind == TRAP_PROBE) { /* an indirect transfer, done but for EIP */
         x->c->eip = (u32)r[REG_R8];
         leave(x, m, gpr);

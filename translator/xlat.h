@@ -225,6 +225,7 @@ static inline u8 *block_entry(const Block *b, unsigned door) { return b->hpc + (
 void block_link(Xlat *x, Link *l, Block *to, unsigned door, u64 here);
 void block_unlink(Xlat *x, Link *l);
 void block_unlink_shared(Xlat *x);
+void block_unlink_all(Xlat *x, Block *b); /* what leads to b, and where it leads */
 /* Guest bytes [pa, pa + bytes) changed: kill the blocks that overlap. */
 void block_written(Xlat *x, u32 pa, u32 bytes);
 void block_evict(Xlat *x, Region *r); /* the blocks of a region */
@@ -295,7 +296,7 @@ u8 *form_table_slow(Vcpu *c, u32 va, u32 last_page, u32 write, const u8 *hpc); /
 
 /* ---- trap.c ---- */
 typedef struct Trap { /* filled by the signal handler before EXIT_TRAP */
-    enum { TRAP_NONE, TRAP_POLL, TRAP_PROBE, TRAP_CALL, TRAP_MEMORY, TRAP_INTERP, TRAP_FORM } kind;
+    enum { TRAP_NONE, TRAP_POLL, TRAP_PROBE, TRAP_MEMORY, TRAP_INTERP, TRAP_FORM } kind;
     const u8 *hpc;
     ShadowResult result;
     u32 pa;         /* of the instruction, where a block's was left */
