@@ -75,7 +75,7 @@ GdbEvent gdb_parse(GdbParser *p, u8 byte)
     case GDB_ESCAPED: return inside(p, byte);
     case GDB_SUM_HIGH:
         p->bad_sum = d < 0;
-        p->claimed = (u8)(d << 4);
+        p->claimed = (u8)((unsigned)d << 4);
         p->state = GDB_SUM_LOW;
         return GDB_NOTHING;
     case GDB_SUM_LOW:

@@ -8,6 +8,7 @@
 #include "frontend/debug/debugger.h"
 #include "frontend/debug/disasm.h"
 #include "frontend/debug/guest_memory.h"
+#include "frontend/debug/symbols.h"
 #include "frontend/glass/explain.h"
 #include "frontend/glass/slow_motion.h"
 #include "frontend/json.h"
@@ -88,7 +89,7 @@ static void put_code(Json *j, const Vcpu *c, unsigned lines)
     json_array(j, "code");
     while (lines--) {
         u8 bytes[INSN_BYTES_MAX];
-        char text[300] = "(no memory there)";
+        char text[300] = "(no memory there)", name[SYMBOL_TEXT];
         Insn i;
         u32 va = c->seg[CS].base + eip, n = guest_readable(c, true, va, sizeof bytes);
         if (n && !guest_read(c, true, va, bytes, n)) n = 0;
@@ -97,6 +98,7 @@ static void put_code(Json *j, const Vcpu *c, unsigned lines)
         json_object(j, NULL);
         json_number(j, "va", va);
         json_number(j, "eip", eip);
+        json_text(j, "symbol", symbols_at(va, name, sizeof name) ? name : NULL);
         json_bytes(j, "bytes", bytes, is_one ? i.len : n ? 1 : 0);
         json_text(j, "text", text);
         json_text(j, "class", is_one ? explain_class(i.row->cls) : NULL);

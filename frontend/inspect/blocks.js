@@ -33,8 +33,12 @@ function listing(b) {
 
 // --- the graph around it ---
 
-function node(x, y, width, label, below, href, kind) {
-  const box = [el("rect", {x, y, width, height: 40, rx: 6, class: kind}), el("text", {x: x + width / 2, y: y + 17}, label), el("text", {x: x + width / 2, y: y + 32, class: "below"}, below)];
+/** What stands below an address in the graph, and in full when it is pointed at. */
+const NAME_SHOWN = 18;
+const short = symbol => symbol.length > NAME_SHOWN ? symbol.slice(0, NAME_SHOWN - 1) + "…" : symbol;
+
+function node(x, y, width, label, below, href, kind, symbol) {
+  const box = [el("title", null, symbol ? `${label} <${symbol}>, ${below}` : `${label}, ${below}`), el("rect", {x, y, width, height: 40, rx: 6, class: kind}), el("text", {x: x + width / 2, y: y + 17}, label), el("text", {x: x + width / 2, y: y + 32, class: "below"}, symbol ? short(symbol) : below)];
   return el("g", href ? {class: "node link", onclick: () => { location.hash = href; }} : {class: "node"}, box);
 }
 
@@ -49,10 +53,10 @@ function graph(b) {
   const children = [el("defs", null, el("marker", {id: "arrow", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse"}, el("path", {d: "M0,0 L8,4 L0,8 Z"})))];
   shownIn.forEach((l, n) => children.push(edge(place(n, shownIn.length), 50, middle, 110, true)));
   shownOut.forEach((l, n) => children.push(edge(middle, 150, place(n, shownOut.length), 210, l.linked)));
-  shownIn.forEach((l, n) => children.push(node(place(n, shownIn.length) - width / 2, 10, width, l.eip, "leads here", blockLink(l))));
-  shownOut.forEach((l, n) => children.push(node(place(n, shownOut.length) - width / 2, 210, width, l.eip, l.linked ? (l.cross_page ? "link, checked" : "link") : "not linked yet", l.linked ? blockLink(l) : `#block=${l.eip}`, l.linked ? null : "waits")));
+  shownIn.forEach((l, n) => children.push(node(place(n, shownIn.length) - width / 2, 10, width, l.eip, "leads here", blockLink(l), null, l.symbol)));
+  shownOut.forEach((l, n) => children.push(node(place(n, shownOut.length) - width / 2, 210, width, l.eip, l.linked ? (l.cross_page ? "link, checked" : "link") : "not linked yet", l.linked ? blockLink(l) : `#block=${l.eip}`, l.linked ? null : "waits", l.symbol)));
   if (b.links_out.some(itself)) children.push(el("path", {class: "edge", "marker-end": "url(#arrow)", d: `M${middle + 70},145 C${middle + 150},170 ${middle + 150},90 ${middle + 76},118`}), el("text", {x: middle + 140, y: 134, class: "below"}, "loops"));
-  children.push(node(middle - 70, 110, 140, b.eip, `${b.insns.length} instructions`, null, "self"));
+  children.push(node(middle - 70, 110, 140, b.eip, `${b.insns.length} instructions`, null, "self", b.symbol));
   const more = (list, shown) => list.length > shown.length ? `, of which ${shown.length} are drawn` : "";
   const top = shownIn.length ? 0 : 90, bottom = shownOut.length ? 260 : 160;
   return [el("svg", {class: "graph", viewBox: `0 ${top} ${W} ${bottom - top}`, id: "graph"}, children),
@@ -71,7 +75,7 @@ function drawBlock(box, b) {
   box.dataset.same = same;
   const open = box.querySelector("details") && box.querySelector("details").open;
   box.replaceChildren(
-    card(["Block ", el("a", {href: blockLink(b), class: "mono", title: "a link to this block"}, b.eip)], el("p", {class: "soft facts"}, blockFacts(b)), listing(b)),
+    card(["Block ", el("a", {href: blockLink(b), class: "mono", title: "a link to this block"}, b.eip), named(b.symbol)], el("p", {class: "soft facts"}, blockFacts(b)), listing(b)),
     card("The blocks around it", graph(b)));
   if (open) box.querySelector("details").open = true;
 }
@@ -96,7 +100,7 @@ function hotRow(b, chosen) {
   samplesSeen.set(key, total);
   return el("tr", {class: "link" + (key === chosen ? " here" : ""), onclick: () => { location.hash = "#hot=" + key; }},
     el("td", {class: "number"}, b.rank), el("td", {class: "share"}, el("i", {style: {width: Math.max(1, b.permille / 10) + "%"}}), el("span", null, (b.permille / 10).toFixed(1) + " %")),
-    el("td", {class: "mono"}, b.eip || "(" + b.pa + ")"), el("td", {class: "mono"}, b.first || ""), el("td", {class: "number"}, b.insns === null ? "" : b.insns), el("td", {class: "soft", title: b.mode_text}, b.mode_text.replace(", flat segments", "")),
+    el("td", {class: "mono"}, b.eip || "(" + b.pa + ")", named(b.symbol)), el("td", {class: "mono"}, b.first || ""), el("td", {class: "number"}, b.insns === null ? "" : b.insns), el("td", {class: "soft", title: b.mode_text}, b.mode_text.replace(", flat segments", "")),
     el("td", {class: "soft"}, b.live ? b.form : "gone from the cache"), number(total), el("td", {class: "number"}, last === undefined ? "" : "+" + thousands(Math.max(0, total - last))));
 }
 

@@ -23,6 +23,9 @@ function el(tag, properties, ...children) {
   return e;
 }
 
+/** A name of -symbols beside an address; null: it has none. */
+const named = symbol => symbol ? el("span", {class: "name"}, ` <${symbol}>`) : null;
+
 // --- asking the machine ---
 
 let now = null, before = null;   // what /api/now said last, and the time before
@@ -70,7 +73,7 @@ function showState() {
   $("name").textContent = now.name || "";
   document.title = (now.name || "ring3") + " - " + now.state;
   $("mode").replaceChildren(`${now.mode}, ring ${now.ring}, paging ${now.paging}`);
-  $("where").replaceChildren("EIP ", el("a", {href: "#block=" + hex(now.pc)}, hex(now.registers.eip)), "  CR3 " + hex(now.registers.cr3));
+  $("where").replaceChildren("EIP ", el("a", {href: "#block=" + hex(now.pc)}, hex(now.registers.eip)), named(now.code[0].symbol) || "", "  CR3 " + hex(now.registers.cr3));
   $("hold").textContent = now.paused ? "Continue" : "Pause";
 }
 

@@ -35,14 +35,14 @@ function changes(from, to) {
 function codeTable() {
   return el("div", {class: "scroll"}, el("table", null, el("tr", null, ["address", "bytes", "instruction", "class"].map(t => el("th", null, t))),
     now.code.map((line, n) => el("tr", {class: n === 0 ? "here" : null, title: n === 0 ? "the instruction at hand: it comes next" : null},
-      el("td", {class: "mono"}, hex(line.va)), el("td", {class: "mono soft"}, line.bytes), el("td", {class: "mono"}, line.text),
+      el("td", {class: "mono"}, hex(line.va), named(line.symbol)), el("td", {class: "mono soft"}, line.bytes), el("td", {class: "mono"}, line.text),
       el("td", null, line.class ? el("span", {class: "class " + line.class}, line.class) : "")))));
 }
 
 function trailTable() {
   if (!trail.length) return el("p", {class: "soft"}, "Nothing yet on this page: press Step.");
   return el("div", {class: "trail"}, el("table", {id: "trail"}, trail.slice().reverse().map(t =>
-    el("tr", null, el("td", {class: "soft"}, hex(t.va)), el("td", null, t.text, t.steps > 1 ? el("div", {class: "soft"}, `… ${thousands(t.steps)} instructions`) : null),
+    el("tr", null, el("td", {class: "soft"}, hex(t.va), named(t.symbol)), el("td", null, t.text, t.steps > 1 ? el("div", {class: "soft"}, `… ${thousands(t.steps)} instructions`) : null),
       el("td", null, t.changed.map(c => el("div", null, c)))))));
 }
 
@@ -69,7 +69,7 @@ const slow = {
   acted(box, verb, answer) {
     if (verb !== "pause" && verb !== "continue" && before && answer.state === "paused" && before.paused) {
       const first = before.code[0];
-      trail.push({va: first.va, text: first.text, steps: answer.steps, changed: changes(before, answer)});
+      trail.push({va: first.va, symbol: first.symbol, text: first.text, steps: answer.steps, changed: changes(before, answer)});
       if (trail.length > 200) trail.shift();
     }
     drawSlow(box);

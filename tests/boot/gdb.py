@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from vm import PATIENCE, Vm, check, deadline, free_port, main, run_tests, skip, tries
+from vm import PATIENCE, Vm, check, deadline, free_port, keeps_speed, main, run_tests, skip, tries
 
 ring3, debuggee, floppy, script, *options = sys.argv[1:]
 folder = tempfile.mkdtemp(prefix="ring3-gdb")
@@ -762,6 +762,30 @@ def test_strangers():
             c.socket.sendall(b"$g#67" * 2000)
             c.expect_end()
         m.check_runs("packets while it runs stopped the machine")
+
+
+def test_flood():
+    """Clients without end, of whom none is a gdb and most do not read: the guest keeps its speed."""
+    flood = """
+import socket, sys, time
+words = [b"", b"GET / HTTP/1.1\\r\\n\\r\\n", b"+" * 100000, b"\\3" * 5000, b"$" + b"a" * 50000, b"$g#00" * 1000, bytes(range(256)) * 100]
+clients = []
+for n in range(1 << 30):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(0.02)
+    try:
+        s.connect(sys.argv[1])
+        s.sendall(words[n % len(words)])
+    except OSError:
+        pass # nobody takes it
+    clients.append(s)
+    if len(clients) > 50: clients.pop(0).close()
+    time.sleep(0.002)
+"""
+    with Machine(*KERNEL, stopped=False) as m:
+        m.check_runs("it does not begin")
+        keeps_speed(m.vm, m.rounds, flood, m.gdb)
+        check("running" in m.ask("info status"), "it has stopped")
 
 
 def test_no_reader():

@@ -105,7 +105,7 @@ def test_debian():
 
 
 def test_slow_motion():
-    with Machine("-kernel", glass, "-m", "16") as machine, Browser() as browser:
+    with Machine("-kernel", glass, "-symbols", glass, "-m", "16") as machine, Browser() as browser:
         browser.open(machine.url + "#slow")
         browser.wait("now && now.ring == 3 && document.querySelector('#do-step')", "no view of slow motion")
         browser.evaluate("document.querySelector('.tools button').click()")
@@ -123,10 +123,16 @@ def test_slow_motion():
         after = browser.evaluate("now.registers.eflags")
         check(after & 1 and after & 0x200 and not (flags ^ after) & 0x200, "flags were %x, are %x" % (flags, after))
         browser.wait("[...document.querySelectorAll('#trail tr')][0].textContent.includes('popf')", "the trail has no POPF")
+        names = browser.evaluate("[$('where').textContent, document.querySelector('tr.here').textContent, document.querySelector('#trail tr').textContent]")
+        check("<user_popf+0x1>" in names[0] and "<user_popf+0x1>" in names[1] and "<user_popf>" in names[2], "names of -symbols: %r" % names)
         browser.wait("$('r-esp').classList.contains('changed') && !$('r-ebx').classList.contains('changed')", "what changed is not marked")
         keep(browser, "inspect-slow")
         browser.evaluate("$('hold').click()")
         browser.wait("!now.paused && $('state').textContent == 'running'", "it does not go on")
+        browser.evaluate("location.hash = '#hot'")
+        browser.wait("/<user>/.test($('hot').textContent) && /Block [0-9a-f]{8} <user/.test($('block').textContent)", "no names among the hottest")
+        browser.wait("[...document.querySelectorAll('#graph title')].some(t => /<user/.test(t.textContent))", "no names in the graph")
+        keep(browser, "inspect-names")
         check(not browser.wrong, "in the page: %r" % browser.wrong)
 
 

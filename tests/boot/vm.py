@@ -223,6 +223,31 @@ def monitor(path, text):
     return answer
 
 
+def rate(vm, rounds, cpu_seconds=0.2):
+    """rounds() for each second of the machine's own CPU time: a busy neighbour does not count."""
+    before, cpu, end = rounds(), vm.cpu_seconds(), deadline(20)
+    while vm.cpu_seconds() < cpu + cpu_seconds:
+        check(time.monotonic() < end, "the machine gets no time")
+        time.sleep(0.05)
+    after, used = rounds(), vm.cpu_seconds() - cpu
+    return ((after - before) % (1 << 32)) / used
+
+
+def keeps_speed(vm, rounds, flood, *words):
+    """A guest that counts its rounds does 95 % of what it does alone while the Python text `flood` runs."""
+    def share():
+        alone = [rate(vm, rounds)]
+        p = subprocess.Popen([sys.executable, "-c", flood, *words])
+        time.sleep(0.4)
+        loaded = [rate(vm, rounds), rate(vm, rounds)]
+        check(p.poll() is None, "the flood has ended")
+        p.kill()
+        p.wait()
+        alone.append(rate(vm, rounds))
+        return max(loaded) / max(alone)
+    return tries(share, lambda x: x > 0.95, "the guest keeps 95 % of its speed under a flood of clients")
+
+
 def run_tests(module, only=()):
     """Every test_* of a script (its globals()), in the order in which they stand there, with its time; `only`: those with one of these
     words in their names."""
