@@ -61,6 +61,13 @@ static void memory_set(Dp8390 *d, u16 at, u8 v)
     if (offset < DP8390_RAM_BYTES) d->ram[offset] = v;
 }
 
+/* `bytes` from `at` on, if they are in one page, and that in RAM. */
+static u8 *ram_run(Dp8390 *d, u16 at, u32 bytes)
+{
+    u32 offset = (u32)at - DP8390_RAM;
+    return offset < DP8390_RAM_BYTES && (at & (PAGE - 1)) + bytes <= PAGE ? d->ram + offset : NULL;
+}
+
 static u8 page_after(const Dp8390 *d, u8 page)
 {
     page++;
@@ -114,9 +121,12 @@ static void frame_store(Dp8390 *d, u32 n)
     d->rsr = RSR_PRX | (ether_is_group(d->frame) ? RSR_PHY : 0);
     const u8 header[HEADER] = {d->rsr, next, (u8)count, (u8)(count >> 8)};
     for (u32 i = 0; i < HEADER; i++) memory_set(d, at++, header[i]);
-    for (u32 i = 0; i < count; i++) {
-        memory_set(d, at, d->frame[i]);
-        at = ring_after(d, at);
+    for (u32 i = 0, run; i < count; i += run) {
+        run = PAGE - (u32)(at & (PAGE - 1));
+        if (run > count - i) run = count - i;
+        u8 *to = ram_run(d, at, run);
+        if (to) memcpy(to, d->frame + i, run);
+        at = ring_after(d, (u16)(at + run - 1));
     }
     d->clda = at;
     d->curr = next;
@@ -189,7 +199,12 @@ static void frames_may_come(Dp8390 *d)
 static void transmit(Dp8390 *d)
 {
     u32 n = d->tbcr <= NET_FRAME_MOST ? d->tbcr : 0;
-    for (u32 i = 0; i < n; i++) d->frame[i] = memory_get(d, (u16)((d->tpsr << 8) + i));
+    for (u32 i = 0, run; i < n; i += run) {
+        u16 at = (u16)((d->tpsr << 8) + i);
+        run = n - i < PAGE ? n - i : PAGE;
+        const u8 *from = ram_run(d, at, run);
+        for (u32 k = 0; k < run; k++) d->frame[i + k] = from ? from[k] : memory_get(d, (u16)(at + k));
+    }
     if (n < NET_FRAME_MIN) trace(GUEST_ERRORS, "dp8390: a frame of %u bytes", d->tbcr);
     d->tsr = TSR_PTX;
     if (!is_looped(d) && !net_link(&d->port)) d->tsr |= TSR_CRS | TSR_CDH;
@@ -238,9 +253,10 @@ static u32 data_read(Dp8390 *d, unsigned bytes)
 {
     u32 v = 0, moved = access_bytes(d, bytes);
     if ((d->cr & CR_RD) != CR_READ && (d->cr & CR_RD) != CR_SEND) return ~0u;
+    const u8 *from = ram_run(d, d->rsar, moved + 1);
     for (u32 i = 0; i < moved; i++) {
-        v |= (u32)memory_get(d, d->rsar) << 8 * i;
-        d->rsar = ring_after(d, d->rsar);
+        v |= (u32)(from ? from[i] : memory_get(d, d->rsar)) << 8 * i;
+        d->rsar = from ? d->rsar + 1 : ring_after(d, d->rsar);
     }
     remote_count(d, moved);
     return v;
