@@ -200,9 +200,7 @@ static bool is_plugged(const Line *l) { return !l->unplugged && !l->link_off; }
 
 static void tell_link(const Line *l)
 {
-    if (!l->port) return;
-    l->port->up = is_plugged(l);
-    if (l->port->link) l->port->link(l->port->dev, l->port->up);
+    if (l->port) net_carrier(l->port, is_plugged(l));
 }
 
 /* The process is gone, or was no longer ours. */

@@ -9,15 +9,18 @@
  * those without memory read as ones and lose what is written.
  *
  * Quirks that guests rely on: a remote DMA of no bytes is complete at once; in word mode a byte read takes two; RST in
- * ISR tells that the chip has stopped, and raises no interrupt.
+ * ISR tells that the chip has stopped, and raises no interrupt. STP stops it and STA without STP starts it: between the
+ * two a command that has neither changes nothing, and Linux writes such ones while it reads the ring.
  *
- * A frame for which there is no room is refused until BNRY moves. Drivers that leave frames in the ring count on the
- * interrupt of the next one, so PRX comes again now and then while it waits; REMINDERS times later it is lost with OVW,
- * as on a wire.
+ * Frames come as fast as there is room, not at the wire's 10 Mbit/s, and one for which there is none waits outside until
+ * BNRY moves: the ring does not overflow. A PRX for each, as the chip gives it, would so come while the driver still
+ * reads. Drivers that read some frames, acknowledge PRX and leave the rest to the interrupt of the next would wait for
+ * ever. So PRX comes again after an acknowledgement that leaves frames in the ring: at once while one waits outside,
+ * else REMIND_NS later, as if it had come then; and twice as late each time that nothing is read in between.
  * Frames are sent at once, and all have at least 60 bytes.
  *
- * Not implemented: loopback's FIFO (a frame in loopback is sent nowhere), collisions and errors of the wire with their
- * counters, byte order and DMA timing bits of DCR, frames shorter or longer than Ethernet's.
+ * Not implemented: OVW (above), loopback's FIFO (a frame in loopback is sent nowhere), collisions and errors of the wire
+ * with their counters, byte order and DMA timing bits of DCR, frames shorter or longer than Ethernet's.
  */
 #include "hw/dp8390.h"
 
@@ -32,14 +35,16 @@ enum {
     CR_SEND = 0x18,
     CR_ABORT = 0x20
 };
-enum { ISR_PRX = 0x01, ISR_PTX = 0x02, ISR_OVW = 0x10, ISR_CNT = 0x20, ISR_RDC = 0x40, ISR_RST = 0x80 };
+enum { ISR_PRX = 0x01, ISR_PTX = 0x02, ISR_CNT = 0x20, ISR_RDC = 0x40, ISR_RST = 0x80 };
 enum { DCR_WTS = 0x01, DCR_LS = 0x08, TCR_LB = 0x06 };
 enum { RCR_AB = 0x04, RCR_AM = 0x08, RCR_PRO = 0x10, RCR_MON = 0x20 };
 enum { RSR_PRX = 0x01, RSR_PHY = 0x20 };
 enum { TSR_PTX = 0x01, TSR_CRS = 0x10, TSR_CDH = 0x40 };
-enum { HEADER = 4, TALLY_MAX = 192, REMIND_NS = 500000, REMINDERS = 40 };
+enum { HEADER = 4, TALLY_MAX = 192, REMIND_NS = 100000, REMIND_DOUBLINGS = 13 };
 
 static void interrupt(Dp8390 *d) { irq_set(&d->irq, d->isr & d->imr & ~ISR_RST); }
+
+static bool is_running(const Dp8390 *d) { return !(d->isr & ISR_RST); }
 
 /* --- the card's memory ----------------------------------------------------------------------------------- */
 
@@ -56,6 +61,13 @@ static void memory_set(Dp8390 *d, u16 at, u8 v)
     if (offset < DP8390_RAM_BYTES) d->ram[offset] = v;
 }
 
+/* `bytes` from `at` on, if they are in one page, and that in RAM. */
+static u8 *ram_run(Dp8390 *d, u16 at, u32 bytes)
+{
+    u32 offset = (u32)at - DP8390_RAM;
+    return offset < DP8390_RAM_BYTES && (at & (PAGE - 1)) + bytes <= PAGE ? d->ram + offset : NULL;
+}
+
 static u8 page_after(const Dp8390 *d, u8 page)
 {
     page++;
@@ -64,18 +76,10 @@ static u8 page_after(const Dp8390 *d, u8 page)
 
 /* --- receive --------------------------------------------------------------------------------------------- */
 
-/* Bit of the multicast filter: the last six bits that were shifted into the register, the latest the lowest. */
-static bool has_group(const Dp8390 *d, const u8 *address)
-{
-    u32 crc = ether_crc(address, ETHER_ADDRESS), bit = 0;
-    for (int n = 0; n < 6; n++) bit |= (crc >> n & 1) << (5 - n);
-    return d->mar[bit >> 3] >> (bit & 7) & 1;
-}
-
 static bool address_matches(const Dp8390 *d, const u8 *address)
 {
     if (ether_is_broadcast(address)) return d->rcr & RCR_AB;
-    if (ether_is_group(address)) return d->rcr & RCR_AM && has_group(d, address);
+    if (ether_is_group(address)) return d->rcr & RCR_AM && ether_has_group(d->mar, address);
     return d->rcr & RCR_PRO || ether_same(address, d->par);
 }
 
@@ -94,6 +98,13 @@ static bool has_room(const Dp8390 *d, u32 n)
     return true;
 }
 
+/* Frames that nobody has read. BNRY is the page before the next one to read, or, as the datasheet has it, that page. */
+static bool holds_frames(const Dp8390 *d)
+{
+    u8 end = boundary(d);
+    return d->curr != end && d->curr != page_after(d, end);
+}
+
 /* Where the byte behind address `at` of the ring goes. */
 static u16 ring_after(const Dp8390 *d, u16 at)
 {
@@ -110,9 +121,12 @@ static void frame_store(Dp8390 *d, u32 n)
     d->rsr = RSR_PRX | (ether_is_group(d->frame) ? RSR_PHY : 0);
     const u8 header[HEADER] = {d->rsr, next, (u8)count, (u8)(count >> 8)};
     for (u32 i = 0; i < HEADER; i++) memory_set(d, at++, header[i]);
-    for (u32 i = 0; i < count; i++) {
-        memory_set(d, at, d->frame[i]);
-        at = ring_after(d, at);
+    for (u32 i = 0, run; i < count; i += run) {
+        run = PAGE - (u32)(at & (PAGE - 1));
+        if (run > count - i) run = count - i;
+        u8 *to = ram_run(d, at, run);
+        if (to) memcpy(to, d->frame + i, run);
+        at = ring_after(d, (u16)(at + run - 1));
     }
     d->clda = at;
     d->curr = next;
@@ -127,27 +141,44 @@ static void frame_missed(Dp8390 *d)
 
 static bool is_looped(const Dp8390 *d) { return !(d->dcr & DCR_LS) || d->tcr & TCR_LB; }
 
+/* The driver has acknowledged PRX, or nothing is set that would make it look. */
+static void remind_later(Dp8390 *d)
+{
+    u64 wait_ns = (u64)REMIND_NS << (d->reminders < REMIND_DOUBLINGS ? d->reminders : REMIND_DOUBLINGS);
+    if (is_running(d) && holds_frames(d)) clock_arm(d->clock, &d->reminder, clock_now(d->clock) + wait_ns);
+}
+
+static void remind(void *dev)
+{
+    Dp8390 *d = dev;
+    if (!is_running(d) || !holds_frames(d)) return;
+    if (d->reminders < REMIND_DOUBLINGS) d->reminders++;
+    d->isr |= ISR_PRX;
+    interrupt(d);
+}
+
+static void prx_acknowledged(Dp8390 *d)
+{
+    if (d->frame_waits && !d->reminders)
+        remind(d);
+    else
+        remind_later(d);
+}
+
 static bool receive(void *dev, const u8 *frame, u32 n)
 {
     Dp8390 *d = dev;
     u32 wire = n < ETHER_WIRE_MIN ? ETHER_WIRE_MIN : n;
     if (n < NET_FRAME_MIN || n > NET_FRAME_MOST || !net_link(&d->port)) return true;
-    if (d->cr & CR_STP || !(d->cr & CR_STA) || d->tcr & TCR_LB || !address_matches(d, frame)) return true;
+    if (!is_running(d) || d->tcr & TCR_LB || !address_matches(d, frame)) return true;
     if (d->rcr & RCR_MON) {
         frame_missed(d);
     } else if (has_room(d, wire)) {
-        memcpy(d->frame, frame, n);
-        memset(d->frame + n, 0, wire - n);
-        ether_put_fcs(d->frame, wire);
-        frame_store(d, wire);
-        d->reminders = 0;
-    } else if (d->reminders < REMINDERS) {
-        if (!d->frame_waits) clock_arm(d->clock, &d->reminder, clock_now(d->clock) + REMIND_NS);
-        d->frame_waits = true;
-        return false;
+        frame_store(d, ether_put(d->frame, frame, n));
     } else {
-        frame_missed(d);
-        d->isr |= ISR_OVW;
+        d->frame_waits = true;
+        if (!(d->isr & ISR_PRX)) remind_later(d);
+        return false;
     }
     interrupt(d);
     return true;
@@ -156,22 +187,11 @@ static bool receive(void *dev, const u8 *frame, u32 n)
 /* The world may offer again what it was refused. */
 static void frames_may_come(Dp8390 *d)
 {
+    d->reminders = 0;
+    if (!is_running(d) || !holds_frames(d)) clock_disarm(d->clock, &d->reminder);
     if (!d->frame_waits) return;
     d->frame_waits = false;
-    clock_disarm(d->clock, &d->reminder);
     net_ready(&d->port);
-    if (!d->frame_waits || d->reminders >= REMINDERS) d->reminders = 0;
-}
-
-static void remind(void *dev)
-{
-    Dp8390 *d = dev;
-    d->isr |= ISR_PRX;
-    interrupt(d);
-    if (++d->reminders < REMINDERS)
-        clock_arm(d->clock, &d->reminder, clock_now(d->clock) + REMIND_NS);
-    else
-        frames_may_come(d);
 }
 
 /* --- transmit -------------------------------------------------------------------------------------------- */
@@ -179,15 +199,19 @@ static void remind(void *dev)
 static void transmit(Dp8390 *d)
 {
     u32 n = d->tbcr <= NET_FRAME_MOST ? d->tbcr : 0;
-    for (u32 i = 0; i < n; i++) d->frame[i] = memory_get(d, (u16)((d->tpsr << 8) + i));
-    if (n && n < ETHER_WIRE_MIN) memset(d->frame + n, 0, ETHER_WIRE_MIN - n);
+    for (u32 i = 0, run; i < n; i += run) {
+        u16 at = (u16)((d->tpsr << 8) + i);
+        run = n - i < PAGE ? n - i : PAGE;
+        const u8 *from = ram_run(d, at, run);
+        for (u32 k = 0; k < run; k++) d->frame[i + k] = from ? from[k] : memory_get(d, (u16)(at + k));
+    }
     if (n < NET_FRAME_MIN) trace(GUEST_ERRORS, "dp8390: a frame of %u bytes", d->tbcr);
     d->tsr = TSR_PTX;
     if (!is_looped(d) && !net_link(&d->port)) d->tsr |= TSR_CRS | TSR_CDH;
     d->cr &= ~CR_TXP;
     d->isr |= ISR_PTX;
     if (n >= NET_FRAME_MIN && !is_looped(d) && net_link(&d->port))
-        net_send(&d->port, d->frame, n < ETHER_WIRE_MIN ? ETHER_WIRE_MIN : n);
+        net_send(&d->port, d->frame, ether_pad(d->frame, n));
 }
 
 /* --- remote DMA ------------------------------------------------------------------------------------------ */
@@ -229,9 +253,10 @@ static u32 data_read(Dp8390 *d, unsigned bytes)
 {
     u32 v = 0, moved = access_bytes(d, bytes);
     if ((d->cr & CR_RD) != CR_READ && (d->cr & CR_RD) != CR_SEND) return ~0u;
+    const u8 *from = ram_run(d, d->rsar, moved + 1);
     for (u32 i = 0; i < moved; i++) {
-        v |= (u32)memory_get(d, d->rsar) << 8 * i;
-        d->rsar = ring_after(d, d->rsar);
+        v |= (u32)(from ? from[i] : memory_get(d, d->rsar)) << 8 * i;
+        d->rsar = from ? d->rsar + 1 : ring_after(d, d->rsar);
     }
     remote_count(d, moved);
     return v;
@@ -307,7 +332,7 @@ static void command_write(Dp8390 *d, u8 v)
         d->isr &= ~ISR_RST;
     }
     if (!(v & CR_ABORT) && v & CR_RD) remote_begin(d);
-    if (v & CR_TXP && !(v & CR_STP)) transmit(d);
+    if (v & CR_TXP && is_running(d)) transmit(d);
 }
 
 static void set_low(u16 *r, u8 v) { *r = (u16)((*r & 0xff00) | v); }
@@ -322,7 +347,10 @@ static void page0_write(Dp8390 *d, u32 reg, u8 v)
     case 0x04: d->tpsr = v; break;
     case 0x05: set_low(&d->tbcr, v); break;
     case 0x06: set_high(&d->tbcr, v); break;
-    case ISR: d->isr &= ~(v & ~ISR_RST); break;
+    case ISR:
+        d->isr &= ~(v & ~ISR_RST);
+        if (v & ISR_PRX) prx_acknowledged(d);
+        break;
     case 0x08: set_low(&d->rsar, v); break;
     case 0x09: set_high(&d->rsar, v); break;
     case 0x0a: set_low(&d->rbcr, v); break;
@@ -394,8 +422,6 @@ const IoOps dp8390_ops = {read, write, 1, 4};
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
-static void link_changed(void *dev, bool up) { ((Dp8390 *)dev)->port.up = up; }
-
 void dp8390_reset(Dp8390 *d)
 {
     d->dcr = 0x04; /* LAS */
@@ -424,14 +450,16 @@ void dp8390_state(Dp8390 *d, State *s)
     state_bytes(s, "ram", d->ram, sizeof d->ram);
     state_bool(s, "frame_waits", &d->frame_waits);
     state_u8(s, "reminders", &d->reminders);
-    state_check(s, d->reminders <= REMINDERS, "reminders");
     state_timer(s, "reminder", d->clock, &d->reminder);
 }
+
+/* The world's side knows nothing of what was loaded: it may offer again. */
+void dp8390_loaded(Dp8390 *d) { net_ready(&d->port); }
 
 void dp8390_init(Dp8390 *d, Clock *clock, IrqLine irq, const u8 mac[ETHER_ADDRESS])
 {
     *d = (Dp8390){.clock = clock, .irq = irq};
-    d->port = (NetPort){.receive = receive, .link = link_changed, .dev = d, .up = true};
+    d->port = (NetPort){.receive = receive, .dev = d, .up = true};
     memcpy(d->port.mac, mac, ETHER_ADDRESS);
     d->reminder = (Timer){.fire = remind, .ctx = d};
     for (u32 n = 0; n < DP8390_PROM_BYTES; n++) d->prom[n] = n < 12 ? mac[n / 2] : n >= 28 ? 'W' : 0;

@@ -18,7 +18,7 @@ typedef struct Dp8390 {
     u16 tbcr, rsar, rbcr, clda;
     u8 par[ETHER_ADDRESS], mar[8];
     bool frame_waits;         /* the world was told that there is no room */
-    u8 reminders;             /* ... and the guest was reminded so often since */
+    u8 reminders;             /* the guest was reminded so often since it has read of the ring */
     u8 ram[DP8390_RAM_BYTES]; /* at DP8390_RAM */
     Timer reminder;
     NetPort port;
@@ -37,5 +37,6 @@ extern const IoOps dp8390_ops; /* DP8390_PORTS ports of a Dp8390 */
 void dp8390_init(Dp8390 *d, Clock *clock, IrqLine irq, const u8 mac[ETHER_ADDRESS]);
 void dp8390_reset(Dp8390 *d);
 void dp8390_state(Dp8390 *d, State *s);
+void dp8390_loaded(Dp8390 *d);
 
 #endif

@@ -1,7 +1,7 @@
 /* ether.c - the frame check sequence of IEEE 802.3 (3.2.8), eight bytes a step.
  *
  * Chips hash multicast addresses with the same polynomial: DP8390 and RTL8139 take the top bits of the register as it
- * would be shifted out, LANCE chips those of the reflected register; each chip's file says which.
+ * would be shifted out (ether_has_group), LANCE chips those of the reflected register (pcnet_ring.c).
  */
 #include "hw/ether.h"
 
@@ -32,4 +32,26 @@ u32 ether_crc(const u8 *bytes, u32 n)
     }
     for (; n; n--, bytes++) crc = crc >> 8 ^ table[0][(crc ^ *bytes) & 0xff];
     return crc;
+}
+
+u32 ether_pad(u8 *frame, u32 n)
+{
+    if (n >= ETHER_WIRE_MIN) return n;
+    memset(frame + n, 0, ETHER_WIRE_MIN - n);
+    return ETHER_WIRE_MIN;
+}
+
+u32 ether_put(u8 *to, const u8 *frame, u32 n)
+{
+    memcpy(to, frame, n);
+    n = ether_pad(to, n);
+    store32(to + n, ~ether_crc(to, n));
+    return n;
+}
+
+bool ether_has_group(const u8 filter[8], const u8 *address)
+{
+    u32 crc = ether_crc(address, ETHER_ADDRESS), bit = 0;
+    for (int n = 0; n < 6; n++) bit |= (crc >> n & 1) << (5 - n);
+    return filter[bit >> 3] >> (bit & 7) & 1;
 }

@@ -60,7 +60,12 @@ static void pci_card_state(void *dev, State *s)
     dp8390_state(&n->chip, s);
 }
 
-static void pci_card_loaded(void *dev) { pci_function_loaded(&((Ne2k *)dev)->pci); }
+static void pci_card_loaded(void *dev)
+{
+    Ne2k *n = dev;
+    pci_function_loaded(&n->pci);
+    dp8390_loaded(&n->chip);
+}
 
 const PartKind ne2k_pci_part = {
     .version = 1, .reset = pci_card_reset, .state = pci_card_state, .loaded = pci_card_loaded};
@@ -86,8 +91,10 @@ void ne2k_pci_init(Ne2k *n, Pci *pci, unsigned slot, Bus *bus, Clock *clock, Irq
 
 static void isa_card_reset(void *dev) { dp8390_reset(&((Ne2k *)dev)->chip); }
 static void isa_card_state(void *dev, State *s) { dp8390_state(&((Ne2k *)dev)->chip, s); }
+static void isa_card_loaded(void *dev) { dp8390_loaded(&((Ne2k *)dev)->chip); }
 
-const PartKind ne2k_isa_part = {.version = 1, .reset = isa_card_reset, .state = isa_card_state};
+const PartKind ne2k_isa_part = {
+    .version = 1, .reset = isa_card_reset, .state = isa_card_state, .loaded = isa_card_loaded};
 
 void ne2k_isa_init(Ne2k *n, Bus *bus, Clock *clock, IrqLine irq, u16 iobase, const u8 mac[ETHER_ADDRESS])
 {

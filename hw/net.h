@@ -19,10 +19,10 @@ struct NetPort { /* one end of the cable each */
     /* the card's side, set by the chip */
     /* world -> card; false: no room, offer again after ready() */
     bool (*receive)(void *dev, const u8 *frame, u32 n);
-    void (*link)(void *dev, bool up);
+    void (*link)(void *dev); /* `up` has changed; NULL: the chip tells nobody, who wants to know looks */
     void *dev;
     u8 mac[6];
-    bool up;
+    bool up; /* by net_carrier() */
 };
 
 /* For chips: the host's code may use vector registers, where the guest's state may be live. */
@@ -38,6 +38,14 @@ static inline void net_ready(NetPort *p)
     if (!p->ready) return;
     if (base_fpu_park) base_fpu_park();
     p->ready(p);
+}
+
+/* net_carrier - for the world: whether there is a carrier at the cable. The card tells the guest if that is new. */
+static inline void net_carrier(NetPort *p, bool up)
+{
+    bool changed = p->up != up;
+    p->up = up;
+    if (changed && p->link) p->link(p->dev);
 }
 
 /* Does the card see a carrier? */

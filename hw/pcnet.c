@@ -19,8 +19,8 @@ enum { IO_BYTES = 32, RDP = 0x10 };
 enum { MC_APROMWE = 0x0100, BSBC_DWIO = 0x0080, LED_LNKSTE = 0x0040, LEDOUT = 0x8000 };
 enum { CSR0_CLEARABLE = 0x7f00, CSR3_WRITABLE = 0x5f7c };
 enum { ID_LOW = 88, ID_HIGH = 89, XMTTDR = 94, RCC = 114 };
-enum { VENDOR_AMD = 0x1022, DEVICE_PCNET = 0x2000, CLASS_ETHERNET = 0x020000, REVISION = 0x10 };
-enum { PCI_MIN_GNT = 0x3e };
+enum { VENDOR_AMD = 0x1022, DEVICE_PCNET = 0x2000 };
+static const NicPciIds ids = {VENDOR_AMD, DEVICE_PCNET, 0x10, 0x06, 0xff, IO_BYTES, "pcnet", "pcnet-mmio"};
 
 /* --- interrupt ------------------------------------------------------------------------------------------- */
 
@@ -214,19 +214,11 @@ static void pcnet_write(void *dev, u32 offset, u32 value, unsigned bytes)
 
 /* --- PCI and the cable ----------------------------------------------------------------------------------- */
 
-static void bar_moved(void *dev, unsigned bar, bool enabled, u32 base)
-{
-    Pcnet *c = dev;
-    bus_move(c->bus, bar ? c->mmio : c->io, enabled, base);
-}
-
 static void config_written(void *dev, u32 reg, unsigned bytes)
 {
     (void)bytes;
-    if (reg <= PCI_COMMAND) pcnet_run(dev); /* it may master the bus now */
+    if (nic_pci_is_command(reg)) pcnet_run(dev);
 }
-
-static void link_changed(void *dev, bool up) { ((Pcnet *)dev)->port.up = up; }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
@@ -267,21 +259,6 @@ static void aprom_load(Pcnet *c)
     store16(c->aprom + 12, sum);
 }
 
-static void configuration_reset(Pcnet *c)
-{
-    PciFunction *f = &c->pci;
-    pci_function_init(f, VENDOR_AMD, DEVICE_PCNET, CLASS_ETHERNET, REVISION);
-    pci_set16(f, PCI_STATUS, 0x0280);
-    pci_allow(f, PCI_COMMAND, 1, PCI_COMMAND_MASTER | 0x40);
-    pci_allow(f, PCI_COMMAND + 1, 1, 0x01);
-    pci_allow(f, PCI_LATENCY, 1, 0xff);
-    pci_bar(f, 0, PCI_BAR_IO, IO_BYTES, bar_moved);
-    pci_bar(f, 1, PCI_BAR_MEMORY, IO_BYTES, bar_moved);
-    f->config[PCI_INTERRUPT_PIN] = 1;
-    f->config[PCI_MIN_GNT] = 0x06;
-    f->config[PCI_MIN_GNT + 1] = 0xff;
-}
-
 /* H_RESET */
 static void pcnet_reset(void *dev)
 {
@@ -293,7 +270,7 @@ static void pcnet_reset(void *dev)
         {6, 0x0088},       {7, 0x0090}, {BCR_BSBC, 0x9001}, {BCR_EECAS, 0x8002}, {BCR_SWS, SWS_CSRPCNET},
         {BCR_PLAT, 0xff06}};
     Pcnet *c = dev;
-    configuration_reset(c);
+    nic_pci_reset(&c->pci, &ids);
     memset(c->csr, 0, sizeof c->csr);
     memset(c->bcr, 0, sizeof c->bcr);
     for (u32 i = 0; i < ARRAY_LEN(defaults); i++) c->bcr[defaults[i].n] = defaults[i].value;
@@ -309,7 +286,7 @@ static void pcnet_reset(void *dev)
 static void pcnet_state(void *dev, State *s)
 {
     Pcnet *c = dev;
-    pci_function_state(&c->pci, s);
+    pci_function_state(&c->pci.f, s);
     state_values(s, "csr", c->csr, 2, PCNET_CSRS);
     state_values(s, "bcr", c->bcr, 2, PCNET_BCRS);
     state_bytes(s, "aprom", c->aprom, sizeof c->aprom);
@@ -324,32 +301,27 @@ static void pcnet_state(void *dev, State *s)
     state_timer(s, "poll", c->clock, &c->poll);
 }
 
-static void pcnet_loaded(void *dev) { pci_function_loaded(&((Pcnet *)dev)->pci); }
+static void pcnet_loaded(void *dev)
+{
+    Pcnet *c = dev;
+    pci_function_loaded(&c->pci.f);
+    net_ready(&c->port); /* which knows nothing of what was loaded: it may offer again */
+}
 
 const PartKind pcnet_part = {
     .version = 1, .reset = pcnet_reset, .state = pcnet_state, .loaded = pcnet_loaded};
 
-void pcnet_post(Pcnet *c, u32 io, u32 pa)
-{
-    pci_bar_set(&c->pci, 0, io);
-    pci_bar_set(&c->pci, 1, pa);
-}
+void pcnet_post(Pcnet *c, u32 io, u32 pa) { nic_pci_post(&c->pci, io, pa); }
 
 static const IoOps pcnet_ops = {pcnet_read, pcnet_write, 1, 4};
 
 void pcnet_init(Pcnet *c, Pci *pci, unsigned slot, Bus *bus, Phys *phys, Clock *clock, IrqLine intx,
                 const u8 mac[ETHER_ADDRESS])
 {
-    *c = (Pcnet){.bus = bus, .phys = phys, .clock = clock, .intx = intx};
-    c->port = (NetPort){.receive = pcnet_receive, .link = link_changed, .dev = c, .up = true};
+    *c = (Pcnet){.phys = phys, .clock = clock, .intx = intx};
+    c->port = (NetPort){.receive = pcnet_receive, .dev = c, .up = true};
     memcpy(c->port.mac, mac, ETHER_ADDRESS);
     c->poll = (Timer){.fire = pcnet_poll, .ctx = c};
-    c->pci.dev = c;
-    c->pci.written = config_written;
-    c->io = bus_add_ports(bus, 0, IO_BYTES, &pcnet_ops, c, "pcnet");
-    c->mmio = bus_add_mmio(bus, 0, IO_BYTES, &pcnet_ops, c, "pcnet-mmio");
-    bus_move(bus, c->io, false, 0);
-    bus_move(bus, c->mmio, false, 0);
-    pci_add(pci, PCI_FN(slot, 0), &c->pci);
+    nic_pci_init(&c->pci, pci, slot, bus, &ids, &pcnet_ops, c, config_written);
     pcnet_reset(c);
 }

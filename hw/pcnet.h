@@ -6,14 +6,14 @@
 #include "hw/ether.h"
 #include "hw/irq.h"
 #include "hw/net.h"
+#include "hw/nic_pci.h"
 #include "hw/part.h"
-#include "hw/pci.h"
 #include "mmu/phys.h"
 
 enum { PCNET_CSRS = 128, PCNET_BCRS = 32, PCNET_APROM_BYTES = 16, PCNET_FRAME = NET_FRAME_MOST + ETHER_FCS };
 
 typedef struct Pcnet {
-    PciFunction pci;
+    NicPci pci;          /* first */
     u16 csr[PCNET_CSRS]; /* by their numbers; CSR0's INTR and ERR are always up to date */
     u16 bcr[PCNET_BCRS];
     u8 aprom[PCNET_APROM_BYTES];
@@ -21,18 +21,16 @@ typedef struct Pcnet {
     bool init_wanted;  /* CSR0.INIT was set, and the chip has not had the bus yet */
     bool start_wanted; /* likewise CSR0.STRT */
     bool frame_waits;  /* the world was told that there is no room */
-    u8 refusals;       /* polls since then that found no descriptor */
+    u8 refusals;       /* polls since then that found no descriptor, at most PCNET_REFUSALS_MAX */
     u8 idle_polls;     /* transmit polls in a row that found nothing, at most PCNET_IDLE_MAX */
     Timer poll;
     NetPort port;
     Phys *phys;
-    Bus *bus;
     Clock *clock;
     IrqLine intx;
-    int io, mmio;                        /* ranges of BARs 0 and 1 */
     u8 tx[PCNET_FRAME], rx[PCNET_FRAME]; /* a frame while it is put together */
 } Pcnet;
-enum { PCNET_IDLE_MAX = 5 };
+enum { PCNET_IDLE_MAX = 5, PCNET_REFUSALS_MAX = 255 };
 
 void pcnet_init(Pcnet *c, Pci *pci, unsigned slot, Bus *bus, Phys *phys, Clock *clock, IrqLine intx,
                 const u8 mac[ETHER_ADDRESS]);

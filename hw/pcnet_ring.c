@@ -7,9 +7,10 @@
  * not reach: reads give ones, writes are lost) or in ROM, and may say the same again for ever. So a run sends at most
  * TX_BURST frames and then waits for the poll timer; a frame has at most CHAIN_MAX descriptors.
  *
- * A frame from the world for which there is no descriptor is refused, and the world offers it again once there is
- * one. Drivers that leave frames in the ring count on the interrupt of the next one, so RINT comes again with each
- * poll; PATIENCE polls later the frame is missed, as on a wire. So a slow guest loses nothing that the world can keep.
+ * A frame from the world for which there is no descriptor waits outside, and the chip looks each millisecond whether there is
+ * one, or whenever the driver writes a register. Drivers that leave frames in the ring count on the interrupt of the next
+ * one, so RINT comes again meanwhile, later and later. So a slow guest loses nothing that the world can keep, and MISS
+ * is only of loopback.
  *
  * Transmit polling (a driver need not set TDMD) begins with CSR47's interval and slows down by half a time while it finds
  * nothing, down to 1/32: a guest at rest costs next to nothing.
@@ -20,8 +21,8 @@
  */
 #include "hw/pcnet.h"
 
-enum { TX_BURST = 64, CHAIN_MAX = 512, PATIENCE = 20 };
-enum { PAUSE_NS = 20000, RX_POLL_NS = 1000000, POLL_MIN_NS = 100000, PCI_CLOCK_NS = 30 };
+enum { TX_BURST = 64, CHAIN_MAX = 512 };
+enum { PAUSE_NS = 20000, RX_POLL_NS = 1000000, RX_POLL_SLOW_NS = 32000000, POLL_MIN_NS = 100000, PCI_CLOCK_NS = 30 };
 enum { BCNT_MAX = 4096, RING_MAX_BITS = 9 };
 
 /* --- descriptors ----------------------------------------------------------------------------------------- */
@@ -143,7 +144,7 @@ static void init_block_read(Pcnet *c)
 static bool is_working(const Pcnet *c, u16 side)
 {
     return c->csr[CSR0] & side && !(c->csr[CSR5] & CSR5_SPND) && !c->init_wanted &&
-           c->pci.config[PCI_COMMAND] & PCI_COMMAND_MASTER;
+           nic_pci_masters(&c->pci);
 }
 
 static bool has_group(const Pcnet *c, const u8 *address)
@@ -211,10 +212,7 @@ static void frame_missed(Pcnet *c)
 /* A frame has come that the filter lets pass. */
 static void frame_take(Pcnet *c, const u8 *frame, u32 n, u32 match)
 {
-    u32 wire = n < ETHER_WIRE_MIN ? ETHER_WIRE_MIN : n;
-    memcpy(c->rx, frame, n);
-    memset(c->rx + n, 0, wire - n);
-    ether_put_fcs(c->rx, wire);
+    u32 wire = ether_put(c->rx, frame, n);
     frame_store(c, stripped(c, wire), match);
     c->csr[CSR0] |= CSR0_RINT;
 }
@@ -230,16 +228,12 @@ bool pcnet_receive(void *dev, const u8 *frame, u32 n)
     if (!match) return true;
     if (has_room(c)) {
         frame_take(c, frame, n, match);
-        c->refusals = 0;
-    } else if (c->refusals < PATIENCE) {
-        c->frame_waits = true;
-        timer_set(c);
-        return false;
-    } else {
-        frame_missed(c);
+        pcnet_interrupt(c);
+        return true;
     }
-    pcnet_interrupt(c);
-    return true;
+    c->frame_waits = true;
+    timer_set(c);
+    return false;
 }
 
 static void frame_loops(Pcnet *c, u32 n)
@@ -252,14 +246,14 @@ static void frame_loops(Pcnet *c, u32 n)
         frame_missed(c);
 }
 
-/* The world may offer again what it was refused: there is room, or it waited long enough, or nobody listens. */
+/* The world may offer again what it was refused: there is room, or nobody listens. */
 static void frames_may_come(Pcnet *c)
 {
     if (!c->frame_waits) return;
-    if (is_working(c, CSR0_RXON) && c->refusals < PATIENCE && !has_room(c)) return;
+    if (is_working(c, CSR0_RXON) && !has_room(c)) return;
     c->frame_waits = false;
+    c->refusals = 0;
     net_ready(&c->port);
-    if (!c->frame_waits) c->refusals = 0;
 }
 
 /* --- transmit -------------------------------------------------------------------------------------------- */
@@ -274,10 +268,7 @@ static u32 frame_send(Pcnet *c, u32 n, bool has_fcs)
         return 0;
     }
     if (n < NET_FRAME_MIN) return 0; /* no frame: nobody would take it */
-    if (n < ETHER_WIRE_MIN) {
-        memset(c->tx + n, 0, ETHER_WIRE_MIN - n);
-        n = ETHER_WIRE_MIN;
-    }
+    n = ether_pad(c->tx, n);
     if (c->csr[CSR15] & MODE_LOOP) {
         frame_loops(c, n);
         return 0;
@@ -378,7 +369,7 @@ static void timer_set(Pcnet *c)
         return;
     }
     if (polls) timer_by(c, transmit_poll_ns(c));
-    if (c->frame_waits) timer_by(c, RX_POLL_NS);
+    if (c->frame_waits) timer_by(c, c->refusals < PCNET_REFUSALS_MAX ? RX_POLL_NS : RX_POLL_SLOW_NS);
 }
 
 static void sides_start(Pcnet *c)
@@ -392,7 +383,7 @@ static void sides_start(Pcnet *c)
 void pcnet_run(Pcnet *c)
 {
     bool more = false;
-    if (c->pci.config[PCI_COMMAND] & PCI_COMMAND_MASTER) {
+    if (nic_pci_masters(&c->pci)) {
         if (c->init_wanted) init_block_read(c);
         if (c->start_wanted) sides_start(c);
         more = transmit(c);
@@ -407,9 +398,9 @@ void pcnet_poll(void *dev)
 {
     Pcnet *c = dev;
     if (c->idle_polls < PCNET_IDLE_MAX) c->idle_polls++;
-    if (c->frame_waits && c->refusals < PATIENCE) {
+    if (c->frame_waits && c->refusals < PCNET_REFUSALS_MAX) {
         c->refusals++;
-        c->csr[CSR0] |= CSR0_RINT;
+        if (!(c->refusals & (c->refusals - 1))) c->csr[CSR0] |= CSR0_RINT; /* 1, 2, 4, 8 ms later */
     }
     pcnet_run(c);
 }

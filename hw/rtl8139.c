@@ -7,11 +7,15 @@
  *
  * Quirks that guests rely on: CAPR is 16 behind; with WRAP a frame runs over the ring's end instead of being split;
  * enabling the receiver empties the ring; the address is read from a 93C46 through 9346CR's wires; the PHY's registers
- * lie at 62h-6Ah and the link in MSR.
+ * lie at 62h-6Ah and the link in MSR; in CSCR, whose bits 10 and 11 the datasheet leaves out, cards show the link and
+ * (until it is read) that it changed, without which Linux does not look at it.
  *
  * Whatever the pointers say, they are taken modulo the ring, and memory may be anything (pcnet_ring.c has more on this).
- * A frame for which there is no room is refused until CAPR moves, and ROK comes again now and then (as dp8390.c does
- * it); in the end it is lost, with RXOVW.
+ * A frame for which there is no room waits outside until CAPR moves, and ROK comes again while it waits, later and
+ * later: drivers that leave frames in the ring count on the interrupt of the next one. So RXOVW is only of loopback.
+ *
+ * TCTR counts the 33 MHz of the bus from its last write, and is computed when it is read. TIMERINT, if not 0, sets
+ * ISR.TimeOut each time that TCTR comes by it.
  *
  * Not implemented: the C+ mode (descriptor rings, checksum offload: revision 20h, the 8139cp driver), early receive and
  * transmit thresholds, power management and wake-up, writing the EEPROM, VPD, flash and boot ROM, flow control,
@@ -48,6 +52,7 @@ enum {
     ANAR = 0x66,
     ANLPAR = 0x68,
     ANER = 0x6a,
+    CSCR = 0x74,
     CONFIG5 = 0xd8,
 };
 enum { CR_BUFE = 0x01, CR_TE = 0x04, CR_RE = 0x08, CR_RST = 0x10 };
@@ -66,20 +71,16 @@ enum {
     EEDI = 0x02,
     EEDO = 0x01
 };
-enum { BMSR_UP = 0x0024, MSR_LINKB = 0x04 };
-enum {
-    VENDOR_REALTEK = 0x10ec,
-    DEVICE_RTL8139 = 0x8139,
-    CLASS_ETHERNET = 0x020000,
-    REVISION = 0x10,
-    PCI_MIN_GNT = 0x3e
-};
-enum { TIMER_HZ = 33000000, TX_DESCRIPTORS = 4, CAPR_BEHIND = 16, REMIND_NS = 500000, REMINDERS = 40 };
+enum { BMSR_UP = 0x0024, MSR_LINKB = 0x04, CSCR_LINK = 0x0400, CSCR_LINK_CHANGED = 0x0800 };
+enum { VENDOR_REALTEK = 0x10ec, DEVICE_RTL8139 = 0x8139 };
+static const NicPciIds ids = {
+    VENDOR_REALTEK, DEVICE_RTL8139, 0x10, 0x20, 0x40, RTL8139_BYTES, "rtl8139", "rtl8139-mmio"};
+enum { TIMER_HZ = 33000000, TX_DESCRIPTORS = 4, CAPR_BEHIND = 16, REMIND_NS = 500000, REMIND_DOUBLINGS = 11 };
 
 static u16 get16(const Rtl8139 *n, u32 reg) { return load16(n->r + reg); }
 static u32 get32(const Rtl8139 *n, u32 reg) { return load32(n->r + reg); }
 
-static bool masters(const Rtl8139 *n) { return n->pci.config[PCI_COMMAND] & PCI_COMMAND_MASTER; }
+static bool masters(const Rtl8139 *n) { return nic_pci_masters(&n->pci); }
 
 /* --- interrupt ------------------------------------------------------------------------------------------- */
 
@@ -92,12 +93,13 @@ static void interrupt(Rtl8139 *n, u16 flags)
 
 /* --- timer ----------------------------------------------------------------------------------------------- */
 
-static u32 timer_count(Rtl8139 *n)
+/* Since TCTR was 0; its lower 32 bits are TCTR. */
+static u64 timer_ticks(const Rtl8139 *n)
 {
-    return (u32)muldiv64(clock_now(n->clock) - n->timer_zero_ns, TIMER_HZ, 1000000000u);
+    return muldiv64(clock_now(n->clock) - n->timer_zero_ns, TIMER_HZ, 1000000000u);
 }
 
-/* TCTR comes by TIMERINT: now and after each time around. */
+/* When TCTR comes by TIMERINT next. */
 static void timer_arm(Rtl8139 *n)
 {
     u32 wanted = get32(n, TIMERINT);
@@ -105,8 +107,7 @@ static void timer_arm(Rtl8139 *n)
         clock_disarm(n->clock, &n->timer);
         return;
     }
-    u64 ticks = muldiv64(clock_now(n->clock) - n->timer_zero_ns, TIMER_HZ, 1000000000u);
-    u64 then = (ticks & ~0xffffffffull) + wanted;
+    u64 ticks = timer_ticks(n), then = (ticks & ~0xffffffffull) + wanted;
     if (then <= ticks) then += 1ull << 32;
     clock_arm(n->clock, &n->timer, n->timer_zero_ns + muldiv64(then, 1000000000u, TIMER_HZ) + 1);
 }
@@ -125,19 +126,12 @@ static u32 ring_used(const Rtl8139 *n)
     return (n->cbr - (get16(n, CAPR) + CAPR_BEHIND)) & (ring_bytes(n) - 1);
 }
 
-static bool has_group(const Rtl8139 *n, const u8 *address) /* as dp8390.c's */
-{
-    u32 crc = ether_crc(address, ETHER_ADDRESS), bit = 0;
-    for (int i = 0; i < 6; i++) bit |= (crc >> i & 1) << (5 - i);
-    return n->r[MAR0 + (bit >> 3)] >> (bit & 7) & 1;
-}
-
 /* How the destination matches, a bit of the header's status or ROK; 0: not at all. */
 static u16 address_match(const Rtl8139 *n, const u8 *address)
 {
     u32 rcr = get32(n, RCR);
     if (ether_is_broadcast(address)) return rcr & RCR_AB ? RX_BAR : 0;
-    if (ether_is_group(address)) return rcr & RCR_AM && has_group(n, address) ? RX_MAR : 0;
+    if (ether_is_group(address)) return rcr & RCR_AM && ether_has_group(n->r + MAR0, address) ? RX_MAR : 0;
     if (rcr & RCR_APM && ether_same(address, n->r + IDR0)) return RX_PAM;
     return rcr & RCR_AAP ? RX_ROK : 0;
 }
@@ -157,12 +151,9 @@ static void ring_put(Rtl8139 *n, u32 bytes)
 
 static void frame_take(Rtl8139 *n, const u8 *frame, u32 bytes, u16 match)
 {
-    u32 wire = bytes < ETHER_WIRE_MIN ? ETHER_WIRE_MIN : bytes;
+    u32 wire = ether_put(n->rx + RX_HEADER, frame, bytes);
     store16(n->rx, RX_ROK | match);
     store16(n->rx + 2, (u16)(wire + ETHER_FCS));
-    memcpy(n->rx + RX_HEADER, frame, bytes);
-    memset(n->rx + RX_HEADER + bytes, 0, wire - bytes);
-    ether_put_fcs(n->rx + RX_HEADER, wire);
     ring_put(n, RX_HEADER + wire + ETHER_FCS);
     n->cbr = (u16)((n->cbr + room_for(wire)) & (ring_bytes(n) - 1));
     interrupt(n, ISR_ROK);
@@ -175,6 +166,20 @@ static void frame_missed(Rtl8139 *n)
     interrupt(n, ISR_RXOVW);
 }
 
+static void remind_later(Rtl8139 *n)
+{
+    clock_arm(n->clock, &n->reminder, clock_now(n->clock) + ((u64)REMIND_NS << n->reminders));
+}
+
+static void remind(void *dev)
+{
+    Rtl8139 *n = dev;
+    if (!n->frame_waits) return;
+    if (n->reminders < REMIND_DOUBLINGS) n->reminders++;
+    interrupt(n, ISR_ROK);
+    remind_later(n);
+}
+
 static bool receive(void *dev, const u8 *frame, u32 bytes)
 {
     Rtl8139 *n = dev;
@@ -185,15 +190,10 @@ static bool receive(void *dev, const u8 *frame, u32 bytes)
     if (!match) return true;
     if (has_room(n, wire)) {
         frame_take(n, frame, bytes, match);
-        n->reminders = 0;
         return true;
     }
-    if (n->reminders >= REMINDERS) {
-        frame_missed(n);
-        return true;
-    }
-    if (!n->frame_waits) clock_arm(n->clock, &n->reminder, clock_now(n->clock) + REMIND_NS);
     n->frame_waits = true;
+    remind_later(n);
     return false;
 }
 
@@ -202,19 +202,9 @@ static void frames_may_come(Rtl8139 *n)
 {
     if (!n->frame_waits) return;
     n->frame_waits = false;
+    n->reminders = 0;
     clock_disarm(n->clock, &n->reminder);
     net_ready(&n->port);
-    if (!n->frame_waits || n->reminders >= REMINDERS) n->reminders = 0;
-}
-
-static void remind(void *dev)
-{
-    Rtl8139 *n = dev;
-    interrupt(n, ISR_ROK);
-    if (++n->reminders < REMINDERS)
-        clock_arm(n->clock, &n->reminder, clock_now(n->clock) + REMIND_NS);
-    else
-        frames_may_come(n);
 }
 
 /* --- transmit -------------------------------------------------------------------------------------------- */
@@ -239,10 +229,7 @@ static u32 frame_send(Rtl8139 *n, u32 pa, u32 bytes)
         return 0;
     }
     phys_dma_read(n->phys, pa, n->tx, bytes);
-    if (bytes < ETHER_WIRE_MIN) {
-        memset(n->tx + bytes, 0, ETHER_WIRE_MIN - bytes);
-        bytes = ETHER_WIRE_MIN;
-    }
+    bytes = ether_pad(n->tx, bytes);
     if (tcr & TCR_LBK)
         frame_loops(n, bytes);
     else if (!net_link(&n->port))
@@ -373,6 +360,7 @@ static u8 writable(const Rtl8139 *n, u32 reg)
     case IMR + 1: return 0xe0;
     case MULINT + 1: return 0x0f;
     case BMCR + 1: return 0x31;
+    case CSCR + 1: return 0;
     case CONFIG1: return unlocked ? 0xf3 : 0;
     case CONFIG3:
     case CONFIG4:
@@ -415,51 +403,49 @@ static void write(void *dev, u32 offset, u32 value, unsigned bytes)
     interrupt(n, 0);
 }
 
-/* What follows from time, the link and other registers. */
-static void registers_update(Rtl8139 *n)
+/* The doubleword at offset `at`, with what follows from time, the link and other registers. */
+static u32 register32(const Rtl8139 *n, u32 at)
 {
+    u32 v = get32(n, at);
     bool up = net_link(&n->port);
-    n->r[CR] = (n->r[CR] & ~CR_BUFE) | (ring_used(n) ? 0 : CR_BUFE);
-    n->r[EECR] = (n->r[EECR] & ~EEDO) | (n->eeprom.out >> 16 & 1 ? EEDO : 0);
-    n->r[MSR] = up ? 0 : MSR_LINKB;
-    store16(n->r + CBR, n->cbr);
-    store32(n->r + TCR, (get32(n, TCR) & 0x03ffffff) | TCR_HWVERID);
-    store32(n->r + TCTR, timer_count(n));
-    store16(n->r + TSAD, transmit_summary(n));
-    store16(n->r + BMSR, up ? 0x7809 | BMSR_UP : 0x7809);
-    store16(n->r + ANLPAR, up ? 0x45e1 : 0);
-    store16(n->r + ANER, up ? 1 : 0);
+    switch (at) {
+    case CR & ~3: return (v & ~((u32)CR_BUFE << 24)) | (ring_used(n) ? 0 : (u32)CR_BUFE << 24);
+    case CAPR: return (v & 0xffff) | (u32)n->cbr << 16;
+    case TCR: return (v & 0x03ffffff) | TCR_HWVERID;
+    case TCTR: return (u32)timer_ticks(n);
+    case EECR: return (v & ~(u32)EEDO) | (n->eeprom.out >> 16 & 1 ? EEDO : 0);
+    case MSR: return (v & ~0xffu) | (up ? 0 : MSR_LINKB);
+    case TSAD: return (v & 0xffff0000) | transmit_summary(n);
+    case BMSR: return (v & 0xffff0000) | (up ? 0x7809 | BMSR_UP : 0x7809);
+    case CSCR: return (v & ~(u32)CSCR_LINK) | (up ? CSCR_LINK : 0);
+    case ANLPAR: return up ? 0x000145e1 : 0; /* and ANER */
+    default: return v;
+    }
 }
 
 static u32 read(void *dev, u32 offset, unsigned bytes)
 {
     Rtl8139 *n = dev;
-    u32 v = 0;
-    registers_update(n);
-    for (u32 i = 0; i < bytes && offset + i < RTL8139_BYTES; i++) v |= (u32)n->r[offset + i] << 8 * i;
-    return v;
+    u32 at = offset & ~3u, shift = 8 * (offset & 3);
+    u64 v = register32(n, at);
+    if (shift / 8 + bytes > 4 && at + 4 < RTL8139_BYTES) v |= (u64)register32(n, at + 4) << 32;
+    if (touches(offset, bytes, CSCR + 1, 1)) store16(n->r + CSCR, get16(n, CSCR) & ~CSCR_LINK_CHANGED);
+    return (u32)(v >> shift);
 }
 
 /* --- PCI and the cable ----------------------------------------------------------------------------------- */
 
-static void bar_moved(void *dev, unsigned bar, bool enabled, u32 base)
-{
-    Rtl8139 *n = dev;
-    bus_move(n->bus, bar ? n->mmio : n->io, enabled, base);
-}
-
 static void config_written(void *dev, u32 reg, unsigned bytes)
 {
     (void)bytes;
-    if (reg <= PCI_COMMAND) transmit(dev); /* it may master the bus now */
+    if (nic_pci_is_command(reg)) transmit(dev);
 }
 
-static void link_changed(void *dev, bool up)
+static void link_changed(void *dev)
 {
     Rtl8139 *n = dev;
-    bool changed = n->port.up != up;
-    n->port.up = up;
-    if (changed) interrupt(n, ISR_LINK);
+    store16(n->r + CSCR, get16(n, CSCR) | CSCR_LINK_CHANGED);
+    interrupt(n, ISR_LINK);
 }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
@@ -467,17 +453,7 @@ static void link_changed(void *dev, bool up)
 static void rtl8139_reset(void *dev)
 {
     Rtl8139 *n = dev;
-    PciFunction *f = &n->pci;
-    pci_function_init(f, VENDOR_REALTEK, DEVICE_RTL8139, CLASS_ETHERNET, REVISION);
-    pci_set16(f, PCI_STATUS, 0x0280);
-    pci_allow(f, PCI_COMMAND, 1, PCI_COMMAND_MASTER | 0x40);
-    pci_allow(f, PCI_COMMAND + 1, 1, 0x01);
-    pci_allow(f, PCI_LATENCY, 1, 0xff);
-    pci_bar(f, 0, PCI_BAR_IO, RTL8139_BYTES, bar_moved);
-    pci_bar(f, 1, PCI_BAR_MEMORY, RTL8139_BYTES, bar_moved);
-    f->config[PCI_INTERRUPT_PIN] = 1;
-    f->config[PCI_MIN_GNT] = 0x20;
-    f->config[PCI_MIN_GNT + 1] = 0x40;
+    nic_pci_reset(&n->pci, &ids);
     memcpy(n->r + IDR0, n->port.mac, ETHER_ADDRESS);
     memset(n->r + MAR0, 0, 8);
     registers_reset(n);
@@ -486,8 +462,8 @@ static void rtl8139_reset(void *dev)
 static void rtl8139_state(void *dev, State *s)
 {
     Rtl8139 *n = dev;
-    pci_function_state(&n->pci, s);
-    if (s->way != STATE_LOAD) registers_update(n);
+    pci_function_state(&n->pci.f, s);
+    for (u32 at = 0; s->way != STATE_LOAD && at < RTL8139_BYTES; at += 4) store32(n->r + at, register32(n, at));
     state_bytes(s, "registers", n->r, sizeof n->r);
     state_u8(s, "next_tx", &n->next_tx);
     state_check(s, n->next_tx < TX_DESCRIPTORS, "next_tx");
@@ -500,38 +476,33 @@ static void rtl8139_state(void *dev, State *s)
     state_bool(s, "eeprom_clock", &n->eeprom.clock);
     state_bool(s, "frame_waits", &n->frame_waits);
     state_u8(s, "reminders", &n->reminders);
-    state_check(s, n->reminders <= REMINDERS, "reminders");
+    if (n->reminders > REMIND_DOUBLINGS) n->reminders = REMIND_DOUBLINGS; /* earlier versions counted on */
     state_timer(s, "reminder", n->clock, &n->reminder);
     state_timer(s, "timer", n->clock, &n->timer);
 }
 
-static void rtl8139_loaded(void *dev) { pci_function_loaded(&((Rtl8139 *)dev)->pci); }
+static void rtl8139_loaded(void *dev)
+{
+    Rtl8139 *n = dev;
+    pci_function_loaded(&n->pci.f);
+    net_ready(&n->port); /* which knows nothing of what was loaded: it may offer again */
+}
 
 const PartKind rtl8139_part = {
     .version = 1, .reset = rtl8139_reset, .state = rtl8139_state, .loaded = rtl8139_loaded};
 
-void rtl8139_post(Rtl8139 *n, u32 io, u32 pa)
-{
-    pci_bar_set(&n->pci, 0, io);
-    pci_bar_set(&n->pci, 1, pa);
-}
+void rtl8139_post(Rtl8139 *n, u32 io, u32 pa) { nic_pci_post(&n->pci, io, pa); }
 
 static const IoOps rtl8139_ops = {read, write, 1, 4};
 
 void rtl8139_init(Rtl8139 *n, Pci *pci, unsigned slot, Bus *bus, Phys *phys, Clock *clock, IrqLine intx,
                   const u8 mac[ETHER_ADDRESS])
 {
-    *n = (Rtl8139){.bus = bus, .phys = phys, .clock = clock, .intx = intx};
+    *n = (Rtl8139){.phys = phys, .clock = clock, .intx = intx};
     n->port = (NetPort){.receive = receive, .link = link_changed, .dev = n, .up = true};
     memcpy(n->port.mac, mac, ETHER_ADDRESS);
     n->reminder = (Timer){.fire = remind, .ctx = n};
     n->timer = (Timer){.fire = timer_fires, .ctx = n};
-    n->pci.dev = n;
-    n->pci.written = config_written;
-    n->io = bus_add_ports(bus, 0, RTL8139_BYTES, &rtl8139_ops, n, "rtl8139");
-    n->mmio = bus_add_mmio(bus, 0, RTL8139_BYTES, &rtl8139_ops, n, "rtl8139-mmio");
-    bus_move(bus, n->io, false, 0);
-    bus_move(bus, n->mmio, false, 0);
-    pci_add(pci, PCI_FN(slot, 0), &n->pci);
+    nic_pci_init(&n->pci, pci, slot, bus, &ids, &rtl8139_ops, n, config_written);
     rtl8139_reset(n);
 }

@@ -6,8 +6,8 @@
 #include "hw/ether.h"
 #include "hw/irq.h"
 #include "hw/net.h"
+#include "hw/nic_pci.h"
 #include "hw/part.h"
-#include "hw/pci.h"
 #include "mmu/phys.h"
 
 enum { RTL8139_BYTES = 256, RTL8139_EEPROM_WORDS = 64 };
@@ -21,8 +21,8 @@ typedef struct Rtl8139Eeprom {
 } Rtl8139Eeprom;
 
 typedef struct Rtl8139 {
-    PciFunction pci;
-    u8 r[RTL8139_BYTES]; /* registers at their offsets; a read fills in what follows from others or from time */
+    NicPci pci; /* first */
+    u8 r[RTL8139_BYTES]; /* registers at their offsets, but for what follows from others or from time */
     u8 next_tx;          /* transmit descriptor that is sent next, 0 to 3 */
     u16 cbr;             /* where in the ring the next frame begins */
     u64 timer_zero_ns;   /* guest time at which TCTR was 0 */
@@ -32,10 +32,8 @@ typedef struct Rtl8139 {
     Timer reminder, timer;
     NetPort port;
     Phys *phys;
-    Bus *bus;
     Clock *clock;
     IrqLine intx;
-    int io, mmio;
     u8 tx[NET_FRAME_MOST + ETHER_FCS], rx[4 + NET_FRAME_MOST + ETHER_FCS]; /* a frame on its way */
 } Rtl8139;
 

@@ -319,7 +319,7 @@ static void frames_come(u32 n)
         memcpy(buffer, rnd() & 1 ? all : p->mac, 6);
         p->receive(p->dev, buffer, bytes);
     }
-    if (rnd() % 64 == 0) p->link(p->dev, rnd() & 3);
+    if (rnd() % 64 == 0) net_carrier(p, rnd() & 3);
 }
 
 static void csr_write(u16 io, u32 n, u32 v)

@@ -1,5 +1,5 @@
 /* hw_ne2k.c - NE2000 (ISA) and RTL8029 (PCI): the DP8390 by its datasheet's sequences, its memory by remote DMA, the
- * receive ring, the filter, overflow; and ring registers that lie.
+ * receive ring, the filter, a ring that is full; and ring registers that lie.
  */
 #include "nic_bench.h"
 
@@ -183,7 +183,7 @@ static void frames_go_out(void **state)
     set(TCR, 0);
     set(TBCR0, 0xff), set(TBCR1, 0xff), set(CR, 0x26); /* too long */
     assert_int_equal(world.frames, frames);
-    port->link(port->dev, false);
+    net_carrier(port, false);
     transmit(60);
     assert_int_equal(world.frames, frames);
     assert_int_equal(get(4), 0x51); /* and no carrier */
@@ -223,7 +223,9 @@ static void a_full_ring_holds_the_world_back(void **state)
     while (offer(my_mac, 1514)) taken++;
     assert_int_equal(taken, (RING_END - RING - 2) / 6);
     assert_int_equal(get(ISR) & 0x10, 0);
-    set(ISR, 0x01); /* a driver that stops half-way is reminded */
+    set(ISR, 0x01); /* a driver that stops half-way is reminded, at once and later */
+    assert_true(intx.level && get(ISR) & 0x01);
+    set(ISR, 0x01);
     assert_false(intx.level);
     clock_advance(&clk, MS);
     assert_true(intx.level && get(ISR) & 0x01);
@@ -232,7 +234,7 @@ static void a_full_ring_holds_the_world_back(void **state)
     assert_true(offer(my_mac, 1514));
     assert_false(offer(my_mac, 1514));
     clock_advance(&clk, SEC);
-    assert_int_equal(world.readies, 2);
+    assert_int_equal(world.readies, 1);
     set(BNRY, RING - 1); /* before the ring's first page lies its last */
     taken = 0;
     while (offer(my_mac, 1514)) assert_in_range(taken++, 0, 9);
@@ -240,25 +242,95 @@ static void a_full_ring_holds_the_world_back(void **state)
     assert_true(offer(my_mac, 1514));
 }
 
-static void ready_offers(NetPort *p)
-{
-    world.readies++;
-    assert_true(p->receive(p->dev, frame_to(my_mac, 1514), 1514));
-}
+static void acknowledge(void) { set(ISR, 0xff); }
 
-static void frames_are_lost_in_the_end(void **state)
+static void a_driver_that_does_not_read_loses_nothing(void **state)
 {
     (void)state;
     start(0x04);
     while (offer(my_mac, 1514)) {
     }
-    port->ready = ready_offers;
-    clock_advance(&clk, 30 * MS);
+    assert_world_waits(my_mac, 1514, acknowledge);
+    assert_int_equal(get(ISR) & 0x10, 0); /* no OVW */
+    set(BNRY, RING + 6);
     assert_int_equal(world.readies, 1);
-    assert_int_equal(get(ISR) & 0x10, 0x10); /* OVW */
-    assert_int_equal(get(0x0f), 1);
-    assert_int_equal(get(0x0f), 0); /* reading clears */
+    assert_true(offer(my_mac, 1514));
+}
+
+/* Linux writes commands without STA while it reads the ring; only STP stops the chip, and only STA starts it. */
+static void commands_without_sta_do_not_stop_it(void **state)
+{
+    (void)state;
+    start(0x04);
+    set(CR, 0x60), set(CR, 0x20);
+    u8 before = curr();
+    set(CR, 0x20);
+    assert_int_equal(get(ISR) & 0x80, 0);
+    assert_true(offer(my_mac, 60));
+    assert_int_equal(curr(), before + 1);
+    set(CR, 0x20);
+    transmit(60);
+    assert_int_equal(world.frames, 1);
+    set(CR, 0x21);
+    assert_int_equal(get(ISR) & 0x80, 0x80);
+    set(CR, 0x20); /* STP has gone, STA has not come */
+    assert_int_equal(get(ISR) & 0x80, 0x80);
+    assert_true(offer(my_mac, 60)); /* nobody listens */
+    set(CR, 0x24);
+    assert_int_equal(world.frames, 1);
+    set(CR, 0x62);
+    assert_int_equal(get(CURR), before + 1);
+    set(CR, 0x22);
+    assert_int_equal(get(ISR) & 0x80, 0);
+}
+
+/* A driver that reads a few frames of many and acknowledges PRX then. */
+static void frames_that_are_left_are_told_again(void **state)
+{
+    (void)state;
+    start(0x04);
+    for (u32 n = 0; n < 12; n++) assert_true(offer(my_mac, 60));
+    set(BNRY, RING + 9);
+    set(ISR, 0x01);
+    assert_false(intx.level);
+    clock_advance(&clk, MS / 2); /* nothing waits outside: a little later */
+    assert_true(intx.level && get(ISR) == 0x01);
+    set(BNRY, RING + 12);
+    set(ISR, 0x01);
+    clock_advance(&clk, SEC);
+    assert_false(intx.level); /* all are read */
+
+    start(0x04);
+    while (offer(my_mac, 1514)) {
+    }
+    set(BNRY, RING + 6); /* room for one, which comes */
+    assert_true(offer(my_mac, 1514));
     assert_false(offer(my_mac, 1514));
+    set(ISR, 0x01); /* one waits outside: at once */
+    assert_true(intx.level && get(ISR) == 0x01);
+    set(ISR, 0x01); /* but not for ever: nothing was read */
+    assert_false(intx.level);
+    set(CR, 0x21);
+    clock_advance(&clk, SEC);
+    assert_int_equal(get(ISR), 0x80);
+}
+
+static void what_is_loaded_is_offered_frames(void **state)
+{
+    StateBytes saved = {0};
+    Parts parts = {.count = 0};
+    char problem[STATE_PROBLEM];
+    (void)state;
+    part_add(&parts, &ne2k_isa_part, "card", &card);
+    start(0x04);
+    assert_true(parts_save(&parts, &saved, problem));
+    while (offer(my_mac, 1514)) {
+    }
+    assert_int_equal(world.readies, 0);
+    assert_true(parts_load(&parts, saved.at, saved.count, problem)); /* the ring is empty again */
+    assert_in_range(world.readies, 1, 2);
+    assert_true(offer(my_mac, 1514));
+    state_bytes_free(&saved);
 }
 
 static bool accepted(const u8 *to)
@@ -349,7 +421,11 @@ int main(void)
         ISA_TEST(frames_come_in),
         PCI_TEST(frames_come_in),
         ISA_TEST(a_full_ring_holds_the_world_back),
-        ISA_TEST(frames_are_lost_in_the_end),
+        ISA_TEST(a_driver_that_does_not_read_loses_nothing),
+        ISA_TEST(commands_without_sta_do_not_stop_it),
+        PCI_TEST(commands_without_sta_do_not_stop_it),
+        ISA_TEST(frames_that_are_left_are_told_again),
+        ISA_TEST(what_is_loaded_is_offered_frames),
         ISA_TEST(addresses_are_filtered),
         ISA_TEST(the_send_packet_command_follows_the_ring),
         ISA_TEST(ring_pointers_out_of_range_do_no_harm),

@@ -97,6 +97,20 @@ static inline const u8 *frame_to(const u8 *to, u32 n)
 
 static inline bool offer(const u8 *to, u32 n) { return port->receive(port->dev, frame_to(to, n), n); }
 
+/* A frame waits for a driver that acknowledges and does not read: it is not lost, and the driver is reminded ever less. */
+static inline void assert_world_waits(const u8 *to, u32 bytes, void (*acknowledge)(void))
+{
+    unsigned before = intx.rises;
+    assert_false(offer(to, bytes));
+    for (u32 n = 0; n < 2000; n++) {
+        acknowledge();
+        clock_advance(&clk, MS);
+    }
+    assert_int_equal(world.readies, 0);
+    assert_false(offer(to, bytes));
+    assert_in_range(intx.rises - before, 3, 20);
+}
+
 static inline void assert_ram(u32 pa, const u8 *bytes, u32 n)
 {
     for (u32 i = 0; i < n; i++) assert_int_equal(phys_read(phys, pa + i, 1), bytes[i]);
