@@ -13,7 +13,6 @@ static void init_pcnet(Nic *nic, const NicConfig *c, const NicSlot *at)
 }
 static void post_pcnet(Nic *nic, u32 io, u32 pa) { pcnet_post(&nic->pcnet, io, pa); }
 static NetPort *port_of_pcnet(Nic *nic) { return &nic->pcnet.port; }
-static PciFunction *function_of_pcnet(Nic *nic) { return &nic->pcnet.pci; }
 
 /* --- NE2000 ---------------------------------------------------------------------------------------------- */
 
@@ -28,7 +27,6 @@ static void init_ne2k_pci(Nic *nic, const NicConfig *c, const NicSlot *at)
 }
 static void post_ne2k_pci(Nic *nic, u32 io, u32 pa) { (void)pa, ne2k_pci_post(&nic->ne2k, io); }
 static NetPort *port_of_ne2k(Nic *nic) { return &nic->ne2k.chip.port; }
-static PciFunction *function_of_ne2k(Nic *nic) { return &nic->ne2k.pci; }
 
 /* --- rtl8139 --------------------------------------------------------------------------------------------- */
 
@@ -38,7 +36,6 @@ static void init_rtl8139(Nic *nic, const NicConfig *c, const NicSlot *at)
 }
 static void post_rtl8139(Nic *nic, u32 io, u32 pa) { rtl8139_post(&nic->rtl8139, io, pa); }
 static NetPort *port_of_rtl8139(Nic *nic) { return &nic->rtl8139.port; }
-static PciFunction *function_of_rtl8139(Nic *nic) { return &nic->rtl8139.pci; }
 
 /* --- the table ------------------------------------------------------------------------------------------- */
 
@@ -46,14 +43,13 @@ static const struct {
     const char *name;
     const PartKind *part;
     void (*init)(Nic *nic, const NicConfig *c, const NicSlot *at);
-    void (*post)(Nic *nic, u32 io, u32 pa); /* NULL: jumpers say where it is */
+    void (*post)(Nic *nic, u32 io, u32 pa); /* NULL: an ISA card, whose jumpers say where it is */
     NetPort *(*port)(Nic *nic);
-    PciFunction *(*function)(Nic *nic); /* NULL: an ISA card */
 } models[NIC_MODELS] = {
-    [NIC_PCNET] = {"pcnet", &pcnet_part, init_pcnet, post_pcnet, port_of_pcnet, function_of_pcnet},
-    [NIC_NE2K_ISA] = {"ne2k_isa", &ne2k_isa_part, init_ne2k_isa, NULL, port_of_ne2k, NULL},
-    [NIC_NE2K_PCI] = {"ne2k_pci", &ne2k_pci_part, init_ne2k_pci, post_ne2k_pci, port_of_ne2k, function_of_ne2k},
-    [NIC_RTL8139] = {"rtl8139", &rtl8139_part, init_rtl8139, post_rtl8139, port_of_rtl8139, function_of_rtl8139},
+    [NIC_PCNET] = {"pcnet", &pcnet_part, init_pcnet, post_pcnet, port_of_pcnet},
+    [NIC_NE2K_ISA] = {"ne2k_isa", &ne2k_isa_part, init_ne2k_isa, NULL, port_of_ne2k},
+    [NIC_NE2K_PCI] = {"ne2k_pci", &ne2k_pci_part, init_ne2k_pci, post_ne2k_pci, port_of_ne2k},
+    [NIC_RTL8139] = {"rtl8139", &rtl8139_part, init_rtl8139, post_rtl8139, port_of_rtl8139},
 };
 
 static bool same(const char *a, const char *b)
@@ -72,16 +68,17 @@ bool nic_model(const char *name, NicModel *model)
     return false;
 }
 
-bool nic_has_rom(NicModel model) { return models[model].function; }
+bool nic_has_rom(NicModel model) { return models[model].post; }
 
 const char *nic_models(void) { return "pcnet, ne2k_isa, ne2k_pci, rtl8139"; }
 
-static void rom_plug(Nic *nic, const NicConfig *c, Bus *bus)
+/* Into the socket of the card that is in the slot now. */
+static void rom_plug(const NicConfig *c, const NicSlot *at)
 {
-    if (!c->rom_bytes || !nic_has_rom(nic->model)) return;
-    PciFunction *f = models[nic->model].function(nic);
+    if (!c->rom_bytes || !nic_has_rom(c->model)) return;
+    PciFunction *f = at->pci->function[PCI_FN(at->slot, 0)];
     pci_name_rom(f, c->rom, c->rom_bytes);
-    pci_add_rom(f, bus, c->rom, c->rom_bytes, "nic-rom");
+    pci_add_rom(f, at->bus, c->rom, c->rom_bytes, "nic-rom");
 }
 
 static void name_make(Nic *nic, unsigned n)
@@ -101,7 +98,7 @@ void nic_init(Nic *nic, const NicConfig *config, const NicSlot *at, unsigned n)
     nic->model = config->model;
     name_make(nic, n);
     models[nic->model].init(nic, config, at);
-    rom_plug(nic, config, at->bus);
+    rom_plug(config, at);
 }
 
 /* The part's own data is the union, whichever card it holds. */
