@@ -77,7 +77,7 @@ enum { /* CMOS memory */
        CMOS_EXT_LOW = 0x30, /* KiB above 1 MiB, at most 63 MiB */
        CMOS_CENTURY = 0x32,
        CMOS_EXT_HIGH = 0x34,    /* 64 KiB above 16 MiB */
-       CMOS_BOOT_ORDER1 = 0x38, /* high nibble: third device; bit 0: no signature check of floppies */
+       CMOS_BOOT_ORDER1 = 0x38, /* high nibble: third device; bit 0: no signature check of floppies; 1: no other devices */
        CMOS_BOOT_ORDER2 = 0x3d, /* low nibble: first device, high nibble: second */
 };
 /* No interrupt's handler may come between index and data; afterwards the index is that of status D, as an AT leaves it, where
@@ -178,6 +178,14 @@ typedef struct PACKED E820 {
 } E820;
 enum { E820_RAM = 1, E820_RESERVED = 2, E820_ACPI = 3, E820_MAX = 16 };
 
+/* What a ROM boots (rom.c). */
+typedef struct BootEntry {
+    u32 vector; /* segment and offset */
+    u16 fn;     /* its PCI function: bus, device, function */
+    char name[34];
+} BootEntry;
+enum { BEVS = 4, PNP_STRUCTURE = 0x24 };
+
 /* Lies in LOW_SEG; 32-bit code says LOW(shared). */
 typedef struct Shared {
     u32 magic; /* SHARED_MAGIC once POST is through: the shadow RAM may be resumed into */
@@ -186,7 +194,11 @@ typedef struct Shared {
     u32 ext_kib;                                   /* memory above 1 MiB and below the PCI hole */
     u16 ide_base[2], ide_control[2], ide_bmdma[2]; /* by channel */
     u8 boot_order[3];                              /* BOOT_* */
+    u8 boot_strict;                                /* nothing that boot_order does not name */
     u8 boot_menu;                                  /* offer it, and wait */
+    u8 bevs;
+    BootEntry bev[BEVS];
+    u8 pnp[PNP_STRUCTURE]; /* for boot entries, at ES:DI */
     u16 boot_menu_wait_ms;
     u16 kernel_key; /* fw_cfg item to write to instead of booting; 0: none */
     u8 have_pm;     /* PIIX4 PM at PMBASE: power-off works */
@@ -194,7 +206,7 @@ typedef struct Shared {
     u16 pir_slots, pir_slots_bytes; /* interrupt routing of PCI slots, in segment F000 */
 } Shared;
 enum { SHARED_MAGIC = 0x33676e72 };
-enum { BOOT_NONE = 0, BOOT_FLOPPY = 1, BOOT_DISK = 2, BOOT_CD = 3 };
+enum { BOOT_NONE = 0, BOOT_FLOPPY = 1, BOOT_DISK = 2, BOOT_CD = 3, BOOT_NETWORK = 4 };
 
 #define BIOS_NAME    "ring3 BIOS"
 #define BIOS_VERSION RING3_VERSION

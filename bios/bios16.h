@@ -32,6 +32,15 @@ FAR_ACCESS(32, "l", "r")
 void far_copy_to(u16 seg, u16 off, const void *from, u16 bytes);
 void far_copy_from(void *to, u16 seg, u16 off, u16 bytes);
 
+/* The stack of whoever called a service by a far call (entry.S, pmm_entry): where its arguments begin, and two sizes of them. */
+typedef struct Caller {
+    Regs r;
+    u32 ss, esp; /* as `enter` keeps them: at the interrupt's frame, below which is the far call's */
+} Caller;
+static inline u32 caller_arguments(const Regs *r) { return ((const Caller *)r)->esp + 6 + 4; }
+static inline u16 caller_word(const Regs *r, u32 at) { return far16((u16)((const Caller *)r)->ss, (u16)at); }
+static inline u32 caller_long(const Regs *r, u32 at) { return far32((u16)((const Caller *)r)->ss, (u16)at); }
+
 static inline u16 ebda(void) { return BDA->ebda_seg; }
 static inline u16 low_seg(void) { return LOW_SEG; }
 

@@ -17,7 +17,8 @@ static inline void *low_flat(const volatile void *v)
 #define BDA            ((volatile Bda *)0x400)
 #define FLAT(type, pa) ((volatile type *)(pa))
 
-void real_call(u32 target, Regs *r); /* thunk.S */
+void real_call(u32 target, Regs *r);     /* thunk.S */
+void real_call_big(u32 target, Regs *r); /* ... with segments of 4 GiB */
 void call16(u32 function);           /* a void f(Regs *) of the services */
 
 /* post.c */
@@ -59,6 +60,7 @@ extern u32 memory_top;                       /* end of RAM below the PCI hole */
 /* fwcfg.c */
 bool fwcfg_present(void);
 u32 fwcfg_find(const char *name, u16 *key); /* bytes; 0: no such file */
+u32 fwcfg_find_nth(const char *folder, u32 n, u16 *key); /* the nth file (from 0) whose name begins so */
 void fwcfg_read(u16 key, void *to, u32 bytes);
 
 /* loader.c */

@@ -123,6 +123,33 @@ leave_iret:
         service int16_c, int16_service
         service int1a_c, int1a_service
 
+        /* Services of option ROMs: far calls with arguments on the stack, as C of 16 bits passes them. */
+        .globl  pmm_entry, pnp_entry
+pmm_entry:
+        pushfw
+        pushw   %cs
+        pushw   $1f
+        pushw   $pmm_service
+        jmp     enter
+1:      lretw
+
+        /* Plug and Play BIOS, in real mode and with 16-bit selectors: function 60h, which says that BBS 1.01 is followed. */
+pnp_entry:
+        pushw   %bp
+        movw    %sp, %bp                /* bp, ip, cs, function, far pointer to the version */
+        movw    $0x82, %ax              /* FUNCTION_NOT_SUPPORTED */
+        cmpw    $0x60, 6(%bp)
+        jne     1f
+        pushw   %es
+        pushw   %bx
+        lesw    8(%bp), %bx
+        movw    $0x0101, %es:(%bx)
+        popw    %bx
+        popw    %es
+        xorw    %ax, %ax
+1:      popw    %bp
+        lretw
+
         /* c16_entry - for POST: call the C function at AX */
         .globl  c16_entry
 c16_entry:
@@ -469,6 +496,27 @@ boot_jump:
         xorl    %ebp, %ebp
         movl    $0xaa55, %eax
         iretw
+
+/* _Noreturn void bev_jump(u32 vector, u16 fn, const u8 *pnp) - to a ROM's boot entry, with a boot sector's stack. One that returns could not
+ * boot. */
+        .globl  bev_jump
+bev_jump:
+        cli
+        movl    $STACKS_TOP, stack_next /* we do not come back */
+        movl    %ecx, %edi
+        xorl    %ecx, %ecx
+        movw    %cx, %ss
+        movl    $0x7c00, %esp
+        pushw   $0xf000
+        pushw   $1f
+        pushl   %eax
+        movzwl  %dx, %eax               /* bus, device, function */
+        pushw   %ds                     /* ES:DI: $PnP */
+        popw    %es
+        movw    %cx, %ds
+        sti
+        lretw
+1:      int     $0x18
 
 /* --- fixed addresses ------------------------------------------------------------------------------------- */
 

@@ -36,7 +36,14 @@ static bool same(const char *a, const char *b)
     return *a == *b;
 }
 
-u32 fwcfg_find(const char *name, u16 *key)
+static bool begins(const char *text, const char *with)
+{
+    while (*with && *text == *with) text++, with++;
+    return !*with;
+}
+
+/* The nth that is_it() says yes to. */
+static u32 find(const char *name, bool (*is_it)(const char *file, const char *name), u32 n, u16 *key)
 {
     u32 count;
     File f;
@@ -46,9 +53,12 @@ u32 fwcfg_find(const char *name, u16 *key)
     for (count = swap32(count); count && count < 4096; count--) {
         for (u32 i = 0; i < sizeof f; i++) ((u8 *)&f)[i] = inb(DATA);
         f.name[55] = 0;
-        if (!same(f.name, name)) continue;
+        if (!is_it(f.name, name) || n--) continue;
         *key = (u16)(f.key << 8 | f.key >> 8);
         return swap32(f.bytes);
     }
     return 0;
 }
+
+u32 fwcfg_find(const char *name, u16 *key) { return find(name, same, 0, key); }
+u32 fwcfg_find_nth(const char *folder, u32 n, u16 *key) { return find(folder, begins, n, key); }

@@ -173,6 +173,7 @@ static void boot_preferences(void)
     s->boot_order[0] = order & 0xf;
     s->boot_order[1] = order >> 4;
     s->boot_order[2] = cmos_read(CMOS_BOOT_ORDER1) >> 4;
+    s->boot_strict = cmos_read(CMOS_BOOT_ORDER1) >> 1 & 1;
     if (!order && !s->boot_order[2])
         s->boot_order[0] = BOOT_DISK, s->boot_order[1] = BOOT_FLOPPY, s->boot_order[2] = BOOT_CD;
     u16 menu = 0;

@@ -46,10 +46,12 @@ post_gdt:
 post_gdtr: .word 39
         .long   0xf0000 + post_gdt
 
-/* From 16-bit protected mode to real mode; DS, ES, FS, GS and SS have its limits, and selectors that are to be replaced. */
-        .macro  real_mode
+/* From 16-bit protected mode to real mode; SS has its limits, DS, ES, FS and GS those of `data`; selectors that are to be
+ * replaced. */
+        .macro  real_mode data
         movw    $DATA16, %ax
         movw    %ax, %ss
+        movw    \data, %ax
         movw    %ax, %ds
         movw    %ax, %es
         movw    %ax, %fs
@@ -63,7 +65,7 @@ post_gdtr: .word 39
 
 /* Real mode again, with the stack of POST (SS = 0): registers, target and return address lie on it. */
 thunk_real:
-        real_mode
+        real_mode %bx
         xorw    %ax, %ax
         movw    %ax, %ss
         regs_load_and_go
@@ -84,7 +86,7 @@ thunk_back:
 
 /* resume - 40:67, with the interrupt controllers as they are (BL = 5: after an EOI). */
 resume_real:
-        real_mode
+        real_mode $DATA16
         movw    $BDA_SEG, %ax
         movw    %ax, %ds
         xorw    %ax, %ax
@@ -198,11 +200,17 @@ pam_all:
         jmp     *%ebp
 
 /* void real_call(u32 target, Regs *r) - far call of segment << 16 | offset (EAX) in real mode with r's registers, flags
- * included; it may return by RETF or IRET. */
-        .globl  real_call
+ * included; it may return by RETF or IRET. real_call_big does it in "big real mode": limits of 4 GiB but for the stack, which
+ * ROMs with memory from the PMM rely on (PMM 1.01; BBS 1.01). */
+        .globl  real_call, real_call_big
+real_call_big:
+        pushl   %ebx
+        movl    $DATA32, %ebx
+        jmp     1f
 real_call:
         pushl   %ebx
-        pushl   %esi
+        movl    $DATA16, %ebx
+1:      pushl   %esi
         pushl   %edi
         pushl   %ebp
         pushl   %edx

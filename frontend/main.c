@@ -28,6 +28,7 @@
 #include "frontend/host/output.h"
 #include "frontend/host/tty.h"
 #include "frontend/image/img.h"
+#include "frontend/load/fwfiles.h"
 #include "frontend/load/rom.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
@@ -110,6 +111,35 @@ static bool open_video_bios(const Options *o, MachineConfig *cfg, Problem *p)
     return true;
 }
 
+/* Of network cards: those that were named and, where firmware could start them, those that are installed. */
+static bool open_card_roms(const Options *o, bool installed, MachineConfig *cfg, Problem *p)
+{
+    static Rom rom[NICS_MAX];
+    for (unsigned n = 0; n < o->net.cards; n++) {
+        const NicSpec *nic = &o->net.card[n].nic;
+        bool ok = true;
+        if (*nic->romfile)
+            ok = rom_open_extra(&rom[n], "romfile", nic->romfile, p);
+        else if (installed && !nic->has_romfile && nic_has_rom(nic->config.model))
+            ok = rom_open_card(&rom[n], nic->model, p);
+        if (!ok) return false;
+        cfg->nic[n].rom = rom[n].bytes;
+        cfg->nic[n].rom_bytes = rom[n].count;
+    }
+    return true;
+}
+
+static Rom option_rom[OPTION_ROMS];
+
+static bool open_roms(const Options *o, bool has_firmware, MachineConfig *cfg, Problem *p)
+{
+    for (unsigned n = 0; n < o->option_rom_count; n++)
+        if (!rom_open_extra(&option_rom[n], "-option-rom", o->option_rom[n], p)) return false;
+    if (!open_card_roms(o, has_firmware, cfg, p)) return false;
+    /* A kernel that starts without firmware may still look at the card's ROM, if one was named. */
+    return (!has_firmware && !o->vga_rom) || open_video_bios(o, cfg, p);
+}
+
 static bool has_kernel(const Options *o) { return o->kernel || o->tour; }
 
 /* What the processor runs first: a kernel that ring3 loads itself, or firmware. */
@@ -120,13 +150,19 @@ static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Pr
     if (o->kernel && !boot_open(boot, o->ram_bytes, o->kernel, o->initrd, o->append, p)) return false;
     if (o->kernel && !(o->cpu.features & BIT(IPAE))) boot_let_check_processor(boot);
     boot->no_acpi = o->no_acpi;
-    /* Such a kernel may still look at the card's ROM, if one was named. */
-    if (o->kernel && !boot->needs_firmware) return !o->vga_rom || open_video_bios(o, cfg, p);
+    if (o->kernel && !boot->needs_firmware) return open_roms(o, false, cfg, p);
     if (!rom_open_bios(&bios, o->bios, p)) return false;
     cfg->has_firmware = true;
     cfg->bios = bios.bytes;
     cfg->bios_bytes = bios.count;
-    return open_video_bios(o, cfg, p);
+    return open_roms(o, true, cfg, p);
+}
+
+static bool add_option_roms(Pc *pc, const Options *o)
+{
+    for (unsigned n = 0; n < o->option_rom_count; n++)
+        fwfiles_add_rom(pc->machine, o->option_rom[n], option_rom[n].bytes, option_rom[n].count);
+    return true;
 }
 
 static bool start_threads(Pc *pc, Problem *p)
@@ -145,7 +181,7 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     if (!display_start(&display, options_use_stdio(o), p)) return false;
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     cfg->screen = display_screen();
-    return pc_start(pc, o, cfg, boot, p) && display_attach(machine_phys(pc->machine), p) &&
+    return pc_start(pc, o, cfg, boot, p) && add_option_roms(pc, o) && display_attach(machine_phys(pc->machine), p) &&
            inspect_attach(pc->machine, p) && net_attach(pc, p) && start_threads(pc, p);
 }
 

@@ -148,7 +148,7 @@ static bool reset(void *ctx)
     pc->is_off = false;
     keyplay_reset(&pc->keys);
     machine_reset(pc->machine); /* and the processor, its last part */
-    fwfiles_boot_order(pc->machine, pc->boot_order, pc->any_floppy); /* what "once" said is over */
+    fwfiles_boot_order(pc->machine, pc->boot_order, pc->boot_strict, pc->any_floppy); /* what "once" said is over */
     return place(pc, &pc->problem);
 }
 
@@ -462,8 +462,9 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     machine_set_uuid(pc->machine, o->uuid);
     if (boot && boot->needs_firmware) fwfiles_add_kernel_call(pc->machine, on_kernel_call, pc);
     pc->any_floppy = o->no_fd_bootchk;
+    pc->boot_strict = o->drives.boot_strict;
     fwfiles_boot_order(pc->machine, *o->drives.boot_once ? o->drives.boot_once : o->drives.boot_order,
-                       pc->any_floppy);
+                       pc->boot_strict, pc->any_floppy);
     pc->boot_order = o->drives.boot_order;
     media_on_trouble(pc_media_trouble, pc);
     keyplay_init(&pc->keys, machine_clock(pc->machine), press_key, pc);

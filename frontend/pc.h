@@ -19,6 +19,7 @@ typedef struct Pc {
     bool reset_asked, quit_asked; /* by a person or a program, not by the guest */
     bool is_off;       /* it has powered off, under -no-shutdown: only a reset brings it back */
     bool any_floppy;   /* -no-fd-bootchk */
+    bool boot_strict;
     bool paused;       /* by -S, the monitor or an error of the host's disk: guest time stands still */
     bool io_error;     /* ... by the last */
     char trouble[500]; /* why it is about to be; empty: it is not */

@@ -43,7 +43,7 @@ static const struct {
     const char *name;
     const PartKind *part;
     void (*init)(Nic *nic, const NicConfig *c, const NicSlot *at);
-    void (*post)(Nic *nic, u32 io, u32 pa); /* NULL: jumpers say where it is */
+    void (*post)(Nic *nic, u32 io, u32 pa); /* NULL: an ISA card, whose jumpers say where it is */
     NetPort *(*port)(Nic *nic);
 } models[NIC_MODELS] = {
     [NIC_PCNET] = {"pcnet", &pcnet_part, init_pcnet, post_pcnet, port_of_pcnet},
@@ -68,7 +68,18 @@ bool nic_model(const char *name, NicModel *model)
     return false;
 }
 
+bool nic_has_rom(NicModel model) { return models[model].post; }
+
 const char *nic_models(void) { return "pcnet, ne2k_isa, ne2k_pci, rtl8139"; }
+
+/* Into the socket of the card that is in the slot now. */
+static void rom_plug(const NicConfig *c, const NicSlot *at)
+{
+    if (!c->rom_bytes || !nic_has_rom(c->model)) return;
+    PciFunction *f = at->pci->function[PCI_FN(at->slot, 0)];
+    pci_name_rom(f, c->rom, c->rom_bytes);
+    pci_add_rom(f, at->bus, c->rom, c->rom_bytes, "nic-rom");
+}
 
 static void name_make(Nic *nic, unsigned n)
 {
@@ -87,6 +98,7 @@ void nic_init(Nic *nic, const NicConfig *config, const NicSlot *at, unsigned n)
     nic->model = config->model;
     name_make(nic, n);
     models[nic->model].init(nic, config, at);
+    rom_plug(config, at);
 }
 
 /* The part's own data is the union, whichever card it holds. */

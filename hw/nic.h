@@ -14,12 +14,15 @@ typedef struct NicConfig {
     u8 mac[6];
     u16 iobase;
     u8 irq;
+    u8 *rom; /* a PCI card's expansion ROM, which is made to name the card; the caller's, as long as the board; NULL: none */
+    u32 rom_bytes;
 } NicConfig;
 
 enum { NICS_MAX = 4, NIC_ISA_IOBASE = 0x300, NIC_ISA_IRQ = 9 };
 
 /* nic_model - the card called `name`, as QEMU spells it; false: there is none. */
 bool nic_model(const char *name, NicModel *model);
+bool nic_has_rom(NicModel model); /* a socket for one: a PCI card */
 /* The names that there are, for a sentence: "pcnet, ne2k_pci, ...". */
 const char *nic_models(void);
 

@@ -8,7 +8,8 @@
  *
  * A base address register (2.1, 6.2.5) is the same: the address bits below its size are not writable, so that all ones
  * written read back as the size mask. What it decodes is computed anew after each write to the header, and the chip is
- * told when that changed.
+ * told when that changed. The expansion ROM's (6.2.5.2) has an enable bit of its own beside the command register's, and pci.c
+ * serves what it decodes.
  *
  * Quirks that guests rely on: bytes and words at CF8h-CFBh are not CONFADD (CF9h is the reset register of the
  * PIIX3); functions that do not exist, and other buses, read all ones.
@@ -61,6 +62,15 @@ static bool bar_decodes(const PciFunction *f, unsigned bar, u32 *base)
     return *base && *base <= (io ? 0x10000 : ~0u) - b->bytes;
 }
 
+static void tell_moved(PciFunction *f, unsigned n)
+{
+    const PciBar *b = &f->bar[n];
+    if (n == PCI_BAR_ROM && f->rom.bytes)
+        bus_move(f->rom.bus, f->rom.range, b->enabled, b->base);
+    else
+        b->moved(f->dev, n, b->enabled, b->base);
+}
+
 static void bars_update(PciFunction *f)
 {
     for (unsigned n = 0; n < PCI_BARS; n++) {
@@ -72,7 +82,7 @@ static void bars_update(PciFunction *f)
         if (enabled == b->enabled && base == b->base) continue;
         b->enabled = enabled;
         b->base = base;
-        b->moved(f->dev, n, enabled, base);
+        tell_moved(f, n);
     }
 }
 
@@ -95,6 +105,58 @@ void pci_bar_set(PciFunction *f, unsigned bar, u32 base)
     pci_set32(f, bar_reg(bar), base | kind | (bar == PCI_BAR_ROM ? PCI_ROM_ENABLE : 0));
     f->config[PCI_COMMAND] |= kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
     bars_update(f);
+}
+
+/* --- the expansion ROM ----------------------------------------------------------------------------------- */
+
+enum { ROM_MIN_BYTES = 2048 };
+
+static u32 rom_read(void *dev, u32 offset, unsigned bytes)
+{
+    const PciRom *r = &((PciFunction *)dev)->rom;
+    u32 value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value |= (u32)(offset + i < r->bytes ? r->image[offset + i] : 0xff) << 8 * i;
+    return value;
+}
+
+static void rom_write(void *dev, u32 offset, u32 value, unsigned bytes)
+{
+    (void)dev, (void)offset, (void)value, (void)bytes;
+}
+
+static u32 rom_window(const PciRom *r) /* the power of two that holds it */
+{
+    u32 bytes = ROM_MIN_BYTES;
+    while (bytes < r->bytes) bytes *= 2;
+    return bytes;
+}
+
+static void rom_bar(PciFunction *f)
+{
+    if (f->rom.bytes) pci_bar(f, PCI_BAR_ROM, PCI_BAR_MEMORY, rom_window(&f->rom), NULL);
+}
+
+void pci_add_rom(PciFunction *f, Bus *bus, const u8 *image, u32 bytes, const char *name)
+{
+    static const IoOps ops = {rom_read, rom_write, 1, 4};
+    f->rom = (PciRom){.image = image, .bytes = bytes, .bus = bus};
+    f->rom.range = bus_add_mmio(bus, 0, rom_window(&f->rom), &ops, f, name);
+    bus_move(bus, f->rom.range, false, 0);
+    rom_bar(f);
+}
+
+void pci_name_rom(const PciFunction *f, u8 *image, u32 bytes)
+{
+    enum { PCIR_AT = 0x18, PCIR_VENDOR = 4, PCIR_BYTES = 0x18, SPARE = 6, IDS = 4 };
+    if (bytes < PCIR_AT + 2 || load16(image) != 0xaa55) return;
+    u32 at = load16(image + PCIR_AT);
+    if (at < PCIR_AT + 2 || at + PCIR_BYTES > bytes || memcmp(image + at, "PCIR", 4) != 0) return;
+    for (u32 n = 0; n < IDS; n++) {
+        u8 *id = image + at + PCIR_VENDOR + n, right = f->config[PCI_VENDOR + n];
+        image[SPARE] = (u8)(image[SPARE] + *id - right);
+        *id = right;
+    }
 }
 
 /* --- writes ---------------------------------------------------------------------------------------------- */
@@ -131,6 +193,7 @@ void pci_function_init(PciFunction *f, u16 vendor, u16 device, u32 class_code, u
     pci_set16(f, PCI_SUBSYSTEM_VENDOR, 0x1af4); /* QEMU's: firmware for virtual boards looks for them */
     pci_set16(f, PCI_SUBSYSTEM, 0x1100);
     pci_allow(f, PCI_INTERRUPT_LINE, 1, 0xff);
+    rom_bar(f);
 }
 
 void pci_add(Pci *p, unsigned fn, PciFunction *f) { p->function[fn & 0xff] = f; }
@@ -159,7 +222,7 @@ void pci_function_loaded(PciFunction *f)
         if (!b->bytes) continue;
         b->enabled = bar_decodes(f, n, &base);
         b->base = b->enabled ? base : 0;
-        b->moved(f->dev, n, b->enabled, b->base);
+        tell_moved(f, n);
     }
 }
 

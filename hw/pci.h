@@ -27,12 +27,21 @@ typedef struct PciBar {
     u32 base;
 } PciBar;
 
+/* What lies behind the expansion ROM's register, if pci_add_rom() was called. */
+typedef struct PciRom {
+    const u8 *image;
+    u32 bytes; /* 0: there is none */
+    Bus *bus;
+    int range;
+} PciRom;
+
 typedef struct PciFunction {
     u8 config[PCI_CONFIG_BYTES];                         /* as the guest reads it */
     u8 writable[PCI_CONFIG_BYTES];                       /* bits that the guest may change */
     void (*written)(void *dev, u32 reg, unsigned bytes); /* after a change; may be NULL */
     void *dev;
     PciBar bar[PCI_BARS];
+    PciRom rom;
 } PciFunction;
 
 typedef struct Pci {
@@ -66,6 +75,13 @@ static inline void pci_allow(PciFunction *f, u32 reg, u32 bytes, u8 mask)
 void pci_bar(PciFunction *f, unsigned bar, PciBarKind kind, u32 bytes, PciBarMoved *moved);
 /* pci_bar_set - what firmware does: program the base and enable decoding (I/O or memory, and the ROM's own bit). */
 void pci_bar_set(PciFunction *f, unsigned bar, u32 base);
+
+/* pci_add_rom - from now on, through all resets, the function has an expansion ROM (2.2, 6.2.5.2): `image`, which lives as
+ * long as the board, in a window of the next power of two, at least 2 KiB; FF behind it. The chip has nothing to do for it. */
+void pci_add_rom(PciFunction *f, Bus *bus, const u8 *image, u32 bytes, const char *name);
+/* pci_name_rom - a ROM made for several cards is made this function's: vendor and device in its PCIR structure (2.2, 6.3.1.2),
+ * with the first image's checksum kept as it was by the byte at 06h, as QEMU does it. What is no such ROM stays as it is. */
+void pci_name_rom(const PciFunction *f, u8 *image, u32 bytes);
 
 /* Command register */
 enum { PCI_COMMAND_IO = 0x01, PCI_COMMAND_MEMORY = 0x02, PCI_COMMAND_MASTER = 0x04 };

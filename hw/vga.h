@@ -54,9 +54,7 @@ struct Vga {
     Phys *phys;
     Clock *clock;
     PciFunction pci;
-    int legacy, mmio, rom; /* bus ranges: a0000, BAR 2, option ROM */
-    const u8 *rom_image;
-    u32 rom_bytes;
+    int legacy, mmio; /* bus ranges: a0000, BAR 2 */
     VgaPorts ports[VGA_PORT_RANGES];
     u8 feature; /* 3DAh write */
     u8 seq_index, crtc_index, gfx_index;
@@ -82,8 +80,8 @@ struct Vga {
 
 /* vram of VGA_VRAM_BYTES is taken from `phys`. shared: where the registers shall lie, or NULL. False: no room. */
 bool vga_init(Vga *v, Bus *bus, Pci *pci, Phys *phys, Clock *clock, ScreenState *shared);
-void vga_set_rom(Vga *v, const u8 *image,
-                 u32 bytes); /* once, after init: the option ROM; stays the caller's */
+/* Once, after init: the option ROM; stays the caller's. */
+void vga_set_rom(Vga *v, const u8 *image, u32 bytes);
 void vga_reset(void *dev);
 extern const PartKind vga_part;
 /* As firmware leaves it: 80x25 text, standard palette, `font` of 256 characters of 16 lines (NULL: none) loaded. */

@@ -11,7 +11,6 @@
 
 enum { BAR_LFB = 0, BAR_MMIO = 2, MMIO_BYTES = 4096, MMIO_PA = 0xfebf0000 };
 enum { MMIO_PORTS = 0x400, MMIO_PORTS_END = 0x420, MMIO_DISPI = 0x500, MMIO_DISPI_END = 0x516 };
-enum { ROM_MIN_BYTES = 2048 };
 
 /* --- BAR 2 ----------------------------------------------------------------------------------------------- */
 
@@ -40,29 +39,6 @@ static void mmio_write(void *dev, u32 offset, u32 value, unsigned bytes)
     }
 }
 
-/* --- ROM ------------------------------------------------------------------------------------------------- */
-
-static u32 rom_read(void *dev, u32 offset, unsigned bytes)
-{
-    const Vga *v = dev;
-    u32 value = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (u32)(offset + i < v->rom_bytes ? v->rom_image[offset + i] : 0xff) << 8 * i;
-    return value;
-}
-
-static void rom_write(void *dev, u32 offset, u32 value, unsigned bytes)
-{
-    (void)dev, (void)offset, (void)value, (void)bytes;
-}
-
-static u32 rom_window(const Vga *v) /* the power of two that holds it */
-{
-    u32 bytes = ROM_MIN_BYTES;
-    while (bytes < v->rom_bytes) bytes *= 2;
-    return bytes;
-}
-
 /* --- base addresses -------------------------------------------------------------------------------------- */
 
 static void lfb_moved(void *dev, unsigned bar, bool enabled, u32 base)
@@ -81,13 +57,6 @@ static void mmio_moved(void *dev, unsigned bar, bool enabled, u32 base)
     bus_move(v->bus, v->mmio, enabled, base);
 }
 
-static void rom_moved(void *dev, unsigned bar, bool enabled, u32 base)
-{
-    Vga *v = dev;
-    (void)bar;
-    bus_move(v->bus, v->rom, enabled, base);
-}
-
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 void vga_pci_reset(Vga *v)
@@ -96,7 +65,6 @@ void vga_pci_reset(Vga *v)
     pci_function_init(f, 0x1234, 0x1111, 0x030000, 0x02);
     pci_bar(f, BAR_LFB, PCI_BAR_PREFETCHABLE, v->vram_bytes, lfb_moved);
     pci_bar(f, BAR_MMIO, PCI_BAR_MEMORY, MMIO_BYTES, mmio_moved);
-    if (v->rom_bytes) pci_bar(f, PCI_BAR_ROM, PCI_BAR_MEMORY, rom_window(v), rom_moved);
     pci_allow(f, PCI_COMMAND, 1, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
 }
 
@@ -108,15 +76,8 @@ void vga_pci_post(Vga *v)
 }
 
 static const IoOps mmio_ops = {mmio_read, mmio_write, 1, 2};
-static const IoOps rom_ops = {rom_read, rom_write, 1, 4};
 
-void vga_set_rom(Vga *v, const u8 *image, u32 bytes)
-{
-    v->rom_image = image;
-    v->rom_bytes = bytes;
-    v->rom = bus_add_mmio(v->bus, 0, rom_window(v), &rom_ops, v, "vga-rom");
-    bus_move(v->bus, v->rom, false, 0);
-}
+void vga_set_rom(Vga *v, const u8 *image, u32 bytes) { pci_add_rom(&v->pci, v->bus, image, bytes, "vga-rom"); }
 
 void vga_pci_init(Vga *v, Pci *pci)
 {

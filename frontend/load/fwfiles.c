@@ -5,6 +5,8 @@
  */
 #include "frontend/load/fwfiles.h"
 
+#include <stdio.h>
+
 #include "frontend/load/acpi.h"
 #include "frontend/load/firmware.h"
 
@@ -80,8 +82,8 @@ void fwfiles_add_acpi(Machine *m, u32 ram_bytes, bool apic, bool hpet)
 }
 
 /* CMOS 3Dh and 38h hold three nibbles, as Bochs has them and its successors read them: 1 floppy, 2 disk, 3 CD, 4 network.
- * Bit 0 of 38h: a floppy's boot sector needs no mark. */
-void fwfiles_boot_order(Machine *m, const char *order, bool any_floppy)
+ * Bit 0 of 38h: a floppy's boot sector needs no mark; bit 1, ring3's own: no others are tried. */
+void fwfiles_boot_order(Machine *m, const char *order, bool strict, bool any_floppy)
 {
     enum { CMOS_FIRST_TWO = 0x3d, CMOS_THIRD = 0x38, PLACES = 3 };
     static const char letters[] = "acdn";
@@ -91,7 +93,15 @@ void fwfiles_boot_order(Machine *m, const char *order, bool any_floppy)
         place[n] = at ? (u8)(at - letters + 1) : 0;
     }
     machine_set_cmos(m, CMOS_FIRST_TWO, (u8)(place[1] << 4 | place[0]));
-    machine_set_cmos(m, CMOS_THIRD, (u8)(place[2] << 4 | any_floppy));
+    machine_set_cmos(m, CMOS_THIRD, (u8)(place[2] << 4 | strict << 1 | any_floppy));
+}
+
+void fwfiles_add_rom(Machine *m, const char *path, const u8 *bytes, u32 count)
+{
+    char name[64];
+    const char *slash = strrchr(path, '/');
+    snprintf(name, sizeof name, "genroms/%.40s", slash ? slash + 1 : path);
+    machine_add_firmware_file(m, name, bytes, count);
 }
 
 void fwfiles_add_kernel_call(Machine *m, void (*ready)(void *ctx), void *ctx)

@@ -2,6 +2,8 @@
  *
  * ring3's own are bios.bin and vgabios.bin, built from bios/. They are looked for beside the program (bios/ of a build
  * tree), then where an installation puts them (share/ring3 beside bin).
+ *
+ * Boot ROMs of network cards are iPXE's, which distributions package for QEMU: pxe-MODEL.rom.
  */
 #define _GNU_SOURCE
 #include "frontend/load/rom.h"
@@ -63,4 +65,32 @@ bool rom_open_option(Rom *r, const char *option, const char *path, const char *n
     char own[PATH_BYTES];
     if (!path && !own_path(own, name, p)) return false;
     return rom_read(r, option, path ? path : own, OPTION_UNIT, OPTION_LIMIT, p);
+}
+
+/* Among what distributions install for QEMU; false: it is not there. */
+static bool find_installed(char path[PATH_BYTES], const char *name)
+{
+    static const char *const places[] = {"/usr/lib/ipxe/qemu", "/usr/share/qemu", "/usr/share/seabios", "/usr/share/ipxe/qemu"};
+    for (unsigned i = 0; i < ARRAY_LEN(places); i++) {
+        snprintf(path, PATH_BYTES, "%s/%.200s", places[i], name);
+        if (!access(path, R_OK)) return true;
+    }
+    return false;
+}
+
+bool rom_open_extra(Rom *r, const char *option, const char *path, Problem *p)
+{
+    char found[PATH_BYTES];
+    bool elsewhere = !strchr(path, '/') && access(path, R_OK) && find_installed(found, path);
+    if (!rom_read(r, option, elsewhere ? found : path, OPTION_UNIT, OPTION_LIMIT, p)) return false;
+    if (r->count && load16(r->bytes) == 0xaa55) return true;
+    return problem_set(p, "%s %.200s: no option ROM, which begins with 55h AAh", option, path);
+}
+
+bool rom_open_card(Rom *r, const char *model, Problem *p)
+{
+    char name[64], found[PATH_BYTES];
+    *r = (Rom){0};
+    snprintf(name, sizeof name, "pxe-%.40s.rom", model);
+    return !find_installed(found, name) || rom_open_extra(r, "romfile", found, p);
 }

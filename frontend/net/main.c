@@ -108,7 +108,7 @@ static int serve(NetSpec *s)
 static OptionsResult skip_card_key(void *ctx, const char *key, const char *value, bool *taken)
 {
     (void)ctx, (void)value;
-    *taken = !strcmp(key, "model") || !strcmp(key, "mac") || !strcmp(key, "macaddr");
+    *taken = !strcmp(key, "model") || !strcmp(key, "mac") || !strcmp(key, "macaddr") || !strcmp(key, "romfile");
     return OPTIONS_RUN;
 }
 

@@ -255,7 +255,6 @@ bool drive_option_boot(DriveOptions *o, const char *value, Problem *p)
 {
     static const char *const keys[] = {"order", "once", "menu", "strict", NULL};
     const char *implied = "order";
-    bool strict; /* it never tries a drive that was not named */
     Pair pair;
     for (; pair_next(&value, implied, &pair); implied = NULL) {
         bool ok;
@@ -266,7 +265,7 @@ bool drive_option_boot(DriveOptions *o, const char *value, Problem *p)
         else if (!strcmp(pair.key, "menu"))
             ok = parse_switch(&pair, "-boot", &o->boot_menu, p);
         else if (!strcmp(pair.key, "strict"))
-            ok = parse_switch(&pair, "-boot", &strict, p);
+            ok = parse_switch(&pair, "-boot", &o->boot_strict, p);
         else if (!strcmp(pair.key, "splash") || !strcmp(pair.key, "splash-time"))
             ok = problem_set(p, "-boot %s=: the firmware shows no picture: leave it out", pair.key);
         else if (!strcmp(pair.key, "reboot-timeout"))

@@ -1,7 +1,7 @@
 /* net_options.c - see net_options.h.
  *
- *   -nic KIND[,model=,mac=,...]                  a card and its cable
- *   -netdev KIND,id=ID,... -device MODEL,netdev=ID[,mac=][,id=]      the same in two
+ *   -nic KIND[,model=,mac=,romfile=,...]         a card and its cable
+ *   -netdev KIND,id=ID,... -device MODEL,netdev=ID[,mac=][,id=][,romfile=]      the same in two
  *   -net nic[,model=][,macaddr=] -net KIND,...   the same in old words: all of -net are on one wire in QEMU; here one
  *                                                card and one cable, and ring3 switch joins more
  *   -nic none, -net none                         no card
@@ -72,12 +72,24 @@ static OptionsResult take_mac(NicSpec *nic, const char *value)
     return OPTIONS_BAD;
 }
 
+static OptionsResult take_romfile(NicSpec *nic, const char *value)
+{
+    nic->has_romfile = true;
+    if (strlen(value) < sizeof nic->romfile) {
+        strcpy(nic->romfile, value);
+        return OPTIONS_RUN;
+    }
+    say("romfile=%.80s: too long", value);
+    return OPTIONS_BAD;
+}
+
 /* For net_spec_parse(), of -nic. */
 static OptionsResult take_card_key(void *ctx, const char *key, const char *value, bool *taken)
 {
-    bool is_model = !strcmp(key, "model");
-    *taken = is_model || !strcmp(key, "mac") || !strcmp(key, "macaddr");
+    bool is_model = !strcmp(key, "model"), is_rom = !strcmp(key, "romfile");
+    *taken = is_model || is_rom || !strcmp(key, "mac") || !strcmp(key, "macaddr");
     if (!*taken) return OPTIONS_DONE;
+    if (is_rom) return take_romfile(ctx, value);
     return is_model ? take_model(ctx, value) : take_mac(ctx, value);
 }
 
@@ -185,10 +197,15 @@ static OptionsResult take_place(NicSpec *nic, const Pair *pair, const char *opti
 
 static OptionsResult take_device_key(NicSpec *nic, const Pair *pair, const char *option)
 {
-    static const char *const names[] = {"netdev", "mac", "id", "iobase", "irq", NULL};
+    static const char *const names[] = {"netdev", "mac", "id", "romfile", "iobase", "irq", NULL};
     if (!strcmp(pair->key, "netdev")) return take_text(nic->netdev, sizeof nic->netdev, pair, option);
     if (!strcmp(pair->key, "id")) return take_text(nic->id, sizeof nic->id, pair, option);
     if (!strcmp(pair->key, "mac")) return take_mac(nic, pair->value);
+    if (!strcmp(pair->key, "romfile")) return take_romfile(nic, pair->value);
+    if (!strcmp(pair->key, "bootindex")) {
+        say("%sbootindex=: -boot order=n boots from the network first, -boot menu=on asks", option);
+        return OPTIONS_BAD;
+    }
     if (!strcmp(pair->key, "iobase") || !strcmp(pair->key, "irq")) return take_place(nic, pair, option);
     return pair_refuse_key(pair, option, names);
 }
@@ -275,6 +292,16 @@ static bool plug_card(NetOptions *o, NetCard *c, Problem *p)
     return !c->old || o->old_cable < 0 || plug(o, c, o->old_cable, p);
 }
 
+static bool roms_fit(const NetOptions *o, Problem *p)
+{
+    for (unsigned n = 0; n < o->cards; n++) {
+        const NicSpec *nic = &o->card[n].nic;
+        if (*nic->romfile && !nic_has_rom(nic->config.model))
+            return problem_set(p, "-device %s,romfile=: no ROM socket, as on an ISA card: -option-rom FILE", nic->model);
+    }
+    return true;
+}
+
 static bool mac_is_taken(const NetOptions *o, const u8 *mac)
 {
     for (unsigned n = 0; n < o->cards; n++)
@@ -314,6 +341,7 @@ bool net_options_finish(NetOptions *o, bool no_defaults, Problem *p)
         else if (!o->cable[n].used)
             return problem_set(p, "-netdev: %.60s leads to no card: -device pcnet,netdev=%.60s is one",
                                o->cable[n].spec.id, o->cable[n].spec.id);
+    if (!roms_fit(o, p)) return false;
     give_addresses(o);
     return !same_macs(o) || problem_set(p, "-device: two cards have the same mac=");
 }

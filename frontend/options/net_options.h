@@ -12,6 +12,8 @@ typedef struct NicSpec {
     char model[16];
     NicConfig config;
     char id[NET_NAME], netdev[NET_NAME];
+    bool has_romfile;
+    char romfile[NET_PATH]; /* its boot ROM; empty: none. Not given: the one that is made for such a card */
 } NicSpec;
 
 /* A cable: -netdev, the second half of -nic, or -net user. */

@@ -348,6 +348,14 @@ static OptionsResult set_initrd(Options *o, const char *value)
     return set_string(&o->initrd, "-initrd", value);
 }
 static OptionsResult set_bios(Options *o, const char *value) { return set_string(&o->bios, "-bios", value); }
+static OptionsResult set_option_rom(Options *o, const char *value)
+{
+    static const char implied[] = "romfile=";
+    if (!strncmp(value, implied, sizeof implied - 1)) value += sizeof implied - 1;
+    if (o->option_rom_count < OPTION_ROMS) return set_string(&o->option_rom[o->option_rom_count++], "-option-rom", value);
+    say("-option-rom %.80s: at most %d", value, OPTION_ROMS);
+    return OPTIONS_BAD;
+}
 static OptionsResult set_trace_path(Options *o, const char *value)
 {
     return set_string(&o->trace_path, "-D", value);
@@ -471,6 +479,7 @@ static const Option options[] = {
     {"initrd", "FILE", set_initrd, "initial RAM disk; Multiboot: modules, \"file args,file args\""},
     {"append", "TEXT", set_append, "kernel command line"},
     {"bios", "FILE", set_bios, "firmware other than ring3's own (SeaBIOS's bios.bin works)"},
+    {"option-rom", "FILE", set_option_rom, "a ROM that the firmware starts, of no card that is there (a card's own: romfile=)"},
     {"hda", "FILE", set_hda, "disk image or block device: primary master (-hdb slave, -hdc, -hdd secondary)"},
     {"hdb", "FILE", set_hdb, NULL},
     {"hdc", "FILE", set_hdc, NULL},
@@ -484,7 +493,8 @@ static const Option options[] = {
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
     {"snapshots", "DIR", set_snapshots,
      "the folder of snapshots (default: beside the first hard disk's image, with .snapshots behind its name)"},
-    {"boot", "[order=]cad", set_boot, "a floppy, c disk, d CD; also ,once=d and ,menu=on"},
+    {"boot", "[order=]cad", set_boot,
+     "a floppy, c disk, d CD, n network, then the others; also ,once=n, ,menu=on and ,strict=on (no others)"},
     {"serial", "DEV", set_serial, "where a serial port leads; the first is COM1, the second COM2"},
     {"parallel", "DEV", set_parallel, "where the parallel port leads"},
     {"monitor", "DEV", set_monitor, "where the monitor is; its word 'help' lists what it does"},
@@ -559,7 +569,7 @@ static const Option options[] = {
     {"", NULL, NULL,
      "post[,iobase=0x80]: each byte written to the port is a line on stderr, or where -D says"},
     {"", NULL, NULL, "pc-testdev: interrupt lines, ports and memory for kvm-unit-tests"},
-    {"", NULL, NULL, "pcnet, ne2k_isa, ne2k_pci, rtl8139: a network card, with netdev=ID, mac=ADDR"},
+    {"", NULL, NULL, "pcnet, ne2k_isa, ne2k_pci, rtl8139: a network card, with netdev=ID, mac=ADDR, romfile=FILE"},
     {"", NULL, NULL, "sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5]: a Sound Blaster 16; adlib: an OPL3 alone"},
     {"", NULL, NULL, "glassbox: the guest may read what its code is translated to, and counters"},
     {"tour", NULL, set_tour,

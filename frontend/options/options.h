@@ -17,7 +17,7 @@ typedef enum Accel { ACCEL_TRANSLATE, ACCEL_INTERP } Accel;
 enum { RAM_MIN_MIB = 1, RAM_MAX_MIB = 3072, RAM_DEFAULT_MIB = 128, SERIAL_PORTS = 2, MONITORS = 2 };
 
 enum { HOOK_OPTIONS = 64, SYMBOL_OPTIONS = 8 };
-enum { EXPLAIN_PCS = 16 };
+enum { EXPLAIN_PCS = 16, OPTION_ROMS = 4 };
 typedef struct ExplainOptions { /* -explain */
     bool hot, all, json, uncounted;
     u32 pc[EXPLAIN_PCS];
@@ -30,6 +30,8 @@ typedef struct Options {
     u32 ram_bytes;
     const char *kernel, *initrd, *append; /* NULL: not given */
     const char *bios, *vga_rom;           /* NULL: ring3's own; vga_rom "": none */
+    const char *option_rom[OPTION_ROMS];
+    unsigned option_rom_count;
     CharSpec serial[SERIAL_PORTS];
     int serial_count; /* given with -serial */
     CharSpec monitor[MONITORS];

@@ -66,7 +66,6 @@ static const QemuWord words[] = {
     {"L", "*", "firmware is found beside the program; -bios FILE and -device VGA,romfile=FILE take another"},
     {"pflash", "*", "no flash chip: -bios FILE takes a firmware of 64 KiB to 1 MiB"},
     {"mtdblock", "*", NO_OTHER_MACHINE},
-    {"option-rom", "*", "no option ROMs but the video BIOS: -device VGA,romfile=FILE"},
     {"acpitable", "*", "the ACPI tables are what the board is: leave it out"},
     {"smbios", "*", "the SMBIOS structures are ring3's own; -uuid sets the machine's number"},
     {"fw_cfg", "*", "no files for the guest's firmware but ring3's own: leave it out"},
