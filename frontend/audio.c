@@ -174,10 +174,3 @@ void audio_end(Machine *m)
 {
     for (unsigned n = 0; n < AUDIO_CAPTURES; n++) audio_stop(m, n);
 }
-
-const char *audio_captured(unsigned n, u64 *frames)
-{
-    if (n >= AUDIO_CAPTURES || !captures[n].open) return NULL;
-    *frames = captures[n].frames;
-    return captures[n].path;
-}

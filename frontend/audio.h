@@ -19,7 +19,5 @@ bool audio_stop(Machine *m, unsigned n);
 void audio_end(Machine *m); /* all of them */
 /* audio_to_window - with a sound card: the window's process gets what is played, instead of the speaker's events. */
 void audio_to_window(Machine *m);
-/* Path of capture n, seconds of sound so far; NULL: none. */
-const char *audio_captured(unsigned n, u64 *frames);
 
 #endif

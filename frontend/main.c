@@ -202,7 +202,7 @@ static bool open_hooks(const Options *o, Problem *p)
 
 static bool begin_audio(Pc *pc, const Options *o, Problem *p)
 {
-    bool has_card = o->sound.sb16.present || o->sound.adlib;
+    bool has_card = sound_option_card(&o->sound);
     if (o->sound.silent) display_mute_speaker();
     if (has_card && !o->sound.silent && display_has_sound()) audio_to_window(pc->machine);
     return audio_begin(pc->machine, p);
@@ -222,6 +222,8 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .testdev = o->testdev,
                          .sb16 = o->sound.sb16,
                          .adlib = o->sound.adlib,
+                         .es1370 = o->sound.es1370,
+                         .ac97 = o->sound.ac97,
                          .hpet = o->hpet,
                          .glassbox = o->glassbox ? &glassbox : NULL,
                          .lapic_version = lapic_version(o),

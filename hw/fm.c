@@ -6,36 +6,29 @@
  */
 #include "hw/fm.h"
 
-enum { PORTION = 256, FULL = 1 << 16 };
-
-static s16 scaled(s16 v, u32 gain) { return (s16)((s64)v * gain >> 16); }
+enum { PORTION = 256 };
 
 static void play(Fm *f, u32 count)
 {
     s16 stereo[2 * PORTION];
     opl3_render(&f->opl, stereo, count);
     for (u32 n = 0; n < count; n++)
-        sound_push(f->sound, &f->voice,
-                   (SoundFrame){scaled(stereo[2 * n], f->gain[0]), scaled(stereo[2 * n + 1], f->gain[1])});
-    f->played += count;
+        sound_push(f->sound, &f->voice, sound_scaled(stereo[2 * n], stereo[2 * n + 1], f->gain));
 }
 
 static void play_until(Fm *f, u64 now)
 {
-    if (now < f->since_ns) return;
-    u64 due = muldiv64(now - f->since_ns, OPL3_CRYSTAL_HZ, 1000000000ull * OPL3_CLOCKS_PER_SAMPLE);
-    while (f->played < due) play(f, due - f->played < PORTION ? (u32)(due - f->played) : PORTION);
+    for (u64 owed = sound_owed(&f->voice, now); owed; owed = sound_owed(&f->voice, now))
+        play(f, owed < PORTION ? (u32)owed : PORTION);
 }
 
 static void fm_pull(void *fm, u64 now)
 {
     Fm *f = fm;
+    play_until(f, now);
     if (f->voice.open) {
-        play_until(f, now);
         if (opl3_silent(&f->opl)) sound_end(f->sound, &f->voice);
     } else if (sound_wanted(f->sound) && !opl3_silent(&f->opl)) {
-        f->since_ns = now;
-        f->played = 0;
         sound_begin(f->sound, &f->voice, now, OPL3_CRYSTAL_HZ, OPL3_CLOCKS_PER_SAMPLE);
     }
 }
@@ -51,7 +44,7 @@ static void fm_write(void *dev, u32 offset, u32 value, unsigned bytes)
 {
     Fm *f = dev;
     bool is_data = offset & 1;
-    if (is_data && f->voice.open) play_until(f, clock_now(f->opl.clock));
+    if (is_data) play_until(f, clock_now(f->opl.clock));
     opl3_ops.write(&f->opl, offset, value, bytes);
     if (is_data && !f->voice.open) fm_pull(f, clock_now(f->opl.clock));
 }
@@ -65,9 +58,9 @@ void fm_add_ports(Fm *f, Bus *bus, u16 port, u32 count)
 
 void fm_set_gain(Fm *f, u32 left, u32 right)
 {
-    if (f->voice.open) play_until(f, clock_now(f->opl.clock));
-    f->gain[0] = left < FULL ? left : FULL;
-    f->gain[1] = right < FULL ? right : FULL;
+    play_until(f, clock_now(f->opl.clock));
+    f->gain[0] = left;
+    f->gain[1] = right;
 }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
@@ -86,7 +79,7 @@ const PartKind fm_part = {.version = 1, .reset = fm_reset, .state = fm_state, .l
 
 void fm_init(Fm *f, Bus *bus, Clock *clock, Sound *sound)
 {
-    *f = (Fm){.sound = sound, .gain = {FULL, FULL}};
+    *f = (Fm){.sound = sound, .gain = {SOUND_GAIN_ONE, SOUND_GAIN_ONE}};
     opl3_init(&f->opl, clock);
     sound_add(sound, &f->voice, fm_pull, f);
     fm_add_ports(f, bus, OPL3_IOBASE, OPL3_PORTS);

@@ -9,8 +9,7 @@ typedef struct Fm {
     Opl3 opl;
     Sound *sound;
     SoundVoice voice;
-    u64 since_ns, played; /* of the voice, while it is open: its begin, and frames */
-    u32 gain[2];          /* left and right, in 1/65536 */
+    u32 gain[2]; /* left and right, in 1/65536 */
 } Fm;
 
 void fm_init(Fm *f, Bus *bus, Clock *clock, Sound *sound);

@@ -14,9 +14,11 @@
 
 #include <stdlib.h>
 
+#include "hw/ac97.h"
 #include "hw/debugcon.h"
 #include "hw/debugexit.h"
 #include "hw/dma.h"
+#include "hw/es1370.h"
 #include "hw/fdc.h"
 #include "hw/fwcfg.h"
 #include "hw/glassbox.h"
@@ -75,6 +77,8 @@ struct Machine {
     SpeakerVoice speaker_voice;
     Sb16 sb16; /* where config.sb16 says so */
     Fm adlib;  /* where config.adlib does, and there is no sb16 */
+    Es1370 es1370; /* where config.es1370 does */
+    Ac97 ac97;     /* where config.ac97 does */
     Fwcfg fwcfg;
     Debugcon debugcon;
     Debugexit debug_exit;
@@ -332,6 +336,23 @@ static void sound_cards_wire(Machine *m)
     }
 }
 
+enum { ES1370_SLOT = NIC_SLOT + NICS_MAX, AC97_SLOT };
+
+static void pci_sound_wire(Machine *m)
+{
+    Piix3 *isa = &m->isa_bridge;
+    if (m->config.es1370) {
+        es1370_init(&m->es1370, &m->pci, ES1370_SLOT, m->bus, m->phys, &m->clock, &m->sound,
+                    piix3_pci_irq(isa, ES1370_SLOT, 1));
+        part_add(&m->parts, &es1370_part, "es1370", &m->es1370);
+    }
+    if (m->config.ac97) {
+        ac97_init(&m->ac97, &m->pci, AC97_SLOT, m->bus, m->phys, &m->clock, &m->sound,
+                  piix3_pci_irq(isa, AC97_SLOT, 1));
+        part_add(&m->parts, &ac97_part, "ac97", &m->ac97);
+    }
+}
+
 /* What only test kernels and the tour look for. */
 static void test_parts(Machine *m)
 {
@@ -407,6 +428,7 @@ static bool machine_wire(Machine *m)
     speaker_init(&m->speaker, &m->pit, clock, speaker_changed, m);
     part_add(parts, &speaker_part, "speaker", &m->speaker);
     sound_cards_wire(m);
+    pci_sound_wire(m);
     if (!vga_wire(m)) return false;
     sysctl_init(&m->sysctl, bus, &m->pit, &m->speaker, reset, a20, irq(m, 13));
     part_add(parts, &sysctl_part, "sysctl", &m->sysctl);
@@ -438,6 +460,8 @@ static void apic_post(Machine *m)
     for (unsigned i = 0; i < ARRAY_LEN(writes); i++) bus_mmio_write(m->bus, writes[i].pa, writes[i].value, 4);
 }
 
+enum { POST_NAM = 0xd400, POST_NABM = 0xd500, POST_ES1370 = 0xd540 }; /* behind the network cards (nic.c) */
+
 /* What firmware would have written to the ISA chips before it starts a kernel. */
 static void board_post(Machine *m)
 {
@@ -456,6 +480,8 @@ static void board_post(Machine *m)
     if (has_apic(m)) apic_post(m);
     for (unsigned n = 0; n < NICS_MAX; n++)
         if (machine_net(m, n)) nic_post(&m->nic[n], n);
+    if (m->config.es1370) es1370_post(&m->es1370, POST_ES1370);
+    if (m->config.ac97) ac97_post(&m->ac97, POST_NAM, POST_NABM);
     if (!m->config.no_vga) vga_post(&m->vga, font_8x16);
 }
 

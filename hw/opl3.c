@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "hw/fixed_math.h"
+#include "hw/sound.h"
 
 enum {
     TIMER_1 = 0x02,
@@ -365,8 +366,6 @@ static void rhythm_render(Opl3 *o, Sum *sum)
 
 /* --- samples --------------------------------------------------------------------------------------------- */
 
-static s16 clipped(s32 v) { return (s16)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v); }
-
 /* Tremolo is a triangle of 3.7 Hz, 1 or 4.8 dB deep; vibrato has 6.1 Hz. */
 static void oscillators_set(Opl3 *o)
 {
@@ -407,8 +406,8 @@ static void sample_render(Opl3 *o, u32 heard, s16 *stereo)
     }
     noise_step(o);
     o->samples++;
-    stereo[0] = clipped(sum.left);
-    stereo[1] = clipped(sum.right);
+    stereo[0] = sound_clipped(sum.left);
+    stereo[1] = sound_clipped(sum.right);
 }
 
 void opl3_render(Opl3 *o, s16 *stereo, u32 count)
@@ -428,8 +427,6 @@ bool opl3_silent(Opl3 *o)
     refresh(o);
     return !channels_heard(o);
 }
-
-void opl3_skip(Opl3 *o, u64 count) { o->samples += count; }
 
 /* --- timers ---------------------------------------------------------------------------------------------- */
 

@@ -68,8 +68,7 @@ void opl3_loaded(void *dev);
 extern const IoOps opl3_ops;
 /* opl3_render - the next `count` samples, 49,716 a second, left and right. */
 void opl3_render(Opl3 *o, s16 *stereo, u32 count);
-/* Nothing is heard until a key is pressed: no samples are needed, opl3_skip() passes the time. */
+/* Nothing is heard until a key is pressed: no samples are needed. */
 bool opl3_silent(Opl3 *o);
-void opl3_skip(Opl3 *o, u64 count);
 
 #endif

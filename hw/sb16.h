@@ -55,7 +55,7 @@ typedef struct Sb16 {
     IrqLine irq[SB16_IRQS]; /* 9, 5, 7, 10 */
     Sound *sound;
     SoundVoice voice, direct_voice;
-    u64 direct_since_ns, direct_played, direct_written_ns;
+    u64 direct_written_ns; /* guest time of the last 10h, while direct_voice is open */
     u32 gain[2]; /* of the DSP's samples, by the mixer, in 1/65536 */
 } Sb16;
 

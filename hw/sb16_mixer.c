@@ -5,7 +5,6 @@
  *
  * Not implemented: treble, bass and what comes in (CD, line, microphone): their registers are kept without effect.
  */
-#include "hw/fixed_math.h"
 #include "hw/sb16.h"
 
 enum {
@@ -20,7 +19,7 @@ enum {
     DMA_SELECT = 0x81,
     IRQ_STATUS = 0x82
 };
-enum { FULL = 1 << 16, STEP_2DB = 85 /* in 1/256 of a power of two */ };
+enum { STEP_2DB = 85 /* in 1/256 of a power of two */ };
 
 /* The left register of the pair that an old card's register is, or 0. */
 static u8 pair_of(u8 index)
@@ -33,18 +32,12 @@ static u8 pair_of(u8 index)
 
 /* --- gains ----------------------------------------------------------------------------------------------- */
 
-static u32 attenuated(u32 steps)
-{
-    u32 n = steps * STEP_2DB, octaves = (n + 255) / 256;
-    return (u32)(fixed_exp2(octaves * 256 - n) >> 44 >> octaves);
-}
-
 /* Of a source through the master and the output's gain of 0, 6, 12 or 18 dB; no more than full. */
 static u32 gain_of(const Sb16 *s, u32 source, u32 side)
 {
     u32 steps = 62 - (s->mixer[source + side] >> 3) - (s->mixer[MASTER + side] >> 3);
-    u64 gain = (u64)attenuated(steps) << (s->mixer[OUTPUT_GAIN + side] >> 6);
-    return gain < FULL ? (u32)gain : FULL;
+    u32 gain = sound_attenuation(steps * STEP_2DB) << (s->mixer[OUTPUT_GAIN + side] >> 6);
+    return gain < SOUND_GAIN_ONE ? gain : SOUND_GAIN_ONE;
 }
 
 void sb16_mixer_follow(Sb16 *s)

@@ -14,8 +14,6 @@
 enum { PORTION_PER_S = 1000, PORTION_MAX = 256, WAIT_NS = 1000000, LATE_NS = 2000000, NS_PER_S = 1000000000 };
 enum { DIRECT_HZ = SOUND_HZ, DIRECT_END_NS = 100000000 };
 
-static s16 scaled(s32 v, u32 gain) { return (s16)((s64)v * gain >> 16); }
-
 /* --- frames ---------------------------------------------------------------------------------------------- */
 
 static s16 sample_of(const Sb16Transfer *t, const u8 *from, u32 n)
@@ -26,7 +24,7 @@ static s16 sample_of(const Sb16Transfer *t, const u8 *from, u32 n)
 
 static void frame_push(Sb16 *s, s16 left, s16 right)
 {
-    sound_push(s->sound, &s->voice, (SoundFrame){scaled(left, s->gain[0]), scaled(right, s->gain[1])});
+    sound_push(s->sound, &s->voice, sound_scaled(left, right, s->gain));
 }
 
 static void samples_push(Sb16 *s, const u8 *from, u32 count)
@@ -166,12 +164,9 @@ void sb16_stop(Sb16 *s)
 
 static void direct_until(Sb16 *s, u64 now)
 {
-    s32 v = (s32)(s->direct ^ 0x80) * 256;
-    if (now < s->direct_since_ns) return;
-    u64 due = muldiv64(now - s->direct_since_ns, DIRECT_HZ, NS_PER_S);
-    for (; s->direct_played < due; s->direct_played++)
-        sound_push(s->sound, &s->direct_voice,
-                   (SoundFrame){scaled((s16)v, s->gain[0]), scaled((s16)v, s->gain[1])});
+    s16 v = (s16)((s->direct ^ 0x80) << 8);
+    for (u64 owed = sound_owed(&s->direct_voice, now); owed; owed--)
+        sound_push(s->sound, &s->direct_voice, sound_scaled(v, v, s->gain));
 }
 
 /* A level that nobody changes for a tenth of a second is no sound. */
@@ -190,8 +185,6 @@ void sb16_direct(Sb16 *s, u8 level)
     if (s->direct_voice.open) {
         direct_until(s, now);
     } else if (sound_wanted(s->sound)) {
-        s->direct_since_ns = now;
-        s->direct_played = 0;
         sound_begin(s->sound, &s->direct_voice, now, DIRECT_HZ, 1);
     }
     s->direct = level;

@@ -14,6 +14,7 @@
 #include "hw/fixed_math.h"
 
 enum { TICK_NS = 10000000, LAG_NS = 10000000, NS_PER_S = 1000000000 };
+#define LATE_NS 10000000000ull
 enum { HALF = SOUND_TAPS / 2, ONE = 1 << 15, CUTOFF_PERCENT = 90, PORTION = 512 };
 #define FRAME_Q32 (1ll << 32)
 
@@ -39,6 +40,8 @@ static s64 window(s64 n)
 /* The taps of a phase add up to one. */
 static void kernel_make(Sound *s)
 {
+    if (s->has_kernel) return;
+    s->has_kernel = true;
     for (u32 phase = 0; phase <= SOUND_PHASES; phase++) {
         s64 taps[SOUND_TAPS], sum = 0;
         for (s32 n = 0; n < SOUND_TAPS; n++) {
@@ -50,7 +53,15 @@ static void kernel_make(Sound *s)
     }
 }
 
+u32 sound_attenuation(u32 n)
+{
+    u32 octaves = (n + 255) / 256;
+    return octaves > 16 ? 0 : (u32)(fixed_exp2(octaves * 256 - n) >> 44 >> octaves);
+}
+
 static u64 frame_at(u64 ns) { return muldiv64(ns, SOUND_HZ, NS_PER_S); }
+/* The first frame to which voices may still add something. */
+static u64 frame_open(u64 now_ns) { return frame_at(now_ns > LAG_NS ? now_ns - LAG_NS : 0); }
 
 /* --- voices ---------------------------------------------------------------------------------------------- */
 
@@ -74,6 +85,7 @@ static void frame_make(Sound *s, const SoundVoice *v, u32 fraction)
 void sound_push(Sound *s, SoundVoice *v, SoundFrame frame)
 {
     if (!v->open) return;
+    v->pushed++;
     v->history[v->newest] = frame;
     v->newest = (v->newest + 1) % SOUND_TAPS;
     v->ahead_q32 -= FRAME_Q32;
@@ -84,10 +96,17 @@ void sound_push(Sound *s, SoundVoice *v, SoundFrame frame)
     }
 }
 
+u64 sound_owed(const SoundVoice *v, u64 now_ns)
+{
+    if (!v->open || now_ns < v->since_ns) return 0;
+    u64 due = muldiv64(now_ns - v->since_ns, v->hz, (u64)v->parts * NS_PER_S);
+    return due > v->pushed ? due - v->pushed : 0;
+}
+
 /* Between the last tick and now there was silence. */
 static void tick_arm(Sound *s)
 {
-    u64 now = clock_now(s->clock), whole = frame_at(now > LAG_NS ? now - LAG_NS : 0);
+    u64 now = clock_now(s->clock), whole = frame_open(now);
     if (s->tick.armed) return;
     if (s->given < whole) s->given = whole;
     s->tick_ns = now + TICK_NS;
@@ -105,6 +124,10 @@ void sound_begin(Sound *s, SoundVoice *v, u64 at_ns, u32 hz, u32 parts)
     v->ahead_q32 = (s64)((__int128)after_ns_q16 * hz * 65536 / ((s64)parts * NS_PER_S));
     v->step_q32 = muldiv64((u64)hz << 32, 1, (u64)parts * SOUND_HZ);
     memset(v->history, 0, sizeof v->history);
+    v->since_ns = at_ns;
+    v->pushed = 0;
+    v->hz = hz;
+    v->parts = parts;
     v->open = true;
     tick_arm(s);
 }
@@ -125,14 +148,12 @@ void sound_add(Sound *s, SoundVoice *v, void (*pull)(void *ctx, u64 now_ns), voi
 
 /* --- the stream ------------------------------------------------------------------------------------------ */
 
-static s16 clipped(s32 v) { return (s16)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v); }
-
 static void portion_give(Sound *s, u32 count)
 {
     SoundFrame out[PORTION];
     for (u32 n = 0; n < count; n++) {
         s32 *from = s->mix[(s->given + n) % SOUND_ROOM];
-        out[n] = (SoundFrame){clipped(from[0]), clipped(from[1])};
+        out[n] = (SoundFrame){sound_clipped(from[0]), sound_clipped(from[1])};
         from[0] = from[1] = 0;
     }
     s->given += count;
@@ -157,14 +178,18 @@ static bool pull_all(Sound *s, u64 now_ns)
 }
 
 /* The last ticks give what is in the ring when all voices have ended. A tick that comes late is of the time at which it
- * was due: chips' timers and the ticks fire in their order. */
+ * was due: chips' timers and the ticks fire in their order. After a host's sleep nobody wants to hear what was missed. */
 static void ticked(void *sound)
 {
     Sound *s = sound;
     u64 now = s->tick_ns;
+    if (clock_now(s->clock) > now + LATE_NS) {
+        sound_restart(s);
+        return;
+    }
     bool rest = pull_all(s, now);
     if (!sound_wanted(s)) return;
-    u64 until = frame_at(now > LAG_NS ? now - LAG_NS : 0);
+    u64 until = frame_open(now);
     for (u32 n = 0; n < s->voices; n++) rest |= s->voice[n]->next > until;
     give_until(s, until);
     s->tick_ns += TICK_NS;
@@ -187,17 +212,16 @@ static void silence(Sound *s)
         s->voice[n]->open = false;
         s->voice[n]->next = 0;
     }
-    u64 now = clock_now(s->clock);
-    s->given = frame_at(now > LAG_NS ? now - LAG_NS : 0);
+    s->given = frame_open(clock_now(s->clock));
 }
 
 void sound_listen(Sound *s, void (*listener)(void *ctx, u64 frame, const SoundFrame *frames, u32 count),
                   void *ctx)
 {
-    silence(s);
     s->listener = listener;
     s->ctx = ctx;
-    if (listener) pull_all(s, clock_now(s->clock));
+    if (listener) kernel_make(s);
+    sound_restart(s);
 }
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
@@ -212,5 +236,4 @@ void sound_init(Sound *s, Clock *clock)
 {
     *s = (Sound){.clock = clock};
     s->tick = (Timer){.fire = ticked, .ctx = s};
-    kernel_make(s);
 }

@@ -6,7 +6,7 @@
 
 enum {
     SOUND_HZ = 48000,
-    SOUND_VOICES = 8,
+    SOUND_VOICES = 12,
     SOUND_TAPS = 32,
     SOUND_PHASES = 256,
     SOUND_ROOM = 8192, /* frames between what is mixed and what was given away; a power of two */
@@ -22,6 +22,8 @@ typedef struct SoundVoice {
                  u64 now_ns); /* bring what was played until then; begin, if something is to be heard */
     void *ctx;
     bool open;
+    u64 since_ns, pushed; /* while it is open: guest time of its first frame; frames since */
+    u32 hz, parts;        /* ... and its rate, hz / parts */
     u64 step_q32;  /* of the chip's frames to a frame of the stream */
     s64 ahead_q32; /* where the stream's next frame lies, from the chip's next frame on */
     u64 next;      /* the stream's next frame */
@@ -40,8 +42,23 @@ typedef struct Sound {
     void *ctx;
     u64 given; /* the stream's next frame to be given to the listener */
     s32 mix[SOUND_ROOM][2];
+    bool has_kernel; /* it is made for the first listener */
     s16 kernel[SOUND_PHASES + 1][SOUND_TAPS];
 } Sound;
+
+enum { SOUND_GAIN_ONE = 1 << 16 };
+/* sound_attenuation - a gain of 2^(-n / 256), in 1/65536: n is 85 for 2 dB, 64 for 1.5. */
+u32 sound_attenuation(u32 n);
+static inline s16 sound_clipped(s32 v)
+{
+    return (s16)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v);
+}
+/* A frame through the gains of both sides, in 1/65536 and up to 4. */
+static inline SoundFrame sound_scaled(s16 left, s16 right, const u32 gain[2])
+{
+    return (SoundFrame){sound_clipped((s32)((s64)left * gain[0] >> 16)),
+                        sound_clipped((s32)((s64)right * gain[1] >> 16))};
+}
 
 void sound_init(Sound *s, Clock *clock);
 /* sound_listen - from now on the stream goes to `listener`, on the vCPU thread, some 10 ms behind; NULL: nowhere. */
@@ -59,6 +76,8 @@ void sound_add(Sound *s, SoundVoice *v, void (*pull)(void *ctx, u64 now_ns), voi
  * 200,000. Without a listener nothing happens, and the voice stays closed. */
 void sound_begin(Sound *s, SoundVoice *v, u64 at_ns, u32 hz, u32 parts);
 void sound_push(Sound *s, SoundVoice *v, SoundFrame frame);
+/* sound_owed - frames that are due by now_ns and have not been pushed; 0 where the voice is closed. */
+u64 sound_owed(const SoundVoice *v, u64 now_ns);
 void sound_end(Sound *s, SoundVoice *v); /* and silence from here on; closed already: nothing */
 
 #endif

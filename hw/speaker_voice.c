@@ -12,16 +12,14 @@ static void play(SpeakerVoice *v, u32 count)
     v->events -= taken;
     memmove(v->event, v->event + taken, v->events * sizeof *v->event);
     for (u32 n = 0; n < count; n++) sound_push(v->sound, &v->voice, (SoundFrame){out[n], out[n]});
-    v->played += count;
 }
 
 static void speaker_pull(void *speaker_voice, u64 now)
 {
     SpeakerVoice *v = speaker_voice;
     if (!v->voice.open) v->events = 0;
-    if (!v->voice.open || now < v->since_ns) return;
-    u64 due = muldiv64(now - v->since_ns, SOUND_HZ, 1000000000);
-    while (v->played < due) play(v, due - v->played < PORTION ? (u32)(due - v->played) : PORTION);
+    for (u64 owed = sound_owed(&v->voice, now); owed; owed = sound_owed(&v->voice, now))
+        play(v, owed < PORTION ? (u32)owed : PORTION);
     if (!v->events && speaker_synth_silent(&v->synth)) sound_end(v->sound, &v->voice);
 }
 
@@ -31,8 +29,6 @@ void speaker_voice_event(SpeakerVoice *v, const SpeakerEvent *event)
     if (v->events == SPEAKER_VOICE_EVENTS) speaker_pull(v, event->at_ns);
     if (!v->voice.open) {
         v->events = 0;
-        v->played = 0;
-        v->since_ns = event->at_ns;
         speaker_synth_init(&v->synth, event->at_ns);
         sound_begin(v->sound, &v->voice, event->at_ns, SOUND_HZ, 1);
     }

@@ -11,7 +11,6 @@ typedef struct SpeakerVoice {
     Sound *sound;
     SoundVoice voice;
     SpeakerSynth synth;
-    u64 since_ns, played; /* while the voice is open */
     SpeakerEvent event[SPEAKER_VOICE_EVENTS];
     u32 events;
 } SpeakerVoice;

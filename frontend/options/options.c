@@ -292,6 +292,8 @@ static OptionsResult set_device(Options *o, const char *value)
     words_offer(&w, "VGA,romfile=FILE");
     words_offer(&w, "pcnet,netdev=ID");
     words_offer(&w, "sb16");
+    words_offer(&w, "ES1370");
+    words_offer(&w, "AC97");
     words_offer(&w, "adlib");
     return words_refuse(&w, "-device", value);
 }
@@ -503,7 +505,8 @@ static const Option options[] = {
     {"s", NULL, set_gdb_default, "the same as -gdb " GDB_DEFAULT},
     {"inspect", "[ADDR:]PORT", set_inspect,
      "show the translator at work at http://127.0.0.1:PORT/ (also unix:PATH)"},
-    {"symbols", "FILE", set_symbols, "names of the guest's addresses: an i386 ELF, System.map or saved /proc/kallsyms"},
+    {"symbols", "FILE", set_symbols,
+     "names of the guest's addresses: an i386 ELF, System.map or saved /proc/kallsyms"},
     {"hook", "TEXT", set_hook,
      "call a function of a library of yours: 'int 21h call LIB:f(u8 ah)', file=FILE (docs/HOOKS.md)"},
     {"S", NULL, set_stopped, "do not start; gdb's 'continue' does, or the monitor's word 'cont'"},
@@ -522,17 +525,21 @@ static const Option options[] = {
     {"curses", NULL, set_curses, NULL},
     {"echr", "NUMBER", set_echr, "the key that begins ring3's own on a terminal, instead of 1 for Ctrl-A"},
     {"M", "pc[,...]", set_machine,
-     "the machine: an i440FX/PIIX3 PC, now pc-" MACHINE_VERSION " (also -machine); accel=tcg|interp, acpi=off, hpet=on"},
+     "the machine: an i440FX/PIIX3 PC, now pc-" MACHINE_VERSION
+     " (also -machine); accel=tcg|interp, acpi=off, hpet=on"},
     {"machine", "pc[,...]", set_machine, NULL},
     {"smp", "1", set_smp, "one processor, which it has"},
     {"nic", "KIND[,model=CARD]...", set_nic,
-     "a network card and its cable: user, tap, vde, stream, dgram, socket or none (docs/NETWORK.md); model=help"},
-    {"netdev", "KIND,id=ID...", set_netdev, "a cable, which -device CARD,netdev=ID[,mac=ADDR] plugs into a card"},
+     "a network card and its cable: user, tap, vde, stream, dgram, socket or none (docs/NETWORK.md); "
+     "model=help"},
+    {"netdev", "KIND,id=ID...", set_netdev,
+     "a cable, which -device CARD,netdev=ID[,mac=ADDR] plugs into a card"},
     {"net", "nic|KIND...", set_net, "the same in old words: -net nic,model=CARD -net user"},
-    {"audio", "none|sdl|wav:FILE[,model=sb16]", set_audio,
-     "where sound goes: nowhere, the window, or a file of all that is played; and a card to play it"},
+    {"audio", "none|sdl|wav:FILE[,model=CARD]", set_audio,
+     "where sound goes: nowhere, the window, or a file of all that is played; and a card to play it: sb16, "
+     "es1370, ac97"},
     {"audiodev", "KIND,id=ID[,path=FILE]", set_audiodev, NULL},
-    {"soundhw", "sb16|adlib", set_soundhw, "a sound card, in old words"},
+    {"soundhw", "sb16|es1370|ac97|adlib", set_soundhw, "a sound card, in old words"},
     {"vga", "std|none", set_vga, "the graphics card: VGA with Bochs VBE (default), or none"},
     {"no-reboot", NULL, set_no_reboot, "exit when the guest resets"},
     {"no-shutdown", NULL, set_no_shutdown, "when the guest powers off, stay, paused; the monitor can look"},
@@ -570,7 +577,8 @@ static const Option options[] = {
      "post[,iobase=0x80]: each byte written to the port is a line on stderr, or where -D says"},
     {"", NULL, NULL, "pc-testdev: interrupt lines, ports and memory for kvm-unit-tests"},
     {"", NULL, NULL, "pcnet, ne2k_isa, ne2k_pci, rtl8139: a network card, with netdev=ID, mac=ADDR, romfile=FILE"},
-    {"", NULL, NULL, "sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5]: a Sound Blaster 16; adlib: an OPL3 alone"},
+    {"", NULL, NULL, "sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5]: a Sound Blaster 16;"},
+    {"", NULL, NULL, "ES1370, AC97: PCI sound cards; adlib: an OPL3 alone"},
     {"", NULL, NULL, "glassbox: the guest may read what its code is translated to, and counters"},
     {"tour", NULL, set_tour,
      "a guest of ring3's own that shows its translation, in ten experiments (also without options)"},

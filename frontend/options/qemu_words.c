@@ -11,7 +11,8 @@
 #define NO_KVM    "ring3 does without kernel modules, by translation: leave it out"
 #define NO_XEN    "not a Xen domain: leave it out"
 #define NO_USB    "no USB: leave it out; keyboard and mouse are on PS/2 ports"
-#define NO_SOUND  "no such sound card: sb16 is one that most guests know; adlib is an OPL3 alone"
+#define NO_SOUND                                                                                             \
+    "no such sound card: sb16, ES1370 and AC97 are the ones that most guests know; adlib is an OPL3 alone"
 #define NO_REMOTE "no remote screen: leave it out; -display sdl is a window, -display curses this terminal"
 #define NO_PRETTY "no layout for people: -qmp takes the same DEV and sends the same texts, one a line"
 #define NO_CHARDEV                                                                                           \
@@ -91,7 +92,7 @@ static const QemuWord words[] = {
     {"only-migratable", "", NO_STATE},
     {"preconfig", "", "nothing can be set up later: leave it out, -S waits before the first instruction"},
     /* sound, USB, other devices */
-    {"audio-help", "", "-audio none, sdl or wav:FILE; -device sb16 or adlib is a card"},
+    {"audio-help", "", "-audio none, sdl or wav:FILE; -device sb16, ES1370, AC97 or adlib is a card"},
     {"usbdevice", "*", NO_USB},
     {"bt", "*", NO_USB},
     {"pcidevice", "*", NO_PASSTHROUGH},
@@ -140,8 +141,6 @@ const Absent qemu_devices[] = {
     {"piix4-usb-uhci", NO_USB},
     {"ich9-usb-*", NO_USB},
     {"pci-ohci", NO_USB},
-    {"AC97", NO_SOUND},
-    {"ES1370", NO_SOUND},
     {"gus", NO_SOUND},
     {"cs4231a", NO_SOUND},
     {"intel-hda", NO_SOUND},

@@ -1,10 +1,11 @@
 /* sound_options.c - sound cards and where their sound goes, in QEMU's words:
  *
  *   -device sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5]   a Sound Blaster 16
+ *   -device ES1370, -device AC97                           PCI cards
  *   -device adlib                                          an OPL3 at 388h alone
  *   -audio KIND[,model=CARD]                               none; wav:FILE; sdl: the window's, as without the option
  *   -audiodev KIND,id=ID[,path=FILE]                       the same; the host's sound servers are SDL's business
- *   -soundhw CARD,...                                      the cards in old words
+ *   -soundhw CARD,...                                      the cards in old words: sb16, es1370, ac97, adlib
  *
  * There is one mixer and one stream, so that id= and audiodev= are taken and join what is joined anyway.
  */
@@ -70,15 +71,29 @@ static OptionsResult add_sb16(SoundOptions *o, const char *rest)
     return r;
 }
 
-static OptionsResult add_adlib(SoundOptions *o, const char *rest)
+/* One without properties of its own. */
+static OptionsResult add_plain(bool *card, const char *name, const char *rest)
 {
     static const char *const names[] = {"audiodev", "id", NULL};
+    char option[32];
     Pair pair;
+    snprintf(option, sizeof option, "-device %s,", name);
     while (pair_next(&rest, NULL, &pair))
         if (strcmp(pair.key, "audiodev") && strcmp(pair.key, "id"))
-            return pair_refuse_key(&pair, "-device adlib,", names);
-    o->adlib = true;
+            return pair_refuse_key(&pair, option, names);
+    *card = true;
     return OPTIONS_RUN;
+}
+
+enum { SB16, ES1370, AC97, ADLIB, CARDS };
+static const char *const devices[CARDS] = {"sb16", "ES1370", "AC97", "adlib"}, *const models[CARDS] = {
+                                                                                   "sb16", "es1370", "ac97",
+                                                                                   "adlib"};
+
+static OptionsResult add(SoundOptions *o, unsigned card, const char *rest)
+{
+    bool *plain = card == ES1370 ? &o->es1370 : card == AC97 ? &o->ac97 : &o->adlib;
+    return card == SB16 ? add_sb16(o, rest) : add_plain(plain, devices[card], rest);
 }
 
 bool sound_option_device(SoundOptions *o, const char *value, OptionsResult *result)
@@ -86,24 +101,23 @@ bool sound_option_device(SoundOptions *o, const char *value, OptionsResult *resu
     const char *rest = value;
     Pair pair;
     if (!pair_next(&rest, "driver", &pair)) return false;
-    if (!strcmp(pair.value, "sb16")) {
-        *result = add_sb16(o, rest);
+    for (unsigned card = 0; card < CARDS; card++) {
+        if (strcmp(pair.value, devices[card])) continue;
+        *result = add(o, card, rest);
         return true;
     }
-    if (strcmp(pair.value, "adlib")) return false;
-    *result = add_adlib(o, rest);
-    return true;
+    return false;
 }
+
+bool sound_option_card(const SoundOptions *o) { return o->sb16.present || o->adlib || o->es1370 || o->ac97; }
 
 static OptionsResult add_card(SoundOptions *o, const char *option, const char *name)
 {
-    static const char *const names[] = {"sb16", "adlib"};
-    unsigned which;
+    unsigned card;
     const char *why = absent_why(qemu_devices, name);
     if (why) return absent_refuse(option, name, why);
-    OptionsResult r = words_choose(option, name, names, ARRAY_LEN(names), &which);
-    if (r != OPTIONS_RUN) return r;
-    return which ? add_adlib(o, "") : add_sb16(o, "");
+    OptionsResult r = words_choose(option, name, models, CARDS, &card);
+    return r == OPTIONS_RUN ? add(o, card, "") : r;
 }
 
 OptionsResult sound_option_soundhw(SoundOptions *o, const char *value)

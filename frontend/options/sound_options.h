@@ -8,7 +8,7 @@
 
 typedef struct SoundOptions {
     Sb16Config sb16;
-    bool adlib;
+    bool adlib, es1370, ac97;
     bool silent;    /* -audio none: not in the window either */
     char wav[1024]; /* -audio wav: empty: not asked for */
 } SoundOptions;
@@ -17,7 +17,10 @@ typedef struct SoundOptions {
 OptionsResult sound_option_audio(SoundOptions *o, const char *value);
 OptionsResult sound_option_audiodev(SoundOptions *o, const char *value);
 OptionsResult sound_option_soundhw(SoundOptions *o, const char *value);
-/* -device sb16 or adlib, with properties: false: another device, and nothing was done. */
+/* -device sb16, ES1370, AC97 or adlib, with properties: false: another device, and nothing was done. */
 bool sound_option_device(SoundOptions *o, const char *value, OptionsResult *result);
+
+/* A card is asked for. */
+bool sound_option_card(const SoundOptions *o);
 
 #endif

@@ -1,6 +1,6 @@
 /* sound.h - the PC's speaker on the host's loudspeakers. See sound.c. */
-#ifndef RING3_SOUND_H
-#define RING3_SOUND_H
+#ifndef RING3_WINDOW_SOUND_H
+#define RING3_WINDOW_SOUND_H
 
 #include "frontend/display/window_protocol.h"
 

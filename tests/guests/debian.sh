@@ -3,6 +3,7 @@
 #   DIR/vmlinuz   linux-image-686 (non-PAE)      DIR/initramfs.gz   busybox-static and tests/guests/init
 #   DIR/initramfs-disk.gz   the same with the kernel's modules for IDE disks, CDs and ext4
 #   DIR/initramfs-net.gz    the same with those for network cards
+#   DIR/initramfs-sound.gz  the same with ALSA and its drivers of our sound cards
 # Packages come from the host's own apt sources, by an apt state of our own in DIR: no foreign architecture is added to
 # the host and no root is needed. What is there already is kept; nothing is downloaded then.
 # Exit code 77: they could not be had, and the last line says why.
@@ -20,6 +21,9 @@ modules="crc32c_generic scsi_common scsi_mod libata ata_piix crct10dif_common cr
     cdrom sr_mod crc16 mbcache jbd2 ext4 isofs"
 # Loaded by hand: `ne` wants to be told where its card is.
 modules_net="mii 8390 8390p pcnet32 ne ne2k-pci 8139too 8139cp"
+# In their order, too, but loaded by hand: a card's own from snd-sb-common on.
+modules_sound="soundcore snd snd-timer snd-pcm snd-mixer-oss snd-pcm-oss snd-seq-device snd-rawmidi snd-hwdep snd-sb-common snd-opl3-lib
+    snd-mpu401-uart snd-sb16-dsp snd-sb16-csp snd-sb16 gameport snd-ens1370 ac97_bus snd-ac97-codec snd-intel8x0"
 
 kernel() {
     state
@@ -30,14 +34,15 @@ kernel() {
     rm -rf "$apt/kernel"
     mkdir -p "$apt/kernel"
     dpkg-deb -x "$apt/$package"_*.deb "$apt/kernel"
-    rm -rf "$apt"/*.deb "$dir/modules" "$dir/modules-net"
-    mkdir "$dir/modules" "$dir/modules-net"
+    rm -rf "$apt"/*.deb "$dir/modules" "$dir/modules-net" "$dir/modules-sound"
+    mkdir "$dir/modules" "$dir/modules-net" "$dir/modules-sound"
     number=10
     for m in $modules; do
         find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules/$number-$m.ko" \;
         number=$((number + 1))
     done
     for m in $modules_net; do find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules-net" \;; done
+    for m in $modules_sound; do find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules-sound" \;; done
     cp "$apt/kernel"/boot/vmlinuz-* "$dir/vmlinuz.new"
     mv "$dir/vmlinuz.new" "$dir/vmlinuz"
 }
@@ -70,13 +75,14 @@ initramfs() { # initramfs NAME [FOLDER OF MODULES [ITS NAME THERE]]
 
 exec 9>"$dir/.lock" # two tests may want them at once
 flock 9
-[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] && [ -s "$dir/modules-net/8390p.ko" ] || kernel
+[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] && [ -s "$dir/modules-net/8390p.ko" ] && [ -s "$dir/modules-sound/snd.ko" ] || kernel
 [ -s "$dir/busybox" ] || busybox
 for part in "$here/init" "$here/debian.sh" "$dir/busybox" "$dir/vmlinuz"; do
-    [ "$dir/initramfs-net.gz" -nt "$part" ] && continue
+    [ "$dir/initramfs-sound.gz" -nt "$part" ] && continue
     initramfs initramfs
     initramfs initramfs-disk "$dir/modules"
     initramfs initramfs-net "$dir/modules-net" net
+    initramfs initramfs-sound "$dir/modules-sound" sound
     break
 done
 rm -rf "$dir/apt"

@@ -1,58 +1,27 @@
 /* hw_sb16.c - Sound Blaster 16 and the mixer: how programs find the card, blocks by DMA with their interrupts at their
  * samples' times, what is heard of them, the mixer chip, the MPU-401; and the stream of 48,000 frames: pitch, delay,
  * gaps. */
-#include "hw_bench.h"
-
-#include <math.h>
-#include <stdlib.h>
+#include "sound_bench.h"
 
 #include "hw/sb16.h"
 #include "hw/speaker_voice.h"
 
-static Phys *phys;
 static Dma dma;
-static Sound mixer;
 static Sb16 sb;
 static Wire irq[SB16_IRQS];
-
-/* What the listener got, by the stream's frame. */
-enum { HEARD = SOUND_HZ * 3 };
-static SoundFrame heard[HEARD];
-static u64 heard_last;
-static u32 heard_calls;
-
-static void listen(void *ctx, u64 frame, const SoundFrame *frames, u32 count)
-{
-    (void)ctx;
-    heard_calls++;
-    for (u32 n = 0; n < count; n++)
-        if (frame + n < HEARD) heard[frame + n] = frames[n];
-    assert_true(frame >= heard_last);
-    heard_last = frame + count;
-}
 
 static int setup(void **state)
 {
     static const Sb16Config config = {true, 0x220, 5, 1, 5};
     IrqLine lines[SB16_IRQS];
     (void)state;
-    bench_up();
-    memset(irq, 0, sizeof irq), memset(heard, 0, sizeof heard);
-    heard_last = heard_calls = 0;
+    sound_bench_up();
+    memset(irq, 0, sizeof irq);
     for (u32 n = 0; n < SB16_IRQS; n++) lines[n] = wire_line(&irq[n]);
-    phys = phys_new(bus, 2 << 20);
     dma_init(&dma, bus, phys);
-    sound_init(&mixer, &clk);
     sb16_init(&sb, &config, bus, &clk, &dma, &mixer, lines);
-    sound_listen(&mixer, listen, NULL);
     out(0xd6, 0xc0), out(0xd4, 0);
     return 0;
-}
-
-static int down(void **state)
-{
-    phys_free(phys);
-    return bench_down(state);
 }
 
 static void dsp(u8 v)
@@ -87,22 +56,6 @@ static void dma16(u8 mode, u16 count)
 {
     out(0xd4, 5), out(0xd8, 0), out(0xd6, mode | 1), out(0x8b, 2), out2(0xc4, 0, 0);
     out2(0xc6, (u8)(count - 1), (u8)((count - 1) >> 8)), out(0xd4, 1);
-}
-
-/* Correlation of the left channel with a sine of that pitch, whatever its phase, between two frames; its level in
- * *top. */
-static double likeness(u32 from, u32 to, double hz, double *top)
-{
-    double re = 0, im = 0, all = 0, turns = floor((to - from) * hz / SOUND_HZ); /* whole ones */
-    to = from + (u32)lround(turns * SOUND_HZ / hz);
-    double count = to - from;
-    for (u32 n = from; n < to; n++) {
-        double v = heard[n].left;
-        re += v * cos(2 * M_PI * hz * n / SOUND_HZ), im += v * sin(2 * M_PI * hz * n / SOUND_HZ),
-            all += v * v;
-    }
-    *top = 2 * hypot(re, im) / count;
-    return sqrt(2 * (re * re + im * im) / count / all);
 }
 
 /* --- finding it ------------------------------------------------------------------------------------------ */
@@ -274,27 +227,19 @@ static void odd_transfers_do_no_harm(void **state)
 
 /* --- what is heard --------------------------------------------------------------------------------------- */
 
-static void write_sine16(double per_turn, u32 frames, double top)
-{
-    for (u32 n = 0; n < frames; n++) {
-        u16 v = (u16)(s16)lround(top * sin(2 * M_PI * n / per_turn));
-        phys_write(phys, 0x20000 + 4 * n, v, 2), phys_write(phys, 0x20002 + 4 * n, (u16)(0 - v), 2);
-    }
-}
-
 static void sixteen_bits_are_heard_as_they_are(void **state)
 {
     double top;
     (void)state;
     loud();
-    write_sine16(100, 4000, 20000); /* 441 Hz at 44,100 */
+    write_sine16(0x20000, 100, 4000, 20000); /* 441 Hz at 44,100 */
     dma16(0x58, 8000);
     clock_advance(&clk, 300 * MS); /* longer than the ring */
     dsp3(0x41, 44100 >> 8, 44100 & 0xff), dsp(0xb6), dsp3(0x30, 7999 & 0xff, 7999 >> 8);
     clock_advance(&clk, 1000 * MS);
     assert_true(likeness(15100, 57600, 441, &top) > 0.99999);
     assert_true(fabs(top / 20000 - 1) < 0.003);
-    for (u32 n = 15100; n < 57600; n++) assert_true(abs(heard[n].left + heard[n].right) < 4);
+    sides_are_opposite(15100, 57600);
     /* in its place: frame n is of n / 48,000 s, and the block began at 300 ms */
     double phase = 2 * M_PI * 441 * (20000.0 / SOUND_HZ - 0.3);
     assert_true(fabs(heard[20000].left - 20000 * sin(phase)) < 60);
@@ -340,7 +285,7 @@ static void volumes_are_2_db_a_step(void **state)
 {
     double loudest, top;
     (void)state;
-    write_sine16(100, 4000, 20000), dma16(0x58, 8000);
+    write_sine16(0x20000, 100, 4000, 20000), dma16(0x58, 8000);
     loud();
     dsp3(0x41, 44100 >> 8, 44100 & 0xff), dsp(0xb6), dsp3(0x30, 7999 & 0xff, 7999 >> 8);
     clock_advance(&clk, 300 * MS);
@@ -387,6 +332,25 @@ static void nobody_listens_and_nothing_is_made(void **state)
     assert_true(heard_calls > 5);
 }
 
+/* What was not heard in an hour of sleep is not made up for. */
+static void a_host_that_slept_begins_anew(void **state)
+{
+    (void)state;
+    loud();
+    out(0x388, 0x63), out(0x389, 0xf0), out(0x388, 0x20), out(0x389, 0x21), out(0x388, 0x23),
+        out(0x389, 0x21);
+    out(0x388, 0xb0), out(0x389, 0x32);
+    clock_advance(&clk, 100 * MS);
+    u32 calls = heard_calls;
+    assert_true(calls > 5);
+    clk.manual_ns += 3600ull * SEC;
+    clock_run_due(&clk);
+    assert_true(heard_calls <= calls + 1);
+    clock_advance(&clk, 100 * MS);
+    assert_true(heard_calls > calls + 5);
+    assert_in_range(heard_last, 3600ull * SOUND_HZ, 3600ull * SOUND_HZ + SOUND_HZ / 5);
+}
+
 static void the_speaker_is_heard(void **state)
 {
     static SpeakerVoice voice;
@@ -405,26 +369,25 @@ static void the_speaker_is_heard(void **state)
     assert_null(clk.queue);
 }
 
-#undef TEST
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, down)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(programs_find_it),
-        TEST(it_proves_itself_by_dma),
-        TEST(the_mixer_chooses_lines),
-        TEST(the_mpu_acknowledges),
-        TEST(a_block_ends_with_its_interrupt),
-        TEST(a_time_constant_is_a_rate),
-        TEST(pauses_pause),
-        TEST(odd_transfers_do_no_harm),
-        TEST(sixteen_bits_are_heard_as_they_are),
-        TEST(eight_bits_of_every_rate),
-        TEST(direct_samples_are_heard),
-        TEST(volumes_are_2_db_a_step),
-        TEST(an_fm_note_is_heard),
-        TEST(nobody_listens_and_nothing_is_made),
-        TEST(the_speaker_is_heard),
+        SOUND_TEST(programs_find_it),
+        SOUND_TEST(it_proves_itself_by_dma),
+        SOUND_TEST(the_mixer_chooses_lines),
+        SOUND_TEST(the_mpu_acknowledges),
+        SOUND_TEST(a_block_ends_with_its_interrupt),
+        SOUND_TEST(a_time_constant_is_a_rate),
+        SOUND_TEST(pauses_pause),
+        SOUND_TEST(odd_transfers_do_no_harm),
+        SOUND_TEST(sixteen_bits_are_heard_as_they_are),
+        SOUND_TEST(eight_bits_of_every_rate),
+        SOUND_TEST(direct_samples_are_heard),
+        SOUND_TEST(volumes_are_2_db_a_step),
+        SOUND_TEST(an_fm_note_is_heard),
+        SOUND_TEST(nobody_listens_and_nothing_is_made),
+        SOUND_TEST(a_host_that_slept_begins_anew),
+        SOUND_TEST(the_speaker_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
