@@ -10,6 +10,7 @@
 #include "frontend/host/bytes.h"
 #include "frontend/image/format.h"
 #include "frontend/image/img.h"
+#include "frontend/image/vmdk_stream.h"
 
 enum { PIECE = 2048, GRAIN = 128 }; /* sectors */
 
@@ -57,6 +58,22 @@ static int copy_all(const ImgWords *w, Disk *from, Disk *to)
     return error ? img_error(w->file[1], to, "writing", error) : 0;
 }
 
+/* -o subformat=streamOptimized: a form that is written in one go. */
+static int convert_to_stream(const ImgWords *w, Disk *from)
+{
+    HostFileSpec s = {.path = w->file[1], .create = true};
+    const char *slash = strrchr(w->file[1], '/'), *name = slash ? slash + 1 : w->file[1];
+    HostFile to;
+    Problem p;
+    if (strpbrk(name, "\"\r\n")) return img_fail(w->file[1], "a VMDK image cannot have this name");
+    if (!host_file_open(&to, &s, &p)) return img_fail(w->file[1], "%s", p.text);
+    const char *lock = host_file_lock(&to);
+    int error = lock ? EBUSY : host_file_resize(&to, 0);
+    if (!error) error = vmdk_stream(from, &to, name);
+    host_file_close(&to);
+    return error ? img_error(w->file[1], from, "writing", error) : 0;
+}
+
 static int convert_to(const ImgWords *w, Disk *from)
 {
     DiskMake m = {.path = w->file[1],
@@ -65,6 +82,8 @@ static int convert_to(const ImgWords *w, Disk *from)
                   .options = w->options};
     DiskSpec s = {.path = w->file[1], .format = m.format, .writable = true};
     Problem p;
+    const char *kind = format_option(&m, "subformat", "");
+    if (!strcmp(m.format, "vmdk") && !strcmp(kind, "streamOptimized")) return convert_to_stream(w, from);
     if (!disk_create(&m, &p)) return img_fail(w->file[1], "%s", p.text);
     Disk *to = img_open(&s);
     if (!to) return 1;
