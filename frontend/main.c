@@ -36,6 +36,8 @@
 #include "frontend/pc.h"
 #include "frontend/snapshot/saver.h"
 #include "frontend/snapshot/snapshots.h"
+#include "frontend/vm/nvram.h"
+#include "frontend/vm/vm.h"
 #include "hw/lapic.h"
 #include "translator/audit/audit.h"
 
@@ -229,7 +231,7 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .lapic_version = lapic_version(o),
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
     net_configure(&o->net, cfg.nic);
-    return open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
+    return (!o->nvram || nvram_open(o->nvram, &cfg.cmos, p)) && open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
            snapshots_open(o, cfg.drive, p) && open_backends(pc, o, &cfg, p) &&
            open_trace(o, p) && /* which must not empty an image */
            (!*o->sound.wav || audio_open(o->sound.wav, p)) && open_hooks(o, p) && explain_open(&o->explain, p) &&
@@ -284,6 +286,7 @@ static int run(const Options *o)
     audit_begin();
     if (!prepare(o, &p) || !host_start(&p) || !start(&pc, o, &boot, &p)) return give_up(&p);
     host_warn_of_memory(o->ram_bytes);
+    vm_resumed(o->loadvm);
     daemon_detach();
     if (!cage_shut(display_process(), &p)) {
         daemon_failed(&p);
@@ -294,6 +297,7 @@ static int run(const Options *o)
     audio_end(pc.machine);
     hostio_stop();
     snapshots_settle(&pc);
+    if (!nvram_end(machine_cmos(pc.machine))) say("-nvram %.200s: it could not be written", o->nvram);
     media_end();
     snapshots_end();
     bool complete = timeline_file_close(); /* takes as long as it takes: nobody ends us any more */
@@ -318,11 +322,16 @@ static int become_switch(char **argv)
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "switch")) return become_switch(argv);
+    int code;
+    if (argc > 1 && !strcmp(argv[1], "vm")) {
+        if (!vm_main(&argc, &argv, &code)) return code;
+    } else if (!vm_start_folder(&argc, &argv))
+        return 1;
     cage_enter(argc, argv);
     if (argc > 1 && !strcmp(argv[1], "img")) return img_main(argc - 1, argv + 1);
     Options o;
     OptionsResult r = options_parse(&o, argc, argv);
-    int code = r == OPTIONS_RUN ? run(&o) : r == OPTIONS_BAD;
+    code = r == OPTIONS_RUN ? run(&o) : r == OPTIONS_BAD;
     drive_options_free(&o.drives);
     return code;
 }

@@ -29,6 +29,9 @@ typedef struct Drive {
     void *ctx;
 } Drive;
 
+/* Can its medium be taken out? */
+static inline bool drive_is_removable(const Drive *d) { return d->cdrom || d->floppy; }
+
 /* drive_change - take out what is in (the caller frees it) and put `medium` in; NULL: leave it empty. */
 static inline Medium *drive_change(Drive *d, Medium *medium)
 {

@@ -434,6 +434,7 @@ static bool machine_wire(Machine *m)
     part_add(parts, &sysctl_part, "sysctl", &m->sysctl);
     rtc_init(&m->rtc, bus, clock, irq8, c->rtc_base_unix_s);
     part_add(parts, &rtc_part, "rtc", &m->rtc);
+    for (unsigned n = 0; c->cmos && n < sizeof m->rtc.cmos; n++) rtc_poke(&m->rtc, (u8)n, c->cmos[n]);
     test_parts(m);
     interrupt_parts(m);
     disks_into_cmos(m);
@@ -624,3 +625,4 @@ void machine_service(Machine *m)
 }
 
 void machine_set_cmos(Machine *m, u8 index, u8 value) { rtc_poke(&m->rtc, index, value); }
+const u8 *machine_cmos(const Machine *m) { return m->rtc.cmos; }

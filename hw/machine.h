@@ -30,6 +30,7 @@ typedef struct MachineConfig {
     bool hpet;                /* -machine hpet=on */
     u32 lapic_version;        /* of the processor's local APIC (lapic.h); 0: no APICs */
     s64 rtc_base_unix_s;      /* RTC at power-on, UTC seconds */
+    const u8 *cmos;           /* 128 bytes of its memory that the battery kept; NULL: none */
     bool manual_clock;        /* tests */
     bool has_firmware;        /* chips start in their reset state; false (-kernel): as firmware leaves them */
     Drive drive[DRIVE_COUNT]; /* what is in the bays at power-on */
@@ -105,5 +106,6 @@ u8 machine_leds(const Machine *m);         /* bit 0 ScrollLock, 1 NumLock, 2 Cap
 void machine_mouse(Machine *m, int dx, int dy, int dz, u8 buttons);
 /* Poke CMOS/RTC NVRAM (firmware data the loader sets). */
 void machine_set_cmos(Machine *m, u8 index, u8 value);
+const u8 *machine_cmos(const Machine *m); /* all 128 bytes */
 
 #endif

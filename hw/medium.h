@@ -1,6 +1,6 @@
 /* medium.h - a medium as a disk, CD or floppy controller sees it: a row of 512-byte sectors.
  *
- * The frontend implements it (raw image files). Calls are synchronous and run on the vCPU
+ * The frontend implements it (image files). Calls are synchronous and run on the vCPU
  * thread; the host's page cache makes most of them a copy. `to` and `from` may point into guest memory: whoever reads
  * into it calls phys_written() afterwards.
  */
@@ -19,7 +19,8 @@ typedef struct Medium Medium;
 struct Medium {
     u64 sectors;
     bool readonly;
-    const char *name; /* the file's name, for people */
+    const char *name;   /* the file's name, for people */
+    const char *format; /* of the file, in QEMU's word: "raw" ... */
     /* 0, an errno, or MEDIUM_HELD. The caller keeps within `sectors`. */
     int (*read)(Medium *m, u64 sector, void *to, u32 count);
     int (*write)(Medium *m, u64 sector, const void *from, u32 count);

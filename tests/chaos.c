@@ -116,9 +116,9 @@ static int lost(Medium *d, u64 sector, const void *from, u32 count)
 }
 static int flushed(Medium *d) { return (void)d, 0; }
 
-static Medium floppy = {2880, false, "floppy", zeros, lost, flushed},
-              disk = {100000, false, "disk", zeros, lost, flushed},
-              cd = {4000, true, "cd", zeros, lost, flushed};
+static Medium floppy = {2880, false, "floppy", "raw", zeros, lost, flushed},
+              disk = {100000, false, "disk", "raw", zeros, lost, flushed},
+              cd = {4000, true, "cd", "raw", zeros, lost, flushed};
 
 static void on_intr(void *c, bool level) { (void)c, cpu_set_intr(&vm.c, level); }
 static void on_nmi(void *c) { (void)c, cpu_attention(&vm.c, ATT_NMI); }

@@ -39,15 +39,10 @@ static void take_path(const WindowMessage *w)
     d.used += w->d;
 }
 
-static bool is_removable(const Drive *drive, int id)
-{
-    return drive->present && (drive->cdrom || id == DRIVE_FLOPPY_A || id == DRIVE_FLOPPY_B);
-}
-
 static bool change(Machine *m, const WindowMessage *w, Problem *p)
 {
     Drive *drive = machine_drive(m, (DriveId)w->a);
-    if (!is_removable(drive, w->a)) return problem_set(p, "nothing can be put into this drive");
+    if (!drive->present || !drive_is_removable(drive)) return problem_set(p, "nothing can be put into this drive");
     if (w->kind == WINDOW_EJECT) return media_eject(drive, w->b & 1, p);
     d.path[d.used] = 0;
     if (!d.used) return problem_set(p, "no file was named");
@@ -71,11 +66,11 @@ void display_media_act(Machine *m, WindowShared *shared, const WindowMessage *w)
 
 /* --- what it is shown -------------------------------------------------------------------------------------- */
 
-static u32 flags_of(const Drive *drive, int id)
+static u32 flags_of(const Drive *drive)
 {
     if (!drive->present) return 0;
     return DRIVE_IS_THERE | (drive->cdrom ? DRIVE_IS_CD : 0) | (drive->locked ? DRIVE_IS_LOCKED : 0) |
-           (id == DRIVE_FLOPPY_A || id == DRIVE_FLOPPY_B ? DRIVE_IS_FLOPPY : 0) |
+           (drive->floppy ? DRIVE_IS_FLOPPY : 0) |
            (drive->medium ? DRIVE_IS_FULL : 0);
 }
 
@@ -91,7 +86,7 @@ static bool has_changed(Machine *m)
     bool changed = !d.shown || d.changes != media_changes();
     for (int id = 0; id < DRIVE_COUNT && !changed; id++) {
         const Drive *drive = machine_drive(m, (DriveId)id);
-        changed = d.medium[id] != drive->medium || d.flags[id] != flags_of(drive, id);
+        changed = d.medium[id] != drive->medium || d.flags[id] != flags_of(drive);
     }
     return changed;
 }
@@ -103,7 +98,7 @@ static bool show_drive(const Drive *drive, int id, WindowDrive *to)
     memcpy(before, to->name, sizeof before);
     show_name(to, drive->medium ? drive->medium->name : "");
     d.medium[id] = drive->medium;
-    d.flags[id] = flags_of(drive, id);
+    d.flags[id] = flags_of(drive);
     atomic_store(&to->is, d.flags[id]);
     return strcmp(before, to->name) != 0;
 }

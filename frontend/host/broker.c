@@ -11,8 +11,10 @@
 #include "frontend/host/broker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,39 +100,37 @@ static bool ask(BrokerWord word, FileUse use, const char *path)
 
 /* --- files ----------------------------------------------------------------------------------------------- */
 
-static int open_there(FileUse use, const char *path, char *why, unsigned room)
+/* False: errno, and what it does not say. */
+static bool ask_why(BrokerWord word, FileUse use, const char *path, int *fd, char why[FILE_WHY_BYTES])
 {
     BrokerAnswer a;
+    if (ask_with(word, use, path, -1, &a, fd)) return true;
+    memcpy(why, a.why, FILE_WHY_BYTES);
+    why[FILE_WHY_BYTES - 1] = 0;
+    errno = a.error;
+    return false;
+}
+
+static int open_there(FileUse use, const char *path, char why[FILE_WHY_BYTES])
+{
     int fd;
-    bool ok = ask_with(BROKER_OPEN, use, path, -1, &a, &fd);
-    a.why[sizeof a.why - 1] = 0;
-    if (ok && fd >= 0) return fd;
-    size_t n = strlen(a.why) + 1;
-    if (n <= room) memcpy(why, a.why, n);
-    errno = a.error ? a.error : EIO;
-    return -1;
+    if (!ask_why(BROKER_OPEN, use, path, &fd, why)) return -1;
+    if (fd < 0) errno = EIO;
+    return fd;
 }
 
 static bool may_there(FileUse use, const char *path) { return ask(BROKER_MAY, use, path); }
 static void discard_there(const char *path) { ask(BROKER_DISCARD, FILE_REPLACE, path); }
 
-/* What became of a file of the snapshot folder. */
-static bool ask_state(BrokerWord word, const char *name, char *why, unsigned room)
+static bool replace_there(const char *name, char why[FILE_WHY_BYTES])
 {
-    BrokerAnswer a;
     int fd;
-    if (ask_with(word, FILE_STATE, name, -1, &a, &fd)) return true;
-    snprintf(why, room, "%s", strerror(a.error));
-    errno = a.error;
-    return false;
+    return ask_why(BROKER_REPLACE, FILE_STATE, name, &fd, why);
 }
-static bool replace_there(const char *name, char *why, unsigned room)
+static bool remove_there(const char *name, char why[FILE_WHY_BYTES])
 {
-    return ask_state(BROKER_REPLACE, name, why, room);
-}
-static bool remove_there(const char *name, char *why, unsigned room)
-{
-    return ask_state(BROKER_REMOVE, name, why, room);
+    int fd;
+    return ask_why(BROKER_REMOVE, FILE_STATE, name, &fd, why);
 }
 
 static const FileServer broker_server = {open_there, may_there, discard_there, replace_there, remove_there};
@@ -157,6 +157,16 @@ void broker_tidy(void)
 }
 
 /* --- life ------------------------------------------------------------------------------------------------ */
+
+void broker_become(const char *name, int socket)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    prctl(PR_SET_NAME, name);
+    if (socket != BROKER_SOCKET) dup2(socket, BROKER_SOCKET);
+    closefrom(BROKER_SOCKET + 1);
+}
 
 bool broker_start(const char *const named[], unsigned count, Problem *p)
 {

@@ -25,7 +25,7 @@ void broker_leave(void);
 
 /* --- between the two processes --- */
 
-enum { BROKER_PATH_BYTES = 4096, BROKER_WHY_BYTES = 120 };
+enum { BROKER_PATH_BYTES = 4096 };
 enum { BROKER_OWNED_MAX = 24 }; /* a socket of each channel and network card, and -pidfile's */
 
 typedef enum BrokerWord {
@@ -47,8 +47,13 @@ typedef struct BrokerRequest {
 
 typedef struct BrokerAnswer {
     s32 error; /* errno; 0: done */
-    char why[BROKER_WHY_BYTES];
+    char why[FILE_WHY_BYTES]; /* empty: the error says it */
 } BrokerAnswer;
+
+/* broker_become - a child that the machine forks calls it first: it has no signals, and of descriptors only the standard
+ * ones and, as BROKER_SOCKET, `socket`. */
+enum { BROKER_SOCKET = 3 };
+void broker_become(const char *name, int socket);
 
 /* One message, with a descriptor (-1: none). False: the other end is gone, or the message is too short. */
 bool broker_send(int socket, const void *bytes, size_t n, int fd);

@@ -32,8 +32,9 @@
 
 #include "frontend/host/broker.h"
 #include "frontend/host/filter.h"
+#include "frontend/host/silence.h"
 
-enum { SOCKET = STDERR_FILENO + 1, FOLDERS_MAX = 16 };
+enum { FOLDERS_MAX = 16 };
 
 static struct {
     int socket, listener; /* listener: -1: none yet */
@@ -172,9 +173,7 @@ static void do_discard(const char *path)
 
 static void do_background(void)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++) dup2(null, fd);
-    if (null >= 0) close(null);
+    silence(STDIN_FILENO, STDERR_FILENO);
     s.has_terminal = false;
 }
 
@@ -331,20 +330,10 @@ static void know_folder_of(const char *path)
     know_folder(whole);
 }
 
-static void keep_socket(int socket)
-{
-    if (socket != SOCKET) dup2(socket, SOCKET);
-    closefrom(SOCKET + 1);
-    s.socket = SOCKET;
-}
-
 _Noreturn void broker_serve(const BrokerStart *start)
 {
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
-    prctl(PR_SET_NAME, "ring3-broker");
-    keep_socket(start->socket);
+    broker_become("ring3-broker", start->socket);
+    s.socket = BROKER_SOCKET;
     s.machine = start->machine;
     s.has_terminal = start->has_terminal;
     s.terminal = start->terminal;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 const FileServer *file_server;
-static char problem[160];
+static char problem[FILE_WHY_BYTES];
 
 static int temporary(const char *folder)
 {
@@ -104,13 +104,20 @@ bool file_may_here(FileUse use, const char *path)
     return access(path, use == FILE_READ ? R_OK : W_OK) == 0;
 }
 
+/* Says what went wrong, unless the server has. */
+static bool tell(bool ok)
+{
+    int why = errno;
+    if (!ok && !problem[0]) snprintf(problem, sizeof problem, "%s", strerror(why));
+    errno = why;
+    return ok;
+}
+
 int file_open(FileUse use, const char *path)
 {
     problem[0] = 0;
-    int fd = file_server ? file_server->open(use, path, problem, sizeof problem) : file_open_here(use, path);
-    int why = errno;
-    if (fd < 0 && !problem[0]) snprintf(problem, sizeof problem, "%s", strerror(why));
-    errno = why;
+    int fd = file_server ? file_server->open(use, path, problem) : file_open_here(use, path);
+    tell(fd >= 0);
     return fd;
 }
 
@@ -129,21 +136,14 @@ void file_discard(const char *path)
         unlink(path);
 }
 
-static bool tell(bool ok)
-{
-    int why = errno;
-    if (!ok && !problem[0]) snprintf(problem, sizeof problem, "%s", strerror(why));
-    return ok;
-}
-
 bool file_state_replace(const char *name)
 {
     problem[0] = 0;
-    return tell(file_server ? file_server->replace(name, problem, sizeof problem) : file_state_replace_here(name));
+    return tell(file_server ? file_server->replace(name, problem) : file_state_replace_here(name));
 }
 
 bool file_state_remove(const char *name)
 {
     problem[0] = 0;
-    return tell(file_server ? file_server->remove(name, problem, sizeof problem) : file_state_remove_here(name));
+    return tell(file_server ? file_server->remove(name, problem) : file_state_remove_here(name));
 }

@@ -38,14 +38,15 @@ bool file_state_remove(const char *name);
 /* Where FILE_TEMPORARY is to be: $TMPDIR, or /var/tmp. */
 const char *file_temporary_folder(void);
 
-/* Who does it for a process in a cage. NULL: nobody, it does so itself. */
+/* Who does it for a process in a cage. NULL: nobody, it does so itself. What it has as `why` may be filled in with what
+ * errno does not say. */
+enum { FILE_WHY_BYTES = 120 };
 typedef struct FileServer {
-    int (*open)(FileUse use, const char *path, char *why,
-                unsigned room); /* why: filled in if it is not errno */
+    int (*open)(FileUse use, const char *path, char why[FILE_WHY_BYTES]);
     bool (*may)(FileUse use, const char *path);
     void (*discard)(const char *path);
-    bool (*replace)(const char *name, char *why, unsigned room);
-    bool (*remove)(const char *name, char *why, unsigned room);
+    bool (*replace)(const char *name, char why[FILE_WHY_BYTES]);
+    bool (*remove)(const char *name, char why[FILE_WHY_BYTES]);
 } FileServer;
 extern const FileServer *file_server;
 

@@ -223,7 +223,7 @@ void disk_unlock(const Disk *d)
 
 /* --- sectors --------------------------------------------------------------------------------------------- */
 
-static int read_backing(Disk *b, u64 sector, u8 *to, u64 count)
+int format_read_backing(Disk *b, u64 sector, u8 *to, u64 count)
 {
     u64 there = !b || sector >= b->sectors ? 0 : b->sectors - sector;
     if (there > count) there = count;
@@ -236,10 +236,16 @@ static int read_extent(Disk *d, const Extent *e, u64 sector, u8 *to)
     u64 bytes = e->sectors * SECTOR_BYTES;
     switch (e->kind) {
     case EXTENT_DATA: return host_file_read(e->file, e->offset, to, bytes);
-    case EXTENT_BACKING: return read_backing(d->backing, sector, to, e->sectors);
+    case EXTENT_BACKING: return format_read_backing(d->backing, sector, to, e->sectors);
     case EXTENT_PACKED: return d->format->read(d, sector, to, e->sectors);
     default: memset(to, 0, bytes); return 0;
     }
+}
+
+int format_table_get(Disk *d, TableCache *c, u64 offset, Table **t)
+{
+    int error = table_cache_has_room(c, offset) ? 0 : d->format->settle(d, false);
+    return error ? error : table_cache_get(c, offset, t);
 }
 
 int disk_read(Disk *d, u64 sector, void *to, u64 count)

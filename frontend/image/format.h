@@ -11,6 +11,7 @@
 #define RING3_FORMAT_H
 
 #include "frontend/image/disk.h"
+#include "frontend/image/table_cache.h"
 
 typedef enum ExtentKind {
     EXTENT_DATA,    /* in `file` at `offset` */
@@ -44,12 +45,15 @@ typedef struct DiskFormat {
     int (*settle)(Disk *d, bool durable);
     /* Each NULL: the format does not do that. */
     const char *const *options;                                 /* that create() knows; ends with NULL */
-    bool (*create)(HostFile *f, const DiskMake *m, Problem *p); /* the file is empty */
+    bool (*create)(HostFile *f, const DiskMake *m, Problem *p); /* the file is empty; m->bytes are whole sectors */
     void (*info)(const Disk *d, DiskInfo *info);                /* what is not the same for all */
     int (*check)(Disk *d, DiskRepair repair, DiskCheck *result);
     bool (*resize)(Disk *d, u64 sectors, Problem *p);
     bool (*set_backing)(Disk *d, const char *name, const char *format, Problem *p);
 } DiskFormat;
+
+/* format_table_get - a table of the image's, which may have to settle() for room: table_cache_get(). */
+int format_table_get(Disk *d, TableCache *c, u64 offset, Table **t);
 
 extern const DiskFormat format_raw, format_qcow2, format_vdi, format_vmdk, format_vpc, format_gzip,
     format_cue;
@@ -77,6 +81,8 @@ struct Disk {
 /* format_open_backing - the backing file that the image names, as d->backing. `format`: empty: by its content. Nothing
  * happens if the backing is not wanted. */
 bool format_open_backing(Disk *d, const char *name, const char *format, Problem *p);
+/* format_read_backing - sectors of a backing disk: zeros behind its end; NULL: all are zeros. */
+int format_read_backing(Disk *backing, u64 sector, u8 *to, u64 count);
 /* format_beside - where a file lies that an image names: relative names are beside the image. Freed by the caller. */
 char *format_beside(const Disk *d, const char *name);
 

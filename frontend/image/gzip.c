@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "frontend/host/files.h"
+#include "frontend/host/bytes.h"
 #include "frontend/image/format.h"
 
 enum { PIECE = 1 << 16 };
@@ -20,12 +21,10 @@ typedef struct Unpacking {
     u8 in[PIECE], out[PIECE];
 } Unpacking;
 
-static bool is_zero(const u8 *bytes, u32 n) { return !bytes[0] && !memcmp(bytes, bytes + 1, n - 1); }
-
 static int put_piece(HostFile *to, Unpacking *u)
 {
     u32 n = PIECE - u->z.avail_out;
-    int error = n && !is_zero(u->out, n) ? host_file_write(to, u->out_at, u->out, n) : 0;
+    int error = !bytes_are_zero(u->out, n) ? host_file_write(to, u->out_at, u->out, n) : 0;
     u->out_at += n;
     u->z.next_out = u->out;
     u->z.avail_out = PIECE;

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
 
 /* No file is longer; sums of two such numbers do not wrap. */
@@ -84,40 +85,23 @@ bool host_file_same(const HostFile *a, const HostFile *b)
 
 /* --- bytes ----------------------------------------------------------------------------------------------- */
 
-/* Exactly n bytes, or an errno. */
-static int read_all(int fd, u64 offset, u8 *to, u64 n)
-{
-    while (n) {
-        ssize_t got = pread(fd, to, n, (off_t)offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return errno;
-        if (!got) return EIO;
-        to += got, offset += (u64)got, n -= (u64)got;
-    }
-    return 0;
-}
-
 int host_file_read(const HostFile *f, u64 offset, void *to, u64 n)
 {
     if (!is_possible(offset, n)) return EIO;
     u64 there = offset >= f->bytes ? 0 : f->bytes - offset;
     if (there < n) memset((u8 *)to + there, 0, n - there);
-    return read_all(f->fd, offset, to, there < n ? there : n);
+    return bytes_read(f->fd, offset, to, there < n ? there : n);
 }
 
 int host_file_write(HostFile *f, u64 offset, const void *from, u64 n)
 {
-    const u8 *bytes = from;
     if (!f->writable) return EROFS;
     if (!is_possible(offset, n)) return EFBIG;
-    while (n) {
-        ssize_t put = pwrite(f->fd, bytes, n, (off_t)offset);
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return errno;
-        bytes += put, offset += (u64)put, n -= (u64)put;
-        if (offset > f->bytes) f->bytes = offset;
-    }
-    return 0;
+    if (!n) return 0;
+    int error = bytes_write(f->fd, offset, from, n);
+    off_t end = error ? lseek(f->fd, 0, SEEK_END) : (off_t)(offset + n); /* some of it may be there */
+    if (end >= 0 && (u64)end > f->bytes) f->bytes = (u64)end;
+    return error;
 }
 
 int host_file_flush(HostFile *f)

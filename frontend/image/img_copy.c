@@ -7,14 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "frontend/host/bytes.h"
 #include "frontend/image/format.h"
 #include "frontend/image/img.h"
+#include "frontend/image/vmdk_stream.h"
 
 enum { PIECE = 2048, GRAIN = 128 }; /* sectors */
 
 static u8 buffer[PIECE * SECTOR_BYTES], other[PIECE * SECTOR_BYTES];
-
-static bool is_zero(const u8 *bytes, u64 n) { return !bytes[0] && !memcmp(bytes, bytes + 1, n - 1); }
 
 static u64 piece_of(u64 sector, u64 all)
 {
@@ -29,10 +29,10 @@ static int write_what_is_not_zero(Disk *to, u64 sector, u64 count)
     int error = 0;
     for (u64 at = 0, n, end; at < count && !error; at += n) {
         n = count - at < GRAIN ? count - at : GRAIN;
-        if (is_zero(buffer + at * SECTOR_BYTES, n * SECTOR_BYTES)) continue;
+        if (bytes_are_zero(buffer + at * SECTOR_BYTES, n * SECTOR_BYTES)) continue;
         for (end = at + n; end < count; end += n) { /* as much as there is in a row */
             n = count - end < GRAIN ? count - end : GRAIN;
-            if (is_zero(buffer + end * SECTOR_BYTES, n * SECTOR_BYTES)) break;
+            if (bytes_are_zero(buffer + end * SECTOR_BYTES, n * SECTOR_BYTES)) break;
         }
         n = end - at;
         error = disk_write(to, sector + at, buffer + at * SECTOR_BYTES, n);
@@ -58,6 +58,22 @@ static int copy_all(const ImgWords *w, Disk *from, Disk *to)
     return error ? img_error(w->file[1], to, "writing", error) : 0;
 }
 
+/* -o subformat=streamOptimized: a form that is written in one go. */
+static int convert_to_stream(const ImgWords *w, Disk *from)
+{
+    HostFileSpec s = {.path = w->file[1], .create = true};
+    const char *slash = strrchr(w->file[1], '/'), *name = slash ? slash + 1 : w->file[1];
+    HostFile to;
+    Problem p;
+    if (strpbrk(name, "\"\r\n")) return img_fail(w->file[1], "a VMDK image cannot have this name");
+    if (!host_file_open(&to, &s, &p)) return img_fail(w->file[1], "%s", p.text);
+    const char *lock = host_file_lock(&to);
+    int error = lock ? EBUSY : host_file_resize(&to, 0);
+    if (!error) error = vmdk_stream(from, &to, name);
+    host_file_close(&to);
+    return error ? img_error(w->file[1], from, "writing", error) : 0;
+}
+
 static int convert_to(const ImgWords *w, Disk *from)
 {
     DiskMake m = {.path = w->file[1],
@@ -66,6 +82,8 @@ static int convert_to(const ImgWords *w, Disk *from)
                   .options = w->options};
     DiskSpec s = {.path = w->file[1], .format = m.format, .writable = true};
     Problem p;
+    const char *kind = format_option(&m, "subformat", "");
+    if (!strcmp(m.format, "vmdk") && !strcmp(kind, "streamOptimized")) return convert_to_stream(w, from);
     if (!disk_create(&m, &p)) return img_fail(w->file[1], "%s", p.text);
     Disk *to = img_open(&s);
     if (!to) return 1;
@@ -145,15 +163,6 @@ int img_commit(const ImgWords *w)
 
 /* --- rebase ---------------------------------------------------------------------------------------------- */
 
-/* As the backing file of `d`: zeros behind its end; NULL: zeros. */
-static int read_base(Disk *base, u64 sector, u8 *to, u64 count)
-{
-    u64 all = base ? disk_sectors(base) : 0, there = sector >= all ? 0 : all - sector;
-    if (there > count) there = count;
-    memset(to + there * SECTOR_BYTES, 0, (count - there) * SECTOR_BYTES);
-    return there ? disk_read(base, sector, to, there) : 0;
-}
-
 /* What the new backing file has otherwise than the old one becomes the image's own. */
 static int take_differences(const ImgWords *w, Disk *d, Disk *base)
 {
@@ -165,7 +174,7 @@ static int take_differences(const ImgWords *w, Disk *d, Disk *base)
         int error = disk_place(d, at, &n, &place);
         if (!error && place != PLACE_BACKING) continue;
         if (!error) error = disk_read(d, at, buffer, n);
-        if (!error) error = read_base(base, at, other, n);
+        if (!error) error = format_read_backing(base, at, other, n);
         if (!error && memcmp(buffer, other, n * SECTOR_BYTES)) error = disk_write(d, at, buffer, n);
         if (error) return img_error(w->file[0], d, "copying", error);
     }

@@ -73,7 +73,9 @@ bool disk_create(const DiskMake *m, Problem *p)
     if (m->backing && !format->set_backing)
         return problem_set(p, "a %s image made here has no backing file", format->word);
     if (!check_options(format, m, p) || !host_file_open(&f, &spec, p)) return false;
-    bool good = make_file(&f, format, m, p);
+    DiskMake whole = *m;
+    whole.bytes = (m->bytes + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
+    bool good = make_file(&f, format, &whole, p);
     host_file_close(&f);
     return good;
 }

@@ -235,6 +235,7 @@ static bool image_open_file(Image *i, const MediaSpec *s, Problem *p)
     if (!i->disk) return wrong(s, p, why.text);
     if (!fits_drive(i, s, p) || !image_lock(i, s, spec.writable, p)) return false;
     i->medium.sectors = disk_sectors(i->disk);
+    i->medium.format = disk_format(i->disk);
     return !s->snapshot || s->readonly || overlay_open(i, s, p);
 }
 

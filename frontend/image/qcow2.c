@@ -51,7 +51,7 @@ int qcow2_table_write(Qcow2 *q, MemoryTable *t)
     return error;
 }
 
-static int table_read(const Qcow2 *q, MemoryTable *t)
+int qcow2_table_read(const Qcow2 *q, MemoryTable *t)
 {
     t->entry = calloc(t->count ? t->count : 1, 8);
     if (!t->entry) return ENOMEM;
@@ -248,7 +248,7 @@ static bool may_be_written(const Qcow2 *q, Problem *p)
 static bool open_to_write(Qcow2 *q, Problem *p)
 {
     if (!q->disk->repair && !may_be_written(q, p)) return false;
-    if (table_read(q, &q->refcounts)) return problem_set(p, "its refcount table cannot be read");
+    if (qcow2_table_read(q, &q->refcounts)) return problem_set(p, "its refcount table cannot be read");
     if (q->disk->repair) return true;
     if (qcow2_refcounts_load(q))
         return problem_set(p, "%s",
@@ -270,7 +270,7 @@ static bool open_qcow2(Disk *d, Problem *p)
     q->bounce = malloc(q->cluster_bytes);
     d->sectors = (q->size + SECTOR_BYTES - 1) / SECTOR_BYTES;
     if (!d->sectors) return problem_set(p, "has a size of 0");
-    if (table_read(q, &q->l1)) return problem_set(p, "its L1 table cannot be read");
+    if (qcow2_table_read(q, &q->l1)) return problem_set(p, "its L1 table cannot be read");
     if (!q->bounce || !table_cache_init(&q->l2, q->file, q->cluster_bytes, L2_CACHE_BYTES) ||
         !table_cache_init(&q->blocks, q->file, q->cluster_bytes, BLOCK_CACHE_BYTES))
         return problem_set(p, "there is no memory for its tables");

@@ -5,7 +5,6 @@
 #include "frontend/image/bytes.h"
 #include "frontend/image/format.h"
 #include "frontend/image/offset_set.h"
-#include "frontend/image/table_cache.h"
 
 enum { QCOW2_V2_HEADER = 72, QCOW2_V3_HEADER = 104 };
 
@@ -85,6 +84,7 @@ int qcow2_give_back(Qcow2 *q, u64 cluster);
 /* qcow2_free_later - lower it as soon as the tables that named it are gone from the disk. There is room. */
 void qcow2_free_later(Qcow2 *q, u64 offset, bool punch);
 int qcow2_free_now(Qcow2 *q);
+int qcow2_block_get(Qcow2 *q, u64 offset, Table **t);
 u64 qcow2_refcount_in(const Qcow2 *q, const u8 *block, u64 index);
 void qcow2_refcount_put(const Qcow2 *q, u8 *block, u64 index, u64 value);
 
@@ -94,9 +94,16 @@ int qcow2_allocate(Disk *d, u64 sector, const void *from, u64 count, u64 *done);
 int qcow2_discard(Disk *d, u64 sector, u64 count);
 int qcow2_read_packed(Disk *d, u64 sector, void *to, u64 count);
 int qcow2_l2_get(Qcow2 *q, u64 offset, Table **t);
+/* What the entry of a compressed cluster says: the byte where it begins, and how many sectors have some of it. */
+typedef struct Packed {
+    u64 offset;
+    u32 sectors;
+} Packed;
+Packed qcow2_packed(const Qcow2 *q, u64 entry);
 
 /* qcow2.c */
 int qcow2_settle(Disk *d, bool durable);
+int qcow2_table_read(const Qcow2 *q, MemoryTable *t); /* t->entry is the caller's to free, also after an error */
 int qcow2_table_write(Qcow2 *q, MemoryTable *t);
 void qcow2_table_touch(MemoryTable *t, u64 index);
 int qcow2_damage(Qcow2 *q, const char *what); /* EIO */

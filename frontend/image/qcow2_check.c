@@ -38,11 +38,9 @@ static void name_bytes(Walk *w, u64 offset, u64 bytes)
 
 static void name_packed(Walk *w, u64 entry)
 {
-    u32 shift = 62 - (w->q->cluster_bits - 8);
-    u64 offset = entry & ((1ull << shift) - 1),
-        sectors = ((entry & ~(QCOW2_COMPRESSED | QCOW2_COPIED)) >> shift) + 1;
+    const Packed p = qcow2_packed(w->q, entry);
     if (entry & QCOW2_COPIED) w->result->corruptions++;
-    name_bytes(w, offset & ~511ull, sectors * SECTOR_BYTES);
+    name_bytes(w, p.offset & ~511ull, p.sectors * (u64)SECTOR_BYTES);
 }
 
 static void name_entry(Walk *w, u64 entry, u64 *allocated)
@@ -100,12 +98,11 @@ static int walk_snapshot_l1(Walk *w, u64 offset, u64 count)
         w->result->corruptions++;
         return 0;
     }
-    u64 *l1 = calloc(count ? count : 1, 8);
-    int error = l1 ? host_file_read(w->q->file, offset, l1, count * 8) : ENOMEM;
-    for (u64 n = 0; !error && n < count; n++) l1[n] = load64_be(&l1[n]);
+    MemoryTable l1 = {.offset = offset, .count = count};
+    int error = qcow2_table_read(w->q, &l1);
     name_bytes(w, offset, count * 8);
-    if (!error) error = walk_l1(w, l1, count, &ignored);
-    free(l1);
+    if (!error) error = walk_l1(w, l1.entry, count, &ignored);
+    free(l1.entry);
     return error;
 }
 
@@ -146,8 +143,7 @@ static int set_count(Walk *w, u64 cluster, u64 value)
     Qcow2 *q = w->q;
     u64 offset = q->refcounts.entry[cluster >> q->refcount_bits] & QCOW2_OFFSET;
     Table *t;
-    int error = table_cache_has_room(&q->blocks, offset) ? 0 : table_cache_write(&q->blocks);
-    if (!error) error = table_cache_get(&q->blocks, offset, &t);
+    int error = qcow2_block_get(q, offset, &t);
     if (error) return error;
     qcow2_refcount_put(q, t->bytes, cluster & ((1ull << q->refcount_bits) - 1), value);
     table_cache_touch(&q->blocks, t);

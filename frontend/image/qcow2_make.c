@@ -79,7 +79,7 @@ static u64 clusters_for(const Layout *l, u64 bytes)
 static bool plan(Layout *l, const DiskMake *m, Problem *p)
 {
     u64 per_l1 = 1ull << (2 * l->cluster_bits - 3), used;
-    l->size = (m->bytes + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
+    l->size = m->bytes;
     l->l1_count = (l->size + per_l1 - 1) / per_l1;
     l->l1_clusters = clusters_for(l, l->l1_count * 8);
     if (!l->size || l->l1_count * 8 > L1_BYTES_MAX)

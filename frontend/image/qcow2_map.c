@@ -25,8 +25,7 @@ static u64 l2_index(const Qcow2 *q, u64 cluster) { return cluster & ((1ull << q-
 int qcow2_l2_get(Qcow2 *q, u64 offset, Table **t)
 {
     if (offset % q->cluster_bytes) return qcow2_damage(q, "an L2 table lies in an impossible place");
-    int error = table_cache_has_room(&q->l2, offset) ? 0 : qcow2_settle(q->disk, false);
-    return error ? error : table_cache_get(&q->l2, offset, t);
+    return format_table_get(q->disk, &q->l2, offset, t);
 }
 
 /* --- finding --------------------------------------------------------------------------------------------- */
@@ -97,17 +96,22 @@ static int inflate_cluster(Qcow2 *q, u8 *packed, u32 n)
 }
 
 /* The entry has the offset of the first byte, and how many further sectors of 512 bytes have some of it. */
-static int unpack(Qcow2 *q, u64 entry)
+Packed qcow2_packed(const Qcow2 *q, u64 entry)
 {
     u32 shift = 62 - (q->cluster_bits - 8);
-    u64 offset = entry & ((1ull << shift) - 1);
-    u32 sectors = (u32)((entry & ~(QCOW2_COMPRESSED | QCOW2_COPIED)) >> shift) + 1;
-    u32 n = sectors * SECTOR_BYTES - (u32)(offset % SECTOR_BYTES);
+    return (Packed){.offset = entry & ((1ull << shift) - 1),
+                    .sectors = (u32)((entry & ~(QCOW2_COMPRESSED | QCOW2_COPIED)) >> shift) + 1};
+}
+
+static int unpack(Qcow2 *q, u64 entry)
+{
+    const Packed p = qcow2_packed(q, entry);
+    u32 n = p.sectors * SECTOR_BYTES - (u32)(p.offset % SECTOR_BYTES);
     if (q->unpacked_entry == entry) return 0;
     q->unpacked_entry = 0;
     if (!q->unpacked) q->unpacked = malloc(q->cluster_bytes);
     u8 *packed = malloc(n);
-    int error = packed && q->unpacked ? host_file_read(q->file, offset, packed, n) : ENOMEM;
+    int error = packed && q->unpacked ? host_file_read(q->file, p.offset, packed, n) : ENOMEM;
     if (!error) error = inflate_cluster(q, packed, n);
     free(packed);
     if (!error) q->unpacked_entry = entry;
@@ -132,10 +136,9 @@ static void drop_entry(Qcow2 *q, u64 entry, bool punch)
 {
     u64 offset = entry & QCOW2_OFFSET, end = offset;
     if (entry & QCOW2_COMPRESSED) {
-        u32 shift = 62 - (q->cluster_bits - 8);
-        offset = entry & ((1ull << shift) - 1);
-        u64 sectors = (entry & ~(QCOW2_COMPRESSED | QCOW2_COPIED)) >> shift;
-        end = (offset & ~511ull) + sectors * SECTOR_BYTES;
+        const Packed p = qcow2_packed(q, entry);
+        offset = p.offset;
+        end = (offset & ~511ull) + (p.sectors - 1) * (u64)SECTOR_BYTES;
         punch = false;
     } else if (!offset)
         return;

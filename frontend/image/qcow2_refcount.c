@@ -38,7 +38,7 @@ void qcow2_refcount_put(const Qcow2 *q, u8 *block, u64 index, u64 value)
     }
 }
 
-static int block_get(Qcow2 *q, u64 offset, Table **t)
+int qcow2_block_get(Qcow2 *q, u64 offset, Table **t)
 {
     if (offset % q->cluster_bytes) return qcow2_damage(q, "a refcount block lies in an impossible place");
     int error = table_cache_has_room(&q->blocks, offset) ? 0 : table_cache_write(&q->blocks);
@@ -51,7 +51,7 @@ int qcow2_refcount(Qcow2 *q, u64 cluster, u64 *value)
     Table *t;
     *value = 0;
     if (block >= q->refcounts.count || !q->refcounts.entry[block]) return 0;
-    int error = block_get(q, q->refcounts.entry[block], &t);
+    int error = qcow2_block_get(q, q->refcounts.entry[block], &t);
     if (!error) *value = qcow2_refcount_in(q, t->bytes, cluster & ((1ull << q->refcount_bits) - 1));
     return error;
 }
@@ -192,7 +192,7 @@ static int block_for(Qcow2 *q, u64 cluster, Table **t)
     int error = block >= q->refcounts.count ? grow_table(q) : 0;
     if (error) return error;
     if (!q->refcounts.entry[block]) return make_block(q, cluster, t);
-    return block_get(q, q->refcounts.entry[block], t);
+    return qcow2_block_get(q, q->refcounts.entry[block], t);
 }
 
 /* --- taking and giving back ------------------------------------------------------------------------------ */
@@ -237,7 +237,7 @@ int qcow2_give_back(Qcow2 *q, u64 cluster)
     u64 block = cluster >> q->refcount_bits, at = cluster & ((1ull << q->refcount_bits) - 1);
     Table *t;
     if (block >= q->refcounts.count || !q->refcounts.entry[block]) return 0;
-    int error = block_get(q, q->refcounts.entry[block], &t);
+    int error = qcow2_block_get(q, q->refcounts.entry[block], &t);
     if (error) return error;
     u64 count = qcow2_refcount_in(q, t->bytes, at);
     if (!count) return 0; /* it was too low already: qemu-img check knows more */

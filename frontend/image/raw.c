@@ -68,7 +68,7 @@ static int discard_raw(Disk *d, u64 sector, u64 count)
 
 static bool create_raw(HostFile *f, const DiskMake *m, Problem *p)
 {
-    int error = host_file_resize(f, (m->bytes + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES);
+    int error = host_file_resize(f, m->bytes);
     return !error || problem_set(p, "%s", strerror(error));
 }
 

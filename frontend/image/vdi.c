@@ -211,8 +211,7 @@ static int write_new_map(HostFile *f, u32 blocks, bool fixed)
 static bool create_vdi(HostFile *f, const DiskMake *m, Problem *p)
 {
     u8 h[HEADER_BYTES] = {0};
-    u64 bytes = (m->bytes + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES,
-        blocks = (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+    u64 bytes = m->bytes, blocks = (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
     bool fixed = !strcmp(format_option(m, "static", "off"), "on");
     if (!bytes || blocks > MAP_BYTES_MAX / 4) return problem_set(p, "a VDI image cannot have this size");
     fill_header(h, (u32)blocks, bytes, fixed);

@@ -3,7 +3,6 @@
 #define RING3_VMDK_H
 
 #include "frontend/image/format.h"
-#include "frontend/image/table_cache.h"
 
 enum { VMDK_EXTENTS_MAX = 512, VMDK_NAME_BYTES = 256, VMDK_DESCRIPTOR_MAX = 64 << 10 };
 

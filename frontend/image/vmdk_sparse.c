@@ -111,9 +111,7 @@ void vmdk_sparse_close(VmdkExtent *x)
 
 static int table_get(Disk *d, TableCache *c, u32 sector, Table **t)
 {
-    u64 offset = (u64)sector * SECTOR_BYTES;
-    int error = table_cache_has_room(c, offset) ? 0 : d->format->settle(d, false);
-    return error ? error : table_cache_get(c, offset, t);
+    return format_table_get(d, c, (u64)sector * SECTOR_BYTES, t);
 }
 
 static int grain_of(Disk *d, VmdkExtent *x, u64 grain, u32 *place)

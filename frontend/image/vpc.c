@@ -21,7 +21,6 @@
 
 #include "frontend/image/bytes.h"
 #include "frontend/image/format.h"
-#include "frontend/image/table_cache.h"
 
 enum { FOOTER_BYTES = 512, HEADER_BYTES = 1024 };
 enum { TYPE_FIXED = 2, TYPE_DYNAMIC = 3, TYPE_DIFFERENCING = 4 };
@@ -241,19 +240,13 @@ static void close_vpc(Disk *d)
 
 /* --- sectors --------------------------------------------------------------------------------------------- */
 
-static int bitmap_get(Disk *d, Vpc *v, u64 offset, Table **t)
-{
-    int error = table_cache_has_room(&v->bitmaps, offset) ? 0 : d->format->settle(d, false);
-    return error ? error : table_cache_get(&v->bitmaps, offset, t);
-}
-
 static bool bit_of(const Table *t, u64 sector) { return t->bytes[sector / 8] >> (7 - sector % 8) & 1; }
 
 /* In a differencing image: from here, or from the parent? */
 static int look_at_bits(Disk *d, Vpc *v, u64 bitmap, u64 within, Extent *e)
 {
     Table *t;
-    int error = bitmap_get(d, v, bitmap, &t);
+    int error = format_table_get(d, &v->bitmaps, bitmap, &t);
     if (error) return error;
     bool ours = bit_of(t, within);
     u64 n = 1;
@@ -306,7 +299,7 @@ static int new_block(Disk *d, Vpc *v, u32 block)
 static int set_bits(Disk *d, Vpc *v, u64 bitmap, u64 within, u64 count)
 {
     Table *t;
-    int error = bitmap_get(d, v, bitmap, &t);
+    int error = format_table_get(d, &v->bitmaps, bitmap, &t);
     for (u64 n = within; !error && n < within + count; n++) t->bytes[n / 8] |= (u8)(0x80 >> n % 8);
     if (error) return error;
     table_cache_touch(&v->bitmaps, t);
@@ -427,7 +420,7 @@ static bool create_vpc(HostFile *f, const DiskMake *m, Problem *p)
 {
     static const u64 most = (2040ull << 30) / SECTOR_BYTES;
     u8 footer[FOOTER_BYTES] = {0};
-    u64 sectors = (m->bytes + SECTOR_BYTES - 1) / SECTOR_BYTES;
+    u64 sectors = m->bytes / SECTOR_BYTES;
     const char *kind = format_option(m, "subformat", "dynamic");
     bool fixed = !strcmp(kind, "fixed");
     if (!fixed && strcmp(kind, "dynamic"))

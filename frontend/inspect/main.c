@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "frontend/host/filter.h"
+#include "frontend/host/silence.h"
 #include "frontend/inspect/confine.h"
 #include "frontend/inspect/link.h"
 #include "frontend/inspect/server.h"
@@ -19,16 +20,6 @@ static bool is_socket(int fd)
 {
     struct stat st;
     return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
-/* Whoever waits for the end of ring3's output shall not wait for ours (-daemonize). A sanitizer may have to speak. */
-static void be_silent(void)
-{
-    int fd = open("/dev/null", O_WRONLY);
-    if (fd < 0) return;
-    dup2(fd, STDOUT_FILENO);
-    if (!filter_sanitized) dup2(fd, STDERR_FILENO);
-    close(fd);
 }
 
 int main(int argc, char **argv)
@@ -42,7 +33,7 @@ int main(int argc, char **argv)
     signal(SIGQUIT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    be_silent();
+    silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
     if (!link_begin(argc > 1 && !strcmp(argv[1], "-unsealed"))) return 1;
     inspect_confine();
     server_run();

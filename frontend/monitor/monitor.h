@@ -114,7 +114,5 @@ void word_pmemsave(Command *c);
 void word_i(Command *c);
 void word_o(Command *c);
 void word_print(Command *c);
-/* As QEMU names them: floppy0, ide0-hd0, ide1-cd0. */
-const char *drive_name(const Drive *d, DriveId id);
 
 #endif

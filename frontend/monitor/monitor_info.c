@@ -3,6 +3,7 @@
 #include "frontend/debug/symbols.h"
 #include "frontend/host/host_report.h"
 #include "frontend/monitor/monitor.h"
+#include "frontend/options/drive_names.h"
 #include "hw/ioapic.h"
 #include "hw/machine.h"
 #include "hw/part.h"
@@ -247,10 +248,11 @@ static void show_drive(Command *c, const Drive *d, DriveId id)
 {
     const Medium *m = d->medium;
     if (m)
-        command_say(c, "%s: %s (raw%s)\n", drive_name(d, id), m->name, m->readonly ? ", read-only" : "");
+        command_say(c, "%s: %s (%s%s)\n", drive_name(id, d->cdrom), m->name, m->format,
+                    m->readonly ? ", read-only" : "");
     else
-        command_say(c, "%s: [not inserted]\n", drive_name(d, id));
-    if (d->cdrom || id <= DRIVE_FLOPPY_B)
+        command_say(c, "%s: [not inserted]\n", drive_name(id, d->cdrom));
+    if (drive_is_removable(d))
         command_say(c, "    Removable device: %slocked, tray %s\n", d->locked ? "" : "not ",
                     d->tray_open ? "open" : "closed");
     if (m) command_say(c, "    Cache mode:       writeback\n");

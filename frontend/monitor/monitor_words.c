@@ -18,6 +18,7 @@
 #include "frontend/image/media.h"
 #include "frontend/keyboard/keynames.h"
 #include "frontend/monitor/monitor.h"
+#include "frontend/options/drive_names.h"
 #include "frontend/options/option_words.h"
 #include "frontend/options/suggest.h"
 #include "hw/keys.h"
@@ -121,15 +122,6 @@ static void word_mouse_button(Command *c)
 
 /* --- drives ---------------------------------------------------------------------------------------------- */
 
-const char *drive_name(const Drive *d, DriveId id)
-{
-    static const char *const disks[DRIVE_COUNT] = {"floppy0",  "floppy1",  "ide0-hd0",
-                                                   "ide0-hd1", "ide1-hd0", "ide1-hd1"};
-    static const char *const cds[DRIVE_COUNT] = {"floppy0",  "floppy1",  "ide0-cd0",
-                                                 "ide0-cd1", "ide1-cd0", "ide1-cd1"};
-    return (d->cdrom ? cds : disks)[id];
-}
-
 /* The drive whose name comes next; NULL: there is none, and that was said. */
 static Drive *take_drive(Command *c, DriveId *which)
 {
@@ -140,9 +132,9 @@ static Drive *take_drive(Command *c, DriveId *which)
     for (int id = 0; id < DRIVE_COUNT; id++) {
         Drive *d = machine_drive(c->pc->machine, (DriveId)id);
         if (!d->present) continue;
-        suggest_offer(&s, drive_name(d, (DriveId)id));
+        suggest_offer(&s, drive_name((DriveId)id, d->cdrom));
         *which = (DriveId)id;
-        if (!strcmp(name, drive_name(d, (DriveId)id))) return d;
+        if (!strcmp(name, drive_name((DriveId)id, d->cdrom))) return d;
     }
     const char *near = suggest_result(&s);
     command_say(c, "Error: Device '%s' not found%s%s%s\n", name, near ? "; did you mean '" : "",
@@ -152,8 +144,8 @@ static Drive *take_drive(Command *c, DriveId *which)
 
 static bool removable(Command *c, const Drive *d, DriveId id)
 {
-    if (d->cdrom || id == DRIVE_FLOPPY_A || id == DRIVE_FLOPPY_B) return true;
-    command_say(c, "Error: Device '%s' is not removable\n", drive_name(d, id));
+    if (drive_is_removable(d)) return true;
+    command_say(c, "Error: Device '%s' is not removable\n", drive_name(id, d->cdrom));
     return false;
 }
 

@@ -17,6 +17,7 @@
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
 #include "frontend/monitor/screen_wait.h"
+#include "frontend/options/drive_names.h"
 #include "hw/keys.h"
 
 enum { LINE_BYTES = 4096 };
@@ -217,11 +218,11 @@ static void put_medium(Json *j, const Medium *m)
 {
     json_object(j, "inserted");
     json_bool(j, "ro", m->readonly);
-    json_text(j, "drv", "raw");
+    json_text(j, "drv", m->format);
     json_utf8(j, "file", m->name);
     json_object(j, "image");
     json_utf8(j, "filename", m->name);
-    json_text(j, "format", "raw");
+    json_text(j, "format", m->format);
     json_number(j, "virtual-size", m->sectors * 512);
     json_close(j, '}');
     json_close(j, '}');
@@ -229,9 +230,9 @@ static void put_medium(Json *j, const Medium *m)
 
 static void put_drive(Json *j, const Drive *d, DriveId id)
 {
-    bool removable = d->cdrom || id <= DRIVE_FLOPPY_B;
+    bool removable = drive_is_removable(d);
     json_object(j, NULL);
-    json_text(j, "device", drive_name(d, id));
+    json_text(j, "device", drive_name(id, d->cdrom));
     json_text(j, "type", "unknown"); /* as QEMU has it */
     json_bool(j, "removable", removable);
     json_bool(j, "locked", removable && d->locked);

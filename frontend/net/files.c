@@ -10,6 +10,7 @@
  * symbols that a program defines itself. Ours are asked in no other case.
  */
 #define _GNU_SOURCE
+#include "frontend/host/silence.h"
 #include "frontend/net/files.h"
 
 #include <errno.h>
@@ -96,21 +97,13 @@ static void confine(void)
     if (filter_available(&best)) filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
 }
 
-/* Nobody waits for the end of what it would say. */
-static void be_silent(void)
-{
-    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) dup2(fd, STDOUT_FILENO);
-    if (fd >= 0 && !filter_sanitized) dup2(fd, STDERR_FILENO);
-}
-
 /* Until the other end is closed: our parent has gone. */
 static _Noreturn void serve(int socket)
 {
     char name[NAME_BYTES];
     ssize_t n;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    be_silent();
+    silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
     close_range(5, ~0u, 0);
     confine();
     while ((n = recv(socket, name, sizeof name - 1, 0)) > 0) {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "frontend/host/filter.h"
+#include "frontend/host/silence.h"
 #include "frontend/net/confine.h"
 #include "frontend/net/link.h"
 #include "frontend/net/pcap.h"
@@ -59,16 +60,6 @@ static bool is_socket(int fd)
     return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-/* Whoever waits for the end of ring3's output shall not wait for ours (-daemonize). A sanitizer may have to speak. */
-static void be_silent(void)
-{
-    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    dup2(fd, STDOUT_FILENO);
-    if (!filter_sanitized) dup2(fd, STDERR_FILENO);
-    close(fd);
-}
-
 /* Each connection of the guest's is a descriptor here, for ten seconds after its end, too, and two buffers of 128 KiB, of
  * which most touch a page or two. From a heap that is used again and again they would come with all of their pages. */
 static void expect_connections(void)
@@ -96,7 +87,7 @@ static int serve(NetSpec *s)
     if (!b) return fail("this ring3 was built without it: libvdeplug-dev was not there");
     if (!b->open(s, &p) || !pcap_open(s->dump, &p)) return fail(p.text);
     b->about(s, about, sizeof about);
-    be_silent();
+    silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
     net_confine(s);
     link_answer(NET_READY, 0, about);
     run(b);

@@ -468,6 +468,8 @@ static OptionsResult set_snapshots(Options *o, const char *value)
     return set_string(&o->snapshots, "-snapshots", value);
 }
 
+static OptionsResult set_nvram(Options *o, const char *value) { return set_string(&o->nvram, "-nvram", value); }
+
 static OptionsResult show_help(Options *o, const char *value);
 static OptionsResult show_host(Options *o, const char *value);
 static OptionsResult show_version(Options *o, const char *value);
@@ -495,6 +497,7 @@ static const Option options[] = {
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
     {"snapshots", "DIR", set_snapshots,
      "the folder of snapshots (default: beside the first hard disk's image, with .snapshots behind its name)"},
+    {"nvram", "FILE", set_nvram, "the CMOS memory is kept in a file of 128 bytes"},
     {"boot", "[order=]cad", set_boot,
      "a floppy, c disk, d CD, n network, then the others; also ,once=n, ,menu=on and ,strict=on (no others)"},
     {"serial", "DEV", set_serial, "where a serial port leads; the first is COM1, the second COM2"},
@@ -592,6 +595,8 @@ static OptionsResult show_help(Options *o, const char *value)
 {
     (void)o, (void)value;
     printf("usage: ring3 [options] [disk, CD or floppy image]\n"
+           "       ring3 [NAME.ring3] [options]    a machine in a folder\n"
+           "       ring3 vm COMMAND ...     machines in folders: create, list, start, stop, clone ... ('ring3 vm help')\n"
            "       ring3 img COMMAND ...    image files: create, convert, check ... ('ring3 img help')\n"
            "Runs a 32-bit PC with its operating system as an ordinary process.\n\n");
     for (unsigned n = 0; n < ARRAY_LEN(options); n++) {

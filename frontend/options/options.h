@@ -75,6 +75,7 @@ typedef struct Options {
     SoundOptions sound;
     const char *loadvm;    /* the snapshot to start from; NULL: not given */
     const char *snapshots; /* their folder; NULL: not given */
+    const char *nvram;     /* the file of the CMOS memory; NULL: not given */
     bool debug_exit;
     u16 debug_exit_iobase;
     u8 debug_exit_iosize;

@@ -29,17 +29,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
-#include "frontend/snapshot/bytes.h"
+#include "frontend/options/drive_names.h"
 
 enum { INDEX_BYTES_MAX = 1 << 20 };
-
-const char *folder_disk_name(unsigned drive)
-{
-    static const char *const names[DRIVE_COUNT] = {"floppy0",  "floppy1",  "ide0-hd0",
-                                                   "ide0-hd1", "ide1-hd0", "ide1-hd1"};
-    return names[drive];
-}
 
 bool folder_name_ok(const char *name)
 {
@@ -124,8 +118,8 @@ static unsigned numbers(const char *text, u64 *to, unsigned most)
 static bool take_disk(const char **rest, unsigned *drive)
 {
     for (unsigned n = 0; n < DRIVE_COUNT; n++) {
-        size_t length = strlen(folder_disk_name(n));
-        if (strncmp(*rest, folder_disk_name(n), length) || (*rest)[length] != ' ') continue;
+        size_t length = strlen(drive_name((DriveId)n, false));
+        if (strncmp(*rest, drive_name((DriveId)n, false), length) || (*rest)[length] != ' ') continue;
         *rest += length + 1;
         *drive = n;
         return true;
@@ -275,7 +269,7 @@ static void put_snapshot(Text *t, const Snapshot *s)
         s->parent, (long long)s->date_unix_s, text, (unsigned long long)s->clock_ns,
         (unsigned long long)s->state_bytes);
     for (unsigned n = 0; n < DRIVE_COUNT; n++)
-        if (s->mark[n]) put(t, "mark %s %llu\n", folder_disk_name(n), (unsigned long long)s->mark[n]);
+        if (s->mark[n]) put(t, "mark %s %llu\n", drive_name((DriveId)n, false), (unsigned long long)s->mark[n]);
     if (s->spoiled) put(t, "spoiled 1\n");
 }
 
@@ -285,7 +279,7 @@ static void put_folder(Text *t, const Folder *f)
     for (unsigned n = 0; n < DRIVE_COUNT; n++) {
         const FolderDisk *d = &f->disk[n];
         if (!d->sectors) continue;
-        put(t, "disk %s %llu %llu %lld %lld %d\n", folder_disk_name(n), (unsigned long long)d->sectors,
+        put(t, "disk %s %llu %llu %lld %lld %d\n", drive_name((DriveId)n, false), (unsigned long long)d->sectors,
             (unsigned long long)d->bytes, (long long)d->changed_s, (long long)d->changed_ns, d->used);
     }
     for (unsigned n = 0; n < f->count; n++) put_snapshot(t, &f->snapshot[n]);

@@ -33,8 +33,6 @@ typedef struct Folder {
     FolderDisk disk[DRIVE_COUNT];
 } Folder;
 
-/* How the files and lines name a drive: ide0-hd0. */
-const char *folder_disk_name(unsigned drive);
 /* folder_read - *there: false if there is no folder yet. False: it cannot be read, *p says why. */
 bool folder_read(Folder *f, bool *there, Problem *p);
 /* folder_write - beside, synced, in place of the old. */

@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "frontend/snapshot/bytes.h"
+#include "frontend/host/bytes.h"
 
 enum { CHUNK_PAGES = 64, CHUNK_BYTES = CHUNK_PAGES * PAGE_BYTES, HEAD_BYTES = 24, BUFFER_BYTES = 4 << 20 };
 enum { PACKED_BYTES = CHUNK_BYTES + CHUNK_BYTES / 1000 + 64 };

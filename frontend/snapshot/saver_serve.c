@@ -10,18 +10,17 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "frontend/host/broker.h"
 #include "frontend/host/filter.h"
+#include "frontend/host/silence.h"
 #include "frontend/snapshot/saver.h"
 
-enum { SOCKET = STDERR_FILENO + 1, IMAGES = 8, PAGES_MAX = 1 << 20 };
+enum { IMAGES = 8, PAGES_MAX = 1 << 20 };
 
 static struct {
     int socket;
@@ -168,29 +167,17 @@ static void confine(void)
     filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
 }
 
-/* It has nothing to say, and who waits for the end of ring3's output (-daemonize) does not wait for it. */
-static void let_go_of_terminal(void)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++) dup2(null, fd);
-    if (null >= 0) close(null);
-}
-
 _Noreturn void saver_serve(int socket)
 {
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
-    prctl(PR_SET_NAME, "ring3-saver");
-    if (socket != SOCKET) dup2(socket, SOCKET);
-    closefrom(SOCKET + 1);
-    let_go_of_terminal();
+    broker_become("ring3-saver", socket);
+    /* It has nothing to say, and who waits for the end of ring3's output (-daemonize) does not wait for it. */
+    silence(STDIN_FILENO, STDERR_FILENO);
     confine();
     for (;;) {
         SaverRequest r = {0};
         SaverAnswer a = {0};
         int fd;
-        if (!broker_receive(SOCKET, &r, sizeof r, sizeof r, &fd)) _exit(0);
+        if (!broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd)) _exit(0);
         if (r.word == SAVER_SYNC && fd >= 0 && s.images < IMAGES) {
             s.image[s.images++] = fd;
             continue;
@@ -201,6 +188,6 @@ _Noreturn void saver_serve(int socket)
             continue;
         }
         carry_out(&r, fd, &a);
-        if (!broker_send(SOCKET, &a, sizeof a, -1)) _exit(0);
+        if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1)) _exit(0);
     }
 }

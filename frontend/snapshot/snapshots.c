@@ -25,8 +25,8 @@
 
 #include "cpu/host.h"
 #include "frontend/host/files.h"
-#include "frontend/monitor/monitor.h"
-#include "frontend/snapshot/bytes.h"
+#include "frontend/options/drive_names.h"
+#include "frontend/host/bytes.h"
 #include "frontend/snapshot/folder.h"
 #include "frontend/snapshot/identity.h"
 #include "frontend/snapshot/pages.h"
@@ -156,7 +156,7 @@ static bool wrap_disk(const Options *o, Drive bays[DRIVE_COUNT], unsigned n)
     s.path[n] = d->path;
     s.forgets[n] = d->path && !d->readonly && (d->snapshot || o->drives.snapshot);
     if (n < DRIVE_IDE_0 || !bays[n].medium || !is_kept(&o->drives, d)) return true;
-    s.undo[n] = undo_new(bays[n].medium, folder_disk_name(n));
+    s.undo[n] = undo_new(bays[n].medium, drive_name((DriveId)n, false));
     if (s.undo[n]) bays[n].medium = undo_medium(s.undo[n]);
     return s.undo[n];
 }
@@ -264,12 +264,12 @@ static bool may_save(Pc *pc, Problem *p)
                 p,
                 "Device '%s' forgets at the end what is written to it (snapshot=on), and a snapshot "
                 "cannot: leave snapshot=on out",
-                drive_name(d, (DriveId)n));
+                drive_name((DriveId)n, d->cdrom));
         return problem_set(
             p,
             "Device '%s' is writable but does not support snapshots: eject it, or put it in with "
             "readonly=on",
-            drive_name(d, (DriveId)n));
+            drive_name((DriveId)n, d->cdrom));
     }
     if (s.folder.count == SNAPSHOTS_MAX)
         return problem_set(p, "there are %u snapshots, which is the most that there can be", s.folder.count);
@@ -609,7 +609,7 @@ bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p)
     for (unsigned n = 0; n < DRIVE_COUNT; n++)
         if (shot->mark[n] && !s.undo[n])
             return problem_set(p, "'%.100s' has a hard disk, %s, that this machine does not write to", name,
-                               folder_disk_name(n));
+                               drive_name((DriveId)n, false));
     u64 since = host_now_ns();
     state_name(shot->id, "", file);
     int fd = file_open(FILE_STATE_OLD, file);

@@ -9,7 +9,8 @@
  *
  * Copies are numbered as they are made; a mark is the number of the next. Copies and entries are on the host's disk
  * (fdatasync) before the image is written to, so a host that crashes leaves each cluster in the image as it was, or a
- * copy of it. Up to 64 clusters are copied at once, where writes are sequential: a sync costs as much as copying them.
+ * copy of it. Up to 64 clusters are copied at once, where writes are sequential and where a disk goes back: a sync costs
+ * as much as copying them.
  * What was being copied in a crash is recognized by its CRC and forgotten: then the image was not written yet.
  *
  * Entries that no mark needs may be overwritten at once: nobody looks at them (is_needed).
@@ -24,7 +25,7 @@
 #include <zlib.h>
 
 #include "frontend/host/files.h"
-#include "frontend/snapshot/bytes.h"
+#include "frontend/host/bytes.h"
 
 enum { HEAD_BYTES = 4096, ENTRY_BYTES = 32, GROUP_SLOTS = 127, BATCH = 64, VERSION = 1, ZEROS = 1 };
 enum { CLUSTER_SECTORS = UNDO_CLUSTER_BYTES / SECTOR_BYTES };
@@ -50,6 +51,9 @@ struct Undo {
     u64 *copied;     /* a bit for each cluster: a copy was made since the newest mark */
     u64 expected;    /* the cluster behind the last that was copied */
     u32 ahead;       /* how many are copied at once, while writes follow each other */
+    u64 fresh[BATCH]; /* clusters that were copied and not synced yet */
+    u32 fresh_count;
+    bool swept; /* there is no copy that no mark needs */
     int sync_failed; /* the errno; 0: never */
     UndoTrouble *hear;
     void *ctx;
@@ -113,8 +117,6 @@ static int write_live(Undo *u, u64 cluster)
     return u->below->write(u->below, cluster * CLUSTER_SECTORS, u->cluster, cluster_sectors(u, cluster));
 }
 
-static bool is_zero(const u8 *from, u32 count) { return !*from && !memcmp(from, from + 1, count - 1); }
-
 static bool is_copied(const Undo *u, u64 cluster) { return u->copied[cluster / 64] >> cluster % 64 & 1; }
 
 /* --- copies ----------------------------------------------------------------------------------------------- */
@@ -143,7 +145,7 @@ static int copy_one(Undo *u, u64 cluster)
     int error = read_live(u, cluster);
     if (error) return error;
     if (!take_slot(u, &slot)) return ENOMEM;
-    Entry e = {u->next, cluster, is_zero(u->cluster, UNDO_CLUSTER_BYTES) ? ZEROS : 0,
+    Entry e = {u->next, cluster, bytes_are_zero(u->cluster, UNDO_CLUSTER_BYTES) ? ZEROS : 0,
                (u32)crc32(0, u->cluster, UNDO_CLUSTER_BYTES)};
     entry_pack(&e, packed);
     if (!(e.flags & ZEROS)) error = bytes_write(u->fd, copy_at(slot), u->cluster, UNDO_CLUSTER_BYTES);
@@ -161,23 +163,39 @@ static int sync_copies(Undo *u)
     return u->sync_failed;
 }
 
+/* The fresh copies are durable: from now on the image may be written there. */
+static int settle_copies(Undo *u)
+{
+    int error = u->fresh_count ? sync_copies(u) : 0;
+    for (u32 n = 0; n < u->fresh_count && !error; n++) u->copied[u->fresh[n] / 64] |= 1ull << u->fresh[n] % 64;
+    if (error) u->swept = false;
+    u->fresh_count = 0;
+    return error;
+}
+
+/* A copy of the cluster, if there is none since the newest mark; durable when settle_copies() has said so. */
+static int copy_fresh(Undo *u, u64 cluster)
+{
+    if (is_copied(u, cluster)) return 0;
+    int error = u->fresh_count == BATCH ? settle_copies(u) : 0;
+    if (!error) error = copy_one(u, cluster);
+    if (!error) u->fresh[u->fresh_count++] = cluster;
+    return error;
+}
+
+/* Whatever went before: what could be copied is settled, and the first error counts. */
+static int end_copies(Undo *u, int error)
+{
+    int other = settle_copies(u);
+    return error ? error : other;
+}
+
 /* Those clusters of `from` to `last` of which there is no copy since the newest mark, durably. */
 static int copy_range(Undo *u, u64 from, u64 last)
 {
-    for (u64 c = from; c <= last;) {
-        u64 begin = c;
-        u32 count = 0;
-        int error = 0;
-        for (; c <= last && count < BATCH && !error; c++) {
-            if (is_copied(u, c)) continue;
-            error = copy_one(u, c);
-            count++;
-        }
-        if (!error && count) error = sync_copies(u);
-        if (error) return error;
-        for (u64 n = begin; n < c; n++) u->copied[n / 64] |= 1ull << n % 64;
-    }
-    return 0;
+    int error = 0;
+    for (u64 c = from; c <= last && !error; c++) error = copy_fresh(u, c);
+    return end_copies(u, error);
 }
 
 static bool all_copied(const Undo *u, u64 from, u64 last)
@@ -240,6 +258,7 @@ Undo *undo_new(Medium *below, const char *name)
     u->medium = (Medium){.sectors = below->sectors,
                          .readonly = below->readonly,
                          .name = below->name,
+                         .format = below->format,
                          .read = undo_read_sectors,
                          .write = undo_write_sectors,
                          .flush = undo_flush_sectors};
@@ -331,6 +350,7 @@ static void forget_unneeded(Undo *u)
 {
     u32 count, last = 0;
     Entry **all = sorted(u, &count);
+    u->swept = all != NULL;
     if (!all) return; /* they stay: nobody is harmed */
     u64 before = 0;
     for (u32 n = 0; n < count; n++) {
@@ -348,9 +368,19 @@ static void forget_unneeded(Undo *u)
         (void)!ftruncate(u->fd, (off_t)(last ? copy_at(last - 1) + UNDO_CLUSTER_BYTES : HEAD_BYTES));
 }
 
+static bool has_mark(const u64 *marks, unsigned count, u64 mark)
+{
+    for (unsigned n = 0; n < count; n++)
+        if (marks[n] == mark) return true;
+    return false;
+}
+
 void undo_keep(Undo *u, const u64 *marks, unsigned count)
 {
+    bool all = count == u->mark_count;
     CHECK(count <= UNDO_MARKS_MAX, "more marks than there is room for");
+    for (unsigned n = 0; n < count && all; n++) all = has_mark(u->marks, u->mark_count, marks[n]);
+    if (all && u->swept) return; /* the guest stands still here */
     memcpy(u->marks, marks, count * sizeof *marks);
     u->mark_count = count;
     forget_unneeded(u);
@@ -494,11 +524,7 @@ static int for_each_old(Undo *u, u64 mark, int (*visit)(Undo *u, u32 slot))
     return error;
 }
 
-static int save_live(Undo *u, u32 slot)
-{
-    u64 c = u->entry[slot].cluster;
-    return copy_range(u, c, c);
-}
+static int save_live(Undo *u, u32 slot) { return copy_fresh(u, u->entry[slot].cluster); }
 
 static int write_back(Undo *u, u32 slot)
 {
@@ -506,7 +532,7 @@ static int write_back(Undo *u, u32 slot)
     return error ? error : write_live(u, u->entry[slot].cluster);
 }
 
-int undo_save_for(Undo *u, u64 mark) { return for_each_old(u, mark, save_live); }
+int undo_save_for(Undo *u, u64 mark) { return end_copies(u, for_each_old(u, mark, save_live)); }
 
 int undo_restore(Undo *u, u64 mark)
 {

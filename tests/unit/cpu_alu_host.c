@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "cpu_flat.h"
+#include "tests/random.h"
 
 enum {
     LOW = 0x240000,
@@ -108,15 +109,6 @@ static bool host_setup(void)
 }
 
 /* --- random cases --- */
-
-static u64 seed = 0x123456789abcdef;
-static u32 rnd(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (u32)(seed >> 16);
-}
 
 static u32 rnd_value(void)
 {

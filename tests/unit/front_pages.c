@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "frontend/snapshot/pages.h"
+#include "tests/random.h"
 
 enum { PAGES_0 = 300, PAGES_1 = 70, GAP = 5, FILE_PAGES = PAGES_0 + GAP + PAGES_1, HEAD = 24, AT = 100 };
 
@@ -24,21 +25,7 @@ typedef struct Memory {
     PageRegion region[2];
 } Memory;
 
-static u64 seed;
 static u8 page[PAGE_BYTES];
-
-static u32 rnd(void)
-{
-    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-    return (u32)(seed >> 16);
-}
-
-static u32 steps(u32 usual)
-{
-    const char *text = getenv("FUZZ_STEPS"), *from = getenv("FUZZ_SEED");
-    seed = from ? strtoull(from, NULL, 0) * 2 + 1 : 88172645463325252ull;
-    return text ? (u32)strtoul(text, NULL, 0) : usual;
-}
 
 static Memory memory_new(void)
 {
@@ -96,7 +83,7 @@ static void what_is_loaded_is_what_was_saved(void **state)
     Problem p;
     u64 end;
     (void)state;
-    for (u32 n = steps(150); n; n--) {
+    for (u32 n = random_steps(150); n; n--) {
         fill(&a), fill(&b);
         if (n % 8 == 0) { /* a fresh machine */
             memory_free(&b);
@@ -120,7 +107,7 @@ static void what_is_damaged_is_refused_and_touches_nothing(void **state)
     Problem p;
     u64 end;
     (void)state;
-    for (u32 n = steps(300); n; n--) {
+    for (u32 n = random_steps(300); n; n--) {
         if (n % 30 == 0) fill(&a), fill(&b);
         memcpy(c.at, b.at, FILE_PAGES * PAGE_BYTES);
         int fd = saved(&a, &end);
@@ -149,7 +136,7 @@ static void what_is_forged_stays_in_its_regions(void **state)
     u32 sound = 0;
     u8 head[HEAD], body[PAGE_BYTES];
     (void)state;
-    for (u32 n = steps(3000); n; n--) {
+    for (u32 n = random_steps(3000); n; n--) {
         int fd = memfd_create("file", 0);
         u64 at = AT;
         for (u32 k = 1 + rnd() % 3; k; k--) {

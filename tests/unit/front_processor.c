@@ -13,25 +13,11 @@
 #include "cpu/fpu.h"
 #include "frontend/processor.h"
 #include "tests/vm.h"
+#include "tests/random.h"
 
 enum { RAM = 1 << 20, CODE_AT = 0x10000 };
 
 static Vm one, other;
-static u64 seed;
-
-static u32 rnd(void)
-{
-    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-    return (u32)(seed >> 16);
-}
-
-static u32 steps(u32 usual)
-{
-    const char *text = getenv("FUZZ_STEPS"), *from = getenv("FUZZ_SEED");
-    seed = from ? strtoull(from, NULL, 0) * 2 + 1 : 88172645463325252ull;
-    return text ? (u32)strtoul(text, NULL, 0) : usual;
-}
-
 /* --- machines with a processor and nothing else ------------------------------------------------------------ */
 
 static void vm_new(Vm *v, bool translate)
@@ -163,7 +149,7 @@ static void goes_on_alike(bool from_translated, bool to_translated)
     vm_new(&one, from_translated), vm_new(&other, to_translated), vm_new(&whole, false);
     place_program(&whole);
     run_to_hlt(&whole);
-    for (u32 n = steps(3000) / 500; n; n--) {
+    for (u32 n = random_steps(3000) / 500; n; n--) {
         vm_flat32(&one.c);
         memset(one.phys->ram, 0, RAM), copy_memory(&one, &one);
         place_program(&one);
@@ -235,7 +221,7 @@ static void any_registers_are_saved_whole(void **state)
 {
     (void)state;
     vm_new(&one, false), vm_new(&other, true);
-    for (u32 n = steps(500); n; n--) {
+    for (u32 n = random_steps(500); n; n--) {
         randomize(&one.c);
         assert_null(cpu_impossible(&one.c));
         StateBytes b = saved(&one);
@@ -270,7 +256,7 @@ static void what_is_forged_does_no_harm(void **state)
     place_program(&one);
     run_some(&one, 5000);
     copy_memory(&other, &one);
-    for (u32 n = steps(2000); n; n--) {
+    for (u32 n = random_steps(2000); n; n--) {
         StateBytes before = saved(&other), b = saved(&one);
         forge(&b);
         bool good = loads(&other, b.at, b.count);
@@ -301,7 +287,7 @@ static void what_is_truncated_is_refused(void **state)
 {
     (void)state;
     vm_new(&one, false), vm_new(&other, false);
-    steps(0);
+    random_steps(0);
     randomize(&one.c);
     StateBytes b = saved(&one), before = saved(&other);
     for (u32 n = 0; n < b.count; n++) assert_false(loads(&other, b.at, n));

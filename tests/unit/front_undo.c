@@ -24,26 +24,12 @@
 
 #include "frontend/host/files.h"
 #include "frontend/snapshot/undo.h"
+#include "tests/random.h"
 
 /* 12 clusters and a bit. */
 enum { SECTORS = 12 * 128 + 5, BYTES = SECTORS * SECTOR_BYTES, MARKS = 6, JOURNAL = 4096 };
 
 static char folder[64], image[80];
-static u64 seed;
-
-static u32 rnd(void)
-{
-    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-    return (u32)(seed >> 16);
-}
-
-static u32 steps(u32 usual)
-{
-    const char *text = getenv("FUZZ_STEPS"), *from = getenv("FUZZ_SEED");
-    seed = from ? strtoull(from, NULL, 0) * 2 + 1 : 88172645463325252ull;
-    return text ? (u32)strtoul(text, NULL, 0) : usual;
-}
-
 /* --- a host that may crash -------------------------------------------------------------------------------- */
 
 typedef struct Lost {
@@ -77,9 +63,12 @@ ssize_t pwrite(int fd, const void *from, size_t n, off_t at)
     return put;
 }
 
+static unsigned syncs;
+
 static int synced(int fd)
 {
     unsigned kept = 0;
+    syncs++;
     for (unsigned n = 0; n < journaled; n++)
         if (journal[n].fd != fd) journal[kept++] = journal[n];
     journaled = kept;
@@ -230,7 +219,7 @@ static void each_mark_stays_what_it_was(void **state)
 {
     (void)state;
     begin();
-    for (u32 n = steps(4000); n; n--) {
+    for (u32 n = random_steps(4000); n; n--) {
         do_something();
         if (n % 16 == 0) check_live();
         if (n % 256 == 0) check_all();
@@ -251,7 +240,7 @@ static void a_host_that_crashes_loses_no_mark(void **state)
     (void)state;
     begin();
     mark_now();
-    for (u32 n = steps(600); n; n--) {
+    for (u32 n = random_steps(600); n; n--) {
         for (u32 k = rnd() % 8; k; k--) do_something();
         if (!model->count) mark_now();
         assert_int_equal(medium()->flush(medium()), 0);
@@ -274,7 +263,7 @@ static void kill_9_loses_nothing(void **state)
 {
     (void)state;
     begin();
-    for (u32 n = steps(4000) / 50; n; n--) {
+    for (u32 n = random_steps(4000) / 50; n; n--) {
         for (u32 k = rnd() % 8; k; k--) do_something();
         if (!model->count) mark_now();
         undo_free(undo);
@@ -301,7 +290,7 @@ static void a_file_of_another_disk_is_refused(void **state)
     char path[100];
     (void)state;
     begin();
-    steps(0);
+    random_steps(0);
     mark_now(), write_some();
     undo_free(undo);
     disk.sectors--;
@@ -327,6 +316,41 @@ static void a_file_of_another_disk_is_refused(void **state)
     unlink(path);
     undo = undo_new(&disk, "disk");
     assert_false(undo_open(undo, model->mark, 1, &p));
+    end();
+}
+
+/* A sync of the host's disk takes as long as copying many clusters: scattered ones share it, too. */
+static void going_back_syncs_few_times(void **state)
+{
+    u8 sector[SECTOR_BYTES] = {1};
+    (void)state;
+    begin();
+    mark_now();
+    for (u32 n = 0; n < SECTORS; n += 2 * UNDO_CLUSTER_BYTES / SECTOR_BYTES)
+        assert_int_equal(medium()->write(medium(), n, sector, 1), 0);
+    assert_int_equal(medium()->read(medium(), 0, model->live, SECTORS), 0);
+    mark_now(); /* what goes back has to be copied for this one */
+    syncs = 0;
+    go_back(0);
+    assert_int_equal(syncs, 2); /* of the copies and of the disk */
+    go_back(1);
+    end();
+}
+
+/* What no mark needs goes when a mark does, and the file is no longer than before. */
+static void keeping_the_same_marks_changes_nothing(void **state)
+{
+    (void)state;
+    begin();
+    random_steps(0);
+    mark_now(), write_some(), mark_now(), write_some();
+    u64 bytes = undo_bytes(undo);
+    undo_keep(undo, model->mark, model->count);
+    undo_keep(undo, model->mark, model->count);
+    assert_int_equal(undo_bytes(undo), bytes);
+    check_all();
+    undo_keep(undo, model->mark, 0);
+    assert_int_equal(undo_bytes(undo), 0);
     end();
 }
 
@@ -356,6 +380,8 @@ int main(void)
         cmocka_unit_test(a_host_that_crashes_loses_no_mark),
         cmocka_unit_test(kill_9_loses_nothing),
         cmocka_unit_test(a_file_of_another_disk_is_refused),
+        cmocka_unit_test(going_back_syncs_few_times),
+        cmocka_unit_test(keeping_the_same_marks_changes_nothing),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -16,6 +16,7 @@
 
 #include "hw/lapic.h"
 #include "hw/machine.h"
+#include "tests/random.h"
 
 enum { RAM_BYTES = 16 << 20, ROM_BYTES = 128 << 10, VGA_ROM_BYTES = 37 * 1024 };
 
@@ -28,13 +29,6 @@ static bool intr_level;
 static void intr(void *c, bool level) { (void)c, intr_level = level; }
 
 /* --- dice ------------------------------------------------------------------------------------------------ */
-
-static u64 seed;
-static u32 rnd(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (u32)(seed >> 32);
-}
 
 #define PICK(list) ((list)[rnd() % ARRAY_LEN(list)])
 
@@ -86,11 +80,11 @@ static int rough_write(Medium *d, u64 sector, const void *from, u32 count)
 
 static int rough_flush(Medium *d) { return (void)d, rnd() % 8 ? 0 : rough(5); }
 
-static Medium floppy = {2880, false, "floppy", rough_read, rough_write, rough_flush},
-              locked = {1440, true, "locked", rough_read, rough_write, rough_flush},
-              disk = {300007, false, "disk", rough_read, rough_write, rough_flush},
-              big = {1ull << 32, true, "big", rough_read, rough_write, rough_flush},
-              cd = {4001, true, "cd", rough_read, rough_write, rough_flush};
+static Medium floppy = {2880, false, "floppy", "raw", rough_read, rough_write, rough_flush},
+              locked = {1440, true, "locked", "raw", rough_read, rough_write, rough_flush},
+              disk = {300007, false, "disk", "raw", rough_read, rough_write, rough_flush},
+              big = {1ull << 32, true, "big", "raw", rough_read, rough_write, rough_flush},
+              cd = {4001, true, "cd", "raw", rough_read, rough_write, rough_flush};
 
 static void change_media(void)
 {

@@ -1,5 +1,6 @@
 /* hw_atapi.c - a CD drive by packets: PIO and bus master, replies, sense, and a medium that is changed. */
 #include "ide_bench.h"
+#include "tests/random.h"
 
 enum { B = 0x170, BLOCKS = 64 };
 static u8 reply[65536];
@@ -277,13 +278,6 @@ static void a_large_image_is_a_dvd_that_may_end_oddly(void **state)
 }
 
 /* --- the fuzzer ------------------------------------------------------------------------------------------ */
-
-static u64 seed;
-static u32 rnd(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (u32)(seed >> 32);
-}
 
 static u8 rnd_of(const u8 *list, u32 n) { return rnd() % 8 ? list[rnd() % n] : (u8)rnd(); }
 

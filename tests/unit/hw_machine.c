@@ -5,6 +5,7 @@
 
 #include "hw/ioapic.h"
 #include "hw/machine.h"
+#include "tests/random.h"
 
 static Machine *m;
 static Script com1, com2, con;
@@ -62,8 +63,8 @@ static int lost(Medium *medium, u64 sector, const void *from, u32 count)
 
 static int flushed(Medium *medium) { return (void)medium, 0; }
 
-static Medium disk = {3000, false, "disk", zeros, lost, flushed},
-              cd = {4001, true, "cd", zeros, lost, flushed};
+static Medium disk = {3000, false, "disk", "raw", zeros, lost, flushed},
+              cd = {4001, true, "cd", "raw", zeros, lost, flushed};
 
 static Machine *board_with(bool firmware, u32 lapic_version)
 {
@@ -290,13 +291,6 @@ static void two_machines_live_side_by_side(void **state)
 }
 
 /* --- the fuzzer ------------------------------------------------------------------------------------------ */
-
-static u64 seed;
-static u32 rnd(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (u32)(seed >> 32);
-}
 
 /* Mostly ports where somebody lives. */
 static u16 some_port(void)

@@ -6,6 +6,7 @@
 #include "hw/machine.h"
 #include "hw/scanout.h"
 #include "hw/screen.h"
+#include "tests/random.h"
 
 static Machine *m;
 static Scanout *scan;
@@ -473,13 +474,6 @@ static void planar_vbe(void **state)
 }
 
 /* --- hostile registers ----------------------------------------------------------------------------------- */
-
-static u64 seed = 1;
-static u32 rnd(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (u32)(seed >> 33);
-}
 
 static void any_registers_have_a_picture(void **state)
 {

@@ -6,6 +6,7 @@
 #include "hw/machine.h"
 #include "hw/scanout.h"
 #include "hw/vga.h"
+#include "tests/random.h"
 
 static Machine *m;
 static Phys *phys;
@@ -331,13 +332,6 @@ static u8 model_read(u32 a)
         if (regs->gfx[7] >> p & 1) same &= (u8) ~(model.latch[p] ^ want);
     }
     return regs->gfx[5] & 8 ? same : model.latch[w.read];
-}
-
-static u64 seed = 1;
-static u32 rnd(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (u32)(seed >> 33);
 }
 
 static void model_access(u32 window)

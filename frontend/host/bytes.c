@@ -1,10 +1,16 @@
 /* bytes.c - see bytes.h. */
 #define _GNU_SOURCE
-#include "frontend/snapshot/bytes.h"
+#include "frontend/host/bytes.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+bool bytes_are_zero(const void *bytes, size_t n)
+{
+    const u8 *b = bytes;
+    return !n || (!*b && !memcmp(b, b + 1, n - 1));
+}
 
 int bytes_write(int fd, u64 at, const void *from, u64 n)
 {

@@ -1,0 +1,82 @@
+/* vm.h - a machine as a folder: NAME.ring3. See vm_folder.c for what is in it, vm_main.c for `ring3 vm`. */
+#ifndef RING3_VM_H
+#define RING3_VM_H
+
+#include "frontend/options/options.h"
+
+/* vm_main - `ring3 vm ...`, argv[1] being "vm". True: go on as ring3 with what *argv is now; false: *code is the exit code. */
+bool vm_main(int *argc, char ***argv, int *code);
+/* vm_start_folder - the first argument, if it names a machine's folder, becomes its words; this process goes there. False: it
+ * cannot be; that was said. Any other argument: true, and nothing changes. */
+bool vm_start_folder(int *argc, char ***argv);
+/* vm_resumed - the machine is as it was in this snapshot (NULL: none): if it was suspended, it is no more. */
+void vm_resumed(const char *snapshot);
+
+/* --- within frontend/vm/ --- */
+
+enum { VM_PATH = 4000, VM_NAME = 100 };
+
+typedef struct Vm {
+    char folder[VM_PATH]; /* resolved */
+    char name[VM_NAME];
+} Vm;
+
+/* What a machine's folder has, apart from disks. */
+#define VM_CONF     "machine.conf"
+#define VM_NVRAM    "nvram"
+#define VM_LOG      "log"
+#define VM_PID      "pid"
+#define VM_CONTROL  "control.sock"
+#define VM_PICTURE  "screenshot.png"
+#define VM_SNAPSHOTS "snapshots"
+#define VM_SUSPENDED "suspended" /* the name of a snapshot, and of a file that says that it is to be resumed */
+#define VM_END      ".ring3"
+
+/* vm_find - the machine of this name: a folder, or NAME for NAME.ring3. vm_place: the same for one that is not there yet. */
+bool vm_find(Vm *vm, const char *name, Problem *p);
+bool vm_place(Vm *vm, const char *name, Problem *p);
+/* The process that runs it; 0: none. -1: it cannot be told. */
+int vm_process(const Vm *vm);
+bool vm_is_free(const Vm *vm, Problem *p); /* not running */
+/* vm_begin - a new folder beside where it will be, to be filled; vm_commit gives it its name; vm_abandon takes it away. */
+bool vm_begin(const Vm *vm, char building[VM_PATH], Problem *p);
+bool vm_commit(const Vm *vm, const char *building, Problem *p);
+void vm_abandon(const char *building);
+/* vm_write - a text as a file, beside and renamed. */
+bool vm_write(const char *path, const char *text, Problem *p);
+/* vm_read - a file of at most `most` bytes as a text; NULL: *p. The caller frees it. */
+char *vm_read(const char *path, u64 most, Problem *p);
+/* A file of the machine's own, as its words name it: beside machine.conf, and no link. */
+bool vm_is_own_file(const Vm *vm, const char *path);
+/* FOLDER/NAME, as long as it lasts: until the fourth call from now. */
+const char *vm_path(const char *folder, const char *name);
+
+/* vm_conf.c: the words of machine.conf, as an argv that stays; *profile: what it says it is made for, or NULL. */
+typedef struct Conf {
+    char **argv;
+    int argc;
+    const char *profile;
+} Conf;
+bool conf_read(const Vm *vm, Conf *c, Problem *p);
+/* The same as options. The process must be in the folder. False: it has been said. */
+bool conf_options(const Vm *vm, Options *o, const char **profile);
+
+/* The verbs: exit codes; what is wrong is said. */
+typedef struct VmWords {
+    const char *verb;
+    const char *name[2];
+    int names;
+    const char *profile, *disk, *memory; /* NULL: not given */
+    bool linked, yes, force, headless;
+} VmWords;
+int vm_fail(const VmWords *w, const char *fmt, ...) PRINTF(2, 3);
+int vm_create(const VmWords *w);
+int vm_list(const VmWords *w);
+int vm_clone(const VmWords *w);   /* vm_clone.c */
+int vm_delete(const VmWords *w);  /* vm_delete.c */
+int vm_stop(const VmWords *w);    /* vm_control.c */
+int vm_suspend(const VmWords *w);
+int vm_export(const VmWords *w);  /* ova_export.c */
+int vm_import(const VmWords *w);  /* ova_import.c */
+
+#endif
