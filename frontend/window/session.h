@@ -19,6 +19,8 @@ typedef struct Session {
     const WindowShared *shared; /* NULL until the machine's hello */
     Scanout *scanout;
     u8 held[256 / 8]; /* keys that the guest believes are down */
+    u8 *held_by;      /* ... or they are noted here; NULL: there */
+    void (*told)(struct Session *s, const WindowMessage *m); /* who wants other messages; NULL: nobody */
     u32 keys_sent;    /* WINDOW_KEYs */
     bool leds_seen;   /* the guest has lit one */
     struct {
