@@ -21,8 +21,9 @@ static void set_password(Command *c, const char *password)
 bool change_vnc(Command *c)
 {
     char what[16], password[128];
-    if (strncmp(c->rest, "vnc ", 4)) return false;
-    c->rest += 4;
+    const char *device = c->rest + strspn(c->rest, " ");
+    if (strncmp(device, "vnc ", 4)) return false;
+    c->rest = device + 4;
     if (!command_take_text(c, what, sizeof what, "password")) return true;
     if (strcmp(what, "password") && strcmp(what, "passwd")) {
         command_say(c, "Error: only the password can be changed: change vnc password WORD\n");
