@@ -11,7 +11,8 @@
  * Mouse: where it is, if the guest asks (WINDOW_ABSOLUTE); else how far it was moved: by QEMU's pointer motion change, where
  * the viewer then tells movements itself, or from place to place.
  *
- * Nothing waits for this process. It waits for its viewer at most STALLED_MS, then ends; keys come in at most KEYS_A_SLOT in
+ * Nothing waits for this process. It waits for its viewer (while a picture goes over a slow line, keys wait, too) at most
+ * STALLED_MS, then ends; keys come in at most KEYS_A_SLOT in
  * SLOT_NS, the rest stays in the socket.
  */
 #include "frontend/vnc/viewer.h"
@@ -421,7 +422,7 @@ static bool open_screen(void)
     v.screen->port = v.screen->ipv6port = 0;
     v.screen->alwaysShared = TRUE;
     v.screen->cursor = NULL; /* the guest draws its own */
-    v.screen->deferUpdateTime = 0;
+    v.screen->deferUpdateTime = v.screen->deferPtrUpdateTime = 0; /* pace.h and MOUSE_NS say when */
     v.screen->maxClientWait = STALLED_MS;
     v.screen->kbdAddEvent = on_keysym;
     v.screen->kbdReleaseAllKeys = on_release_all;

@@ -294,6 +294,12 @@ bool session_is_stopped(const Session *s)
     return s->shared && atomic_load(&s->shared->status) & WINDOW_STOPPED;
 }
 
+bool session_wants_pointer(const Session *s)
+{
+    u32 status = s->shared ? atomic_load(&s->shared->status) : 0;
+    return (status & (WINDOW_ABSOLUTE | WINDOW_STOPPED)) == WINDOW_ABSOLUTE;
+}
+
 void session_describe(const Session *s, char *to, u32 bytes)
 {
     u32 mhz = s->shared ? atomic_load(&s->shared->speed_mhz) : 0;

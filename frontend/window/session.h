@@ -63,6 +63,8 @@ enum { LOCK_SCROLL = 1, LOCK_NUM = 2, LOCK_CAPS = 4 };
 void session_follow_locks(Session *s, u8 before, u8 now);
 
 bool session_is_stopped(const Session *s);
+/* The guest asks where the pointer is: WINDOW_POINTER, and no grab. */
+bool session_wants_pointer(const Session *s);
 /* ` - 33 MHz - paused`, ` - stopped: the host's disk is full or fails`, or nothing. */
 void session_describe(const Session *s, char *to, u32 bytes);
 

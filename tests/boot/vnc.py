@@ -138,7 +138,7 @@ def test_keys():
         wait_bytes(g, "key", 0xe0, 0x4b, 0xe0, 0xcb)
         v.press(0xffc9)
         wait_bytes(g, "key", 0x58, 0xd8)
-        v.wait(lambda v: EXTENDED_KEY in v.signs, "the extended key event's sign")
+        v.wait(lambda v: EXTENDED_KEY in v.signs and v.sent_pixels, "the extended key event's sign")
         v.scancode(0x56, True) # the key beside the left Shift, which no keysym names
         v.scancode(0x56, False)
         wait_bytes(g, "key", 0x56, 0xd6)
@@ -170,7 +170,7 @@ def test_mouse():
         v.close() # with the button down
         wait_bytes(g, "mouse", 0x08, 0, 0)
         v = g.viewer(encodings=(RAW, NEW_SIZE, MOTION)) # which tells movements
-        v.wait(lambda v: MOTION in v.signs, "the sign of pointer motion")
+        v.wait(lambda v: MOTION in v.signs and v.sent_pixels, "the sign of pointer motion")
         check(v.signs[MOTION] == 0, "it says that places are wanted")
         v.pointer(0x7fff + 3, 0x7fff - 4)
         wait_bytes(g, "mouse", 0x08, 3, 4)
