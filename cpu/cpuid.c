@@ -22,6 +22,7 @@ enum {
     CPUID_SSE42 = 1 << 20,
     CPUID_MOVBE = 1 << 22,
     CPUID_POPCNT = 1 << 23,
+    CPUID_HYPERVISOR = 1u << 31,
 };
 
 /* leaf 1, EDX */
@@ -46,6 +47,8 @@ enum {
     CPUID_SSE = 1 << 25,
     CPUID_SSE2 = 1 << 26,
 };
+
+enum { HYPERVISOR_LEAF = 0x40000000 }; /* and the only one of its kind */
 
 /* leaf 7, EBX and ECX */
 enum { CPUID_SMEP = 1 << 7, CPUID_SMAP = 1 << 20, CPUID_UMIP = 1 << 2 };
@@ -115,6 +118,7 @@ const CpuFeature cpu_features[] = {
     {"umip", NULL, BIT(IUMIP), BIT(IP5)},
     {"smep", NULL, BIT(ISMEP), BIT(IP5)},
     {"smap", NULL, BIT(ISMAP), BIT(IP5)},
+    {"hypervisor", NULL, BIT(IHYPERVISOR), 0},
     {NULL, NULL, 0, 0},
 };
 enum { FEATURES = ARRAY_LEN(cpu_features) - 1 };
@@ -187,6 +191,7 @@ static void feature_words(const Vcpu *c, u32 *ecx, u32 *edx)
         {ISSE42, CPUID_SSE42, 0},
         {IPOPCNT, CPUID_POPCNT, 0},
         {IMOVBE, CPUID_MOVBE, 0},
+        {IHYPERVISOR, CPUID_HYPERVISOR, 0},
     };
     *ecx = 0;
     *edx = CPUID_FPU;
@@ -266,12 +271,21 @@ static void extended_leaf(const Vcpu *c, u32 leaf, u32 out[4])
         leaf_brand(leaf, out);
 }
 
+/* The hypervisor whose port the board has (hw/vmport.c): Linux from 4.3 on looks for its pointer only then. */
+static void hypervisor_leaf(u32 out[4])
+{
+    out[0] = HYPERVISOR_LEAF;
+    memcpy(out + 1, "VMwareVMware", 12);
+}
+
 void cpu_cpuid(const Vcpu *c, u32 leaf, u32 subleaf, u32 out[4])
 {
     bool extended = is_p6_from(c, 9) || c->features & (BIT(INX) | BIT(IRDTSCP));
     memset(out, 0, 4 * sizeof *out);
     if (extended && leaf - 0x80000000u <= 4)
         extended_leaf(c, leaf, out);
+    else if (c->features & BIT(IHYPERVISOR) && leaf == HYPERVISOR_LEAF)
+        hypervisor_leaf(out);
     else
         basic_leaf(c, leaf, subleaf, out);
 }

@@ -93,6 +93,7 @@ typedef enum Need {
     ISSE3, ISSSE3, ISSE41, ISSE42, IPOPCNT,
     IRDTSCP, IMOVBE, ISMAP,
     IUMIP, ISMEP, /* no encodings: bits of CR4 */
+    IHYPERVISOR, /* no encodings: CPUID says that a hypervisor is there, by the name that Linux looks for */
     IAPIC, /* no encodings: a local APIC, whose bit CPUID shows while it is enabled */
     NEED_COUNT
 } Need;

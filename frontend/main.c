@@ -14,6 +14,7 @@
 #include "frontend/debug/symbols.h"
 #include "frontend/debug/timeline_json.h"
 #include "frontend/display/display.h"
+#include "frontend/display/vnc.h"
 #include "frontend/glass/explain_exit.h"
 #include "frontend/glass/glass.h"
 #include "frontend/glass/inspect.h"
@@ -182,8 +183,10 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     if (o->no_vga) display.kind = DISPLAY_NONE;
     if (!display_start(&display, options_use_stdio(o), p)) return false;
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
+    if (!vnc_start(&o->vnc, o->name, o->display.layout, p)) return false;
     cfg->screen = display_screen();
     return pc_start(pc, o, cfg, boot, p) && add_option_roms(pc, o) && display_attach(machine_phys(pc->machine), p) &&
+           vnc_attach(machine_phys(pc->machine), p) &&
            inspect_attach(pc->machine, p) && net_attach(pc, p) && start_threads(pc, p);
 }
 
@@ -227,6 +230,7 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .es1370 = o->sound.es1370,
                          .ac97 = o->sound.ac97,
                          .hpet = o->hpet,
+                         .vmport = !o->no_vmport,
                          .glassbox = o->glassbox ? &glassbox : NULL,
                          .lapic_version = lapic_version(o),
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};

@@ -19,6 +19,7 @@
 #include "frontend/debug/symbols.h"
 #include "frontend/display/display.h"
 #include "frontend/display/display_media.h"
+#include "frontend/display/vnc.h"
 #include "frontend/glass/inspect.h"
 #include "frontend/hook/hooks.h"
 #include "frontend/host/hostio.h"
@@ -39,6 +40,8 @@
 /* --- from the board -------------------------------------------------------------------------------------- */
 
 static void on_intr(void *ctx, bool level) { cpu_set_intr(&((Pc *)ctx)->cpu, level); }
+static u32 *on_registers(void *pc) { return ((Pc *)pc)->cpu.gpr; }
+
 static void on_nmi(void *ctx) { cpu_attention(&((Pc *)ctx)->cpu, ATT_NMI); }
 static void on_reset(void *ctx) { cpu_attention(&((Pc *)ctx)->cpu, ATT_RESET); }
 
@@ -184,6 +187,7 @@ static void serve_display(Pc *pc)
     unsigned asked = display_service(pc->machine);
     if (asked & (ASKED_FASTER | ASKED_SLOWER))
         pc_set_speed(pc, next_speed(pc->speed_mhz, asked & ASKED_FASTER));
+    vnc_service(pc->machine);
     if (asked & ASKED_BLOCK) display_show_block(pc);
     if (asked & (ASKED_SAVE | ASKED_LOAD)) serve_snapshot_keys(pc, asked);
     if (asked & ASKED_POWER) pc_power_button(pc);
@@ -446,6 +450,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
                         .debug_exit = on_debug_exit,
                         .speaker = on_speaker,
                         .a20 = on_a20,
+                        .registers = on_registers,
                         .deadline = on_deadline};
     pc->boot = boot;
     pc->no_reboot = o->no_reboot;

@@ -299,6 +299,8 @@ bool kbc_keys_taken(const Kbc *k) { return keyboard_idle(&k->keyboard) && !(k->o
 
 void kbc_mouse(Kbc *k, int dx, int dy, int dz, u8 buttons) { mouse_move(&k->mouse, dx, dy, dz, buttons); }
 
+void kbc_nudge(Kbc *k) { mouse_nudge(&k->mouse); }
+
 void kbc_a20_changed(Kbc *k, bool enabled)
 {
     k->outport = (k->outport & ~KBC_P2_A20) | (enabled ? KBC_P2_A20 : 0);

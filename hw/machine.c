@@ -44,6 +44,7 @@
 #include "hw/testdev.h"
 #include "hw/uart.h"
 #include "hw/vga.h"
+#include "hw/vmport.h"
 
 #include "bios/font.h"
 
@@ -61,6 +62,8 @@ struct Machine {
     Pit pit;
     Rtc rtc;
     Kbc kbc;
+    Vmport vmport; /* where config.vmport says so */
+    bool prefers_movement;
     Speaker speaker;
     Sysctl sysctl;
     Uart uart[2];
@@ -353,6 +356,24 @@ static void pci_sound_wire(Machine *m)
     }
 }
 
+static u32 *cpu_registers(void *machine)
+{
+    Machine *m = machine;
+    return m->events.registers ? m->events.registers(m->events.ctx) : NULL;
+}
+
+static void mouse_nudged(void *machine) { kbc_nudge(&((Machine *)machine)->kbc); }
+
+static void vmport_wire(Machine *m)
+{
+    const VmportLines lines = {.registers = cpu_registers, .nudge = mouse_nudged, .ctx = m};
+    if (!m->config.vmport) return;
+    vmport_init(&m->vmport, m->bus, &m->clock, &lines);
+    m->vmport.ram_bytes = m->config.ram_bytes;
+    m->vmport.rtc_base_unix_s = m->config.rtc_base_unix_s;
+    part_add(&m->parts, &vmport_part, "vmport", &m->vmport);
+}
+
 /* What only test kernels and the tour look for. */
 static void test_parts(Machine *m)
 {
@@ -420,6 +441,7 @@ static bool machine_wire(Machine *m)
     part_add(parts, &parallel_part, "lpt1", &m->parallel);
     kbc_init(&m->kbc, bus, clock, &keyboard);
     part_add(parts, &kbc_part, "kbc", &m->kbc);
+    vmport_wire(m);
     pit_init(&m->pit, bus, clock, irq0);
     pit_watch_tick(&m->pit, tick_waits, m);
     part_add(parts, &pit_part, "pit", &m->pit);
@@ -590,7 +612,18 @@ bool machine_keys_taken(const Machine *m) { return kbc_keys_taken(&m->kbc); }
 u8 machine_leds(const Machine *m) { return m->kbc.keyboard.leds; }
 void machine_mouse(Machine *m, int dx, int dy, int dz, u8 buttons)
 {
-    kbc_mouse(&m->kbc, dx, dy, dz, buttons);
+    if (!machine_has_pointer(m) || m->prefers_movement || !vmport_move(&m->vmport, dx, dy, dz, buttons))
+        kbc_mouse(&m->kbc, dx, dy, dz, buttons);
+}
+
+/* A driver that went without a word, as in a warm start by software, has left the PS/2 mouse disabled. */
+bool machine_has_pointer(const Machine *m) { return m->vmport.absolute && m->kbc.mouse.enabled; }
+bool machine_wants_pointer(const Machine *m) { return machine_has_pointer(m) && !m->prefers_movement; }
+void machine_prefer_movement(Machine *m, bool movement) { m->prefers_movement = movement; }
+
+void machine_pointer(Machine *m, u32 x, u32 y, int dz, u8 buttons)
+{
+    if (machine_wants_pointer(m)) vmport_pointer(&m->vmport, x, y, dz, buttons);
 }
 
 u8 machine_intr_ack(void *machine)

@@ -28,6 +28,7 @@ typedef struct MachineConfig {
     u16 postcode_port;
     bool testdev;             /* -device pc-testdev */
     bool hpet;                /* -machine hpet=on */
+    bool vmport;              /* -machine vmport=on */
     u32 lapic_version;        /* of the processor's local APIC (lapic.h); 0: no APICs */
     s64 rtc_base_unix_s;      /* RTC at power-on, UTC seconds */
     const u8 *cmos;           /* 128 bytes of its memory that the battery kept; NULL: none */
@@ -60,6 +61,7 @@ typedef struct MachineEvents {
     void (*speaker)(void *ctx, const SpeakerEvent *event); /* guest time; what it is from now on */
     void (*nmi)(void *ctx);                                /* an NMI for the processor */
     void (*init)(void *ctx);                               /* an INIT */
+    u32 *(*registers)(void *ctx); /* the processor's general registers, while it is at a port */
 } MachineEvents;
 
 typedef struct Machine Machine;
@@ -104,6 +106,13 @@ bool machine_keys_taken(const Machine *m); /* the guest has read all that was ty
 u8 machine_leds(const Machine *m);         /* bit 0 ScrollLock, 1 NumLock, 2 CapsLock */
 /* Counts to the right, down, wheel away from the person; MOUSE_ bits of all buttons that are down now. */
 void machine_mouse(Machine *m, int dx, int dy, int dz, u8 buttons);
+/* The guest asks where the pointer is (vmport.h), and machine_prefer_movement() did not decide otherwise: x and y from 0 to
+ * 65535, the edges of the screen. Else machine_pointer() does nothing. */
+bool machine_wants_pointer(const Machine *m);
+void machine_pointer(Machine *m, u32 x, u32 y, int dz, u8 buttons);
+void machine_prefer_movement(Machine *m, bool movement);
+/* ... it asks, whatever was decided. False also without such a port. */
+bool machine_has_pointer(const Machine *m);
 /* Poke CMOS/RTC NVRAM (firmware data the loader sets). */
 void machine_set_cmos(Machine *m, u8 index, u8 value);
 const u8 *machine_cmos(const Machine *m); /* all 128 bytes */

@@ -185,6 +185,13 @@ void mouse_move(Mouse *m, int dx, int dy, int dz, u8 buttons)
     stream(m);
 }
 
+void mouse_nudge(Mouse *m)
+{
+    if (!m->enabled || m->remote || m->wrap || m->move_count) return;
+    m->moves[m->move_count++] = (MouseMove){.buttons = m->buttons};
+    stream(m);
+}
+
 /* --- commands -------------------------------------------------------------------------------------------- */
 
 static void mouse_defaults(Mouse *m)

@@ -43,5 +43,7 @@ bool mouse_has_byte(const Mouse *m); /* it would like to send */
 u8 mouse_take(Mouse *m);             /* the next byte; there is one */
 /* A person moved it: counts right, down, wheel away from the person; MOUSE_ bits of the buttons now down. */
 void mouse_move(Mouse *m, int dx, int dy, int dz, u8 buttons);
+/* mouse_nudge - stream mode: send a packet though nothing happened, for a driver that looks elsewhere (vmport.c). */
+void mouse_nudge(Mouse *m);
 
 #endif

@@ -67,9 +67,10 @@ static struct {
 
 /* --- the program ----------------------------------------------------------------------------------------- */
 
-static bool make_shared(Problem *p)
+bool display_share(Problem *p)
 {
     void *at;
+    if (d.shared) return true;
     d.shared_fd = shared_memory_make("ring3-window", sizeof *d.shared, &at, p);
     if (d.shared_fd < 0) return false;
     d.shared = at;
@@ -167,7 +168,7 @@ bool display_start(const DisplayOptions *o, bool terminal_used, Problem *p)
                            "-display curses: the terminal is used by -serial, -monitor or -debugcon stdio");
     if (d.kind == DISPLAY_CURSES && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
         return problem_set(p, "-display curses: standard input and output are no terminal");
-    if (make_shared(&why) && start_program(o, terminal_used, &why)) return true;
+    if (display_share(&why) && start_program(o, terminal_used, &why)) return true;
     if (o->kind != DISPLAY_AUTO) return problem_set(p, "-display %s: %s", names[d.kind], why.text);
     say("no window: %s; running without a screen", why.text);
     d.kind = DISPLAY_NONE;
@@ -181,23 +182,26 @@ static void send_message(WindowMessageKind kind)
         (void)!send(d.socket, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static bool send_hello(const Phys *phys, int memory)
+bool display_greet(int socket, const Phys *phys)
 {
+    int memory = shared_memory_read_only(phys->memfd);
     WindowMessage m = {.kind = WINDOW_HELLO,
                        .a = WINDOW_PROTOCOL,
                        .b = (s32)(phys->vram_pages << PAGE_BITS),
                        .c = (s32)phys->vram_page};
-    return helper_greet(d.socket, &m, sizeof m, (int[2]){d.shared_fd, memory}, 2);
+    if (memory < 0) return false;
+    bool sent = helper_greet(socket, &m, sizeof m, (int[2]){d.shared_fd, memory}, 2);
+    int why = errno;
+    close(memory);
+    errno = why;
+    return sent;
 }
 
 bool display_attach(const Phys *phys, Problem *p)
 {
     if (d.socket < 0) return true;
-    int memory = shared_memory_read_only(phys->memfd);
-    bool sent = memory >= 0 && send_hello(phys, memory);
-    if (memory >= 0) close(memory);
     /* A window that has gone already is dealt with where its end is seen. */
-    return sent || errno == EPIPE || errno == ECONNRESET ||
+    return display_greet(d.socket, phys) || errno == EPIPE || errno == ECONNRESET ||
            problem_set(p, "the window's process: %s", strerror(errno));
 }
 
@@ -300,6 +304,9 @@ static s32 clamp(s32 v)
     return v > MOUSE_FURTHEST ? MOUSE_FURTHEST : v < -MOUSE_FURTHEST ? -MOUSE_FURTHEST : v;
 }
 
+/* Of the screen: a place on it. */
+static u32 edge(s32 v) { return v < 0 ? 0 : v > WINDOW_POINTER_MAX ? WINDOW_POINTER_MAX : (u32)v; }
+
 static void set_status(u32 mask, u32 bits)
 {
     d.status = (d.status & ~mask) | bits;
@@ -330,13 +337,21 @@ static void act_key(Machine *m, u8 key, bool down)
     look_for_keys(m);
 }
 
+void display_act_mouse(Machine *m, const WindowMessage *w)
+{
+    u8 buttons = (u8)(w->d & MOUSE_BUTTONS);
+    if (w->kind == WINDOW_POINTER)
+        machine_pointer(m, edge(w->a), edge(w->b), clamp(w->c), buttons);
+    else
+        machine_mouse(m, clamp(w->a), clamp(w->b), clamp(w->c), buttons);
+}
+
 static unsigned act(Machine *m, const WindowMessage *w)
 {
     switch (w->kind) {
     case WINDOW_KEY: act_key(m, (u8)w->a, w->b & 1); return 0;
     case WINDOW_MOUSE:
-        machine_mouse(m, clamp(w->a), clamp(w->b), clamp(w->c), (u8)(w->d & MOUSE_BUTTONS));
-        return 0;
+    case WINDOW_POINTER: display_act_mouse(m, w); return 0;
     case WINDOW_POWER: return ASKED_POWER;
     case WINDOW_PAUSE: return ASKED_PAUSE;
     case WINDOW_SPEED: return w->a > 0 ? ASKED_FASTER : ASKED_SLOWER;
@@ -359,6 +374,10 @@ unsigned display_service(Machine *m)
     while (ring_used(&d.ring) && ring_get(&d.ring, (u8 *)&w, sizeof w) == sizeof w) asked |= act(m, &w);
     if (d.shared && machine_leds(m) != d.status >> WINDOW_LEDS)
         set_status(~0u << WINDOW_LEDS, (u32)machine_leds(m) << WINDOW_LEDS);
+    if (d.shared && machine_wants_pointer(m) != !!(d.status & WINDOW_ABSOLUTE)) {
+        set_status(WINDOW_ABSOLUTE, machine_wants_pointer(m) ? WINDOW_ABSOLUTE : 0);
+        send_message(WINDOW_LOOK);
+    }
     if (d.shared && display_media_show(m, d.shared)) send_message(WINDOW_LOOK);
     if (atomic_load(&d.stalled) && atomic_exchange(&d.stalled, false)) hostio_kick();
     return asked;
@@ -385,7 +404,7 @@ void display_speaker(const SpeakerEvent *event)
 
 void display_mute_speaker(void) { d.speaker_muted = true; }
 
-bool display_has_sound(void) { return d.shared; }
+bool display_has_sound(void) { return d.shared && d.kind != DISPLAY_NONE; }
 
 void display_frames(const SoundFrame *frames, u32 count)
 {

@@ -30,6 +30,10 @@ int display_monitor(void);
 ScreenState *display_screen(void);
 /* display_attach - the machine is built: show the window the video memory. */
 bool display_attach(const Phys *phys, Problem *p);
+/* display_share - make what is shown to windows and viewers, if it is not there yet. */
+bool display_share(Problem *p);
+/* display_greet - the first message to a process that shows it: the machine is built. False: errno. */
+bool display_greet(int socket, const Phys *phys);
 void display_stop(
     void); /* take leave and wait until the terminal is the shell's again; may be called more than once */
 int display_process(void); /* the window's; 0: there is none */
@@ -49,6 +53,8 @@ enum {
     ASKED_SAVE = 32,
     ASKED_LOAD = 64
 };
+struct WindowMessage;
+void display_act_mouse(Machine *m, const struct WindowMessage *w); /* a WINDOW_MOUSE or WINDOW_POINTER */
 unsigned display_service(Machine *m); /* keys and mouse go to the machine; ASKED_ bits */
 void display_speaker(const SpeakerEvent *event);
 /* The speaker's events are not to be heard: it is in the mixer's stream, or nothing is. */

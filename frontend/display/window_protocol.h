@@ -13,6 +13,8 @@
  *   - for -display curses, a second socket is a client of the monitor, which Ctrl-A C shows. A window of the desktop
  *     closes it before it looks at the guest;
  *   - the guest's memory is passed as a descriptor for reading; the window maps the video memory in it, nothing else.
+ * ring3-vnc (frontend/vnc/) speaks the same words for people who are elsewhere, but its word counts for less: it may send keys,
+ * the mouse and who came and left; whatever else comes from it is ignored.
  * The window has opened its display by then: from the hello on it cannot start programs or touch other processes
  * (confine.c). The machine makes the first message (WINDOW_HELLO) when it has memory; with it go the two
  * descriptors. The end of the socket is how each side learns of the other's death.
@@ -25,7 +27,7 @@
 #include "cpu/base.h"
 
 enum {
-    WINDOW_PROTOCOL = 5,
+    WINDOW_PROTOCOL = 6,
     WINDOW_SOCKET = 3,            /* the window's descriptor of the socket */
     WINDOW_MONITOR = 4,           /* ... of its connection to the monitor, if it may use the terminal */
     WINDOW_NO_DISPLAY = 3,        /* its exit code when nothing could be opened */
@@ -38,6 +40,9 @@ enum {
     WINDOW_NEWS_BYTES = 200,
     WINDOW_BLOCK_LINES = 40,
     WINDOW_BLOCK_COLUMNS = 56, /* and a zero */
+    WINDOW_POINTER_MAX = 0xffff, /* the right and the lower edge */
+    WINDOW_VIEWERS = 16,
+    WINDOW_PASSWORD_BYTES = 8, /* more do not count in VNC's own authentication (RFC 6143, 7.2.2) */
     WINDOW_FRAMES = 16384, /* a power of two; a third of a second */
     WINDOW_SOUNDS = 8192, /* a power of two; digital sound makes 16,000 and more a second */
 };
@@ -48,6 +53,7 @@ typedef enum WindowMessageKind {
         1, /* a: WINDOW_PROTOCOL, b: bytes of video memory, c: its page in the guest's memory; two fds */
     WINDOW_LOOK, /* status or speaker changed: look at WindowShared */
     WINDOW_BYE,  /* ring3 ends as it should */
+    WINDOW_PASSWORD, /* to ring3-vnc; a, b: 8 bytes, zeros behind the word; none: nobody is let in */
     /* window -> machine */
     WINDOW_KEY = 32, /* a: hw/keys.h, b: 1 pressed, 0 released */
     WINDOW_MOUSE,    /* a: right, b: down, c: wheel away from the person; d: buttons */
@@ -60,6 +66,10 @@ typedef enum WindowMessageKind {
     WINDOW_EJECT,    /* a: a drive; b: 1 by force */
     WINDOW_BLOCK,    /* write WindowShared.block anew */
     WINDOW_SNAPSHOT, /* a: 0 keep the machine as it is now, 1 go back to the newest */
+    WINDOW_POINTER,  /* where the pointer is, with WINDOW_ABSOLUTE. a, b: 0 to WINDOW_POINTER_MAX; c, d: as WINDOW_MOUSE */
+    WINDOW_VIEWER,   /* ring3-vnc: a, b, c: the next d bytes of an address, as in WINDOW_PATH */
+    WINDOW_CAME,     /* a: the number of the viewer whose address that was. It is used up */
+    WINDOW_LEFT,     /* a: a viewer's number */
 } WindowMessageKind;
 
 typedef struct WindowMessage {
@@ -69,7 +79,7 @@ typedef struct WindowMessage {
 _Static_assert(sizeof(WindowMessage) == 16, "one size for both");
 
 /* WindowShared.status: bits (trouble: it was stopped by an error of the host's disk), and where machine_leds() begins. */
-enum { WINDOW_STOPPED = 1, WINDOW_TROUBLE = 2, WINDOW_LEDS = 8 };
+enum { WINDOW_STOPPED = 1, WINDOW_TROUBLE = 2, WINDOW_ABSOLUTE = 4 /* the guest wants to know where the pointer is */, WINDOW_LEDS = 8 };
 
 /* A SpeakerEvent (hw/speaker.h): guest time, and what the speaker does from then on. */
 typedef struct WindowSound {

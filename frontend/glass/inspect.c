@@ -14,25 +14,22 @@
 #include "frontend/glass/inspect.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "frontend/glass/inspect_answer.h"
 #include "frontend/glass/inspect_protocol.h"
-#include "frontend/host/broker.h"
 #include "frontend/host/helper.h"
 #include "frontend/host/hostio.h"
+#include "frontend/host/listener.h"
 #include "frontend/host/shared_memory.h"
 #include "hw/screen.h"
 
 /* Of the machine's time no more than 1/(PAUSES + 1); what leaving translated code costs beside the answer. */
-enum { PAUSES = 30, LEAVE_NS = 40000, JUNK_NS = 10000000, BACKLOG = 16 };
+enum { PAUSES = 30, LEAVE_NS = 40000, JUNK_NS = 10000000 };
 /* A sample is taken so often, while the last question for them is no older than this. */
 enum { SAMPLE_MS = 20 };
 #define SAMPLED_NS 4000000000ull
@@ -54,101 +51,33 @@ static struct {
 
 /* --- where browsers come to ------------------------------------------------------------------------------ */
 
-static bool is_socket(const char *path)
-{
-    struct stat st;
-    return !lstat(path, &st) && S_ISSOCK(st.st_mode);
-}
-
-static int listen_unix(const char *path)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    errno = ENAMETOOLONG;
-    if (strlen(path) >= sizeof a.sun_path) return -1;
-    memcpy(a.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) return -1;
-    if (is_socket(path)) unlink(path);
-    if (!bind(fd, (struct sockaddr *)&a, sizeof a)) {
-        broker_owns(path);
-        if (!listen(fd, BACKLOG)) return fd;
-    }
-    int why = errno;
-    close(fd);
-    errno = why;
-    return -1;
-}
-
-static int listen_address(const struct addrinfo *a)
-{
-    int one = 1, fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
-    if (fd < 0) return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (!bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, BACKLOG)) return fd;
-    int why = errno;
-    close(fd);
-    errno = why;
-    return -1;
-}
-
-/* [ADDR:]PORT taken apart, into the text itself. */
-static void take_address(char *text, const char **host, const char **port)
-{
-    char *colon = strrchr(text, ':');
-    *host = "127.0.0.1";
-    *port = text;
-    if (!colon) return;
-    *colon = 0;
-    *port = colon + 1;
-    size_t n = strlen(text);
-    if (n > 2 && *text == '[' && text[n - 1] == ']') { /* an IPv6 address */
-        text[n - 1] = 0;
-        text++;
-    }
-    if (n) *host = text;
-}
-
-/* With port 0 the kernel chooses one: the person is told which. */
+/* With port 0 the kernel chooses one: the person is told which, by the name that the host was given. */
 static void tell_where(int fd, const char *host)
 {
-    struct sockaddr_storage a;
-    socklen_t bytes = sizeof a;
-    char name[80], port[8];
-    if (getsockname(fd, (struct sockaddr *)&a, &bytes) < 0 ||
-        getnameinfo((struct sockaddr *)&a, bytes, name, sizeof name, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV))
-        return;
-    say(strchr(host, ':') ? "the live page is at http://[%.100s]:%s/"
-                          : "the live page is at http://%.100s:%s/",
-        host, port);
+    char name[LISTENER_NAME];
+    if (!listener_name(fd, name)) return;
+    say(strchr(host, ':') ? "the live page is at http://[%.100s]:%s/" : "the live page is at http://%.100s:%s/", host,
+        strrchr(name, ':') + 1);
 }
 
 static int listen_tcp(const char *where, Problem *p)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
     char text[300];
-    const char *host, *port;
-    int fd = -1;
+    const char *host, *port, *why;
     snprintf(text, sizeof text, "%s", where);
-    take_address(text, &host, &port);
-    int error = getaddrinfo(host, port, &hints, &list);
-    if (error) {
-        problem_set(p, "-inspect %.200s: %s", where, gai_strerror(error));
-        return -1;
-    }
-    for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) fd = listen_address(a);
+    listener_split(text, &host, &port);
+    int fd = listener_tcp(host, port, &why);
     if (fd < 0)
-        problem_set(p, "-inspect %.200s: %s", where, strerror(errno));
+        problem_set(p, "-inspect %.200s: %s", where, why);
     else
         tell_where(fd, host);
-    freeaddrinfo(list);
     return fd;
 }
 
 static int open_listener(const char *where, Problem *p)
 {
     if (strncmp(where, "unix:", 5)) return listen_tcp(where, p);
-    int fd = listen_unix(where + 5);
+    int fd = listener_unix(where + 5);
     if (fd < 0) problem_set(p, "-inspect %.200s: %s", where, strerror(errno));
     return fd;
 }

@@ -27,7 +27,7 @@ static const Absent absent[] = {
     {"COM*", "no port of the host: pty, unix:PATH or tcp:HOST:PORT"},
     {"con:*", "no console of the host: stdio"},
     {"ringbuf*", "no ring in memory: file:PATH"},
-    {"spice*", "no remote screen: tcp:HOST:PORT,server=on,wait=off"},
+    {"spice*", "no SPICE: tcp:HOST:PORT,server=on,wait=off"},
     {NULL, NULL}};
 
 static const char *const words[CHAR_KINDS] = {

@@ -43,6 +43,7 @@
 
 #include "cpu/cpu.h"
 #include "frontend/display/display.h"
+#include "frontend/display/vnc.h"
 #include "frontend/glass/inspect.h"
 #include "frontend/host/broker.h"
 #include "frontend/host/channel.h"
@@ -54,7 +55,7 @@ enum { STOP_PATIENCE_MS = 1000, LEAST_NS = 20000 };
 enum { OURS = ATT_CLOCK | ATT_IO | ATT_STOP | ATT_RESET | ATT_INIT | ATT_NMI };
 static const int taken_signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGTSTP,
                                     SIGCONT, SIGUSR1, SIGUSR2, SIGALRM};
-enum { FD_KICK, FD_DISPLAY, FD_INSPECT, FD_SAVER, FD_NET, FD_CHANNELS = FD_NET + NET_POLLS };
+enum { FD_KICK, FD_DISPLAY, FD_VNC, FD_INSPECT, FD_SAVER, FD_NET, FD_CHANNELS = FD_NET + NET_POLLS };
 enum { FD_MOST = FD_CHANNELS + CHANNELS_MAX * CHANNEL_POLLS };
 
 static struct {
@@ -267,6 +268,7 @@ static void wait_for_events(struct pollfd *p, unsigned n, const sigset_t *blocke
     unsigned entries = FD_CHANNELS + n * CHANNEL_POLLS;
     int ms = atomic_load(&io.stop_wanted) ? STOP_PATIENCE_MS : -1;
     p[FD_DISPLAY] = (struct pollfd){display_fd(), POLLIN, 0};
+    p[FD_VNC] = (struct pollfd){vnc_fd(), POLLIN, 0};
     p[FD_INSPECT] = (struct pollfd){inspect_fd(&ms), POLLIN, 0};
     p[FD_SAVER] = (struct pollfd){saver_fd(), POLLIN, 0};
     net_prepare(p + FD_NET);
@@ -333,6 +335,7 @@ static void *thread_main(void *unused)
         if (p[FD_KICK].revents) drain(io.kick);
         if (atomic_load(&io.signals)) signals_came();
         if (p[FD_DISPLAY].revents) display_serve();
+        if (p[FD_VNC].revents && vnc_ready()) raise_attention(ATT_IO);
         if (p[FD_INSPECT].revents && inspect_ready()) raise_attention(ATT_IO);
         if (p[FD_SAVER].revents && saver_ready()) raise_attention(ATT_IO);
         if (net_happened(p + FD_NET)) raise_attention(ATT_IO);

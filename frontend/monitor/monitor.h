@@ -88,6 +88,12 @@ void info_usernet(Command *c);
 void word_hostfwd_add(Command *c);
 void word_hostfwd_remove(Command *c);
 void word_set_link(Command *c);
+/* monitor_remote.c */
+void info_vnc(Command *c);
+void info_mice(Command *c);
+bool change_vnc(Command *c); /* false: `change` is about something else */
+void word_set_password(Command *c);
+void word_mouse_set(Command *c);
 void word_r(Command *c);
 void word_sreg(Command *c);
 void word_u(Command *c);

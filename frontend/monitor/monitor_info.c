@@ -371,6 +371,7 @@ const Word info_words[] = {
     {"idt", NULL, "[first [last]]", "the interrupt descriptor table, or the vectors of real mode", info_idt},
     {"lapic", NULL, "", "the processor's local APIC", info_lapic},
     {"ldt", NULL, "[first [last]]", "the local descriptor table", info_ldt},
+    {"mice", NULL, "", "the mouse that moves when a person's does, and the others", info_mice},
     {"mtree", NULL, "", "who answers at which address, in memory and ports", info_mtree},
     {"name", NULL, "", "the machine's name", info_name},
     {"network", NULL, "", "the network cards, and where their cables lead", info_network},
@@ -386,5 +387,6 @@ const Word info_words[] = {
     {"usernet", NULL, "", "the connections of -nic user", info_usernet},
     {"uuid", NULL, "", "the machine's number", info_uuid},
     {"version", NULL, "", "ring3's version", info_version},
+    {"vnc", NULL, "", "where viewers connect to, and who did", info_vnc},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -183,6 +183,7 @@ static bool take_change_format(Command *c, MediaSpec *spec)
 
 static void word_change(Command *c)
 {
+    if (change_vnc(c)) return;
     bool force = command_take_flag(c, 'f');
     char path[1024];
     DriveId id = DRIVE_FLOPPY_A;
@@ -352,8 +353,8 @@ static void word_help(Command *c);
 
 const Word monitor_words[] = {
     {"bt", NULL, "[count]", "the callers, by their frames (EBP)", word_bt},
-    {"change", NULL, "[-f] device filename [raw [read-only-mode]]", "put another medium into a drive",
-     word_change},
+    {"change", NULL, "[-f] device filename [raw [read-only-mode]]",
+     "put another medium into a drive; 'change vnc password WORD': as set_password", word_change},
     {"cont", "c", "", "let the machine run on", word_cont},
     {"d", "delete", "number", "take a breakpoint or watchpoint away", word_d},
     {"delvm", NULL, "name", "delete a snapshot", word_delvm},
@@ -379,6 +380,7 @@ const Word monitor_words[] = {
     {"mouse_button", NULL, "state", "press and release mouse buttons: 1 left, 2 right, 4 middle",
      word_mouse_button},
     {"mouse_move", NULL, "dx dy [dz]", "move the mouse, turn its wheel", word_mouse_move},
+    {"mouse_set", NULL, "index", "which mouse moves when a person's does (info mice)", word_mouse_set},
     {"n", "next", "", "one instruction, or over a call, INT, loop or REP", word_n},
     {"nmi", NULL, "", "raise a non-maskable interrupt", word_nmi},
     {"o", NULL, "/fmt addr value", "write an I/O port", word_o},
@@ -395,6 +397,8 @@ const Word monitor_words[] = {
     {"sendkey", NULL, "keys [hold_ms]", "press keys, such as ctrl-alt-f1; for 100 ms unless told otherwise",
      word_sendkey},
     {"set_link", NULL, "name on|off", "plug the cable of a network card in or out", word_set_link},
+    {"set_password", NULL, "vnc password [keep]", "what viewers must know from now on (-vnc ...,password=on)",
+     word_set_password},
     {"speed", NULL, "[mhz|max]", "show or cap how many instructions run in a microsecond", word_speed},
     {"sreg", NULL, "", "the segment registers and table registers", word_sreg},
     {"stop", NULL, "", "hold the machine", word_stop},

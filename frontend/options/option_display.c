@@ -4,6 +4,8 @@
  */
 #include "frontend/options/option_display.h"
 
+#include <stdio.h>
+
 #include "frontend/keyboard/typing.h"
 #include "frontend/options/option_words.h"
 #include "frontend/say.h"
@@ -34,13 +36,13 @@ OptionsResult set_display(Options *o, const char *value)
     static const Absent others[] = {
         {"gtk", "ring3's window is SDL's: say -display sdl, or nothing; none is no window"},
         {"cocoa", "ring3's window is SDL's: say -display sdl, or nothing; none is no window"},
-        {"vnc*", "no remote screen: -display sdl is a window, curses this terminal, none no screen"},
-        {"spice-app", "no remote screen: -display sdl is a window, curses this terminal, none no screen"},
-        {"dbus", "no remote screen: -display sdl is a window, curses this terminal, none no screen"},
+        {"spice-app", "no SPICE: -vnc :N shows the screen elsewhere, -display sdl is a window"},
+        {"dbus", "no screen by D-Bus: -vnc :N shows it elsewhere, -display sdl is a window"},
         {"egl-headless", "the screen needs no graphics driver: -display none, and the monitor's screendump"},
         {NULL, NULL}};
     Pair p;
     unsigned kind = 0;
+    if (!strncmp(value, "vnc=", 4)) return set_vnc(o, value + 4);
     const char *at = value, *why = absent_why(others, value);
     if (!pair_next(&at, "type", &p)) p.value[0] = 0;
     if (!why) why = absent_why(others, p.value);
@@ -48,6 +50,61 @@ OptionsResult set_display(Options *o, const char *value)
     OptionsResult r = words_choose("-display", p.value, names, ARRAY_LEN(names), &kind);
     while (r == OPTIONS_RUN && pair_next(&at, NULL, &p)) r = set_display_pair(o, &p);
     if (r == OPTIONS_RUN) o->display.kind = (DisplayKind)kind;
+    o->display_given = true;
+    return r;
+}
+
+/* --- elsewhere -------------------------------------------------------------------------------------------- */
+
+static OptionsResult refuse_vnc(const char *value)
+{
+    say("-vnc %.80s: takes [ADDR]:N, such as :1 or [::1]:0, with N from 0 to %d, unix:PATH or none", value, VNC_DISPLAYS);
+    return OPTIONS_BAD;
+}
+
+static bool parse_display_number(const char *s, u32 *n) { return parse_number(&s, n) && !*s && *n <= VNC_DISPLAYS; }
+
+/* QEMU's other words: what changes nothing here may be said. */
+static OptionsResult set_vnc_pair(Options *o, const Pair *p)
+{
+    static const char *const shares[] = {"ignore", "force-shared"};
+    static const char *const keys[] = {"password=on", "to=", "share=ignore", NULL};
+    static const char no_tls[] = "no TLS: leave it out; an SSH tunnel to 127.0.0.1 does that";
+    static const Absent others[] = {
+        {"tls*", no_tls},
+        {"x509*", no_tls},
+        {"sasl*", "no SASL: leave it out, or say password=on and use an SSH tunnel"},
+        {"acl", "no access lists: leave it out"},
+        {"websocket", "no port for browsers: leave it out, or use a viewer"},
+        {"reverse", "viewers connect to ring3: leave it out"},
+        {"password-secret", "no secrets on the command line: password=on, and the monitor's set_password"},
+        {"audiodev", "no sound by VNC: leave it out"},
+        {NULL, NULL}};
+    static const char *const ignored[] = {"lossy", "non-adaptive", "key-delay-ms", "power-control"};
+    unsigned unused;
+    if (absent_why(others, p->key)) return absent_refuse("-vnc", p->key, absent_why(others, p->key));
+    for (unsigned n = 0; n < ARRAY_LEN(ignored); n++)
+        if (!strcmp(p->key, ignored[n])) return OPTIONS_RUN;
+    if (!strcmp(p->key, "password")) return pair_switch(p, "-vnc", &o->vnc.password);
+    if (!strcmp(p->key, "share")) return words_choose("-vnc share=", p->value, shares, ARRAY_LEN(shares), &unused);
+    if (strcmp(p->key, "to")) return pair_refuse_key(p, "-vnc", keys);
+    return parse_display_number(p->value, &o->vnc.to) ? OPTIONS_RUN : refuse_vnc(p->value);
+}
+
+OptionsResult set_vnc(Options *o, const char *value)
+{
+    Pair p;
+    const char *at = value;
+    OptionsResult r = OPTIONS_RUN;
+    u32 n;
+    o->vnc = (VncOptions){.where = ""};
+    if (!pair_next(&at, "to", &p) || strlen(p.value) >= sizeof o->vnc.where) return refuse_vnc(value);
+    if (!strcmp(p.value, "none")) return OPTIONS_RUN;
+    const char *colon = strrchr(p.value, ':');
+    bool is_unix = !strncmp(p.value, "unix:", 5) && p.value[5];
+    if (!is_unix && (!colon || !parse_display_number(colon + 1, &n))) return refuse_vnc(value);
+    snprintf(o->vnc.where, sizeof o->vnc.where, "%.*s", VNC_WHERE - 1, p.value);
+    while (r == OPTIONS_RUN && pair_next(&at, NULL, &p)) r = set_vnc_pair(o, &p);
     return r;
 }
 

@@ -5,6 +5,7 @@
 #include "frontend/options/options.h"
 
 OptionsResult set_display(Options *o, const char *value);
+OptionsResult set_vnc(Options *o, const char *value);
 OptionsResult set_sdl(Options *o, const char *value);
 OptionsResult set_curses(Options *o, const char *value);
 OptionsResult set_layout(Options *o, const char *value); /* of the guest's keyboard */

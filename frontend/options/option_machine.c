@@ -139,7 +139,6 @@ static const struct {
     const char *why;
 } board_switches[] = {
     {"usb", false, NULL}, /* without devices it does nothing */
-    {"vmport", false, "no VMware port: leave it out; the mouse is on the PS/2 port"},
     {"dump-guest-core", false, NULL},
     {"mem-merge", false, NULL},
     {"smm", false, NULL}, /* that firmware of ring3's needs none of it is all that a guest sees */
@@ -174,6 +173,12 @@ static OptionsResult set_board_switch(Options *o, const Pair *p)
         return r;
     }
     if (!strcmp(p->key, "hpet")) return pair_switch(p, "-machine", &o->hpet);
+    if (!strcmp(p->key, "vmport") && strcmp(p->value, "auto")) {
+        OptionsResult r = pair_switch(p, "-machine", &on);
+        o->no_vmport = r == OPTIONS_RUN && !on;
+        return r;
+    }
+    if (!strcmp(p->key, "vmport")) return o->no_vmport = false, OPTIONS_RUN;
     static const char *const keys[] = {"type", "accel", "acpi", "hpet", "usb", "vmport", NULL};
     return pair_refuse_key(p, "-machine", keys);
 }

@@ -274,6 +274,10 @@ static OptionsResult set_device(Options *o, const char *value)
         o->testdev = true;
         return OPTIONS_RUN;
     }
+    if (!strcmp(value, "vmmouse")) { /* it is there unless the port is not */
+        o->vmmouse_given = true;
+        return OPTIONS_RUN;
+    }
     if (!strcmp(value, "glassbox")) {
         o->glassbox = true;
         return OPTIONS_RUN;
@@ -288,6 +292,7 @@ static OptionsResult set_device(Options *o, const char *value)
     words_offer(&w, post);
     words_offer(&w, "pc-testdev");
     words_offer(&w, "glassbox");
+    words_offer(&w, "vmmouse");
     words_offer(&w, "VGA");
     words_offer(&w, "VGA,romfile=FILE");
     words_offer(&w, "pcnet,netdev=ID");
@@ -415,6 +420,7 @@ static OptionsResult set_nographic(Options *o, const char *value)
 {
     (void)value;
     o->display.kind = DISPLAY_NONE;
+    o->display_given = true;
     return o->nographic = true, OPTIONS_RUN;
 }
 static OptionsResult set_full_screen(Options *o, const char *value)
@@ -518,8 +524,10 @@ static const Option options[] = {
     {"rtc", "base=BASE", set_rtc, "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]"},
     {"localtime", NULL, set_localtime, "the clock at power-on shows local time (-rtc base=localtime)"},
     {"startdate", "DATE", set_startdate, NULL},
-    {"display", "sdl|curses|none", set_display,
+    {"display", "sdl|curses|none|vnc=...", set_display,
      "the screen in a window, in the terminal or nowhere (default: the first that is possible)"},
+    {"vnc", "[ADDR]:N[,...]", set_vnc,
+     "show the screen to VNC viewers, at port 5900+N of 127.0.0.1 unless told (also unix:PATH); password=on, to=N"},
     {"full-screen", NULL, set_full_screen, "the window takes the whole screen"},
     {"k", "LAYOUT", set_layout,
      "keyboard of the guest for text that is typed: en-us (default), en-gb, de, fr"},
@@ -528,8 +536,7 @@ static const Option options[] = {
     {"curses", NULL, set_curses, NULL},
     {"echr", "NUMBER", set_echr, "the key that begins ring3's own on a terminal, instead of 1 for Ctrl-A"},
     {"M", "pc[,...]", set_machine,
-     "the machine: an i440FX/PIIX3 PC, now pc-" MACHINE_VERSION
-     " (also -machine); accel=tcg|interp, acpi=off, hpet=on"},
+     "the machine: an i440FX/PIIX3 PC, now pc-" MACHINE_VERSION " (also -machine); accel=tcg|interp, acpi=off, hpet=on, vmport=off"},
     {"machine", "pc[,...]", set_machine, NULL},
     {"smp", "1", set_smp, "one processor, which it has"},
     {"nic", "KIND[,model=CARD]...", set_nic,
@@ -582,6 +589,7 @@ static const Option options[] = {
     {"", NULL, NULL, "pcnet, ne2k_isa, ne2k_pci, rtl8139: a network card, with netdev=ID, mac=ADDR, romfile=FILE"},
     {"", NULL, NULL, "sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5]: a Sound Blaster 16;"},
     {"", NULL, NULL, "ES1370, AC97: PCI sound cards; adlib: an OPL3 alone"},
+    {"", NULL, NULL, "vmmouse: the pointer that needs no grab, which is there anyway (-machine vmport=off: not)"},
     {"", NULL, NULL, "glassbox: the guest may read what its code is translated to, and counters"},
     {"tour", NULL, set_tour,
      "a guest of ring3's own that shows its translation, in ten experiments (also without options)"},
@@ -745,6 +753,9 @@ static const char *contradiction(const Options *o)
     if (!o->kernel && o->initrd) return "-initrd: only with -kernel";
     if (!o->kernel && o->append) return "-append: only with -kernel";
     if (o->kernel && o->bios) return "-bios: not with -kernel, which comes with what firmware it needs";
+    if (o->vmmouse_given && o->no_vmport)
+        return "-device vmmouse: lies behind the port that -machine vmport=off takes away";
+    if (*o->vnc.where && o->no_vga) return "-vnc: there is no graphics card (-vga none), so nothing to show";
     if (o->daemonize && needs_terminal(o))
         return "-daemonize: a process in the background has no terminal: leave -nographic, curses and stdio "
                "out";
@@ -787,6 +798,7 @@ OptionsResult options_parse(Options *o, int argc, char **argv)
     if (o->no_defaults && !o->has_vga) o->no_vga = true;
     if (o->vga_device) o->no_vga = false; /* -vga is about the card that a PC has by itself */
     o->drives.no_empty = o->no_defaults;
+    if (*o->vnc.where && !o->display_given) o->display.kind = DISPLAY_NONE;
     const char *wrong = contradiction(o);
     Problem p;
     if (!wrong && !net_options_finish(&o->net, o->no_defaults, &p)) wrong = p.text;

@@ -4,6 +4,7 @@
 
 #include "cpu/cpu.h"
 #include "frontend/display/display.h"
+#include "frontend/display/vnc.h"
 #include "frontend/host/cage.h"
 #include "frontend/host/charspec.h"
 #include "frontend/options/drive_options.h"
@@ -44,6 +45,8 @@ typedef struct Options {
     const char *name;                       /* NULL: not given; else guest_name */
     char guest_name[128], process_name[16]; /* empty: not given */
     DisplayOptions display;
+    VncOptions vnc;
+    bool display_given; /* by -display or its old names: -vnc does not take its place */
     bool start_stopped;
     bool rtc_given;
     s64 rtc_base_unix_s;
@@ -52,7 +55,7 @@ typedef struct Options {
     bool nographic, no_reboot, no_vga, has_vga; /* has_vga: it was asked for by -vga */
     bool vga_device;                            /* ... by -device */
     bool no_shutdown;                           /* a guest that powers off leaves ring3 standing, paused */
-    bool no_acpi, no_apic, hpet, no_fd_bootchk, no_defaults;
+    bool no_acpi, no_apic, hpet, no_fd_bootchk, no_defaults, no_vmport, vmmouse_given;
     bool daemonize;
     Sandbox sandbox;
     const char *pidfile; /* NULL: not given */

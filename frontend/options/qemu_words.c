@@ -13,7 +13,7 @@
 #define NO_USB    "no USB: leave it out; keyboard and mouse are on PS/2 ports"
 #define NO_SOUND                                                                                             \
     "no such sound card: sb16, ES1370 and AC97 are the ones that most guests know; adlib is an OPL3 alone"
-#define NO_REMOTE "no remote screen: leave it out; -display sdl is a window, -display curses this terminal"
+#define NO_SPICE "no SPICE: leave it out; -vnc :N shows the screen elsewhere, -display sdl is a window"
 #define NO_PRETTY "no layout for people: -qmp takes the same DEV and sends the same texts, one a line"
 #define NO_CHARDEV                                                                                           \
     "no named character devices: say the DEV where it is used, as in -serial stdio, or mon:stdio for both"
@@ -40,7 +40,6 @@ static const QemuWord words[] = {
     {"overcommit", "mem-lock=off|cpu-pm=off|mem-lock=off,cpu-pm=off", ONE_MEMORY},
     {"realtime", "mlock=off", ONE_MEMORY},
     {"msg", "timestamp=off|timestamp=off,guest-name=off|guest-name=off", "messages are plain: leave it out"},
-    {"vnc", "none", NO_REMOTE},
     {"watchdog-action", "*", NULL}, /* nothing can set it off: */
     /* the processor and how it runs */
     {"enable-kvm", "", NO_KVM},
@@ -101,7 +100,7 @@ static const QemuWord words[] = {
     {"object", "*", NO_OBJECTS},
     {"chardev", "*", NO_CHARDEV},
     /* the screen */
-    {"spice", "*", NO_REMOTE},
+    {"spice", "*", NO_SPICE},
     {"g", "*", "the guest chooses its screen's size: leave it out; Ctrl-Alt-F is full screen"},
     {"no-frame", "", "the window has a frame; -full-screen has none"},
     {"alt-grab", "", "Ctrl-Alt is what frees the mouse: leave it out"},
@@ -259,7 +258,7 @@ const Absent qemu_features[] = {
     {"cx16", no_such_feature},    {"f16c", no_such_feature},
     {"fma*", no_such_feature},    {"fsgsbase", no_such_feature},
     {"hle", no_such_feature},     {"ht", no_such_feature},
-    {"hv*", no_such_feature},     {"hypervisor", no_such_feature},
+    {"hv*", no_such_feature},
     {"invpcid", no_such_feature}, {"invtsc", no_such_feature},
     {"kvm*", no_such_feature},    {"lahf*", no_such_feature},
     {"lm", no_such_feature},      {"mca", no_such_feature},

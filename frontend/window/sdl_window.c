@@ -4,7 +4,8 @@
  * display server: a blinking cursor moves a few kilobytes, and no graphics driver is loaded. How often is pace.h's business.
  * The loop sleeps in SDL's queue; a thread of its own waits on the machine's socket and only puts a note into that queue.
  *
- * Mouse: a click into the window takes it (relative motion, and the keyboard with all of the desktop's shortcuts);
+ * Mouse: where the guest asks for places (vmport.h), it is told where the pointer is and nothing is taken: the pointer comes
+ * and goes freely, and the guest draws it while it is over the picture. Else a click into the window takes it (relative motion, and the keyboard with all of the desktop's shortcuts);
  * Ctrl-Alt-G gives both back, and so does losing the focus or pausing. Nothing of the mouse reaches the guest meanwhile.
  * Keys go by their place on the keyboard. The host's repeats are dropped (the guest's keyboard has its own). When the
  * focus is lost, the guest is told that all keys are up.
@@ -51,6 +52,9 @@ static struct {
     u16 buttons;
     u8 locks;             /* of the host's keyboard, when the focus was lost */
     s32 moved_x, moved_y; /* not sent yet */
+    bool places;          /* the guest asks where the pointer is: */
+    s32 place_x, place_y; /* 0 to WINDOW_POINTER_MAX */
+    bool place_moved;     /* ... and that is not sent yet */
     u64 mouse_ns;         /* when the last movement was sent */
     char title[TITLE_BYTES];
     u32 note; /* SDL's number of the socket's event */
@@ -68,6 +72,7 @@ static void show_title(void)
              session_types_text(w.s)   ? "typing the clipboard; Ctrl-Alt-V stops"
              : w.grabbed               ? "Ctrl-Alt-G releases the mouse"
              : session_is_stopped(w.s) ? "Ctrl-Alt-P resumes"
+             : w.places                ? "the mouse is free; Ctrl-Alt-H for keys"
                                        : "click to use the mouse, Ctrl-Alt-H for keys");
     if (!strcmp(title, w.title)) return;
     memcpy(w.title, title, sizeof title);
@@ -252,15 +257,19 @@ static void look(u64 now)
 
 static void send_mouse(s32 wheel)
 {
-    session_send(w.s, WINDOW_MOUSE, w.moved_x, w.moved_y, wheel, w.buttons);
+    if (w.places)
+        session_send(w.s, WINDOW_POINTER, w.place_x, w.place_y, wheel, w.buttons);
+    else
+        session_send(w.s, WINDOW_MOUSE, w.moved_x, w.moved_y, wheel, w.buttons);
     w.moved_x = w.moved_y = 0;
+    w.place_moved = false;
     w.mouse_ns = host_now_ns();
 }
 
 /* Movements are collected: a PS/2 mouse tells no more than 200 in a second. Returns when to come again. */
 static u64 flush_mouse(u64 now)
 {
-    if (!w.moved_x && !w.moved_y) return UINT64_MAX;
+    if (!w.moved_x && !w.moved_y && !w.place_moved) return UINT64_MAX;
     if (now < w.mouse_ns + MOUSE_NS) return w.mouse_ns + MOUSE_NS;
     send_mouse(0);
     return UINT64_MAX;
@@ -270,13 +279,41 @@ static u64 flush_mouse(u64 now)
 
 static void grab(bool on)
 {
-    if (on == w.grabbed || (on && session_is_stopped(w.s))) return;
+    if (on == w.grabbed || (on && (w.places || session_is_stopped(w.s)))) return;
     if (SDL_SetRelativeMouseMode(on ? SDL_TRUE : SDL_FALSE) < 0 && on) return;
     SDL_SetWindowKeyboardGrab(w.window, on ? SDL_TRUE : SDL_FALSE);
     w.grabbed = on;
     if (on || (!w.buttons && !w.moved_x && !w.moved_y)) return;
     w.buttons = 0;
     send_mouse(0);
+}
+
+static s32 place_in(s32 at, s32 begin, s32 size)
+{
+    if (size < 2 || at < begin) return 0;
+    if (at >= begin + size) return WINDOW_POINTER_MAX;
+    return (s32)(((s64)(at - begin) * WINDOW_POINTER_MAX + (size - 1) / 2) / (size - 1));
+}
+
+/* By the picture's place in the window. While a menu is open, the pointer is its. */
+static void place_pointer(s32 x, s32 y)
+{
+    const Rect *on = &w.scaler.to;
+    if (panels_open()) return;
+    w.place_x = place_in(x, on->x, on->w);
+    w.place_y = place_in(y, on->y, on->h);
+    w.place_moved = true;
+}
+
+/* The guest begins to ask for places, or has stopped to. */
+static void follow_pointer(void)
+{
+    bool places = session_wants_pointer(w.s), shown = !places || panels_open();
+    if (places && !w.places) grab(false);
+    if (places != w.places) w.place_moved = false;
+    w.places = places;
+    if (shown == (SDL_ShowCursor(SDL_QUERY) == SDL_ENABLE)) return;
+    SDL_ShowCursor(shown ? SDL_ENABLE : SDL_DISABLE);
 }
 
 static void screenshot(void)
@@ -446,7 +483,8 @@ static void on_button(const SDL_MouseButtonEvent *e)
         if (surface) panels_click(&canvas, e->x, e->y);
         return;
     }
-    if (!w.grabbed) { /* the click that takes the mouse is not the guest's */
+    if (w.places) place_pointer(e->x, e->y);
+    if (!w.grabbed && !w.places) { /* the click that takes the mouse is not the guest's */
         if (down && e->button == SDL_BUTTON_LEFT) grab(true);
         return;
     }
@@ -454,7 +492,7 @@ static void on_button(const SDL_MouseButtonEvent *e)
     if (w.buttons == old) return;
     u16 now = w.buttons;
     w.buttons = old; /* what was moved before, was moved with the old ones */
-    if (w.moved_x || w.moved_y) send_mouse(0);
+    if (w.moved_x || w.moved_y || w.place_moved) send_mouse(0);
     w.buttons = now;
     send_mouse(0);
 }
@@ -486,6 +524,10 @@ static void on_window(const SDL_WindowEvent *e)
         w.locks = host_locks();
         session_release_keys(w.s);
         grab(false);
+        if (w.places && w.buttons) {
+            w.buttons = 0;
+            send_mouse(0);
+        }
         break;
     default: break;
     }
@@ -494,6 +536,7 @@ static void on_window(const SDL_WindowEvent *e)
 
 static void on_motion(const SDL_MouseMotionEvent *e)
 {
+    if (w.places) place_pointer(e->x, e->y);
     if (!w.grabbed) return;
     w.moved_x += e->xrel;
     w.moved_y += e->yrel;
@@ -508,7 +551,7 @@ static void handle(const SDL_Event *e)
     case SDL_MOUSEBUTTONUP: on_button(&e->button); break;
     case SDL_MOUSEMOTION: on_motion(&e->motion); break;
     case SDL_MOUSEWHEEL:
-        if (w.grabbed) send_mouse(e->wheel.y);
+        if (w.grabbed || w.places) send_mouse(e->wheel.y);
         break;
     case SDL_WINDOWEVENT: on_window(&e->window); return;
     case SDL_DROPFILE:
@@ -610,6 +653,7 @@ void sdl_run(Session *s)
             w.stale = true;
             pace_input(&w.pace, now);
         }
+        follow_pointer();
         if (!w.hidden && now >= w.pace.next_ns) look(now);
         show_title();
         next = earlier(earlier(earlier(typing, sounds), earlier(panels, block)), flush_mouse(now));

@@ -84,6 +84,7 @@ void session_receive(Session *s)
     while (receive_one(s, &m, fd)) {
         if (m.kind == WINDOW_HELLO && fd[1] >= 0) hello(s, &m, fd);
         if (m.kind == WINDOW_BYE) s->said_bye = true;
+        if (s->told) s->told(s, &m);
         for (int n = 0; n < 2; n++)
             if (fd[n] >= 0) close(fd[n]);
     }
@@ -116,7 +117,7 @@ static u8 leds(Session *s)
 /* Keys that text is typed with are not in `held`: the person may let go of Ctrl meanwhile. */
 void session_key(Session *s, u8 key, bool down)
 {
-    u8 bit = (u8)BIT(key & 7), *byte = &s->held[key >> 3];
+    u8 bit = (u8)BIT(key & 7), *byte = (s->held_by ? s->held_by : s->held) + (key >> 3);
     if (!down && !(*byte & bit)) return;
     *byte = (u8)(down ? *byte | bit : *byte & ~bit);
     leds(s);
@@ -292,6 +293,12 @@ void session_follow_locks(Session *s, u8 before, u8 now)
 bool session_is_stopped(const Session *s)
 {
     return s->shared && atomic_load(&s->shared->status) & WINDOW_STOPPED;
+}
+
+bool session_wants_pointer(const Session *s)
+{
+    u32 status = s->shared ? atomic_load(&s->shared->status) : 0;
+    return (status & (WINDOW_ABSOLUTE | WINDOW_STOPPED)) == WINDOW_ABSOLUTE;
 }
 
 void session_describe(const Session *s, char *to, u32 bytes)

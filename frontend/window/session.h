@@ -19,6 +19,8 @@ typedef struct Session {
     const WindowShared *shared; /* NULL until the machine's hello */
     Scanout *scanout;
     u8 held[256 / 8]; /* keys that the guest believes are down */
+    u8 *held_by;      /* ... or they are noted here; NULL: there */
+    void (*told)(struct Session *s, const WindowMessage *m); /* who wants other messages; NULL: nobody */
     u32 keys_sent;    /* WINDOW_KEYs */
     bool leds_seen;   /* the guest has lit one */
     struct {
@@ -61,6 +63,8 @@ enum { LOCK_SCROLL = 1, LOCK_NUM = 2, LOCK_CAPS = 4 };
 void session_follow_locks(Session *s, u8 before, u8 now);
 
 bool session_is_stopped(const Session *s);
+/* The guest asks where the pointer is: WINDOW_POINTER, and no grab. */
+bool session_wants_pointer(const Session *s);
 /* ` - 33 MHz - paused`, ` - stopped: the host's disk is full or fails`, or nothing. */
 void session_describe(const Session *s, char *to, u32 bytes);
 

@@ -124,9 +124,31 @@ static void features_come_and_go_with_what_they_build_on(void **state)
     assert_int_equal(without("pentium2", "sse"), p2);
     assert_int_equal(max & ~usual, BIT(IRDTSCP) | BIT(IMOVBE) | BIT(IUMIP) | BIT(ISMEP) | BIT(ISMAP));
     for (const CpuFeature *f = cpu_features; f->name; f++) {
-        assert_int_equal(with("max", f->name), max);
+        if (f->need != BIT(IHYPERVISOR)) assert_int_equal(with("max", f->name), max); /* no processor is one */
         assert_int_equal(without("max", f->name) & f->need, 0);
     }
+}
+
+/* By its bit and its name; a leaf that no processor has. */
+static void a_hypervisor_is_there_if_asked_for(void **state)
+{
+    Guest *g = *state;
+    CpuModel m = *cpu_model_find("default");
+    u32 out[4], without_it[4];
+    cpu_init(&g->c, &m, g->bus, g->phys);
+    cpu_cpuid(&g->c, 1, 0, out);
+    assert_int_equal(out[2] >> 31, 0);
+    cpu_cpuid(&g->c, 0x40000000, 0, without_it);
+    assert_memory_not_equal(without_it + 1, "VMwareVMware", 12);
+    m.features = with("default", "hypervisor");
+    cpu_init(&g->c, &m, g->bus, g->phys);
+    cpu_cpuid(&g->c, 1, 0, out);
+    assert_int_equal(out[2] >> 31, 1);
+    cpu_cpuid(&g->c, 0x40000000, 0, out);
+    assert_int_equal(out[0], 0x40000000);
+    assert_memory_equal(out + 1, "VMwareVMware", 12);
+    cpu_cpuid(&g->c, 0x40000001, 0, out);
+    assert_memory_equal(out, without_it, sizeof out);
 }
 
 /* A model with SSE2 added is still that model. */
@@ -343,7 +365,8 @@ int main(void)
         GUEST_TEST(the_tsc_counts_from_what_was_written),
         GUEST_TEST(msrs_keep_their_valid_bits),
         GUEST_TEST(max_has_of_the_hosts_what_ring3_knows),
-        GUEST_TEST(additions_leave_the_model_what_it_is),
+        GUEST_TEST(a_hypervisor_is_there_if_asked_for),
+TEST(additions_leave_the_model_what_it_is),
         GUEST_TEST(features_come_and_go_with_what_they_build_on),
         GUEST_TEST(only_the_last_have_no_execute_pages),
         GUEST_TEST(misc_enable_is_a_pentium_m_s),

@@ -396,6 +396,30 @@ static void fw_cfg(void)
     bus_port_out(bus, (u16)(0x510 + rnd() % 12), rnd(), 1u << rnd() % 3);
 }
 
+/* The processor's registers, for VMware's port. */
+static u32 gpr[8];
+static u32 *registers(void *ctx) { return (void)ctx, gpr; }
+
+static void vmware_port(void)
+{
+    static const u32 commands[] = {10, 20, 23, 39, 39, 40, 41, 41, 46}, words[] = {0x45414552, 0x53424152, 0x4c455252, 0xf5};
+    for (u32 i = rnd() % 16; i; i--) {
+        for (u32 n = 0; n < 8; n++) gpr[n] = rnd();
+        gpr[0] = rnd() % 16 ? 0x564d5868 : rnd();                      /* EAX */
+        gpr[1] = rnd() % 16 ? PICK(commands) : rnd();                  /* ECX */
+        gpr[2] = rnd() % 16 ? 0x5658 : rnd();                          /* EDX */
+        gpr[3] = gpr[1] == 41 ? PICK(words) : rnd() & 1 ? rnd() % 8 : rnd(); /* EBX */
+        if (rnd() & 1)
+            gpr[0] = bus_port_in(bus, (u16)(0x5658 + rnd() % 8 / 7), 4 >> rnd() % 8 / 6);
+        else
+            bus_port_out(bus, 0x5658, gpr[0], 4);
+        machine_pointer(m, rnd(), rnd(), (int)rnd(), (u8)rnd());
+        machine_mouse(m, (int)rnd(), (int)rnd(), (int)rnd(), (u8)rnd());
+        if (rnd() % 8 == 0) machine_prefer_movement(m, rnd() & 1);
+        if (rnd() % 4 == 0) out2(0x64, 0xd4, 0), out(0x60, 0xf4); /* the mouse sends */
+    }
+}
+
 /* Registers of both APICs with values that mean something, and pulses of NMI; the timer's periods come to be tiny. */
 static void apics(void)
 {
@@ -517,7 +541,7 @@ static void board_use(Machine *board)
 
 static Machine *board_new(void)
 {
-    static const MachineEvents events = {.intr = intr};
+    static const MachineEvents events = {.intr = intr, .registers = registers};
     script_init(&com1, ""), script_init(&com2, ""), script_init(&lpt, ""), script_init(&con, "");
     MachineConfig c = {.ram_bytes = RAM_BYTES,
                        .serial = {&com1.dev, &com2.dev},
@@ -530,6 +554,7 @@ static Machine *board_new(void)
                        .lapic_version = LAPIC_P6,
                        .testdev = true,
                        .hpet = true,
+                       .vmport = true,
                        .manual_clock = true,
                        .has_firmware = true,
                        .bios = bios,
@@ -558,7 +583,8 @@ static void hostile_step(void)
                                          vga_register,   ide_command,     floppy_command, fw_cfg,
                                          anything,       packet_command,  vbe_register,   time_and_people,
                                          mouse_command,  floppy_transfer, apics,          hpet,
-                                         pcnet_rings,    ne2k_rings,      rtl8139_rings,  sound_blaster};
+                                         pcnet_rings,    ne2k_rings,      rtl8139_rings,  sound_blaster,
+                                         vmware_port};
     PICK(what)();
     if (rnd() % 512 == 0) change_media();
 }
