@@ -423,12 +423,13 @@ static u8 cell_row(const Mode *m, u8 page, u8 column, u16 line)
     return bits;
 }
 
+/* Codes are tried from 0 on, as IBM's do: an empty cell is a 0, not a space. */
 static u8 cell_match(Frame r, const Mode *m, u8 height)
 {
     for (u16 c = 0; c < 256; c++) {
         u8 y = 0;
         while (y < height && r->pattern[y] == glyph_row(m, (u8)c, y)) y++;
-        if (y == height) return (u8)(c ? c : ' ');
+        if (y == height) return (u8)c;
     }
     return 0;
 }

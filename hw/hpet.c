@@ -9,8 +9,7 @@
  * APIC's pins 20-23, which nobody else has. Legacy replacement puts timer 0 in the place of the 8254 (IRQ0: the 8259's input 0
  * and the I/O APIC's pin 2) and timer 1 in that of the RTC (IRQ8).
  *
- * A late host: periodic interrupts are delivered afterwards as the 8254's are (pit.c): at most four times as fast, a
- * second's worth at most. They come no closer than MIN_GAP_NS apart.
+ * A late host: periodic interrupts are delivered afterwards (catch_up.h).
  *
  * Quirks: a comparator of 64 bits that was set behind the counter waits for it to wrap, as the specification has it. A
  * comparator that is written in periodic mode sets the period, too (2.3.9.2.2: software writes it once). The line of an
@@ -21,6 +20,8 @@
  * way than legacy replacement.
  */
 #include "hw/hpet.h"
+
+#include "hw/catch_up.h"
 
 /* Registers, by their offset; of timer n, TIMERS + n * TIMER_BYTES. */
 enum {
@@ -47,7 +48,6 @@ enum {                                   /* Tn_CONF */
            TN_INT_TYPE_CNF | TN_INT_ENB_CNF | TN_TYPE_CNF | TN_VAL_SET_CNF | TN_32MODE_CNF | TN_INT_ROUTE_CNF,
 };
 enum { TICK_NS = 10, TICK_FS = 10000000 };
-enum { MIN_GAP_NS = 10000, CATCH_UP_SPEED = 4, CATCH_UP_MOST_NS = 1000000000 };
 static const u64 FAR_TICKS = CLOCK_NS_MAX / TICK_NS; /* what is farther away never comes */
 
 /* --- the main counter ------------------------------------------------------------------------------------ */
@@ -111,9 +111,7 @@ static void set_match(HpetTimer *t)
 
 static void keep_missed(HpetTimer *t, u64 matches)
 {
-    u64 period_ns = period_ticks(t) * TICK_NS;
-    u64 most = period_ns < CATCH_UP_SPEED * MIN_GAP_NS ? 0 : CATCH_UP_MOST_NS / period_ns + 1;
-    t->missed = (u32)(t->missed + matches < most ? t->missed + matches : most);
+    t->missed = catch_up_keep(t->missed, matches, period_ticks(t) * TICK_NS);
 }
 
 static bool last_one_waits(const HpetTimer *t)
@@ -158,17 +156,16 @@ static void advance(HpetTimer *t, u64 now)
 static void arm(HpetTimer *t, bool gap)
 {
     Clock *clock = t->hpet->clock;
-    u64 at = t->match < FAR_TICKS ? t->match * TICK_NS : UINT64_MAX,
-        soonest = gap ? clock_now(clock) + MIN_GAP_NS : 0;
-    if (t->missed && t->catch_up_ns < at) at = t->catch_up_ns;
+    u64 at = t->match < FAR_TICKS ? t->match * TICK_NS : UINT64_MAX;
+    at = catch_up_next(at, t->missed, t->catch_up_ns, gap, clock_now(clock));
     if (at == UINT64_MAX || !interrupts(t))
         clock_disarm(clock, &t->timer);
     else
-        clock_arm(clock, &t->timer, at > soonest ? at : soonest);
+        clock_arm(clock, &t->timer, at);
 }
 
-/* Deliver what is due. */
-static void run(HpetTimer *t)
+/* Deliver what is due, and arm for the next. False: nothing is. */
+static bool run(HpetTimer *t)
 {
     u64 now = now_tick(t->hpet);
     bool matches = now >= t->match,
@@ -178,9 +175,10 @@ static void run(HpetTimer *t)
     else if (catches_up)
         t->missed--;
     else
-        return;
+        return false;
     signal(t);
     arm(t, true);
+    return true;
 }
 
 static void run_all(Hpet *h)
@@ -232,7 +230,6 @@ static void set_half(u64 *v, bool high, u32 half)
 static void replace(Hpet *h)
 {
     for (unsigned n = 0; n < 2; n++) irq_set(&h->lines.replaced[n], !hpet_replaces(h) && h->input[n]);
-    for (unsigned n = 0; n < HPET_TIMERS; n++) drive_level(&h->timer[n]);
 }
 
 static void write_gen_conf(Hpet *h, u32 v)
@@ -293,8 +290,7 @@ static void write_comparator(HpetTimer *t, bool high, u32 v)
     if (!sets) return;
     set_half(&t->comparator, high, v);
     set_match(t);
-    run(t);
-    arm(t, false);
+    if (!run(t)) arm(t, false);
 }
 
 static void write_timer(HpetTimer *t, u32 reg, bool high, u32 v)
@@ -324,8 +320,7 @@ static void hpet_write(void *dev, u32 offset, u32 v, unsigned bytes)
 
 static void timer_fire(void *timer)
 {
-    run(timer);
-    arm(timer, true);
+    if (!run(timer)) arm(timer, true);
 }
 
 void hpet_set_replaced(void *hpet, int n, bool level)
@@ -363,7 +358,7 @@ static void timer_state(State *s, HpetTimer *t)
     state_u64(s, "period", &t->period);
     state_u64(s, "match", &t->match);
     state_u32(s, "missed", &t->missed);
-    state_check(s, t->missed <= CATCH_UP_MOST_NS / MIN_GAP_NS, "missed");
+    state_check(s, t->missed <= CATCH_UP_MOST_NS / CATCH_UP_GAP_NS, "missed");
     state_u64(s, "catch_up_ns", &t->catch_up_ns);
     state_timer(s, "timer", t->hpet->clock, &t->timer);
 }

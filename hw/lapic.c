@@ -6,9 +6,7 @@
  * The timer's bus clock is 1 GHz, as the time-stamp counter's: a count at divide-by-1 is a nanosecond of guest time.
  * Nothing counts: the current count is computed when it is read, and a Timer is armed for the next interrupt only. A
  * period that has passed is delivered before the count is read. Periodic interrupts that the host was late for, and
- * those that find the last one still waiting, are delivered afterwards, as the 8254's are (pit.c): at most four times
- * as fast, a second's worth at most, none while the entry is masked. They come no closer than MIN_GAP_NS apart;
- * periods too short for that are not caught up with.
+ * those that find the last one still waiting, are delivered afterwards (catch_up.h), none while the entry is masked.
  *
  * The 8259's INTR is the pin LINT0, NMI is LINT1. Reset leaves LINT0 in ExtINT mode and open (a virtual wire), which on
  * hardware is the firmware's first deed: systems that know no APIC, and firmware that does not, get their interrupts.
@@ -26,6 +24,8 @@
  * TSC deadlines.
  */
 #include "hw/lapic.h"
+
+#include "hw/catch_up.h"
 
 /* Registers, by their offset. */
 enum {
@@ -61,7 +61,6 @@ enum { LVT_REMOTE_IRR = 1 << 14, LVT_LEVEL = 1 << 15, LVT_MASKED = 1 << 16, LVT_
 enum { ICR_LOGICAL = 1 << 11, ICR_ASSERT = 1 << 14, ICR_LEVEL = 1 << 15, ICR_WRITABLE = 0xccfff };
 enum { TO_DEST, TO_SELF, TO_ALL, TO_OTHERS }; /* ICR destination shorthand */
 enum { FIRST_VECTOR = 16, XAPIC = 0x14, DIVIDE_WRITABLE = 0x0b };
-enum { MIN_GAP_NS = 10000, CATCH_UP_SPEED = 4, CATCH_UP_MOST_NS = 1000000000 };
 
 static const u32 lvt_writable[LAPIC_LVTS] = {0x300ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff};
 
@@ -194,12 +193,7 @@ static u32 timer_count(const Lapic *l)
 
 static u64 timer_period_ns(const Lapic *l) { return (u64)l->initial << timer_shift(l); }
 
-static void keep_missed(Lapic *l, u64 periods)
-{
-    u64 period = timer_period_ns(l);
-    u64 most = period < CATCH_UP_SPEED * MIN_GAP_NS ? 0 : CATCH_UP_MOST_NS / period + 1;
-    l->missed = (u32)(l->missed + periods < most ? l->missed + periods : most);
-}
+static void keep_missed(Lapic *l, u64 periods) { l->missed = catch_up_keep(l->missed, periods, timer_period_ns(l)); }
 
 /* The timer's interrupt; the next to catch up with comes a while later. False: the entry is masked. */
 static bool timer_interrupt(Lapic *l)
@@ -242,9 +236,7 @@ static void timer_arm(Lapic *l, bool gap)
         return;
     }
     u64 at = l->start_ns + ((u64)l->from << timer_shift(l));
-    u64 soonest = gap ? clock_now(l->clock) + MIN_GAP_NS : 0;
-    if (l->missed && l->catch_up_ns < at) at = l->catch_up_ns;
-    clock_arm(l->clock, &l->timer, at > soonest ? at : soonest);
+    clock_arm(l->clock, &l->timer, catch_up_next(at, l->missed, l->catch_up_ns, gap, clock_now(l->clock)));
 }
 
 static void timer_fire(void *lapic) { timer_arm(lapic, timer_run(lapic)); }

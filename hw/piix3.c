@@ -33,7 +33,7 @@ enum { PIRQ_ROUTABLE = 0xdef8 }; /* inputs 3-7, 9-12, 14, 15 */
 
 static void irqs_update(Piix3 *x)
 {
-    u16 level = x->isa | x->cards | x->sound;
+    u16 level = x->isa[PIIX3_BOARD] | x->isa[PIIX3_CARD] | x->isa[PIIX3_SOUND];
     for (u32 i = 0; i < 4; i++) {
         u8 route = x->pci.config[PIRQRCA + i];
         if (x->pirq[i] && !(route & PIRQ_OFF)) level |= BIT(route & 0xf) & PIRQ_ROUTABLE;
@@ -44,24 +44,11 @@ static void irqs_update(Piix3 *x)
         if (changed >> n & 1) x->pic.set(x->pic.ctx, n, level >> n & 1);
 }
 
-static void isa_irq_set(void *dev, int n, bool level)
+static void isa_irq_set(void *dev, int n, bool level) /* n: puller * 16 + interrupt */
 {
     Piix3 *x = dev;
-    x->isa = (u16)((x->isa & ~BIT(n)) | (u32)level << n);
-    irqs_update(x);
-}
-
-static void card_irq_set(void *dev, int n, bool level)
-{
-    Piix3 *x = dev;
-    x->cards = (u16)((x->cards & ~BIT(n)) | (u32)level << n);
-    irqs_update(x);
-}
-
-static void sound_irq_set(void *dev, int n, bool level)
-{
-    Piix3 *x = dev;
-    x->sound = (u16)((x->sound & ~BIT(n)) | (u32)level << n);
+    u16 *lines = &x->isa[n >> 4];
+    *lines = (u16)((*lines & ~BIT(n & 15)) | (u32)level << (n & 15));
     irqs_update(x);
 }
 
@@ -73,11 +60,13 @@ static void pci_irq_set(void *dev, int n, bool level) /* n: slot * 4 + PIRQ */
     irqs_update(x);
 }
 
-IrqLine piix3_isa_irq(Piix3 *x, int n) { return (IrqLine){isa_irq_set, x, n & 15}; }
+static IrqLine isa_line(Piix3 *x, int puller, int n) { return (IrqLine){isa_irq_set, x, puller << 4 | (n & 15)}; }
 
-IrqLine piix3_card_irq(Piix3 *x, int n) { return (IrqLine){card_irq_set, x, n & 15}; }
+IrqLine piix3_isa_irq(Piix3 *x, int n) { return isa_line(x, PIIX3_BOARD, n); }
 
-IrqLine piix3_sound_irq(Piix3 *x, int n) { return (IrqLine){sound_irq_set, x, n & 15}; }
+IrqLine piix3_card_irq(Piix3 *x, int n) { return isa_line(x, PIIX3_CARD, n); }
+
+IrqLine piix3_sound_irq(Piix3 *x, int n) { return isa_line(x, PIIX3_SOUND, n); }
 
 IrqLine piix3_pci_irq(Piix3 *x, unsigned slot, unsigned pin)
 {
@@ -131,9 +120,9 @@ static void piix3_state(void *dev, State *s)
     pci_function_state(&x->pci, s);
     state_u8(s, "reset_control", &x->reset_control);
     state_values(s, "pirq", x->pirq, 4, 4);
-    state_u16(s, "isa", &x->isa);
-    state_u16(s, "cards", &x->cards);
-    state_u16(s, "sound", &x->sound);
+    state_u16(s, "isa", &x->isa[PIIX3_BOARD]);
+    state_u16(s, "cards", &x->isa[PIIX3_CARD]);
+    state_u16(s, "sound", &x->isa[PIIX3_SOUND]);
     state_u16(s, "level", &x->level);
 }
 

@@ -9,16 +9,21 @@
 #include "frontend/display/png.h"
 #include "hw/scanout.h"
 
-bool screenshot_write(Machine *m, const char *path, Problem *p)
+Scanout *screen_open(const Machine *m, Problem *p)
 {
     u32 bytes = 0;
     const ScreenState *state = machine_screen(m);
     const u8 *vram = machine_vram(m, &bytes);
-    if (!state || !vram) return problem_set(p, "there is no screen");
-    Scanout *s = scanout_new(state, vram, bytes);
-    if (!s) return problem_set(p, HOST_NO_MEMORY);
-    const Picture *now = scanout_update(s, 0);
-    bool ok = picture_save(path, now, p);
+    Scanout *s = state && vram ? scanout_new(state, vram, bytes) : NULL;
+    if (!s) problem_set(p, state && vram ? HOST_NO_MEMORY : "there is no screen");
+    return s;
+}
+
+bool screenshot_write(Machine *m, const char *path, Problem *p)
+{
+    Scanout *s = screen_open(m, p);
+    if (!s) return false;
+    bool ok = picture_save(path, scanout_update(s, 0), p);
     scanout_free(s);
     return ok;
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "cpu/host.h"
+#include "frontend/display/screenshot.h"
 #include "frontend/host/hostio.h"
 
 enum { LOOKS = 10, SHARE = 30, WAITS = 16 };
@@ -35,14 +36,10 @@ static struct {
 
 bool screen_look(const Machine *m, ScreenLook *l, Problem *p)
 {
-    u32 bytes = 0;
-    const ScreenState *state = machine_screen(m);
-    const u8 *vram = machine_vram(m, &bytes);
-    *l = (ScreenLook){.picture = NULL};
-    if (!state || !vram) return problem_set(p, "there is no screen");
-    l->scanout = scanout_new(state, vram, bytes);
+    *l = (ScreenLook){.scanout = screen_open(m, p)};
+    if (!l->scanout) return false;
     l->text = screen_text_new();
-    if (!l->scanout || !l->text) {
+    if (!l->text) {
         screen_look_end(l);
         return problem_set(p, HOST_NO_MEMORY);
     }

@@ -286,6 +286,36 @@ static void tiny_periods(void **state)
     }
 }
 
+/* A comparator that matches as it is written interrupts then, and as far apart from the next as others. */
+static void a_match_at_once_keeps_the_gap(void **state)
+{
+    (void)state;
+    wr(CONF, ON);
+    conf(0, INT | PERIODIC | SET | IS_32 | ROUTE(20));
+    advance(5000);
+    compare(0, 500); /* now, and every 5 us */
+    assert_int_equal(pin[20].rises, 1);
+    assert_in_range(clock_next_deadline(&clk), clock_now(&clk) + 10000, clock_now(&clk) + 20000);
+}
+
+/* By the host's clock, whose scale is made anew meanwhile: read by read, as guests take their time from it. */
+static void the_counter_never_goes_back(void **state)
+{
+    (void)state;
+    clock_init(&clk);
+    wr(CONF, ON);
+    u64 before = 0, reads = 0, since = host_now_ns();
+    for (u64 now = since; now - since < 300 * (u64)MS; now = host_now_ns())
+        for (unsigned n = 0; n < 1000; n++, reads++) {
+            u32 high = rd(COUNT + 4);
+            u64 count = (u64)high << 32 | rd(COUNT);
+            assert_true(count >= before);
+            before = count;
+        }
+    assert_in_range(before * 10, 290 * (u64)MS, host_now_ns() - since + 10 * (u64)MS);
+    print_message("%.0f ns for both halves\n", 300e6 / (double)reads);
+}
+
 static void reset_takes_all_back(void **state)
 {
     (void)state;
@@ -318,6 +348,8 @@ int main(void)
         TEST(legacy_replacement),
         TEST(late_ticks_come_afterwards),
         TEST(tiny_periods),
+        TEST(a_match_at_once_keeps_the_gap),
+        TEST(the_counter_never_goes_back),
         TEST(reset_takes_all_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,6 +261,7 @@ static void graphics_text(u8 colours, u8 rows)
     cursor(4, 5);
     int10(0x092b, 0x0081, 1, 0); /* exclusive or */
     int10(0x0601, 0, 0x0501, 0x0a12);
+    check("08h empty", (cursor(10, 5), (u8)int10(0x0800, 0, 0, 0)) == 0);
     int10(0x0702, 0x0100, 0x0c04, 0x0f14);
     cursor((u8)(rows - 1), 0);
     print("bottom\r\nline\n", 1); /* scrolls twice */
