@@ -3,7 +3,8 @@
  * A hook library runs in the machine's process, on the processor's thread. SIGSEGV there may also be a hidden fault of
  * translated code or of a gate, which are known by the instruction that raised them (translator/trap.c): what is
  * left comes here. If the thread is within hook_guarded() it goes on behind that call, else the handlers that were there
- * before have it. A stack that overflowed is why there is another one for the handler.
+ * before have it. A stack that overflowed is why there is another one for the handler. exit() there comes here, too, as a
+ * function of atexit(); _exit() nobody sees.
  */
 #define _GNU_SOURCE
 #include "frontend/hook/hook_guard.h"
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "frontend/hook/hook_thunk.h"
 #include "translator/xlat.h"
@@ -84,12 +86,21 @@ static void clear_ac(void)
 
 /* --- signals --------------------------------------------------------------------------------------------- */
 
+static _Noreturn void leave(HookCrash why)
+{
+    guarded = 0;
+    last = why;
+    siglongjmp(way_back, 1);
+}
+
 static void leave_if_guarded(int sig, const void *address)
 {
-    if (!guarded) return;
-    guarded = 0;
-    last = (HookCrash){.signal = sig, .address = address};
-    siglongjmp(way_back, 1);
+    if (guarded) leave((HookCrash){.signal = sig, .address = address});
+}
+
+static void on_exit_of_process(void)
+{
+    if (guarded) leave((HookCrash){.exits = true});
 }
 
 static void on_signal(int sig, siginfo_t *si, void *context)
@@ -113,6 +124,7 @@ void hook_guard_start(void)
     sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
     for (unsigned n = 0; n < ARRAY_LEN(signals); n++) sigaction(signals[n], &a, &before[n]);
     trap_foreign = leave_if_guarded;
+    CHECK(!atexit(on_exit_of_process), "no memory");
 }
 
 bool hook_guarded(void (*f)(void *arg), void *arg, HookCrash *crash)
@@ -131,13 +143,16 @@ bool hook_guarded(void (*f)(void *arg), void *arg, HookCrash *crash)
 
 const char *hook_crash_verb(const HookCrash *crash)
 {
+    if (crash->exits) return "ends ring3";
     return crash->signal ? "crashed" : "broke the calling convention";
 }
 
 void hook_crash_text(const HookCrash *crash, char *to, size_t room)
 {
     const char *name = crash->signal ? sigabbrev_np(crash->signal) : NULL;
-    if (!crash->signal)
+    if (crash->exits)
+        snprintf(to, room, "it called exit()");
+    else if (!crash->signal)
         snprintf(to, room, "it came back with %s", crash->broke);
     else if (crash->signal == SIGSEGV || crash->signal == SIGBUS)
         snprintf(to, room, "it accessed %p (SIG%s)", crash->address, name ? name : "?");

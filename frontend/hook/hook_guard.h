@@ -6,6 +6,7 @@
 
 typedef struct HookCrash {
     int signal;          /* 0: it came back, but not as it should have */
+    bool exits;          /* ... or would not have, since it called exit() */
     const void *address; /* that it accessed; of SIGABRT: meaningless */
     char broke[120];     /* "DF set, RBX changed" */
 } HookCrash;
@@ -20,7 +21,7 @@ bool hook_guarded(void (*f)(void *arg), void *arg, HookCrash *crash);
 /* hook_through - to be called in place of a library's function, with its arguments, once and at once, within
  * hook_guarded(): what the function has to leave as it was is looked at when it returns (hook_thunk.S). */
 HookFunction *hook_through(HookFunction *function);
-/* "crashed", "broke the calling convention"; "it accessed 0x10 (SIGSEGV)", "it came back with DF set" */
+/* "crashed", "broke the calling convention", "ends ring3"; "it accessed 0x10 (SIGSEGV)", "it came back with DF set" */
 const char *hook_crash_verb(const HookCrash *crash);
 void hook_crash_text(const HookCrash *crash, char *to, size_t room);
 

@@ -9,7 +9,7 @@ const HOT_SHOWN = 8, NODES_A_ROW = 7;
 function blockFacts(b) {
   const times = b.runs !== null && b.runs !== undefined ? `ran ${thousands(b.runs)} times` : `met in ${thousands(b.samples)} samples`;
   const traps = Object.entries(b.traps).filter(([, n]) => n).map(([what, n]) => `${thousands(n)} on ${what}`);
-  return [`${b.insns.length} instructions, ${b.bytes} bytes of guest code became ${b.host_bytes} of host code`, b.mode_text,
+  return [`${counted(b.insns.length, "instruction")}, ${counted(b.bytes, "byte")} of guest code became ${b.host_bytes} of host code`, b.mode_text,
     b.form === "table" ? "memory by the table" : "memory through the window", times,
     traps.length ? "trapped: " + traps.join(", ") : "no traps", `region ${b.region} of ${b.regions}`, `made at ${(b.made_ms / 1000).toFixed(1)} s`].join(" · ");
 }
@@ -28,7 +28,7 @@ function insnRow(i) {
 function listing(b) {
   return el("div", {class: "scroll"}, el("table", {class: "listing", id: "listing"},
     el("tr", null, el("th", null, "guest"), el("th", null, "what is done with it, and why"), el("th", null, "host")), b.insns.map(insnRow)),
-    b.out_of_line.length ? el("details", null, el("summary", null, `out of line: ${b.out_of_line.length} host instructions, for what is seldom`), el("div", {class: "mono"}, hostLines(b.out_of_line))) : null);
+    b.out_of_line.length ? el("details", null, el("summary", null, `out of line: ${counted(b.out_of_line.length, "host instruction")}, for what is seldom`), el("div", {class: "mono"}, hostLines(b.out_of_line))) : null);
 }
 
 // --- the graph around it ---
@@ -56,11 +56,11 @@ function graph(b) {
   shownIn.forEach((l, n) => children.push(node(place(n, shownIn.length) - width / 2, 10, width, l.eip, "leads here", blockLink(l), null, l.symbol)));
   shownOut.forEach((l, n) => children.push(node(place(n, shownOut.length) - width / 2, 210, width, l.eip, l.linked ? (l.cross_page ? "link, checked" : "link") : "not linked yet", l.linked ? blockLink(l) : `#block=${l.eip}`, l.linked ? null : "waits", l.symbol)));
   if (b.links_out.some(itself)) children.push(el("path", {class: "edge", "marker-end": "url(#arrow)", d: `M${middle + 70},145 C${middle + 150},170 ${middle + 150},90 ${middle + 76},118`}), el("text", {x: middle + 140, y: 134, class: "below"}, "loops"));
-  children.push(node(middle - 70, 110, 140, b.eip, `${b.insns.length} instructions`, null, "self", b.symbol));
+  children.push(node(middle - 70, 110, 140, b.eip, counted(b.insns.length, "instruction"), null, "self", b.symbol));
   const more = (list, shown) => list.length > shown.length ? `, of which ${shown.length} are drawn` : "";
   const top = shownIn.length ? 0 : 90, bottom = shownOut.length ? 260 : 160;
   return [el("svg", {class: "graph", viewBox: `0 ${top} ${W} ${bottom - top}`, id: "graph"}, children),
-    el("p", {class: "soft"}, `${into.length} links lead here${more(into, shownIn)}; ${out.length} lead out${more(out, shownOut)}. A link is a jump in the host code: going along it costs nothing more. ` +
+    el("p", {class: "soft"}, `Links that lead here: ${into.length}${more(into, shownIn)}; that lead out: ${out.length}${more(out, shownOut)}. A link is a jump in the host code: going along it costs nothing more. ` +
       "Dashed: not taken yet, or through the jump cache; the dispatcher makes the link when it is.")];
 }
 

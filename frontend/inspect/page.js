@@ -8,6 +8,7 @@ const HISTORY = 150;     // looks that are kept, for what changes over time
 const $ = id => document.getElementById(id);
 const hex = (n, digits = 8) => (n >>> 0).toString(16).padStart(digits, "0");
 const thousands = n => Math.round(n).toLocaleString("en");
+const counted = (n, what) => thousands(n) + " " + what + (n === 1 ? "" : "s");
 
 /** An element: its properties (class, on..., data of SVG), and what is in it. */
 function el(tag, properties, ...children) {

@@ -52,7 +52,7 @@ function drawSlow(box) {
     el("div", {class: "tools"},
       el("button", {class: wait ? "first" : null, onclick: () => press(wait ? "pause" : "continue")}, wait ? "Pause" : "Continue", " ", el("kbd", null, "p")),
       VERBS.map(([verb, title, key, help]) => el("button", {id: "do-" + verb, title: help, disabled: wait, onclick: () => press(verb)}, title, " ", el("kbd", null, key))),
-      el("span", {class: "soft", id: "steps"}, wait || !now.steps ? "" : now.arrived ? `${thousands(now.steps)} instruction${now.steps > 1 ? "s" : ""}`
+      el("span", {class: "soft", id: "steps"}, wait || !now.steps ? "" : now.arrived ? counted(now.steps, "instruction")
         : `stopped after ${thousands(now.steps)} instructions: it did not come`)),
     el("div", {class: "columns"},
       card("The code at hand", codeTable(), legend([["IDENT", "copied as it is"], ["MEM", "memory operand rewritten"], ["FLOW", "jump"],

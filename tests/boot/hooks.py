@@ -184,6 +184,7 @@ def test_refused():
     refused("nowhere", "where")
     refused("load LIB refuse", "said 3")
     refused("load LIB crash", "crashed in ring3_hook_open", "SIGABRT")
+    refused("load LIB leave", "ends ring3 in ring3_hook_open", "it called exit()")
     refused("load %s/fastcopy x" % hook_folder, "fastcopy", "said 1")
     refused("file=/none/there", "/none/there")
     os.mkfifo(folder + "/fifo")
@@ -210,6 +211,8 @@ def test_crashes():
             ("changes_control_words", "MXCSR changed, the x87 control word changed"), ("loses_stack", "RSP wrong"):
         lines = run("calls user", "at add_cdecl call LIB:%s()" % function, code=1)
         check("%s:%s broke the calling convention: it came back with %s; the guest's disks are flushed" % (told, function, how) in lines[-1], lines[-1])
+    lines = run("calls user", "at add_cdecl call LIB:leaves()", code=1)
+    check("%s:leaves ends ring3: it called exit(); the guest's disks are flushed" % told in lines[-1], lines[-1])
     if "-sandbox" not in options: # the cage holds for libraries, too
         vm = Vm([ring3, "-display", "none", "-kernel", hooked, "-append", "calls", "-symbols", hooked, "-hook", "at add_cdecl call %s:connect_out()" % told, *options],
                 stdin=False)
