@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "frontend/image/bytes.h"
+#include "frontend/bytes.h"
 #include "frontend/image/format.h"
 #include "frontend/image/table_cache.h"
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "frontend/net/backend.h"
+#include "frontend/net/closed.h"
 #include "frontend/net/files.h"
 #include "frontend/net/fragments.h"
 #include "frontend/net/link.h"
@@ -65,7 +66,9 @@ static int64_t on_clock(void *ctx)
 static ssize_t on_packet(const void *frame, size_t n, void *ctx)
 {
     (void)ctx;
-    if (n <= NET_FRAME_MOST) link_deliver(frame, (u32)n);
+    if (n > NET_FRAME_MOST) return (ssize_t)n;
+    closed_look(frame, (u32)n);
+    link_deliver(frame, (u32)n);
     return (ssize_t)n;
 }
 
@@ -243,7 +246,9 @@ static void user_about(const NetSpec *s, char *to, size_t room)
 static void user_send(const u8 *frame, u32 n)
 {
     const u8 *whole = fragments_take(frame, &n);
-    if (whole) slirp_input(u.slirp, whole, (int)n);
+    if (!whole) return;
+    closed_look(whole, n);
+    slirp_input(u.slirp, whole, (int)n);
 }
 
 static int on_add_poll(int fd, int events, void *ctx)
@@ -318,6 +323,7 @@ static void user_serve(const Polls *p)
         if (pipe->fd >= 0 && pipe->place >= 0 && p->at[pipe->place].revents) serve_pipe(pipe);
     }
     serve_timers();
+    closed_reap(u.slirp, now_ns() / 1000000);
 }
 
 /* --- the monitor's questions ----------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 
 #include <zlib.h>
 
-#include "frontend/image/bytes.h"
+#include "frontend/bytes.h"
 
 static u8 buffer[64 * 1024];
 

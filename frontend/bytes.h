@@ -1,6 +1,6 @@
-/* bytes.h - big-endian numbers in image files. */
-#ifndef RING3_IMAGE_BYTES_H
-#define RING3_IMAGE_BYTES_H
+/* bytes.h - big-endian numbers, as image files and networks have them. */
+#ifndef RING3_BYTES_H
+#define RING3_BYTES_H
 
 #include "cpu/base.h"
 
