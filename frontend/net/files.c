@@ -15,10 +15,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -91,9 +89,7 @@ static void confine(void)
         {.number = SYS_exit_group},
         {SYS_openat, CALL_THIRD, reading, ARRAY_LEN(reading)},
     };
-    FilterEnd best;
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (filter_available(&best)) filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
+    filter_confine(calls, ARRAY_LEN(calls), true);
 }
 
 /* Nobody waits for the end of what it would say. */
@@ -109,7 +105,6 @@ static _Noreturn void serve(int socket)
 {
     char name[NAME_BYTES];
     ssize_t n;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     be_silent();
     close_range(5, ~0u, 0);
     confine();

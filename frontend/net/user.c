@@ -10,7 +10,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <slirp/libslirp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "frontend/net/address.h"
 #include "frontend/net/backend.h"
 #include "frontend/net/closed.h"
 #include "frontend/net/files.h"
@@ -119,20 +119,14 @@ static const SlirpCb callbacks = {
 
 static int connect_to(const char *host, const char *port, Problem *p)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-    int fd = -1, error = getaddrinfo(host, port, &hints, &list);
-    if (error) {
-        problem_set(p, "guestfwd to %.100s:%.40s: %s", host, port, gai_strerror(error));
-        return -1;
-    }
-    for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
-        fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-        if (fd < 0 || !connect(fd, a->ai_addr, a->ai_addrlen)) continue;
-        problem_set(p, "guestfwd to %.100s:%.40s: %s", host, port, strerror(errno));
-        close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(list);
+    NetAddress a = {.is_set = true};
+    Addresses found;
+    snprintf(a.path, sizeof a.path, "%s", host);
+    snprintf(a.port, sizeof a.port, "%s", port);
+    if (!address_find(&a, SOCK_STREAM, &found, p)) return -1;
+    int fd = address_connect_any(&found, SOCK_STREAM);
+    if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK); /* on_pipe_data() waits */
+    if (fd < 0) problem_set(p, "guestfwd to %.100s:%.40s: %s", host, port, strerror(errno));
     return fd;
 }
 

@@ -335,6 +335,12 @@ def test_hostile_machine():
         if data:
             net.socket.send(data)
     check(net.ask("connections"), "messages that are none are ignored")
+    before = len(os.listdir("/proc/%d/fd" % net.process.pid))
+    for n in range(100): # descriptors that nobody asked for
+        net.socket.sendmsg([struct.pack("<II", 4, n) + b"nonsense\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("6i", *[0] * 6)[:4 * (1 + n % 6)])])
+        net.answer()
+    after = len(os.listdir("/proc/%d/fd" % net.process.pid))
+    check(after == before, "descriptors that come with questions are closed: %d, %d" % (before, after))
     net.end()
 
 
@@ -432,6 +438,10 @@ def test_tap():
     ours.send(frame * 2)
     check(net.receive() == frame * 2, "tap: a frame for the guest")
     net.end()
+    for words in "tap,fd=%d", "type=tap,fd=%d": # the machine leaves it open until it is ring3-net's
+        command = [ring3, "-display", "none", "-S", "-monitor", "stdio", "-nic", words % theirs.fileno()]
+        run = subprocess.run(command, input="info network\nquit\n", capture_output=True, text=True, pass_fds=[theirs.fileno()], timeout=60)
+        check(run.returncode == 0 and "fd=given" in run.stdout, "ring3 -nic %s: %s" % (words % 0, run.stderr.strip()))
     none = NetMachine(program, "tap,ifname=ring3none%d" % (os.getpid() % 1000))
     print("tap by name:", none.kind == net_machine.READY or none.about)
     none.end()
