@@ -63,10 +63,11 @@ static void find_behind(const char *mark, const char *argument)
     }
 }
 
-/* /dev/fd/N and /proc/self/fd/N, wherever in an argument; tap,fd=N. */
+/* /dev/fd/N and /proc/self/fd/N, wherever in an argument; [type=]tap,fd=N. */
 static void find_named(const char *argument)
 {
     find_behind("/fd/", argument);
+    argument += strncmp(argument, "type=", 5) ? 0 : 5;
     if (!strncmp(argument, "tap,", 4)) find_behind(",fd=", argument);
 }
 

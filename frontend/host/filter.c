@@ -15,9 +15,11 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -174,6 +176,14 @@ int filter_install(FilterEnd end, const Call *calls, unsigned count)
 int filter_install_for_good(FilterEnd end, const Call *calls, unsigned count)
 {
     return install(end, sanitizer_calls, SANITIZER_CALLS, calls, count);
+}
+
+void filter_confine(const Call *calls, unsigned count, bool ends_with_parent)
+{
+    FilterEnd best;
+    if (ends_with_parent) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (filter_available(&best)) filter_install_for_good(FILTER_REFUSES, calls, count);
 }
 
 bool filter_next(int fd, FilterCall *call)

@@ -37,6 +37,9 @@ int filter_install(FilterEnd end, const Call *calls, unsigned count);
 /* The same for a process that ends in the ordinary way: with what a sanitizer, if it is built with one, does at its
  * end. */
 int filter_install_for_good(FilterEnd end, const Call *calls, unsigned count);
+/* filter_confine - the same with FILTER_REFUSES where the host has it, and no new privileges in any case: for a process
+ * beside the machine. With `ends_with_parent` its parent's end is its own. */
+void filter_confine(const Call *calls, unsigned count, bool ends_with_parent);
 /* It is built with one. */
 extern const bool filter_sanitized;
 

@@ -56,37 +56,35 @@ int shared_memory_read_only(int fd)
 }
 
 /* After our own mapping, and before anybody else sees it. Returns the descriptor to pass on, or -1. */
-static int seal(int fd)
+static int seal(int fd, bool other_writes)
 {
     static const int seals[] = {[SEALED] = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL,
                                 [SEALED_SIZE] = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL};
-    Sealing s = sealing();
+    Sealing s = other_writes && sealing() == SEALED ? SEALED_SIZE : sealing();
     if (s != UNSEALED && fcntl(fd, F_ADD_SEALS, seals[s]) < 0) return -1;
-    if (s == SEALED) return fd;
+    if (s == SEALED || other_writes) return fd;
     int copy = shared_memory_read_only(fd);
     close(fd);
     return copy;
 }
 
-int shared_memory_make(const char *name, size_t bytes, void **at, Problem *p)
+static int make(const char *name, size_t bytes, void **at, bool other_writes, Problem *p)
 {
     int fd = memory_open(name, bytes);
     if (fd >= 0) {
         *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (*at != MAP_FAILED && (fd = seal(fd)) >= 0) return fd;
+        if (*at != MAP_FAILED && (fd = seal(fd, other_writes)) >= 0) return fd;
     }
     problem_set(p, "memory shared with its process: %s", strerror(errno));
     return -1;
 }
 
+int shared_memory_make(const char *name, size_t bytes, void **at, Problem *p)
+{
+    return make(name, bytes, at, false, p);
+}
+
 int shared_memory_make_both(const char *name, size_t bytes, void **at, Problem *p)
 {
-    int fd = memory_open(name, bytes);
-    if (fd >= 0) {
-        *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        bool sealed = sealing() == UNSEALED || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
-        if (*at != MAP_FAILED && sealed) return fd;
-    }
-    problem_set(p, "memory shared with its process: %s", strerror(errno));
-    return -1;
+    return make(name, bytes, at, true, p);
 }

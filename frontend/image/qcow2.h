@@ -2,7 +2,7 @@
 #ifndef RING3_QCOW2_H
 #define RING3_QCOW2_H
 
-#include "frontend/image/bytes.h"
+#include "frontend/host/big_endian.h"
 #include "frontend/image/format.h"
 #include "frontend/image/offset_set.h"
 

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "frontend/image/bytes.h"
+#include "frontend/host/big_endian.h"
 #include "frontend/image/format.h"
 
 enum { FOOTER_BYTES = 512, HEADER_BYTES = 1024 };

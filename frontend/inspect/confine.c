@@ -4,8 +4,6 @@
  */
 #include "frontend/inspect/confine.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "frontend/host/filter.h"
@@ -23,8 +21,5 @@ static const Call calls[] = {
 
 void inspect_confine(void)
 {
-    FilterEnd best;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (filter_available(&best)) filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
+    filter_confine(calls, ARRAY_LEN(calls), true);
 }

@@ -7,7 +7,6 @@
  */
 #include "frontend/net/confine.h"
 
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -79,16 +78,14 @@ static bool makes_sockets(const NetSpec *s)
 
 void net_confine(const NetSpec *s)
 {
-    FilterEnd best;
     unsigned count = 0;
     int landlock = landlock_version();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* which Landlock asks for */
     if (landlock) landlock_enter(landlock, !makes_sockets(s));
     families[count++] = AF_INET;
     families[count++] = AF_INET6;
     if (goes_to_unix(s)) families[count++] = AF_UNIX;
     calls[WITHOUT].count = count;
     unsigned most = makes_sockets(s) ? ARRAY_LEN(calls) : WITHOUT;
-    if (filter_available(&best)) filter_install_for_good(FILTER_REFUSES, calls, most);
+    filter_confine(calls, most, true);
 }

@@ -18,8 +18,17 @@ static struct {
 
 static bool dgram_open(const NetSpec *s, Problem *p)
 {
+    Addresses found;
+    struct sockaddr_storage own = {0};
+    socklen_t bytes = sizeof own;
     d.fd = address_listen(&s->local, SOCK_DGRAM, p);
-    return d.fd >= 0 && address_find(&s->address, SOCK_DGRAM, &d.peer, p);
+    if (d.fd < 0 || !address_find(&s->address, SOCK_DGRAM, &found, p)) return false;
+    getsockname(d.fd, (struct sockaddr *)&own, &bytes);
+    for (unsigned n = 0; n < found.count; n++) {
+        d.peer = found.address[n];
+        if (d.peer.at.ss_family == own.ss_family) return true;
+    }
+    return problem_set(p, "%.200s: its address is of another kind than that of %.200s", s->address.path, s->local.path);
 }
 
 static void dgram_about(const NetSpec *s, char *to, size_t room)

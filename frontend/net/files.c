@@ -16,10 +16,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -92,9 +90,7 @@ static void confine(void)
         {.number = SYS_exit_group},
         {SYS_openat, CALL_THIRD, reading, ARRAY_LEN(reading)},
     };
-    FilterEnd best;
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (filter_available(&best)) filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
+    filter_confine(calls, ARRAY_LEN(calls), true);
 }
 
 /* Until the other end is closed: our parent has gone. */
@@ -102,7 +98,6 @@ static _Noreturn void serve(int socket)
 {
     char name[NAME_BYTES];
     ssize_t n;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
     close_range(5, ~0u, 0);
     confine();

@@ -9,6 +9,8 @@
  */
 #include "frontend/net/fragments.h"
 
+#include "frontend/host/big_endian.h"
+
 enum { ETHERNET = 14, IP_HEADER = 20, MORE = 0x2000, OFFSET = 0x1fff, PACKETS = 8, MOST = 65535 };
 
 typedef struct Packet {
@@ -19,13 +21,6 @@ typedef struct Packet {
 
 static Packet packets[PACKETS];
 static u32 began;
-
-static u32 be16(const u8 *p) { return (u32)p[0] << 8 | p[1]; }
-static void put16(u8 *p, u32 v)
-{
-    p[0] = (u8)(v >> 8);
-    p[1] = (u8)v;
-}
 
 /* The fragments of one packet have the same identification, protocol, source and destination. */
 static bool same_packet(const u8 *a, const u8 *b)
@@ -55,19 +50,19 @@ static void finish(Packet *p)
 {
     u8 *ip = p->frame + ETHERNET;
     u32 sum = 0;
-    put16(ip + 2, p->bytes - ETHERNET);
-    put16(ip + 6, 0);
-    put16(ip + 10, 0);
-    for (unsigned n = 0; n < IP_HEADER; n += 2) sum += be16(ip + n);
+    store16_be(ip + 2, (u16)(p->bytes - ETHERNET));
+    store16_be(ip + 6, 0);
+    store16_be(ip + 10, 0);
+    for (unsigned n = 0; n < IP_HEADER; n += 2) sum += load16_be(ip + n);
     while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    put16(ip + 10, ~sum);
+    store16_be(ip + 10, (u16)~sum);
 }
 
 const u8 *fragments_take(const u8 *frame, u32 *n)
 {
     const u8 *ip = frame + ETHERNET;
-    if (*n < ETHERNET + IP_HEADER || be16(frame + 12) != 0x0800) return frame;
-    u32 length = be16(ip + 2), word = be16(ip + 6), at = (word & OFFSET) * 8;
+    if (*n < ETHERNET + IP_HEADER || load16_be(frame + 12) != 0x0800) return frame;
+    u32 length = load16_be(ip + 2), word = load16_be(ip + 6), at = (word & OFFSET) * 8;
     if (!(word & (MORE | OFFSET))) return frame;
     /* No options in the head, as everywhere today. */
     if (ip[0] != 0x45 || length <= IP_HEADER || length > *n - ETHERNET ||

@@ -45,14 +45,20 @@ int polls_add(Polls *p, int fd, short events)
 
 static NetMessage message; /* too large for a stack */
 
-/* The descriptors of a message, as many as it has. */
+/* The first descriptors of a message; those beyond are closed. (What `control` has no room for the kernel closes.) */
 static void take_gifts(struct msghdr *h, int fd[GIFTS])
 {
-    for (unsigned n = 0; n < GIFTS; n++) fd[n] = -1;
+    unsigned count = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-        size_t bytes = c->cmsg_len - CMSG_LEN(0);
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && bytes <= GIFTS * sizeof(int))
-            memcpy(fd, CMSG_DATA(c), bytes);
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+        for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int got;
+            memcpy(&got, CMSG_DATA(c) + at, sizeof got);
+            if (count < GIFTS)
+                fd[count++] = got;
+            else
+                close(got);
+        }
     }
 }
 
@@ -63,8 +69,9 @@ static int receive(int fd[GIFTS])
     struct iovec part = {&message, sizeof message};
     struct msghdr h = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    for (unsigned k = 0; k < GIFTS; k++) fd[k] = -1;
     ssize_t n = recvmsg(NET_SOCKET, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    take_gifts(&h, fd);
+    if (n >= 0) take_gifts(&h, fd);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
     if (n <= 0) return -1;
     if (n <= (ssize_t)offsetof(NetMessage, text) || h.msg_flags & MSG_TRUNC) message.kind = 0;

@@ -14,7 +14,8 @@
 static struct {
     Wire wire;
     int listener; /* -1: we connect */
-    Address peer;
+    Addresses peer;
+    unsigned tries; /* which of them is next */
     s64 retry_ms; /* when to connect again; 0: not */
     u32 reconnect_s;
     int wire_place, listener_place;
@@ -37,7 +38,7 @@ static bool stream_open(const NetSpec *s, Problem *p)
     }
     t.reconnect_s = s->reconnect_s;
     if (!address_find(&s->address, SOCK_STREAM, &t.peer, p)) return false;
-    t.wire.fd = address_connect(&t.peer, SOCK_STREAM);
+    t.wire.fd = address_connect_any(&t.peer, SOCK_STREAM);
     if (t.wire.fd >= 0) return true;
     t.retry_ms = now_ms() + (s64)t.reconnect_s * 1000;
     return t.reconnect_s || problem_set(p, "%.200s%s%.40s: %s", s->address.path,
@@ -55,7 +56,7 @@ static void stream_send(const u8 *frame, u32 n) { wire_send(&t.wire, frame, n); 
 static void try_again(void)
 {
     t.retry_ms = 0;
-    wire_open(&t.wire, address_connect(&t.peer, SOCK_STREAM));
+    wire_open(&t.wire, address_connect(&t.peer.address[t.tries++ % t.peer.count], SOCK_STREAM));
     if (t.wire.fd < 0) t.retry_ms = now_ms() + (s64)t.reconnect_s * 1000;
 }
 

@@ -9,6 +9,8 @@
  */
 #include "frontend/net/switch.h"
 
+#include "frontend/host/big_endian.h"
+
 enum { MACS = 12, TAG = 4, TPID = 0x8100 };
 
 typedef struct Tagged { /* a frame without its tag */
@@ -16,8 +18,6 @@ typedef struct Tagged { /* a frame without its tag */
     u32 n;
     u16 vlan, priority;
 } Tagged;
-
-static u32 be16(const u8 *p) { return (u32)p[0] << 8 | p[1]; }
 
 static bool is_group(const u8 *mac) { return mac[0] & 1; }
 
@@ -85,8 +85,8 @@ void switch_close_port(Switch *s, unsigned port)
 /* Its VLAN found, its tag taken off; false: the port does not take it. */
 static bool take_in(const Switch *s, unsigned port, const u8 *frame, u32 n, Tagged *t)
 {
-    bool tagged = n >= MACS + TAG + 2 && be16(frame + MACS) == TPID;
-    u32 tag = tagged ? be16(frame + MACS + 2) : 0, id = tag & 0xfff;
+    bool tagged = n >= MACS + TAG + 2 && load16_be(frame + MACS) == TPID;
+    u32 tag = tagged ? load16_be(frame + MACS + 2) : 0, id = tag & 0xfff;
     u16 own = s->port[port].vlan;
     if (n < NET_FRAME_MIN || n > NET_FRAME_MOST || (!tagged && n > NET_FRAME_MAX)) return false;
     if (id > VLAN_MAX || (id && own != VLAN_TRUNK)) return false;

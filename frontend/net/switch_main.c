@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -274,9 +273,7 @@ static void confine(void)
         {.number = SYS_exit_group},    {.number = SYS_exit},         {.number = SYS_fstat},
         {.number = SYS_newfstatat},    {.number = SYS_lseek},        {.number = SYS_getrandom},
     };
-    FilterEnd best;
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (filter_available(&best)) filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
+    filter_confine(calls, ARRAY_LEN(calls), false);
 }
 
 int switch_main(int argc, char **argv)

@@ -10,7 +10,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <slirp/libslirp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "frontend/net/address.h"
 #include "frontend/net/backend.h"
+#include "frontend/net/closed.h"
 #include "frontend/net/files.h"
 #include "frontend/net/fragments.h"
 #include "frontend/net/link.h"
@@ -65,7 +66,9 @@ static int64_t on_clock(void *ctx)
 static ssize_t on_packet(const void *frame, size_t n, void *ctx)
 {
     (void)ctx;
-    if (n <= NET_FRAME_MOST) link_deliver(frame, (u32)n);
+    if (n > NET_FRAME_MOST) return (ssize_t)n;
+    closed_look(frame, (u32)n);
+    link_deliver(frame, (u32)n);
     return (ssize_t)n;
 }
 
@@ -116,20 +119,14 @@ static const SlirpCb callbacks = {
 
 static int connect_to(const char *host, const char *port, Problem *p)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-    int fd = -1, error = getaddrinfo(host, port, &hints, &list);
-    if (error) {
-        problem_set(p, "guestfwd to %.100s:%.40s: %s", host, port, gai_strerror(error));
-        return -1;
-    }
-    for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
-        fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-        if (fd < 0 || !connect(fd, a->ai_addr, a->ai_addrlen)) continue;
-        problem_set(p, "guestfwd to %.100s:%.40s: %s", host, port, strerror(errno));
-        close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(list);
+    NetAddress a = {.is_set = true};
+    Addresses found;
+    snprintf(a.path, sizeof a.path, "%s", host);
+    snprintf(a.port, sizeof a.port, "%s", port);
+    if (!address_find(&a, SOCK_STREAM, &found, p)) return -1;
+    int fd = address_connect_any(&found, SOCK_STREAM);
+    if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK); /* on_pipe_data() waits */
+    if (fd < 0) problem_set(p, "guestfwd to %.100s:%.40s: %s", host, port, strerror(errno));
     return fd;
 }
 
@@ -243,7 +240,9 @@ static void user_about(const NetSpec *s, char *to, size_t room)
 static void user_send(const u8 *frame, u32 n)
 {
     const u8 *whole = fragments_take(frame, &n);
-    if (whole) slirp_input(u.slirp, whole, (int)n);
+    if (!whole) return;
+    closed_look(whole, n);
+    slirp_input(u.slirp, whole, (int)n);
 }
 
 static int on_add_poll(int fd, int events, void *ctx)
@@ -318,6 +317,7 @@ static void user_serve(const Polls *p)
         if (pipe->fd >= 0 && pipe->place >= 0 && p->at[pipe->place].revents) serve_pipe(pipe);
     }
     serve_timers();
+    closed_reap(u.slirp, now_ns() / 1000000);
 }
 
 /* --- the monitor's questions ----------------------------------------------------------------------------- */

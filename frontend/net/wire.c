@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "frontend/host/big_endian.h"
+
 enum { LENGTH = 4, LONGEST = WIRE_IN - LENGTH };
 
 void wire_open(Wire *w, int fd)
@@ -35,9 +37,8 @@ static bool flush(Wire *w)
 
 void wire_send(Wire *w, const u8 *frame, u32 n)
 {
-    const u8 length[LENGTH] = {0, 0, (u8)(n >> 8), (u8)n};
     if (w->fd < 0 || n > NET_FRAME_MOST || w->out_bytes + LENGTH + n > WIRE_OUT) return;
-    memcpy(w->out + w->out_bytes, length, LENGTH);
+    store32_be(w->out + w->out_bytes, n);
     memcpy(w->out + w->out_bytes + LENGTH, frame, n);
     bool first = !w->out_bytes;
     w->out_bytes += LENGTH + n;
@@ -50,7 +51,7 @@ static bool take_frames(Wire *w, WireFrame *got, void *ctx)
     u32 at = 0;
     while (w->in_bytes - at >= LENGTH) {
         const u8 *p = w->in + at;
-        u32 n = (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3];
+        u32 n = load32_be(p);
         if (!n || n > LONGEST) return false;
         if (w->in_bytes - at - LENGTH < n) break;
         if (n >= NET_FRAME_MIN && n <= NET_FRAME_MOST) got(ctx, p + LENGTH, n);

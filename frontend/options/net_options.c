@@ -329,6 +329,24 @@ static bool same_macs(const NetOptions *o)
     return false;
 }
 
+static u16 io_of(const NicConfig *c) { return c->iobase ? c->iobase : NIC_ISA_IOBASE; }
+static u8 irq_of(const NicConfig *c) { return c->irq ? c->irq : NIC_ISA_IRQ; }
+
+/* ISA lines are not shared, and two cards would answer at the same ports. */
+static bool isa_cards_differ(const NetOptions *o, Problem *p)
+{
+    for (unsigned n = 0; n < o->cards; n++)
+        for (unsigned i = 0; i < n; i++) {
+            const NicConfig *a = &o->card[n].nic.config, *b = &o->card[i].nic.config;
+            if (a->model != NIC_NE2K_ISA || b->model != NIC_NE2K_ISA) continue;
+            if (irq_of(a) == irq_of(b))
+                return problem_set(p, "-device ne2k_isa: two cards have irq=%u; give one another", irq_of(a));
+            if (io_of(a) < io_of(b) + DP8390_PORTS && io_of(b) < io_of(a) + DP8390_PORTS)
+                return problem_set(p, "-device ne2k_isa: two cards have iobase=0x%x; give one another", io_of(a));
+        }
+    return true;
+}
+
 bool net_options_finish(NetOptions *o, bool no_defaults, Problem *p)
 {
     bool said_anything = o->none || o->cards || o->cables || no_defaults;
@@ -343,5 +361,6 @@ bool net_options_finish(NetOptions *o, bool no_defaults, Problem *p)
                                o->cable[n].spec.id, o->cable[n].spec.id);
     if (!roms_fit(o, p)) return false;
     give_addresses(o);
+    if (!isa_cards_differ(o, p)) return false;
     return !same_macs(o) || problem_set(p, "-device: two cards have the same mac=");
 }

@@ -22,10 +22,9 @@ typedef struct NetForward {
 
 /* One end of a stream or dgram socket. */
 typedef struct NetAddress {
-    bool is_set, is_unix, is_fd;
+    bool is_set, is_unix;
     char path[NET_PATH]; /* unix: or the host's name */
     char port[NET_NAME];
-    int fd;
 } NetAddress;
 
 typedef struct NetSpec {

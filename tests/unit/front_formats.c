@@ -3,7 +3,7 @@
 
 #include <zlib.h>
 
-#include "frontend/image/bytes.h"
+#include "frontend/host/big_endian.h"
 
 static u8 buffer[64 * 1024];
 

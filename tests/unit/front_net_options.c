@@ -96,6 +96,29 @@ static void test_others(void **state)
     assert_string_equal(spec_of("vde,sock=/run/vde")->vde, "/run/vde");
 }
 
+/* ISA lines and ports are not shared. */
+static void test_two_isa_cards(void **state)
+{
+    static const struct {
+        const char *first, *second;
+        bool good;
+    } cases[] = {{"ne2k_isa", "ne2k_isa", false},
+                 {"ne2k_isa", "ne2k_isa,iobase=0x320", false},
+                 {"ne2k_isa", "ne2k_isa,irq=10", false},
+                 {"ne2k_isa", "ne2k_isa,iobase=0x310,irq=10", false}, /* half of it */
+                 {"ne2k_isa", "ne2k_isa,iobase=0x320,irq=10", true},
+                 {"ne2k_isa", "ne2k_pci", true}};
+    (void)state;
+    for (u32 n = 0; n < ARRAY_LEN(cases); n++) {
+        int r;
+        Problem p;
+        net_options_init(&o);
+        assert_true(net_option_device(&o, cases[n].first, &r) && r == OPTIONS_RUN);
+        assert_true(net_option_device(&o, cases[n].second, &r) && r == OPTIONS_RUN);
+        assert_int_equal(net_options_finish(&o, false, &p), cases[n].good);
+    }
+}
+
 static void test_cards(void **state)
 {
     static const u8 first[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56},
@@ -230,7 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_user),           cmocka_unit_test(test_forwards),
-        cmocka_unit_test(test_others),         cmocka_unit_test(test_cards),
+        cmocka_unit_test(test_others),         cmocka_unit_test(test_cards), cmocka_unit_test(test_two_isa_cards),
         cmocka_unit_test(test_old_words),      cmocka_unit_test(test_wrong_words),
         cmocka_unit_test(test_wrong_together), cmocka_unit_test(test_many_forwards),
     };

@@ -1,7 +1,7 @@
 /* front_qcow2.c - qcow2 images made by hand, byte by byte after the specification (QEMU, docs/interop/qcow2.txt). */
 #include "disk_bench.h"
 
-#include "frontend/image/bytes.h"
+#include "frontend/host/big_endian.h"
 #include "frontend/image/offset_set.h"
 #include "frontend/image/table_cache.h"
 

@@ -1,6 +1,6 @@
-/* bytes.h - big-endian numbers in image files. */
-#ifndef RING3_IMAGE_BYTES_H
-#define RING3_IMAGE_BYTES_H
+/* big_endian.h - big-endian numbers, as image files and networks have them. */
+#ifndef RING3_HOST_BIG_ENDIAN_H
+#define RING3_HOST_BIG_ENDIAN_H
 
 #include "cpu/base.h"
 
