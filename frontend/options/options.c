@@ -530,7 +530,7 @@ static const Option options[] = {
     {"machine", "pc[,...]", set_machine, NULL},
     {"smp", "1", set_smp, "one processor, which it has"},
     {"nic", "KIND[,model=CARD]...", set_nic,
-     "a network card and its cable: user, tap, vde, stream, dgram, socket or none (docs/NETWORK.md); model=help"},
+     "a network card and its cable: user (default, with pcnet), tap, vde, stream, dgram, socket or none (docs/NETWORK.md); model=help"},
     {"netdev", "KIND,id=ID...", set_netdev, "a cable, which -device CARD,netdev=ID[,mac=ADDR] plugs into a card"},
     {"net", "nic|KIND...", set_net, "the same in old words: -net nic,model=CARD -net user"},
     {"audio", "none|sdl|wav:FILE[,model=sb16]", set_audio,
