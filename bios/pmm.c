@@ -83,7 +83,8 @@ static Block *unused(void)
 
 static u32 allocate(u32 paragraphs, u32 handle, u16 flags)
 {
-    u32 align = flags & PMM_ALIGNED ? (paragraphs & -paragraphs) * PARAGRAPH : PARAGRAPH, bytes = paragraphs * PARAGRAPH;
+    u32 align = flags & PMM_ALIGNED ? (paragraphs & -paragraphs) * PARAGRAPH : PARAGRAPH,
+        bytes = paragraphs * PARAGRAPH;
     u32 low = 0, high = 0;
     if (!paragraphs) {
         if (flags & PMM_CONVENTIONAL) low = largest(conventional());

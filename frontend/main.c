@@ -190,8 +190,9 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     if (!display_start(&display, uses_terminal(o), p)) return false;
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     cfg->screen = display_screen();
-    return pc_start(pc, o, cfg, boot, p) && add_option_roms(pc, o) && display_attach(machine_phys(pc->machine), p) &&
-           inspect_attach(pc->machine, p) && net_attach(pc, p) && start_threads(pc, p);
+    return pc_start(pc, o, cfg, boot, p) && add_option_roms(pc, o) &&
+           display_attach(machine_phys(pc->machine), p) && inspect_attach(pc->machine, p) &&
+           net_attach(pc, p) && start_threads(pc, p);
 }
 
 /* As the processor that -cpu names had it; 0: it has none. */

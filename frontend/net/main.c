@@ -108,7 +108,8 @@ static int serve(NetSpec *s)
 static int skip_card_key(void *ctx, const char *key, const char *value, bool *taken)
 {
     (void)ctx, (void)value;
-    *taken = !strcmp(key, "model") || !strcmp(key, "mac") || !strcmp(key, "macaddr") || !strcmp(key, "romfile");
+    *taken =
+        !strcmp(key, "model") || !strcmp(key, "mac") || !strcmp(key, "macaddr") || !strcmp(key, "romfile");
     return 0;
 }
 

@@ -297,7 +297,8 @@ static bool roms_fit(const NetOptions *o, Problem *p)
     for (unsigned n = 0; n < o->cards; n++) {
         const NicSpec *nic = &o->card[n].nic;
         if (*nic->romfile && !nic_has_rom(nic->config.model))
-            return problem_set(p, "-device %s,romfile=: no ROM socket, as on an ISA card: -option-rom FILE", nic->model);
+            return problem_set(p, "-device %s,romfile=: no ROM socket, as on an ISA card: -option-rom FILE",
+                               nic->model);
     }
     return true;
 }

@@ -356,7 +356,8 @@ static OptionsResult set_option_rom(Options *o, const char *value)
 {
     static const char implied[] = "romfile=";
     if (!strncmp(value, implied, sizeof implied - 1)) value += sizeof implied - 1;
-    if (o->option_rom_count < OPTION_ROMS) return set_string(&o->option_rom[o->option_rom_count++], "-option-rom", value);
+    if (o->option_rom_count < OPTION_ROMS)
+        return set_string(&o->option_rom[o->option_rom_count++], "-option-rom", value);
     say("-option-rom %.80s: at most %d", value, OPTION_ROMS);
     return OPTIONS_BAD;
 }
@@ -483,7 +484,8 @@ static const Option options[] = {
     {"initrd", "FILE", set_initrd, "initial RAM disk; Multiboot: modules, \"file args,file args\""},
     {"append", "TEXT", set_append, "kernel command line"},
     {"bios", "FILE", set_bios, "firmware other than ring3's own (SeaBIOS's bios.bin works)"},
-    {"option-rom", "FILE", set_option_rom, "a ROM that the firmware starts, of no card that is there (a card's own: romfile=)"},
+    {"option-rom", "FILE", set_option_rom,
+     "a ROM that the firmware starts, of no card that is there (a card's own: romfile=)"},
     {"hda", "FILE", set_hda, "disk image or block device: primary master (-hdb slave, -hdc, -hdd secondary)"},
     {"hdb", "FILE", set_hdb, NULL},
     {"hdc", "FILE", set_hdc, NULL},

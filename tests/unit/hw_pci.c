@@ -227,7 +227,8 @@ static void an_expansion_rom_answers_while_both_bits_are_set(void **state)
 static void a_rom_is_named_and_its_sum_stays(void **state)
 {
     (void)state;
-    u8 image[512] = {0x55, 0xaa, 1, [0x18] = 0x1c, [0x1c] = 'P', 'C', 'I', 'R', 0x34, 0x12}, sum = 0, before[512];
+    u8 image[512] = {0x55, 0xaa, 1, [0x18] = 0x1c, [0x1c] = 'P', 'C', 'I', 'R', 0x34, 0x12}, sum = 0,
+       before[512];
     pci_function_init(&card, 0x10ec, 0x8029, 0x020000, 0);
     image[6] = 0x99;
     for (unsigned n = 0; n < sizeof image; n++) sum += image[n];
