@@ -77,7 +77,7 @@ enum { /* CMOS memory */
        CMOS_EXT_LOW = 0x30, /* KiB above 1 MiB, at most 63 MiB */
        CMOS_CENTURY = 0x32,
        CMOS_EXT_HIGH = 0x34,    /* 64 KiB above 16 MiB */
-       CMOS_BOOT_ORDER1 = 0x38, /* high nibble: third device; bit 0: no signature check of floppies; 1: no other devices */
+       CMOS_BOOT_ORDER1 = 0x38, /* high nibble: third device; bits 0, 1: see boot.c */
        CMOS_BOOT_ORDER2 = 0x3d, /* low nibble: first device, high nibble: second */
 };
 /* No interrupt's handler may come between index and data; afterwards the index is that of status D, as an AT leaves it, where

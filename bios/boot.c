@@ -49,7 +49,9 @@ static u32 choices(Choice *c, bool show)
 {
     u32 n = 0;
     for (u8 i = 0; i < disks_in_all(); i++) {
-        if (show) print("  %u  Disk %u: %s\n", n + 1, i + 1, i < disks ? drive[disk_of[i]].model : "by an option ROM");
+        if (show)
+            print("  %u  Disk %u: %s\n", n + 1, i + 1,
+                  i < disks ? drive[disk_of[i]].model : "by an option ROM");
         c[n++] = (Choice){BOOT_DISK, i};
     }
     for (u8 i = 0; i < cds; i++) {

@@ -56,13 +56,13 @@ static u32 place(Region r, u32 bytes, u32 align)
 /* In paragraphs: what PMM_ALLOCATE could give at once. By halves: a size fits or not as room for it is found. */
 static u32 largest(Region r)
 {
-    u32 fits = 0, not = (r.end - r.from) / PARAGRAPH + 1;
-    while (not - fits > 1) {
-        u32 n = fits + (not - fits) / 2;
+    u32 fits = 0, over = (r.end - r.from) / PARAGRAPH + 1;
+    while (over - fits > 1) {
+        u32 n = fits + (over - fits) / 2;
         if (place(r, n * PARAGRAPH, PARAGRAPH))
             fits = n;
         else
-            not = n;
+            over = n;
     }
     return fits;
 }
@@ -83,7 +83,8 @@ static Block *unused(void)
 
 static u32 allocate(u32 paragraphs, u32 handle, u16 flags)
 {
-    u32 align = flags & PMM_ALIGNED ? (paragraphs & -paragraphs) * PARAGRAPH : PARAGRAPH, bytes = paragraphs * PARAGRAPH;
+    u32 align = flags & PMM_ALIGNED ? (paragraphs & -paragraphs) * PARAGRAPH : PARAGRAPH,
+        bytes = paragraphs * PARAGRAPH;
     u32 low = 0, high = 0;
     if (!paragraphs) {
         if (flags & PMM_CONVENTIONAL) low = largest(conventional());

@@ -86,7 +86,8 @@ static void found_make(void)
         u32 protected_base, oem;
         u16 real_data;
         u32 protected_data;
-    } pnp = {"$PnP", 0x10, sizeof pnp, 0, 0, 0, OFFSET(pnp_entry), 0xf000, OFFSET(pnp_entry), 0xf0000, 0, LOW_SEG, LOW_SEG * 16};
+    } pnp = {"$PnP",  0x10, sizeof pnp, 0,           0, 0, OFFSET(pnp_entry), 0xf000, OFFSET(pnp_entry),
+             0xf0000, 0,    LOW_SEG,    LOW_SEG * 16};
     struct PACKED {
         char signature[4];
         u8 revision, bytes, checksum;
@@ -175,7 +176,8 @@ static void say_left_out(u32 fn, const char *why)
 static bool lists(u32 pcir, u32 end, u32 id)
 {
     u32 at = word_at(pcir + PCIR_DEVICES);
-    if (*FLAT(const u8, pcir + PCIR_REVISION) < 3 || !at || word_at(pcir + PCIR_IDS) != (id & 0xffff)) return false;
+    if (*FLAT(const u8, pcir + PCIR_REVISION) < 3 || !at || word_at(pcir + PCIR_IDS) != (id & 0xffff))
+        return false;
     for (at += pcir; at + 2 <= end && word_at(at); at += 2)
         if (word_at(at) == id >> 16) return true;
     return false;

@@ -4,7 +4,7 @@
  * Sources: BIOS32 Service Directory 0.4; Microsoft PCI IRQ Routing Table Specification 1.0; Intel MultiProcessor
  * Specification 1.4; DMTF System Management BIOS 2.4.
  * The MP table is made where an I/O APIC answers at fec00000; it says the same as frontend/load/mptable.c's.
- * Not implemented: $PnP.
+ * $PnP is rom.c's, and there for option ROMs only.
  */
 #include "bios32.h"
 

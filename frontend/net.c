@@ -9,6 +9,7 @@
  * to the card. One that the card has no room for is kept, and no other taken, until the card is ready(); so the ring
  * fills, ring3-net stops reading from its sockets, and the sender notices: nothing grows.
  *
+ * The card that nobody asked for does not stop a machine whose ring3-net cannot start: it has no cable then.
  * ring3-net ends, or breaks the protocol: the cable is out, that is said, and the machine runs on.
  */
 #define _GNU_SOURCE
@@ -16,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -145,6 +147,20 @@ static void name_line(Line *l, unsigned n, const NicSpec *nic, const NetCable *c
         snprintf(l->cable, sizeof l->cable, "net%u", n);
 }
 
+/* What was started of it goes; the card stays, without a cable. */
+static void abandon(Line *l)
+{
+    if (l->socket >= 0) close(l->socket);
+    if (l->child) {
+        kill(l->child, SIGKILL);
+        waitpid(l->child, NULL, 0);
+    }
+    l->child = 0;
+    l->socket = -1;
+    l->unplugged = true;
+    l->kind = NET_NONE;
+}
+
 bool net_start(const NetOptions *o, Problem *p)
 {
     Problem why;
@@ -156,8 +172,10 @@ bool net_start(const NetOptions *o, Problem *p)
         s.count = n + 1;
         if (!cable) continue;
         l->kind = cable->spec.kind;
-        if (!start_process(l, cable, &why))
-            return problem_set(p, "-nic %.100s: %.280s", cable->words, why.text);
+        if (start_process(l, cable, &why)) continue;
+        if (!o->by_default) return problem_set(p, "-nic %.100s: %.280s", cable->words, why.text);
+        say("no network: %.280s; the card has no cable, and -nic none leaves it out, too", why.text);
+        abandon(l);
     }
     return true;
 }

@@ -77,7 +77,10 @@ void vga_pci_post(Vga *v)
 
 static const IoOps mmio_ops = {mmio_read, mmio_write, 1, 2};
 
-void vga_set_rom(Vga *v, const u8 *image, u32 bytes) { pci_add_rom(&v->pci, v->bus, image, bytes, "vga-rom"); }
+void vga_set_rom(Vga *v, const u8 *image, u32 bytes)
+{
+    pci_add_rom(&v->pci, v->bus, image, bytes, "vga-rom");
+}
 
 void vga_pci_init(Vga *v, Pci *pci)
 {

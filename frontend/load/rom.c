@@ -70,7 +70,8 @@ bool rom_open_option(Rom *r, const char *option, const char *path, const char *n
 /* Among what distributions install for QEMU; false: it is not there. */
 static bool find_installed(char path[PATH_BYTES], const char *name)
 {
-    static const char *const places[] = {"/usr/lib/ipxe/qemu", "/usr/share/qemu", "/usr/share/seabios", "/usr/share/ipxe/qemu"};
+    static const char *const places[] = {"/usr/lib/ipxe/qemu", "/usr/share/qemu", "/usr/share/seabios",
+                                         "/usr/share/ipxe/qemu"};
     for (unsigned i = 0; i < ARRAY_LEN(places); i++) {
         snprintf(path, PATH_BYTES, "%s/%.200s", places[i], name);
         if (!access(path, R_OK)) return true;

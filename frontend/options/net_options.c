@@ -15,8 +15,8 @@
 #include "frontend/options/option_words.h"
 #include "frontend/say.h"
 
-/* What a PC has when nobody says anything of networks: DEFAULT_NIC, or nothing if that is NULL. */
-static const char *const default_nic = NULL; /* "user,model=pcnet": the one line that switches it on */
+/* What a PC has when nobody says anything of networks. */
+static const char default_nic[] = "user,model=pcnet";
 
 void net_options_init(NetOptions *o)
 {
@@ -297,7 +297,8 @@ static bool roms_fit(const NetOptions *o, Problem *p)
     for (unsigned n = 0; n < o->cards; n++) {
         const NicSpec *nic = &o->card[n].nic;
         if (*nic->romfile && !nic_has_rom(nic->config.model))
-            return problem_set(p, "-device %s,romfile=: no ROM socket, as on an ISA card: -option-rom FILE", nic->model);
+            return problem_set(p, "-device %s,romfile=: no ROM socket, as on an ISA card: -option-rom FILE",
+                               nic->model);
     }
     return true;
 }
@@ -350,7 +351,7 @@ static bool isa_cards_differ(const NetOptions *o, Problem *p)
 bool net_options_finish(NetOptions *o, bool no_defaults, Problem *p)
 {
     bool said_anything = o->none || o->cards || o->cables || no_defaults;
-    if (!said_anything && default_nic) net_option_nic(o, default_nic);
+    if (!said_anything) o->by_default = net_option_nic(o, default_nic) == OPTIONS_RUN;
     for (unsigned n = 0; n < o->cards; n++)
         if (!plug_card(o, &o->card[n], p)) return false;
     for (unsigned n = 0; n < o->cables; n++)

@@ -36,6 +36,7 @@ typedef struct NetOptions {
     unsigned cables;
     int old_cable; /* of -net; -1: none */
     bool none;     /* -nic none or -net none: not even the default card */
+    bool by_default; /* nobody asked for the card: without its cable the machine runs all the same */
 } NetOptions;
 
 void net_options_init(NetOptions *o);

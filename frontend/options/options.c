@@ -359,7 +359,8 @@ static OptionsResult set_option_rom(Options *o, const char *value)
 {
     static const char implied[] = "romfile=";
     if (!strncmp(value, implied, sizeof implied - 1)) value += sizeof implied - 1;
-    if (o->option_rom_count < OPTION_ROMS) return set_string(&o->option_rom[o->option_rom_count++], "-option-rom", value);
+    if (o->option_rom_count < OPTION_ROMS)
+        return set_string(&o->option_rom[o->option_rom_count++], "-option-rom", value);
     say("-option-rom %.80s: at most %d", value, OPTION_ROMS);
     return OPTIONS_BAD;
 }
@@ -489,7 +490,8 @@ static const Option options[] = {
     {"initrd", "FILE", set_initrd, "initial RAM disk; Multiboot: modules, \"file args,file args\""},
     {"append", "TEXT", set_append, "kernel command line"},
     {"bios", "FILE", set_bios, "firmware other than ring3's own (SeaBIOS's bios.bin works)"},
-    {"option-rom", "FILE", set_option_rom, "a ROM that the firmware starts, of no card that is there (a card's own: romfile=)"},
+    {"option-rom", "FILE", set_option_rom,
+     "a ROM that the firmware starts, of no card that is there (a card's own: romfile=)"},
     {"hda", "FILE", set_hda, "disk image or block device: primary master (-hdb slave, -hdc, -hdd secondary)"},
     {"hdb", "FILE", set_hdb, NULL},
     {"hdc", "FILE", set_hdc, NULL},
@@ -540,8 +542,8 @@ static const Option options[] = {
     {"machine", "pc[,...]", set_machine, NULL},
     {"smp", "1", set_smp, "one processor, which it has"},
     {"nic", "KIND[,model=CARD]...", set_nic,
-     "a network card and its cable: user, tap, vde, stream, dgram, socket or none (docs/NETWORK.md); "
-     "model=help"},
+     "a network card and its cable: user (default, with pcnet), tap, vde, stream, dgram, socket or none "
+     "(docs/NETWORK.md); model=help"},
     {"netdev", "KIND,id=ID...", set_netdev,
      "a cable, which -device CARD,netdev=ID[,mac=ADDR] plugs into a card"},
     {"net", "nic|KIND...", set_net, "the same in old words: -net nic,model=CARD -net user"},

@@ -14,7 +14,7 @@ import time
 
 import net_machine
 from net_machine import Host, NetMachine, Tcp, accept
-from vm import free_port
+from vm import Vm, free_port
 
 ring3, program = sys.argv[1:3]
 folder = tempfile.mkdtemp(prefix="ring3-net-")
@@ -40,6 +40,32 @@ def listener():
 def memory_kib(pid):
     with open("/proc/%d/status" % pid) as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def test_default_card():
+    """A card that nobody asked for is there, and does not stop a machine whose ring3-net is not."""
+    def network(binary, *words):
+        vm = Vm([binary, "-S", "-display", "none", "-monitor", "stdio", *words])
+        vm.expect(r"\(ring3\) ", 20)
+        vm.send("info network\n")
+        vm.expect(r"info network[\s\S]*\(ring3\) ", 20)
+        vm.send("quit\n")
+        vm.expect_exit(0)
+        return vm.output
+    said = network(ring3)
+    check("model=pcnet,macaddr=52:54:00:12:34:56" in said and "type=user" in said and "link=on" in said, "pcnet and -nic user are the default: " + said)
+    for words in ["-nic", "none"], ["-net", "none"], ["-nodefaults"]:
+        check("macaddr" not in network(ring3, *words), "no card with %s" % words)
+    check("type=user" not in network(ring3, "-device", "pcnet"), "a card that was named has the cable that was named")
+    alone, build = os.path.join(folder, "alone"), os.path.dirname(ring3)
+    os.makedirs(alone + "/bios")
+    for name in "ring3", "bios/bios.bin", "bios/vgabios.bin":
+        shutil.copy(os.path.join(build, name), os.path.join(alone, name))
+    said = network(alone + "/ring3")
+    check("no network: its program, ring3-net, is not there; the card has no cable" in said and "macaddr" in said and "type=user" not in said,
+          "without ring3-net there is a card without a cable: " + said)
+    p = subprocess.run([alone + "/ring3", "-S", "-display", "none", "-nic", "user"], capture_output=True, text=True, timeout=60)
+    check(p.returncode == 1 and "ring3-net, is not there" in p.stderr, "... and one that was asked for is missed: " + p.stderr)
 
 
 def test_basics():

@@ -52,7 +52,7 @@ def kept(n):
 
 
 def start(*args):
-    return Vm([ring3, "-display", "none", "-debugcon", "stdio", *args])
+    return Vm([ring3, "-display", "none", "-nic", "none", "-debugcon", "stdio", *args])
 
 
 def card(rom, model="pcnet"):
@@ -82,7 +82,7 @@ def test_card():
 def test_places():
     """Each behind what the one before it kept, and FF where nothing is."""
     rom = make("good")
-    with Guest(ring3, "-m", "32", *card(rom), *card(rom), "-option-rom", make("gone", kept(0)), "-option-rom", rom, "-option-rom",
+    with Guest(ring3, "-m", "32", "-nic", "none", *card(rom), *card(rom), "-option-rom", make("gone", kept(0)), "-option-rom", rom, "-option-rom",
                make("two", kept(3))) as g:
         g.wait_text("No bootable device", 20)
         memory = g.memory(0xc9000, 0x4000)

@@ -249,6 +249,43 @@ static void test_many_forwards(void **state)
     assert_int_equal(net_option_nic(&o, words), OPTIONS_BAD);
 }
 
+static void test_roms(void **state)
+{
+    begin(state);
+    assert_int_equal(net_option_nic(&o, "user,romfile=/a,,b.rom"), OPTIONS_RUN);
+    assert_int_equal(net_option_nic(&o, "user,model=rtl8139,romfile="), OPTIONS_RUN);
+    assert_int_equal(net_option_nic(&o, "user,model=ne2k_isa"), OPTIONS_RUN);
+    assert_true(finish());
+    assert_string_equal(o.card[0].nic.romfile, "/a,b.rom");
+    assert_true(o.card[1].nic.has_romfile && !*o.card[1].nic.romfile && !o.card[2].nic.has_romfile);
+    begin(state);
+    assert_int_equal(net_option_nic(&o, "user,model=ne2k_isa,romfile=a.rom"), OPTIONS_RUN);
+    assert_false(finish()); /* no socket */
+}
+
+static bool has_default(bool no_defaults)
+{
+    Problem p;
+    assert_true(net_options_finish(&o, no_defaults, &p));
+    return o.cards;
+}
+
+static void test_default(void **state)
+{
+    begin(state);
+    assert_true(has_default(false) && o.by_default);
+    assert_int_equal(o.card[0].nic.config.model, NIC_PCNET);
+    assert_int_equal(o.cable[o.card[0].cable].spec.kind, NET_USER);
+    begin(state);
+    assert_false(has_default(true));
+    begin(state);
+    assert_int_equal(net_option_nic(&o, "none"), OPTIONS_RUN);
+    assert_false(has_default(false));
+    begin(state);
+    assert_int_equal(net_option_nic(&o, "user"), OPTIONS_RUN);
+    assert_true(has_default(false) && !o.by_default && o.cards == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_others),         cmocka_unit_test(test_cards), cmocka_unit_test(test_two_isa_cards),
         cmocka_unit_test(test_old_words),      cmocka_unit_test(test_wrong_words),
         cmocka_unit_test(test_wrong_together), cmocka_unit_test(test_many_forwards),
+        cmocka_unit_test(test_roms),           cmocka_unit_test(test_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

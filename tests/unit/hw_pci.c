@@ -193,6 +193,59 @@ static void base_registers_move_what_they_decode(void **state)
     assert_int_equal(get(2, 0, 0x20, 4), 0xd001);
 }
 
+/* By a card whose chip knows nothing of it. */
+static void an_expansion_rom_answers_while_both_bits_are_set(void **state)
+{
+    (void)state;
+    static const u8 image[3000] = {0x55, 0xaa, 6, 0xcb, [2999] = 0x77};
+    card = (PciFunction){.dev = &card};
+    pci_function_init(&card, 0x1022, 0x2000, 0x020000, 0);
+    pci_add(&pci, PCI_FN(2, 0), &card);
+    assert_int_equal(sized(0x30), 0);
+    pci_add_rom(&card, bus, image, sizeof image, "rom");
+    for (int resets = 0; resets < 2; resets++) {
+        assert_int_equal(sized(0x30), 0xfffff001); /* 4 KiB */
+        set(2, 0, 0x30, 0xfeb00001, 4);
+        assert_int_equal(bus_mmio_read(bus, 0xfeb00000, 4), ~0u);
+        set(2, 0, 4, 2, 2);
+        assert_int_equal(bus_mmio_read(bus, 0xfeb00000, 4), 0xcb06aa55);
+        assert_int_equal(bus_mmio_read(bus, 0xfeb00bb6, 2), 0x7700);
+        assert_int_equal(bus_mmio_read(bus, 0xfeb00bb7, 2), 0xff77); /* and nothing behind its end */
+        assert_int_equal(bus_mmio_read(bus, 0xfeb00ffc, 4), ~0u);
+        bus_mmio_write(bus, 0xfeb00000, 0, 4);
+        assert_int_equal(bus_mmio_read(bus, 0xfeb00001, 1), 0xaa);
+        set(2, 0, 0x30, 0xfeb00000, 4);
+        assert_int_equal(bus_mmio_read(bus, 0xfeb00000, 4), ~0u);
+        set(2, 0, 0x30, 0xfec00001, 4);
+        assert_int_equal(bus_mmio_read(bus, 0xfec00000, 4), 0xcb06aa55);
+        pci_function_init(&card, 0x1022, 0x2000, 0x020000, 0); /* a reset takes it away */
+        assert_int_equal(bus_mmio_read(bus, 0xfec00000, 4), ~0u);
+        assert_int_equal(get(2, 0, 0x30, 4), 0);
+    }
+}
+
+static void a_rom_is_named_and_its_sum_stays(void **state)
+{
+    (void)state;
+    u8 image[512] = {0x55, 0xaa, 1, [0x18] = 0x1c, [0x1c] = 'P', 'C', 'I', 'R', 0x34, 0x12}, sum = 0,
+       before[512];
+    pci_function_init(&card, 0x10ec, 0x8029, 0x020000, 0);
+    image[6] = 0x99;
+    for (unsigned n = 0; n < sizeof image; n++) sum += image[n];
+    pci_name_rom(&card, image, sizeof image);
+    for (unsigned n = 0; n < sizeof image; n++) sum -= image[n];
+    assert_int_equal(sum, 0);
+    assert_int_equal(load32(image + 0x20), 0x802910ec);
+    for (u32 at = 0; at < 0x10000; at += 7) { /* no such structure: not a byte changes */
+        store16(image + 0x18, (u16)at);
+        if (at == 0x1c) continue;
+        memcpy(before, image, sizeof image);
+        pci_name_rom(&card, image, sizeof image);
+        assert_memory_equal(image, before, sizeof image);
+    }
+    pci_name_rom(&card, image, 3);
+}
+
 static void pci_interrupts_are_routed_and_shared(void **state)
 {
     (void)state;
@@ -342,6 +395,8 @@ int main(void)
         TEST(the_reset_register_fires_on_bit_2_rising),
         TEST(base_registers_tell_their_sizes),
         TEST(base_registers_move_what_they_decode),
+        TEST(an_expansion_rom_answers_while_both_bits_are_set),
+        TEST(a_rom_is_named_and_its_sum_stays),
         TEST(pci_interrupts_are_routed_and_shared),
         TEST(a_card_and_a_chip_share_an_isa_line),
         TEST(pam_registers_protect_and_open_segments),
