@@ -181,6 +181,12 @@ u32 dma_transfer(Dma *d, unsigned channel, DmaWay way, void *buffer, u32 bytes, 
     return done << shift;
 }
 
+u32 dma_round(const Dma *d, unsigned channel)
+{
+    const DmaChannel *ch = &d->chip[channel >> 2].channel[channel & 3];
+    return ch->mode & MODE_AUTOINIT ? (ch->base_count + 1u) << (channel > 3) : 0;
+}
+
 void dma_request(Dma *d, unsigned channel, bool level)
 {
     DmaChip *c = &d->chip[channel >> 2];

@@ -38,6 +38,8 @@ typedef enum DmaWay { DMA_WRITE_MEMORY = 1, DMA_READ_MEMORY = 2 } DmaWay;
  * how many the controller took, which is fewer when the count ran out (*terminal becomes true) and 0 when it does not
  * serve the channel now. When the guest programmed the other direction, or "verify", bytes count but do not move. */
 u32 dma_transfer(Dma *d, unsigned channel, DmaWay way, void *buffer, u32 bytes, bool *terminal);
+/* dma_round - bytes after which the channel begins again by itself; 0: it does not. */
+u32 dma_round(const Dma *d, unsigned channel);
 /* dma_request - the device's DREQ line: what the status register shows. */
 void dma_request(Dma *d, unsigned channel, bool level);
 

@@ -122,6 +122,19 @@ static void frames_move(void *dev, unsigned n, u8 *bytes, u32 count)
     }
 }
 
+/* The guest has taken no interrupt while all of the buffer was played. */
+static bool buffer_is_stale(const Es1370 *e, Es1370Stream *t, unsigned n)
+{
+    u32 period = t->count + 1u, bytes = 1u << (format(e, n) & PCM_STEREO) << !!(format(e, n) & PCM_WIDE);
+    if (!(e->status & wired[n].status)) {
+        t->unanswered = 0;
+        return false;
+    }
+    if (t->unanswered + period >= (t->size + 1u) * 4 / bytes) return true;
+    t->unanswered += period;
+    return false;
+}
+
 static bool frames_passed(void *dev, unsigned n, u32 count)
 {
     Es1370 *e = dev;
@@ -130,12 +143,12 @@ static bool frames_passed(void *dev, unsigned n, u32 count)
         t->left = (u16)(t->left - count);
         return false;
     }
-    bool waits = e->status & wired[n].status;
+    bool stale = buffer_is_stale(e, t, n);
     t->left = t->count;
     t->ended = e->sctrl & wired[n].stops;
     e->status |= wired[n].status; /* which follow() takes back where it is not enabled */
     follow(e);
-    return waits;
+    return stale;
 }
 
 static const PcmChip streams = {frames_left, frames_move, frames_passed};
@@ -309,6 +322,7 @@ static void es1370_reset(void *dev)
         t->size = t->at = t->count = t->left = 0;
         t->offset = 0;
         t->ended = false;
+        t->unanswered = 0;
         pcm_reset(&t->pcm);
     }
     codec_reset(e);
@@ -326,6 +340,8 @@ static void stream_state(Es1370Stream *t, State *s)
     state_u16(s, "count", &t->count);
     state_u16(s, "left", &t->left);
     state_bool(s, "ended", &t->ended);
+    state_u32(s, "unanswered", &t->unanswered);
+    state_check(s, t->unanswered <= 4 * FRAMES_MAX, "unanswered");
     pcm_state(&t->pcm, s);
 }
 

@@ -17,6 +17,7 @@ typedef struct Es1370Stream {
     u8 offset;       /* of the next byte in it, 0 to 3 */
     u16 count, left; /* frames to the interrupt, less one: as written, and now */
     bool ended;      /* of one that is not to loop: the count ran out */
+    u32 unanswered;  /* frames since the interrupt that the guest has not taken */
     Pcm pcm;
 } Es1370Stream;
 

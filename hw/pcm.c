@@ -1,8 +1,8 @@
 /* pcm.c - a PCI sound card's stream: samples move in portions of up to a millisecond, when their last one is due, so that
  * a guest which reads where the card is sees it move; an event comes at its frame's time.
  *
- * If the guest has not taken the last event's interrupt and the host is late, time begins anew: no buffer is played
- * before the guest could fill it. A stream that does not run has no timer. Input is silence.
+ * Where the host is late the card runs on through what the guest has filled, as a real one would. Only when the guest has
+ * had no chance to fill what comes next, time begins anew. A stream that does not run has no timer. Input is silence.
  */
 #include "hw/pcm.h"
 
@@ -58,10 +58,10 @@ static void portion_due(void *pcm)
     p->ops->move(p->chip, p->n, bytes, count);
     frames_push(p, bytes, count);
     p->done += count;
-    bool waits = p->ops->passed(p->chip, p->n, count);
+    bool stale = p->ops->passed(p->chip, p->n, count);
     if (!p->runs) return;
     u64 now = clock_now(p->clock);
-    if (now > time_of(p, p->done) + (waits ? LATE_NS : LOST_NS)) begin_at(p, now);
+    if (now > time_of(p, p->done) + (stale ? LATE_NS : LOST_NS)) begin_at(p, now);
     portion_arm(p);
 }
 

@@ -14,7 +14,7 @@ typedef struct PcmChip {
     u32 (*left)(void *chip, unsigned n);
     /* `count` frames, no more than are left, come from memory into `bytes`; of an input they go there. */
     void (*move)(void *chip, unsigned n, u8 *bytes, u32 count);
-    /* These frames are over: the event, if it is one's time. True: the guest has not taken the one before. */
+    /* These frames are over: the event, if it is one's time. True: what comes next the guest cannot have filled yet. */
     bool (*passed)(void *chip, unsigned n, u32 count);
 } PcmChip;
 

@@ -27,6 +27,7 @@ typedef struct Sb16Transfer { /* a block of samples by DMA, or a pause between t
     u32 hz;       /* frames a second */
     u64 since_ns; /* when sample `done` was 0 */
     u64 done;
+    u32 unanswered; /* samples since the interrupt that the guest has not taken */
     s16 other; /* the left half of a frame whose right is still to come */
     bool has_other;
 } Sb16Transfer;

@@ -2,8 +2,8 @@
  *
  * Samples move in portions of up to a millisecond, when their last one is due, so that a guest which reads the DMA
  * controller's count sees them go by; the interrupt comes at its sample's time. Where the controller does not serve the
- * channel they wait. If the guest has not taken the last block's interrupt and the host is late, time begins anew:
- * blocks are not lost.
+ * channel they wait. If the guest has taken no interrupt while all of the DMA controller's buffer was played, and the
+ * host is late, time begins anew: blocks are not lost.
  *
  * Input is silence. ADPCM blocks take their time and their DMA, and are silent (sb16.c).
  */
@@ -74,10 +74,24 @@ static void portion_arm(Sb16 *s)
     clock_arm(s->clock, &s->timer, time_of(&s->transfer, s->transfer.done + portion(&s->transfer)));
 }
 
+/* What comes next the guest cannot have filled yet. */
+static bool buffer_is_stale(Sb16 *s)
+{
+    Sb16Transfer *t = &s->transfer;
+    u32 channel = sb16_channel(s, t->wide), round = channel < 8 ? dma_round(s->dma, channel) >> t->wide : 0;
+    if (!s->irq_status) {
+        t->unanswered = 0;
+        return false;
+    }
+    if (t->unanswered + t->block >= round) return true;
+    t->unanswered += t->block;
+    return false;
+}
+
 static void block_end(Sb16 *s)
 {
     Sb16Transfer *t = &s->transfer;
-    bool late = s->irq_status && clock_now(s->clock) > time_of(t, t->done) + LATE_NS;
+    bool late = buffer_is_stale(s) && clock_now(s->clock) > time_of(t, t->done) + LATE_NS;
     t->left = t->block;
     if (!t->repeats) {
         t->runs = SB16_IDLE;
@@ -225,6 +239,8 @@ void sb16_play_state(Sb16 *s, State *to)
     state_u64(to, "since_ns", &t->since_ns);
     state_u64(to, "done", &t->done);
     state_check(to, t->since_ns < CLOCK_NS_MAX && t->done < 1ull << 48, "done");
+    state_u32(to, "unanswered", &t->unanswered);
+    state_check(to, t->unanswered <= 1 << 17, "unanswered");
     state_values(to, "other", &t->other, 2, 1);
     state_bool(to, "has_other", &t->has_other);
     state_timer(to, "timer", s->clock, &s->timer);

@@ -3,7 +3,8 @@
  *
  * PCI base addresses are moved over RAM, ROM, ports of other chips and each other; IDE and ATAPI commands run with
  * bus master tables anywhere; floppy commands with DMA to anywhere; network cards have rings and buffers anywhere and
- * frames come meanwhile; a Sound Blaster plays from anywhere; the VBE and VGA registers change while memory is
+ * frames come meanwhile; sound cards play from anywhere, with
+ * lists that lie; the VBE and VGA registers change while memory is
  * written in every way a processor or a chip can; the picture is drawn between. The board may answer what it likes.
  * What happens follows from `seed` and the board's state alone.
  */
@@ -99,7 +100,7 @@ static void change_media(void)
 
 static void pci_write_some(void)
 {
-    static const u8 functions[] = {0x00, 0x08, 0x09, 0x0b, 0x10, 0x18, 0x20, 0x28},
+    static const u8 functions[] = {0x00, 0x08, 0x09, 0x0b, 0x10, 0x18, 0x20, 0x28, 0x38, 0x40},
                     registers[] = {0x04, 0x10, 0x14, 0x18, 0x20, 0x30, 0x3c, 0x40, 0x44,
                                    0x58, 0x59, 0x5c, 0x60, 0x72, 0x80, 0x90, 0xd0};
     u32 values[] = {rnd(), ~0u, 0, some_pa(), some_pa() | 1, (rnd() & 0xffff) | 1, 7, 0x33333333};
@@ -507,6 +508,53 @@ static void sound_blaster(void)
     clock_advance(machine_clock(m), rnd() % (20 * MS));
 }
 
+enum { ES1370_CARD = 4, AC97_CARD = 5, AC97_NABM = 0xd600 }; /* by card_io() */
+
+/* Streams of any size from and to anywhere, with counts of a few frames or many. */
+static void es1370(void)
+{
+    static const u16 counts[] = {0, 1, 44, 0xffff};
+    u16 io = card_io(ES1370_CARD);
+    for (u32 n = 0; n < 8; n++) {
+        out((u16)(io + 0x0c), (u8)(rnd() & 1 ? 0xc + n / 4 : rnd()));
+        bus_port_out(bus, (u16)(io + 0x30 + 4 * (n & 3)),
+                     n & 1 ? rnd() & (rnd() & 1 ? 0xff : ~0u) : some_pa(), 4);
+    }
+    for (u16 n = 0; n < 3; n++) bus_port_out(bus, (u16)(io + 0x24 + 4 * n), PICK(counts), 4);
+    for (u32 n = rnd() % 4; n; n--) bus_port_out(bus, (u16)(io + 0x10), rnd() & 0x1fff, 2);
+    bus_port_out(bus, (u16)(io + 0x20), rnd(), 4);
+    bus_port_out(bus, io, rnd(), 4);
+    clock_advance(machine_clock(m), rnd() % (20 * MS));
+    for (u32 n = rnd() % 8; n; n--) bus_port_out(bus, (u16)(io + rnd() % 64), rnd(), 1u << rnd() % 3);
+    for (u32 n = rnd() % 8; n; n--) bus_port_in(bus, (u16)(io + rnd() % 64), 1u << rnd() % 3);
+}
+
+static void ac97(void)
+{
+    static const u32 lengths[] = {0, 0, 1, 2, 97, 0xffff};
+    u16 nam = card_io(AC97_CARD);
+    u32 list = some_pa() & ~7u;
+    bus_port_out(bus, 0xcf8, 0x80000000 | (3 + AC97_CARD) << 11 | 0x14, 4);
+    bus_port_out(bus, 0xcfc, AC97_NABM, 4);
+    bus_port_out(bus, AC97_NABM + 0x2c, rnd() % 16 ? 2 : rnd(), 4);
+    for (u32 n = rnd() % 33; n; n--) {
+        u32 at = list + 8 * (n - 1);
+        if (at >= RAM_BYTES) continue;
+        phys_write(phys, at, some_pa(), 4);
+        phys_write(phys, at + 4, PICK(lengths) | (rnd() & 3u << 30), 4);
+    }
+    for (u16 s = AC97_NABM; s < AC97_NABM + 0x30; s += 16) {
+        if (rnd() & 1) out((u16)(s + 11), 2);
+        bus_port_out(bus, s, rnd() % 4 ? list : some_pa(), 4);
+        out((u16)(s + 5), (u8)rnd()), out((u16)(s + 11), (u8)rnd());
+    }
+    for (u32 n = rnd() % 8; n; n--) bus_port_out(bus, (u16)(nam + rnd() % 128), rnd(), 2u << rnd() % 2);
+    clock_advance(machine_clock(m), rnd() % (20 * MS));
+    for (u32 n = rnd() % 8; n; n--) bus_port_out(bus, (u16)(AC97_NABM + rnd() % 64), rnd(), 1u << rnd() % 3);
+    for (u32 n = rnd() % 8; n; n--) bus_port_in(bus, (u16)(AC97_NABM + rnd() % 64), 1u << rnd() % 3);
+    for (u32 n = rnd() % 8; n; n--) bus_port_in(bus, (u16)(nam + rnd() % 256), 1u << rnd() % 3);
+}
+
 static void time_and_people(void)
 {
     clock_advance(machine_clock(m), rnd() % 16 ? rnd() % 200000 : rnd());
@@ -566,6 +614,8 @@ static Machine *board_new(void)
                                [NE2K_PCI] = {NIC_NE2K_PCI, {2, 0, 0, 0, 0, 3}, 0, 0},
                                [NE2K_ISA] = {NIC_NE2K_ISA, {2, 0, 0, 0, 0, 4}, 0, 0}},
                        .sb16 = {true, 0x220, 5, 1, 5},
+                       .es1370 = true,
+                       .ac97 = true,
                        .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy},
                                  [DRIVE_FLOPPY_B] = {.present = true, .medium = &locked},
                                  [DRIVE_IDE_0] = {.present = true, .medium = &disk},
@@ -584,7 +634,7 @@ static void hostile_step(void)
                                          anything,       packet_command,  vbe_register,   time_and_people,
                                          mouse_command,  floppy_transfer, apics,          hpet,
                                          pcnet_rings,    ne2k_rings,      rtl8139_rings,  sound_blaster,
-                                         vmware_port};
+                                         es1370,         ac97,            vmware_port};
     PICK(what)();
     if (rnd() % 512 == 0) change_media();
 }

@@ -216,6 +216,27 @@ static void recording_is_silence(void **state)
     assert_int_equal(phys_read(phys, BUFFER + 1024, 1), 0x55);
 }
 
+/* Eight periods: a host that is late by five is not heard; one that is late by more than all gives the guest its turn. */
+static void a_late_host_is_not_heard_within_the_buffer(void **state)
+{
+    double top;
+    (void)state;
+    loud();
+    write_sine16(BUFFER, 100, 3200, 20000);
+    dac2_play(3200 * 4, 400, 0);
+    clock_advance(&clk, 100 * MS);
+    for (u32 n = 0; n < 5; n++) {
+        out4(IO + 0x20, P2_STEREO16), out4(IO + 0x20, P2_STEREO16 | P2_INTR_EN);
+        host_sleeps(45 * MS), clock_advance(&clk, 55 * MS);
+    }
+    assert_true(likeness(2000, 28000, 441, &top) > 0.99999);
+    host_sleeps(200 * MS);
+    u32 at = in4(IO + 0x3c) >> 16;
+    out4(IO + 0x20, P2_STEREO16), out4(IO + 0x20, P2_STEREO16 | P2_INTR_EN);
+    clock_advance(&clk, 5 * MS);
+    assert_in_range((in4(IO + 0x3c) >> 16) - at, 200, 230); /* from there on, at its pace */
+}
+
 /* --- saved and loaded ------------------------------------------------------------------------------------ */
 
 static void it_goes_on_where_it_was_saved(void **state)
@@ -291,6 +312,7 @@ int main(void)
         SOUND_TEST(dac1_has_four_rates),
         SOUND_TEST(the_codec_mutes_and_attenuates),
         SOUND_TEST(recording_is_silence),
+        SOUND_TEST(a_late_host_is_not_heard_within_the_buffer),
         SOUND_TEST(it_goes_on_where_it_was_saved),
         SOUND_TEST(buffers_may_be_anywhere),
         SOUND_TEST(an_interrupt_storm_is_bounded),

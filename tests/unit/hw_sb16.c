@@ -266,6 +266,22 @@ static void eight_bits_of_every_rate(void **state)
     }
 }
 
+/* Four blocks in the controller's buffer: a host that is late by two is not heard. */
+static void a_late_host_is_not_heard_within_the_buffer(void **state)
+{
+    double top;
+    (void)state;
+    loud();
+    write_sine16(0x20000, 100, 4000, 20000);
+    dma16(0x58, 8000);
+    dsp3(0x41, 44100 >> 8, 44100 & 0xff), dsp(0xb6), dsp3(0x30, 1999 & 0xff, 1999 >> 8); /* 22.7 ms each */
+    for (u32 n = 0; n < 8; n++) {
+        in(0x22f);
+        host_sleeps(40 * MS), clock_advance(&clk, 40 * MS);
+    }
+    assert_true(likeness(2000, 28000, 441, &top) > 0.99999);
+}
+
 static void direct_samples_are_heard(void **state)
 {
     double top;
@@ -382,6 +398,7 @@ int main(void)
         SOUND_TEST(odd_transfers_do_no_harm),
         SOUND_TEST(sixteen_bits_are_heard_as_they_are),
         SOUND_TEST(eight_bits_of_every_rate),
+        SOUND_TEST(a_late_host_is_not_heard_within_the_buffer),
         SOUND_TEST(direct_samples_are_heard),
         SOUND_TEST(volumes_are_2_db_a_step),
         SOUND_TEST(an_fm_note_is_heard),
