@@ -156,7 +156,9 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     if (!display_start(&display, uses_terminal(o), p)) return false;
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     cfg->screen = display_screen();
-    return pc_start(pc, o, cfg, boot, p) && display_attach(machine_phys(pc->machine), p) &&
+    if (!pc_start(pc, o, cfg, boot, p)) return false;
+    vm_resumed(o->loadvm);
+    return display_attach(machine_phys(pc->machine), p) &&
            inspect_attach(pc->machine, p) && net_attach(pc, p) && start_threads(pc, p);
 }
 
@@ -257,7 +259,6 @@ static int run(const Options *o)
     audit_begin();
     if (!prepare(o, &p) || !host_start(&p) || !start(&pc, o, &boot, &p)) return give_up(&p);
     host_warn_of_memory(o->ram_bytes);
-    vm_resumed(o->loadvm);
     daemon_detach();
     if (!cage_shut(display_process(), &p)) {
         daemon_failed(&p);
