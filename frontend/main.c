@@ -161,11 +161,10 @@ static bool open_first_code(const Options *o, Boot *boot, MachineConfig *cfg, Pr
     return open_roms(o, true, cfg, p);
 }
 
-static bool add_option_roms(Pc *pc, const Options *o)
+static void add_option_roms(Pc *pc, const Options *o)
 {
     for (unsigned n = 0; n < o->option_rom_count; n++)
         fwfiles_add_rom(pc->machine, o->option_rom[n], option_rom[n].bytes, option_rom[n].count);
-    return true;
 }
 
 static bool start_threads(Pc *pc, Problem *p)
@@ -185,8 +184,10 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     if (!vnc_start(&o->vnc, o->name, o->display.layout, p)) return false;
     cfg->screen = display_screen();
-    return pc_start(pc, o, cfg, boot, p) && add_option_roms(pc, o) && display_attach(machine_phys(pc->machine), p) &&
-           vnc_attach(machine_phys(pc->machine), p) &&
+    if (!pc_start(pc, o, cfg, boot, p)) return false;
+    add_option_roms(pc, o);
+    vm_resumed(o->loadvm);
+    return display_attach(machine_phys(pc->machine), p) && vnc_attach(machine_phys(pc->machine), p) &&
            inspect_attach(pc->machine, p) && net_attach(pc, p) && start_threads(pc, p);
 }
 
@@ -290,7 +291,6 @@ static int run(const Options *o)
     audit_begin();
     if (!prepare(o, &p) || !host_start(&p) || !start(&pc, o, &boot, &p)) return give_up(&p);
     host_warn_of_memory(o->ram_bytes);
-    vm_resumed(o->loadvm);
     daemon_detach();
     if (!cage_shut(display_process(), &p)) {
         daemon_failed(&p);

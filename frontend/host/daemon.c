@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "frontend/host/broker.h"
-#include "frontend/host/silence.h"
 
 static int started = -1; /* the pipe to the waiting parent */
+static int null = -1;    /* what standard input, output and error become */
 
 static ssize_t read_all(int fd, char *to, size_t room)
 {
@@ -55,6 +55,7 @@ bool daemon_fork(Problem *p)
         wait_for_start(ends[0], child);
     }
     close(ends[0]);
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
     started = ends[1];
     setsid();
     return true;
@@ -64,7 +65,8 @@ void daemon_detach(void)
 {
     if (started < 0) return;
     fflush(NULL);
-    silence(STDIN_FILENO, STDERR_FILENO);
+    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++) dup2(null, fd);
+    if (null >= 0) close(null);
     broker_background();
 }
 

@@ -45,7 +45,7 @@ static bool next_line(Control *c, char to[LINE])
 /* What an error says, or the line. */
 static void take_reason(const char *line, Problem *p)
 {
-    static const char mark[] = "\"desc\": \"";
+    static const char mark[] = "\"desc\":\"";
     const char *desc = strstr(line, mark);
     desc = desc ? desc + sizeof mark - 1 : line;
     problem_set(p, "%.*s", (int)strcspn(desc, "\"\r\\"), desc);
@@ -58,7 +58,7 @@ static bool ask(Control *c, const char *command, Problem *p)
     if (send(c->fd, command, n, MSG_NOSIGNAL) != (ssize_t)n) return problem_set(p, "its control socket is closed");
     while (next_line(c, line)) {
         if (strstr(line, "\"event\"")) continue;
-        const char *word = strstr(line, "\"return\": \"Error: "); /* of a word of the monitor's */
+        const char *word = strstr(line, "\"return\":\"Error: "); /* of a word of the monitor's */
         if (strstr(line, "\"return\"") && !word) return true;
         take_reason(word ? strstr(word, "Error: ") + 7 : line, p);
         return false;
