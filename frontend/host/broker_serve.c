@@ -11,6 +11,9 @@
  *   - to write: programs and scripts, block devices, and of other devices all but a terminal, /dev/null and /dev/full.
  * What remains is said in docs/SECURITY.md.
  *
+ * Where a machine is to move to (`migrate`) it connects, to hosts by number and to sockets that it would open as a file, if there is
+ * anybody who can have asked: a monitor. The connection goes to the saver, which speaks nothing but its own protocol.
+ *
  * All signals are blocked: those from a terminal go to its whole group, and the machine's process is the one to act
  * on them. The end of the socket is the end of the machine. It has a cage of its own, which lets it open files; a
  * call that is not in its list fails.
@@ -19,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,17 +30,19 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "frontend/host/broker.h"
 #include "frontend/host/filter.h"
+#include "frontend/snapshot/migrate_address.h"
 
-enum { SOCKET = STDERR_FILENO + 1, FOLDERS_MAX = 16 };
+enum { SOCKET = STDERR_FILENO + 1, GATE, FOLDERS_MAX = 16 };
 
 static struct {
-    int socket, listener; /* listener: -1: none yet */
+    int socket, gate, listener; /* gate: -1: nobody may connect; listener: -1: none yet */
     pid_t machine;
     bool shut;
     bool is_deaf;              /* forbidden calls end the machine without a listener (before Linux 5.7) */
@@ -178,6 +184,25 @@ static void do_background(void)
     s.has_terminal = false;
 }
 
+static void do_connect(const BrokerRequest *r, BrokerAnswer *a)
+{
+    const char *path = migrate_unix_path(r->path);
+    Problem p;
+    a->error = ENOTSUP;
+    if (s.gate < 0) {
+        snprintf(a->why, sizeof a->why, "without a monitor ring3 connects to nobody");
+        return;
+    }
+    if (path && is_refused(FILE_WRITE, path, a)) return;
+    int fd = migrate_connect(r->path, &p);
+    if (fd < 0) {
+        snprintf(a->why, sizeof a->why, "%.230s", p.text);
+        return;
+    }
+    a->error = broker_send(s.gate, "c", 1, fd) ? 0 : EIO;
+    close(fd);
+}
+
 static void do_shut(int fd)
 {
     if (s.shut) return;
@@ -201,6 +226,7 @@ static int carry_out(const BrokerRequest *r, int fd, BrokerAnswer *a)
     case BROKER_REMOVE:
         if (!file_state_remove_here(r->path)) a->error = errno;
         break;
+    case BROKER_CONNECT: do_connect(r, a); break;
     case BROKER_OWN:
         if (!s.shut) broker_owns(r->path);
         break;
@@ -271,6 +297,8 @@ static void serve_violation(void)
 static void confine(void)
 {
     static const u32 ioctls[] = {TCGETS, TCSETS, TIOCGPGRP, SECCOMP_IOCTL_NOTIF_RECV};
+    static const u32 families[] = {AF_UNIX, AF_INET, AF_INET6}, levels[] = {IPPROTO_TCP, SOL_SOCKET};
+    enum { CONNECTING = 3 };
     static u32 machine;
     static const Call calls[] = {
         {.number = SYS_poll},
@@ -309,9 +337,13 @@ static void confine(void)
         {SYS_kill, CALL_FIRST, &machine, 1},
         {SYS_mmap, CALL_NO_EXEC, NULL, 0},
         {SYS_mprotect, CALL_NO_EXEC, NULL, 0},
+        /* the last, CONNECTING of them: only with a gate */
+        {SYS_socket, CALL_FIRST, families, ARRAY_LEN(families)},
+        {SYS_setsockopt, CALL_SECOND, levels, ARRAY_LEN(levels)},
+        {.number = SYS_connect},
     };
     machine = (u32)s.machine;
-    filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
+    filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls) - (s.gate < 0 ? CONNECTING : 0));
 }
 
 /* --- life ------------------------------------------------------------------------------------------------ */
@@ -331,10 +363,12 @@ static void know_folder_of(const char *path)
     know_folder(whole);
 }
 
-static void keep_socket(int socket)
+static void keep_sockets(int socket, int gate)
 {
+    int spare = gate < 0 ? -1 : fcntl(gate, F_DUPFD_CLOEXEC, GATE + 1);
     if (socket != SOCKET) dup2(socket, SOCKET);
-    closefrom(SOCKET + 1);
+    s.gate = spare < 0 ? -1 : dup2(spare, GATE);
+    closefrom(s.gate < 0 ? GATE : GATE + 1);
     s.socket = SOCKET;
 }
 
@@ -344,7 +378,7 @@ _Noreturn void broker_serve(const BrokerStart *start)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     prctl(PR_SET_NAME, "ring3-broker");
-    keep_socket(start->socket);
+    keep_sockets(start->socket, start->gate);
     s.machine = start->machine;
     s.has_terminal = start->has_terminal;
     s.terminal = start->terminal;

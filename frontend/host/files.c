@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 const FileServer *file_server;
-static char problem[160];
+static char problem[240];
 
 static int temporary(const char *folder)
 {

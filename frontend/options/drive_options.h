@@ -20,6 +20,7 @@ typedef struct DriveOptions {
     char boot_order[8]; /* of a, c, d, n; "cad" unless told otherwise */
     char boot_once[8];  /* the same for the first boot; empty: not given */
     bool boot_menu;
+    bool incoming; /* -incoming: what is written to is another machine's yet */
     bool no_empty; /* -nodefaults: drive A and the CD drive are there only if they were given */
 } DriveOptions;
 
