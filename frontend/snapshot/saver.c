@@ -94,7 +94,10 @@ bool saver_answered(SaverAnswer *a, bool wait)
     int ready;
     do ready = poll(&p, 1, wait ? -1 : 0);
     while (ready < 0 && errno == EINTR);
-    if (ready <= 0) return false;
+    if (ready <= 0) { /* it was taken already when the I/O thread told of it: that looks again */
+        if (atomic_exchange(&v.told, false)) hostio_kick();
+        return false;
+    }
     bool got = broker_receive(v.socket, a, sizeof *a, sizeof *a, &fd);
     if (got && fd >= 0) close(fd);
     if (!got) lose();
