@@ -35,6 +35,7 @@
 #include "frontend/monitor/qmp.h"
 #include "frontend/net.h"
 #include "frontend/pc.h"
+#include "frontend/snapshot/migrate.h"
 #include "frontend/snapshot/saver.h"
 #include "frontend/snapshot/snapshots.h"
 #include "frontend/vm/nvram.h"
@@ -236,7 +237,8 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .lapic_version = lapic_version(o),
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
     net_configure(&o->net, cfg.nic);
-    return (!o->nvram || nvram_open(o->nvram, &cfg.cmos, p)) && open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
+    return migrate_open(o, p) && (!o->nvram || nvram_open(o->nvram, &cfg.cmos, p)) &&
+           open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
            snapshots_open(o, cfg.drive, p) && open_backends(pc, o, &cfg, p) &&
            open_trace(o, p) && /* which must not empty an image */
            (!*o->sound.wav || audio_open(o->sound.wav, p)) && open_hooks(o, p) && explain_open(&o->explain, p) &&
@@ -258,12 +260,23 @@ static bool start_cage(const Options *o, Problem *p)
     return cage_start(o->sandbox, named, count, p);
 }
 
+/* Somebody may say `migrate`. */
+static bool may_be_told(const Options *o)
+{
+    bool told = o->monitor_count || o->qmp_count || o->gdb.kind != CHAR_NULL || o->display.kind == DISPLAY_CURSES;
+    for (int n = 0; n < SERIAL_PORTS; n++) told |= o->serial[n].mux;
+    return told;
+}
+
 /* Before host_start(), so that the broker stays small, but with the file that holds this process's number. */
 static bool prepare(const Options *o, Problem *p)
 {
     file_state_folder = snapshots_folder(o);
     snapshots_look(o);
-    if (file_state_folder) saver_start();
+    if (file_state_folder || o->incoming || may_be_told(o)) saver_start();
+    int gate = saver_take_gate();
+    if (gate >= 0 && !may_be_told(o)) close(gate);
+    broker_gate = may_be_told(o) ? gate : -1;
     return (!o->pidfile || pidfile_write(o->pidfile, p)) && start_cage(o, p);
 }
 
@@ -290,6 +303,7 @@ static int run(const Options *o)
     tty_guard();
     audit_begin();
     if (!prepare(o, &p) || !host_start(&p) || !start(&pc, o, &boot, &p)) return give_up(&p);
+    migrate_set_downtime(MIGRATE_DOWNTIME_MS);
     host_warn_of_memory(o->ram_bytes);
     daemon_detach();
     if (!cage_shut(display_process(), &p)) {

@@ -30,6 +30,7 @@
 #include "frontend/monitor/screen_wait.h"
 #include "frontend/net.h"
 #include "frontend/processor.h"
+#include "frontend/snapshot/migrate.h"
 #include "frontend/snapshot/snapshots.h"
 #include "translator/audit/audit.h"
 #include "translator/xlat.h"
@@ -139,6 +140,7 @@ static void trace_before_reset(const Vcpu *c)
 static bool reset(void *ctx)
 {
     Pc *pc = ctx;
+    if (!migrate_lets_reset()) return true; /* it is another process's machine */
     trace_before_reset(&pc->cpu);
     const char *reason = pc->reset_asked ? "host-qmp-system-reset" : "guest-reset";
     pc->reset_asked = false;
@@ -206,6 +208,7 @@ static void serve_people(Pc *pc)
     gdb_service(pc);
     inspect_service(pc);
     snapshots_service(pc);
+    migrate_service(pc);
     screen_waits_service();
     serve_display(pc);
 }
@@ -361,6 +364,11 @@ void pc_pause(Pc *pc)
 
 static void run_on(Pc *pc, bool step)
 {
+    Problem p;
+    if (!migrate_lets_run(pc, &p)) {
+        say("%s", p.text);
+        return;
+    }
     if (pc->paused) qmp_tell(QMP_RESUME, NULL);
     if (pc->paused || step) break_resume(&pc->cpu, step);
     pc->paused = pc->io_error = false;
@@ -375,6 +383,12 @@ void pc_step(Pc *pc) { run_on(pc, true); }
 void pc_quit(Pc *pc)
 {
     pc->quit_asked = true;
+    stop(pc, STOP_QUIT);
+}
+
+void pc_fail(Pc *pc, const Problem *p)
+{
+    pc->problem = *p;
     stop(pc, STOP_QUIT);
 }
 
@@ -494,7 +508,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     part_add(machine_parts(pc->machine), &processor_part, "cpu", c);
     snapshots_attach(pc);
     hooks_start(pc);
-    return place(pc, p) && (!o->loadvm || snapshot_load(pc, o->loadvm, false, p));
+    return place(pc, p) && (!o->loadvm || snapshot_load(pc, o->loadvm, false, p)) && migrate_await(pc, o->start_stopped, p);
 }
 
 /* In QEMU's words. */
@@ -555,6 +569,8 @@ static void print_rows(const Vcpu *c)
 
 const char *pc_run_state(const Pc *pc)
 {
+    const char *moving = migrate_run_state();
+    if (moving) return moving;
     if (!pc->paused) return "running";
     if (pc->io_error) return "io-error";
     if (pc->is_off) return "shutdown";

@@ -32,7 +32,7 @@ typedef struct Pc {
     KeyPlay keys;
     Breakpoints breaks; /* a debugger's */
     u8 mouse_buttons;   /* as the monitor holds them */
-    Problem problem;    /* why a reset failed; empty: it did not */
+    Problem problem;    /* why a reset failed, or the machine did not come; empty: nothing did */
 } Pc;
 
 /* Whose a breakpoint is. */
@@ -50,6 +50,7 @@ void pc_pause(Pc *pc);
 void pc_continue(Pc *pc);
 void pc_step(Pc *pc); /* one instruction, then paused again */
 void pc_quit(Pc *pc);
+void pc_fail(Pc *pc, const Problem *p); /* ring3 ends, with the sentence and exit code 1 */
 void pc_reset(Pc *pc);        /* before the next instruction */
 bool pc_power_button(Pc *pc); /* pressed for a moment; false: the guest does not listen */
 /* The machine is another one: it was loaded. */
@@ -58,7 +59,7 @@ void pc_jumped(Pc *pc);
 bool pc_media_trouble(void *ctx, const char *sentence, bool stops);
 /* Instructions per microsecond from now on, the meaning of a MHz in docs/PERFORMANCE.md; 0: as many as it can. */
 void pc_set_speed(Pc *pc, u32 mhz);
-/* In QEMU's words: "running", "paused", "io-error", "shutdown", "prelaunch". */
+/* In QEMU's words: "running", "paused", "io-error", "shutdown", "prelaunch", and migrate_run_state()'s. */
 const char *pc_run_state(const Pc *pc);
 enum { UUID_TEXT = 37 };
 void pc_uuid_text(const Pc *pc, char to[UUID_TEXT]);

@@ -11,6 +11,7 @@
 #include "frontend/host/broker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "frontend/snapshot/migrate_address.h"
+
+int broker_gate = -1;
 
 static struct {
     int socket; /* -1: there is no broker */
@@ -133,6 +138,28 @@ static bool remove_there(const char *name, char why[FILE_WHY_BYTES])
     return ask_why(BROKER_REMOVE, FILE_STATE, name, &fd, why);
 }
 
+/* --- connections ------------------------------------------------------------------------------------------ */
+
+static bool connect_here(const char *uri, Problem *p)
+{
+    if (broker_gate < 0) return problem_set(p, "%.100s: this ring3 makes no connections", uri);
+    int fd = migrate_connect(uri, p);
+    if (fd < 0) return false;
+    bool sent = broker_send(broker_gate, "c", 1, fd) || problem_set(p, "%.100s: %s", uri, strerror(errno));
+    close(fd);
+    return sent;
+}
+
+bool broker_connect(const char *uri, Problem *p)
+{
+    BrokerAnswer a;
+    int fd;
+    if (!file_server) return connect_here(uri, p);
+    if (ask_with(BROKER_CONNECT, FILE_READ, uri, -1, &a, &fd)) return true;
+    a.why[sizeof a.why - 1] = 0;
+    return problem_set(p, "%s", *a.why ? a.why : strerror(a.error));
+}
+
 static const FileServer broker_server = {open_there, may_there, discard_there, replace_there, remove_there};
 
 /* --- what is owned --------------------------------------------------------------------------------------- */
@@ -158,20 +185,23 @@ void broker_tidy(void)
 
 /* --- life ------------------------------------------------------------------------------------------------ */
 
-void broker_become(const char *name, int socket)
+int broker_become(const char *name, int socket, int gate)
 {
     sigset_t all;
+    int spare = gate < 0 ? -1 : fcntl(gate, F_DUPFD_CLOEXEC, BROKER_GATE + 1);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     prctl(PR_SET_NAME, name);
     if (socket != BROKER_SOCKET) dup2(socket, BROKER_SOCKET);
-    closefrom(BROKER_SOCKET + 1);
+    gate = spare < 0 ? -1 : dup2(spare, BROKER_GATE);
+    closefrom(gate < 0 ? BROKER_GATE : BROKER_GATE + 1);
+    return gate;
 }
 
 bool broker_start(const char *const named[], unsigned count, Problem *p)
 {
     int pair[2];
-    BrokerStart start = {.machine = getpid(), .named = named, .count = count};
+    BrokerStart start = {.gate = broker_gate, .machine = getpid(), .named = named, .count = count};
     start.has_terminal = tcgetattr(STDIN_FILENO, &start.terminal) == 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return problem_set(p, "-sandbox: %s", strerror(errno));
@@ -183,6 +213,8 @@ bool broker_start(const char *const named[], unsigned count, Problem *p)
         broker_serve(&start);
     }
     close(pair[1]);
+    if (broker_gate >= 0) close(broker_gate);
+    broker_gate = -1; /* the broker has it now */
     b.socket = pair[0];
     b.process = child;
     owned.count = 0; /* the broker has them now */

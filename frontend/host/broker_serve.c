@@ -11,6 +11,9 @@
  *   - to write: programs and scripts, block devices, and of other devices all but a terminal, /dev/null and /dev/full.
  * What remains is said in docs/SECURITY.md.
  *
+ * Where a machine is to move to (`migrate`) it connects, to hosts by number and to sockets that it would open as a file, if there is
+ * anybody who can have asked: a monitor. The connection goes to the saver, which speaks nothing but its own protocol.
+ *
  * All signals are blocked: those from a terminal go to its whole group, and the machine's process is the one to act
  * on them. The end of the socket is the end of the machine. It has a cage of its own, which lets it open files; a
  * call that is not in its list fails.
@@ -19,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +30,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,11 +38,12 @@
 #include "frontend/host/broker.h"
 #include "frontend/host/filter.h"
 #include "frontend/host/silence.h"
+#include "frontend/snapshot/migrate_address.h"
 
 enum { FOLDERS_MAX = 16 };
 
 static struct {
-    int socket, listener; /* listener: -1: none yet */
+    int socket, gate, listener; /* gate: -1: nobody may connect; listener: -1: none yet */
     pid_t machine;
     bool shut;
     bool is_deaf;              /* forbidden calls end the machine without a listener (before Linux 5.7) */
@@ -177,6 +183,25 @@ static void do_background(void)
     s.has_terminal = false;
 }
 
+static void do_connect(const BrokerRequest *r, BrokerAnswer *a)
+{
+    const char *path = migrate_unix_path(r->path);
+    Problem p;
+    a->error = ENOTSUP;
+    if (s.gate < 0) {
+        snprintf(a->why, sizeof a->why, "without a monitor ring3 connects to nobody");
+        return;
+    }
+    if (path && is_refused(FILE_WRITE, path, a)) return;
+    int fd = migrate_connect(r->path, &p);
+    if (fd < 0) {
+        snprintf(a->why, sizeof a->why, "%.230s", p.text);
+        return;
+    }
+    a->error = broker_send(s.gate, "c", 1, fd) ? 0 : EIO;
+    close(fd);
+}
+
 static void do_shut(int fd)
 {
     if (s.shut) return;
@@ -200,6 +225,7 @@ static int carry_out(const BrokerRequest *r, int fd, BrokerAnswer *a)
     case BROKER_REMOVE:
         if (!file_state_remove_here(r->path)) a->error = errno;
         break;
+    case BROKER_CONNECT: do_connect(r, a); break;
     case BROKER_OWN:
         if (!s.shut) broker_owns(r->path);
         break;
@@ -270,6 +296,8 @@ static void serve_violation(void)
 static void confine(void)
 {
     static const u32 ioctls[] = {TCGETS, TCSETS, TIOCGPGRP, SECCOMP_IOCTL_NOTIF_RECV};
+    static const u32 families[] = {AF_UNIX, AF_INET, AF_INET6}, levels[] = {IPPROTO_TCP, SOL_SOCKET};
+    enum { CONNECTING = 3 };
     static u32 machine;
     static const Call calls[] = {
         {.number = SYS_poll},
@@ -308,9 +336,13 @@ static void confine(void)
         {SYS_kill, CALL_FIRST, &machine, 1},
         {SYS_mmap, CALL_NO_EXEC, NULL, 0},
         {SYS_mprotect, CALL_NO_EXEC, NULL, 0},
+        /* the last, CONNECTING of them: only with a gate */
+        {SYS_socket, CALL_FIRST, families, ARRAY_LEN(families)},
+        {SYS_setsockopt, CALL_SECOND, levels, ARRAY_LEN(levels)},
+        {.number = SYS_connect},
     };
     machine = (u32)s.machine;
-    filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
+    filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls) - (s.gate < 0 ? CONNECTING : 0));
 }
 
 /* --- life ------------------------------------------------------------------------------------------------ */
@@ -332,7 +364,7 @@ static void know_folder_of(const char *path)
 
 _Noreturn void broker_serve(const BrokerStart *start)
 {
-    broker_become("ring3-broker", start->socket);
+    s.gate = broker_become("ring3-broker", start->socket, start->gate);
     s.socket = BROKER_SOCKET;
     s.machine = start->machine;
     s.has_terminal = start->has_terminal;

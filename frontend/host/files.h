@@ -40,7 +40,7 @@ const char *file_temporary_folder(void);
 
 /* Who does it for a process in a cage. NULL: nobody, it does so itself. What it has as `why` may be filled in with what
  * errno does not say. */
-enum { FILE_WHY_BYTES = 120 };
+enum { FILE_WHY_BYTES = 240 };
 typedef struct FileServer {
     int (*open)(FileUse use, const char *path, char why[FILE_WHY_BYTES]);
     bool (*may)(FileUse use, const char *path);

@@ -90,6 +90,12 @@ bool disk_flush_failed(const Disk *d);
 int disk_settle(Disk *d);
 /* Has something been written that only disk_settle() or disk_flush() makes safe? */
 bool disk_is_pending(const Disk *d);
+/* disk_release - everything is on the host's disk, and the image is nobody's: it is not written to any more, and not
+ * locked. 0 or an errno: nothing has changed. */
+int disk_release(Disk *d);
+/* disk_take_back - true: it is ours again, and no other program has written to it since disk_release(). Else it is
+ * not: *lock is what another process's locks forbid us, or NULL: it was changed. */
+bool disk_take_back(Disk *d, const char **lock);
 /* Why the last call failed, or NULL: the errno says all. */
 const char *disk_trouble(const Disk *d);
 

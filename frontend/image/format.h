@@ -73,6 +73,8 @@ struct Disk {
     unsigned depth; /* how many disks stand on it */
     bool written;   /* by us, since it was opened */
     bool pending;   /* something waits for settle() */
+    bool released;  /* disk_release(): it was writable */
+    u64 stamp;      /* ... and looked like this */
     char trouble[160];
     char *path;  /* as it was named */
     void *state; /* the format's */

@@ -31,6 +31,9 @@ struct Image {
     Image *next; /* of those that are open */
     Disk *disk;
     bool leaving;     /* another medium is about to take its place */
+    bool later, away; /* another process has it, or may: it is opened anew, or taken back */
+    bool sync;
+    const char *format; /* as MediaSpec's; the option's, for `later` */
     HostFile overlay; /* snapshot: the temporary file */
     u64 *overwritten; /* snapshot: bit n: sector n is in the overlay */
     MediaErrors read_errors, write_errors;
@@ -231,9 +234,11 @@ static bool image_open_file(Image *i, const MediaSpec *s, Problem *p)
     DiskSpec spec = {
         .path = s->path, .format = s->format, .writable = !s->readonly && !s->snapshot, .sync = s->sync};
     Problem why;
+    i->later = s->later && spec.writable;
+    if (i->later) spec.writable = false;
     i->disk = disk_open(&spec, &why);
     if (!i->disk) return wrong(s, p, why.text);
-    if (!fits_drive(i, s, p) || !image_lock(i, s, spec.writable, p)) return false;
+    if (!fits_drive(i, s, p) || (!i->later && !image_lock(i, s, spec.writable, p))) return false;
     i->medium.sectors = disk_sectors(i->disk);
     i->medium.format = disk_format(i->disk);
     return !s->snapshot || s->readonly || overlay_open(i, s, p);
@@ -250,6 +255,8 @@ Medium *media_open(const MediaSpec *s, Problem *p)
     memcpy(i->name, s->path, strlen(s->path) + 1);
     i->overlay.fd = -1;
     i->label = s->option;
+    i->sync = s->sync;
+    i->format = s->later ? s->format : NULL;
     i->read_errors = s->read_errors ? s->read_errors : MEDIA_REPORT;
     i->write_errors = s->write_errors ? s->write_errors : MEDIA_ENOSPC;
     i->medium = (Medium){.readonly = s->readonly,
@@ -334,4 +341,89 @@ bool media_eject(Drive *d, bool force, Problem *p)
     if (d->moved) d->moved(d->ctx);
     media_close(old);
     return true;
+}
+
+/* --- a machine that moves --------------------------------------------------------------------------------- */
+
+static bool is_written(const Image *i) { return !i->medium.readonly && !i->overwritten; }
+
+bool media_are_kept(void)
+{
+    bool any = false;
+    for (const Image *i = images; i; i = i->next) any |= is_written(i);
+    return any;
+}
+
+bool media_forgets(const Medium *m)
+{
+    const Image *i = images;
+    while (i && &i->medium != m) i = i->next;
+    return i && i->overwritten;
+}
+
+/* Those that were taken are given up again, or what is released is taken back. */
+static void undo_moves(bool was_away)
+{
+    const char *lock;
+    for (Image *i = images; i; i = i->next) {
+        if (!is_written(i) || i->later || i->away == was_away) continue;
+        if (was_away)
+            disk_release(i->disk);
+        else
+            disk_take_back(i->disk, &lock);
+        i->away = was_away;
+    }
+}
+
+bool media_release(Problem *p)
+{
+    for (Image *i = images; i; i = i->next) {
+        if (!is_written(i) || i->later || i->away) continue;
+        int error = disk_release(i->disk);
+        i->away = !error;
+        if (!error) continue;
+        problem_set(p, "%.200s: flushing it failed: %s", i->name, strerror(error));
+        undo_moves(false);
+        return false;
+    }
+    return true;
+}
+
+/* Opened anew: the other machine has written to it since it was looked at. */
+static bool take_new(Image *i, bool *taken, Problem *p)
+{
+    MediaSpec s = {.option = i->label, .path = i->name};
+    DiskSpec spec = {.path = i->name, .format = i->format, .writable = true, .sync = i->sync};
+    Problem why;
+    Disk *old = i->disk, *disk = disk_open(&spec, &why);
+    if (!disk) return wrong(&s, p, why.text);
+    i->disk = disk;
+    i->leaving = true; /* not its own twin */
+    *taken = !image_lock(i, &s, true, p);
+    i->leaving = false;
+    bool good = !*taken && (disk_sectors(disk) == i->medium.sectors || wrong(&s, p, "has another size than at the start"));
+    disk_close(good ? old : disk);
+    if (!good) i->disk = old;
+    i->later = !good;
+    return good;
+}
+
+static bool take_old(Image *i, bool *taken, Problem *p)
+{
+    const char *lock;
+    i->away = !disk_take_back(i->disk, &lock);
+    if (!i->away) return true;
+    *taken = lock;
+    return problem_set(p, "%.200s: %s", i->name,
+                       lock ? "another process has it now, in which the machine runs" : "it was written to by another process");
+}
+
+bool media_take(bool *taken, Problem *p)
+{
+    bool good = true;
+    *taken = false;
+    for (Image *i = images; i && good; i = i->next)
+        good = i->later ? take_new(i, taken, p) : !i->away || take_old(i, taken, p);
+    if (!good) undo_moves(true);
+    return good;
 }

@@ -23,6 +23,7 @@ typedef struct MediaSpec {
     bool snapshot; /* writes go to a temporary file and are forgotten at the end */
     const char *format; /* "raw", ... (image/disk.h), whatever the file looks like; NULL: by what it looks like */
     bool floppy;   /* it is to fit into a floppy drive */
+    bool later;    /* another machine still writes to it: it is only looked at, until media_take() */
     MediaErrors read_errors, write_errors;
 } MediaSpec;
 
@@ -36,6 +37,16 @@ void media_service(bool now);
 void media_end(void);
 /* How many media were opened and closed so far: who shows them looks again when it is another number. */
 u32 media_changes(void);
+
+/* For a machine that moves (snapshot/migrate.c). Media that are written to are released: all is on the host's disk, and
+ * another process may have them. False: *p, and all are ours. */
+bool media_release(Problem *p);
+/* media_take - those that are not ours become so: that were released, or opened for `later`. False, with *p: another
+ * process has one (*taken: its locks say so), or changed or moved it; then none is ours. */
+bool media_take(bool *taken, Problem *p);
+/* media_are_kept - is there one whose locks tell who runs? */
+bool media_are_kept(void);
+bool media_forgets(const Medium *m); /* snapshot=on */
 
 /* media_on_trouble - who hears, in one sentence, of errors of the host. `stops`: the machine should be stopped, and what
  * failed will be tried again when it runs; false: it cannot be, so the guest gets the error. */

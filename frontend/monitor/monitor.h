@@ -113,6 +113,12 @@ void word_savevm(Command *c);
 void word_loadvm(Command *c);
 void word_delvm(Command *c);
 void info_snapshots(Command *c);
+/* monitor_migrate.c */
+void word_migrate(Command *c);
+void word_migrate_cancel(Command *c);
+void word_migrate_set_parameter(Command *c);
+void info_migrate(Command *c);
+void info_migrate_parameters(Command *c);
 void word_x(Command *c);
 void word_xp(Command *c);
 void word_memsave(Command *c);

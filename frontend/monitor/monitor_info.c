@@ -372,6 +372,8 @@ const Word info_words[] = {
     {"lapic", NULL, "", "the processor's local APIC", info_lapic},
     {"ldt", NULL, "[first [last]]", "the local descriptor table", info_ldt},
     {"mice", NULL, "", "the mouse that moves when a person's does, and the others", info_mice},
+    {"migrate", NULL, "", "how far the machine is on its way to another ring3", info_migrate},
+    {"migrate_parameters", NULL, "", "the limits that migrate_set_parameter sets", info_migrate_parameters},
     {"mtree", NULL, "", "who answers at which address, in memory and ports", info_mtree},
     {"name", NULL, "", "the machine's name", info_name},
     {"network", NULL, "", "the network cards, and where their cables lead", info_network},

@@ -1,6 +1,6 @@
 /* monitor_words.c - the monitor's words that drive the machine, and the table of all words.
  *
- * Names, arguments and answers are QEMU's. Not there: migration, hot plug, block jobs.
+ * Names, arguments and answers are QEMU's. Not there: hot plug, block jobs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +21,7 @@
 #include "frontend/options/drive_names.h"
 #include "frontend/options/option_words.h"
 #include "frontend/options/suggest.h"
+#include "frontend/snapshot/migrate.h"
 #include "hw/keys.h"
 
 /* --- run state ------------------------------------------------------------------------------------------- */
@@ -32,8 +33,11 @@ static void word_stop(Command *c)
 static void word_cont(Command *c)
 {
     if (!command_take_end(c)) return;
+    Problem p;
     if (c->pc->is_off)
         command_say(c, "Error: Resetting the Virtual Machine is required\n");
+    else if (!migrate_lets_run(c->pc, &p))
+        command_say(c, "Error: %s\n", p.text);
     else
         pc_continue(c->pc);
 }
@@ -43,7 +47,11 @@ static void word_quit(Command *c)
 }
 static void word_system_reset(Command *c)
 {
-    if (command_take_end(c)) pc_reset(c->pc);
+    if (!command_take_end(c)) return;
+    if (migrate_lets_reset())
+        pc_reset(c->pc);
+    else
+        command_say(c, "Error: the machine is on its way (migrate), or has moved\n");
 }
 static void word_system_powerdown(Command *c)
 {
@@ -377,6 +385,13 @@ const Word monitor_words[] = {
     {"log", NULL, "items|none", "what to trace, as -d: int,exec ...; 'log help' lists the items", word_log},
     {"logfile", NULL, "[file]", "traces go to the file from now on; without one: to stderr", word_logfile},
     {"memsave", NULL, "addr size file", "write memory at a linear address to a file", word_memsave},
+    {"migrate", NULL, "[-d] uri",
+     "move the machine to another ring3, which waits for it (-incoming) at tcp:HOST:PORT or unix:PATH; -d: say no more",
+     word_migrate},
+    {"migrate_cancel", NULL, "", "... no more: the machine stays here", word_migrate_cancel},
+    {"migrate_set_parameter", NULL, "parameter value",
+     "max-bandwidth: bytes a second, also 100M; downtime-limit: milliseconds that the guest may stand still",
+     word_migrate_set_parameter},
     {"mouse_button", NULL, "state", "press and release mouse buttons: 1 left, 2 right, 4 middle",
      word_mouse_button},
     {"mouse_move", NULL, "dx dy [dz]", "move the mouse, turn its wheel", word_mouse_move},

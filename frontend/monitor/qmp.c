@@ -385,12 +385,22 @@ static void put_time(Json *j)
     json_close(j, '}');
 }
 
-static void tell(Qmp *q, const char *name, const char *reason)
+static void tell(Qmp *q, QmpEvent e, const char *reason)
 {
+    static const char *const names[] = {[QMP_STOP] = "STOP",
+                                        [QMP_RESUME] = "RESUME",
+                                        [QMP_RESET] = "RESET",
+                                        [QMP_SHUTDOWN] = "SHUTDOWN",
+                                        [QMP_POWERDOWN] = "POWERDOWN",
+                                        [QMP_MIGRATION] = "MIGRATION"};
     Json *j = begin_line(q);
     put_time(j);
-    json_text(j, "event", name);
-    if (reason) {
+    json_text(j, "event", names[e]);
+    if (reason && e == QMP_MIGRATION) {
+        json_object(j, "data");
+        json_text(j, "status", reason);
+        json_close(j, '}');
+    } else if (reason) {
         json_object(j, "data");
         json_bool(j, "guest", !strncmp(reason, "guest", 5));
         json_text(j, "reason", reason);
@@ -401,13 +411,8 @@ static void tell(Qmp *q, const char *name, const char *reason)
 
 void qmp_tell(QmpEvent e, const char *reason)
 {
-    static const char *const names[] = {[QMP_STOP] = "STOP",
-                                        [QMP_RESUME] = "RESUME",
-                                        [QMP_RESET] = "RESET",
-                                        [QMP_SHUTDOWN] = "SHUTDOWN",
-                                        [QMP_POWERDOWN] = "POWERDOWN"};
     for (Qmp *q = qmps; q; q = q->next)
-        if (q->negotiated) tell(q, names[e], reason);
+        if (q->negotiated) tell(q, e, reason);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------ */

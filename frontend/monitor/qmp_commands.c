@@ -16,6 +16,7 @@
 #include "frontend/keyboard/keynames.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
+#include "frontend/monitor/qmp_migrate.h"
 #include "frontend/monitor/screen_wait.h"
 #include "frontend/options/drive_names.h"
 #include "hw/keys.h"
@@ -528,12 +529,17 @@ const QmpWord qmp_words[] = {
     {"inject-nmi", "", do_inject_nmi},
     {"input-send-event", "device?:s head?:i events:a", do_input_send_event},
     {"memsave", "val:i size:i filename:s cpu-index?:i", do_memsave},
+    {"migrate", "uri:s detach?:b", qmp_migrate},
+    {"migrate-set-parameters", "max-bandwidth?:i downtime-limit?:i", qmp_migrate_set_parameters},
+    {"migrate_cancel", "", qmp_migrate_cancel},
     {"pmemsave", "val:i size:i filename:s", do_pmemsave},
     {"qmp_capabilities", "enable?:a", do_capabilities},
     {"query-block", "", do_query_block},
     {"query-commands", "", do_query_commands},
     {"query-cpus-fast", "", do_query_cpus_fast},
     {"query-kvm", "", do_query_kvm},
+    {"query-migrate", "", qmp_query_migrate},
+    {"query-migrate-parameters", "", qmp_query_migrate_parameters},
     {"query-name", "", do_query_name},
     {"query-screen", "", do_query_screen},
     {"query-status", "", do_query_status},

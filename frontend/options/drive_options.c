@@ -288,6 +288,7 @@ static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Pr
                    .format = s->format,
                    .sync = s->sync,
                    .floppy = bay->floppy,
+                   .later = o->incoming,
                    .read_errors = s->read_errors,
                    .write_errors = s->write_errors};
     m.snapshot = (s->snapshot || o->snapshot) && !s->readonly;

@@ -21,6 +21,7 @@ typedef struct DriveOptions {
     char boot_once[8];  /* the same for the first boot; empty: not given */
     bool boot_menu;
     bool boot_strict; /* no device that boot_order does not name */
+    bool incoming; /* -incoming: what is written to is another machine's yet */
     bool no_empty; /* -nodefaults: drive A and the CD drive are there only if they were given */
 } DriveOptions;
 

@@ -470,6 +470,11 @@ static OptionsResult set_loadvm(Options *o, const char *value)
 {
     return set_string(&o->loadvm, "-loadvm", value);
 }
+static OptionsResult set_incoming(Options *o, const char *value)
+{
+    o->drives.incoming = true;
+    return set_string(&o->incoming, "-incoming", value);
+}
 static OptionsResult set_snapshots(Options *o, const char *value)
 {
     return set_string(&o->snapshots, "-snapshots", value);
@@ -503,6 +508,8 @@ static const Option options[] = {
      "if=ide|floppy, index=N, media=disk|cdrom, format=, snapshot=on, readonly=on, werror=, rerror="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
+    {"incoming", "URI", set_incoming,
+     "take over a machine that another ring3 sends (the monitor's migrate) to tcp:HOST:PORT or unix:PATH"},
     {"snapshots", "DIR", set_snapshots,
      "the folder of snapshots (default: beside the first hard disk's image, with .snapshots behind its name)"},
     {"nvram", "FILE", set_nvram, "the CMOS memory is kept in a file of 128 bytes"},

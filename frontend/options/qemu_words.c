@@ -87,7 +87,6 @@ static const QemuWord words[] = {
     {"redir", "*", "now -nic user,hostfwd=tcp::2222-:22"},
     {"virtioconsole", "*", "no virtio: -serial DEV is a port that every guest knows"},
     {"iscsi", "*", "no disks over the network: an image or a block device is one"},
-    {"incoming", "*", NO_STATE},
     {"only-migratable", "", NO_STATE},
     {"preconfig", "", "nothing can be set up later: leave it out, -S waits before the first instruction"},
     /* sound, USB, other devices */

@@ -30,7 +30,7 @@ typedef struct Chunk {
 
 static u32 present_bytes(const Chunk *c) { return (u32)__builtin_popcountll(c->present) * PAGE_BYTES; }
 
-static bool is_zero_page(const u8 *at)
+bool page_is_zero(const u8 *at)
 {
     const u64 *words = (const u64 *)(const void *)at;
     u64 any = 0;
@@ -42,12 +42,7 @@ static bool is_zero_page(const u8 *at)
     return true;
 }
 
-/* Bits of the pages of a chunk that have memory; [*data, *hole) is what is known of the file. */
-typedef struct Holes {
-    u64 data, hole;
-} Holes;
-
-static bool has_memory(const PageRegion *r, Holes *h, u64 at)
+bool page_has_memory(const PageRegion *r, PageHoles *h, u64 at)
 {
     if (r->present) {
         u64 page = r->present_at + ((at - r->offset) >> PAGE_BITS);
@@ -63,13 +58,14 @@ static bool has_memory(const PageRegion *r, Holes *h, u64 at)
     return at >= h->data;
 }
 
-static u64 present_pages(const PageRegion *r, u32 first, Holes *h)
+/* Bits of the pages of a chunk that have memory. */
+static u64 present_pages(const PageRegion *r, u32 first, PageHoles *h)
 {
     u64 present = 0;
     u32 count = r->pages - first < CHUNK_PAGES ? r->pages - first : CHUNK_PAGES;
     for (u32 n = 0; n < count; n++) {
         u64 at = (u64)(first + n) << PAGE_BITS;
-        if (has_memory(r, h, r->offset + at) && !is_zero_page(r->at + at)) present |= 1ull << n;
+        if (page_has_memory(r, h, r->offset + at) && !page_is_zero(r->at + at)) present |= 1ull << n;
     }
     return present;
 }
@@ -132,7 +128,7 @@ static void put_chunk(Writer *w, Chunk *c)
 
 static void save_region(Writer *w, const PageRegion *r, u32 region)
 {
-    Holes h = {0, 0};
+    PageHoles h = {0, 0};
     for (u32 first = 0; first < r->pages && !w->error; first += CHUNK_PAGES) {
         Chunk c = {.region = region, .first = first, .present = present_pages(r, first, &h)};
         u8 *to = w->raw;
@@ -227,16 +223,16 @@ static bool unpack(Reader *r, const Chunk *c)
 }
 
 /* Pages from..to of a region are zeros. */
-static void clear(const PageRegion *r, u32 from, u32 to, Holes *h)
+static void clear(const PageRegion *r, u32 from, u32 to, PageHoles *h)
 {
     for (; from < to; from++) {
         u8 *page = r->at + ((u64)from << PAGE_BITS);
-        if (has_memory(r, h, r->offset + ((u64)from << PAGE_BITS)) && !is_zero_page(page))
+        if (page_has_memory(r, h, r->offset + ((u64)from << PAGE_BITS)) && !page_is_zero(page))
             memset(page, 0, PAGE_BYTES);
     }
 }
 
-static void place(const PageRegion *r, const Chunk *c, const u8 *from, Holes *h)
+static void place(const PageRegion *r, const Chunk *c, const u8 *from, PageHoles *h)
 {
     u32 count = r->pages - c->first < CHUNK_PAGES ? r->pages - c->first : CHUNK_PAGES;
     for (u32 n = 0; n < count; n++) {
@@ -253,14 +249,14 @@ static void place(const PageRegion *r, const Chunk *c, const u8 *from, Holes *h)
 /* Where the row of chunks stands: pages before it are done. */
 typedef struct Place {
     u32 region, page;
-    Holes holes;
+    PageHoles holes;
 } Place;
 
 /* Zeros up to a chunk; *at is behind it then. */
 static void clear_up_to(const Reader *r, Place *at, u32 region, u32 page)
 {
     u32 end = region < r->count ? region : r->count;
-    for (; at->region < end; at->region++, at->page = 0, at->holes = (Holes){0, 0})
+    for (; at->region < end; at->region++, at->page = 0, at->holes = (PageHoles){0, 0})
         clear(&r->regions[at->region], at->page, r->regions[at->region].pages, &at->holes);
     if (at->region < r->count && at->page < page) {
         clear(&r->regions[at->region], at->page, page, &at->holes);

@@ -15,6 +15,14 @@ typedef struct PageRegion {
     u64 present_at; /* ... which of these is the first page's */
 } PageRegion;
 
+/* What is known of the file's holes: the data from here to there. Zeroed: nothing. Pages are asked for in ascending order. */
+typedef struct PageHoles {
+    u64 data, hole;
+} PageHoles;
+/* page_has_memory - whether anybody ever wrote to the page at `at` (of the file). */
+bool page_has_memory(const PageRegion *r, PageHoles *h, u64 at);
+bool page_is_zero(const u8 *page);
+
 /* pages_save - to `fd` from *end on, which is moved behind it. 0 or an errno. */
 int pages_save(const PageRegion *regions, unsigned count, int fd, u64 *end);
 /* pages_check - whether what lies at `at` is a whole row of chunks that fit into the regions; nothing is changed.

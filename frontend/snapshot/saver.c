@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,23 +20,46 @@
 
 static struct {
     int socket; /* -1: there is no saver */
+    int gate;   /* -1: somebody has taken it */
+    MigrateShare *share;
     atomic_bool told;
-} v = {.socket = -1};
+} v = {.socket = -1, .gate = -1};
+
+static MigrateShare *make_share(void)
+{
+    void *at = mmap(NULL, sizeof *v.share, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
 
 bool saver_start(void)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return false;
+    int pair[2], gate[2];
+    if (!(v.share = make_share()) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return false;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate) < 0) gate[0] = gate[1] = -1;
     pid_t child = fork();
     if (!child) {
         close(pair[0]);
-        saver_serve(pair[1]);
+        saver_serve(pair[1], gate[1], v.share);
     }
     close(pair[1]);
-    v.socket = child > 0 ? pair[0] : -1;
-    if (child < 0) close(pair[0]);
+    if (gate[1] >= 0) close(gate[1]);
+    v.socket = pair[0];
+    v.gate = gate[0];
+    if (child < 0) {
+        close(pair[0]);
+        v.socket = -1;
+    }
     return child > 0;
 }
+
+int saver_take_gate(void)
+{
+    int gate = v.gate;
+    v.gate = -1;
+    return gate;
+}
+
+MigrateShare *saver_share(void) { return v.socket >= 0 ? v.share : NULL; }
 
 bool saver_is_there(void) { return v.socket >= 0; }
 
@@ -70,7 +94,10 @@ bool saver_answered(SaverAnswer *a, bool wait)
     int ready;
     do ready = poll(&p, 1, wait ? -1 : 0);
     while (ready < 0 && errno == EINTR);
-    if (ready <= 0) return false;
+    if (ready <= 0) { /* it was taken already when the I/O thread told of it: that looks again */
+        if (atomic_exchange(&v.told, false)) hostio_kick();
+        return false;
+    }
     bool got = broker_receive(v.socket, a, sizeof *a, sizeof *a, &fd);
     if (got && fd >= 0) close(fd);
     if (!got) lose();

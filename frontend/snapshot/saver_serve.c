@@ -4,20 +4,30 @@
  * which the guest stands still, is nothing but memcpy. WRITE then takes as long as it takes. Holes of the memory's
  * file, which nobody has touched, are not looked at.
  *
- * Its cage: no file but those it is given, nothing to execute. The guest's memory is only read. It ends with its
- * parent.
+ * A machine that moves (migrate.c) is sent by migrate_send.c, from a copy that is made as it is sent, and comes by
+ * migrate_receive.c, into the memory of one that has not run yet.
+ *
+ * Its cage: no file but those it is given, nothing to execute, no socket but those that come by the gate or as listener, and
+ * are accepted from that. Of a machine that runs the memory is only read. It ends with its parent.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "frontend/host/broker.h"
 #include "frontend/host/filter.h"
 #include "frontend/host/silence.h"
+#include "frontend/snapshot/migrate_receive.h"
+#include "frontend/snapshot/migrate_send.h"
 #include "frontend/snapshot/saver.h"
 
 enum { IMAGES = 8, PAGES_MAX = 1 << 20 };
@@ -33,10 +43,15 @@ static struct {
     u64 offset[SAVER_REGIONS];
     int image[IMAGES];
     unsigned images;
-} s = {.memory = -1};
+    MigrateShare *share;
+    Sender *sender; /* NULL: no machine is on its way */
+    int listener;   /* -1: none */
+} s = {.memory = -1, .listener = -1};
 
 static void forget(void)
 {
+    send_end(s.sender);
+    s.sender = NULL;
     if (s.from) munmap(s.from, s.bytes);
     if (s.copy) munmap(s.copy, s.copy_bytes);
     free(s.present);
@@ -75,10 +90,10 @@ static void copy_all(void)
     }
 }
 
-static int prepare(const SaverRequest *r, int fd)
+/* Memory is there, and room for a copy. `how`: whether it is written to. */
+static int take_memory(const SaverRequest *r, int fd, int how)
 {
     u64 pages = 0;
-    forget();
     if (fd < 0) return EINVAL;
     s.memory = fd;
     for (unsigned n = 0; n < SAVER_REGIONS; n++) {
@@ -92,15 +107,22 @@ static int prepare(const SaverRequest *r, int fd)
     s.bytes = r->bytes;
     s.copy_bytes = pages << PAGE_BITS;
     s.present = calloc(pages / 64 + 1, sizeof *s.present);
-    s.from = mmap(NULL, s.bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    s.from = mmap(NULL, s.bytes, how, MAP_SHARED | MAP_NORESERVE, fd, 0);
     s.copy =
         mmap(NULL, s.copy_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (s.from == MAP_FAILED) s.from = NULL;
     if (s.copy == MAP_FAILED) s.copy = NULL;
     if (!s.present || !s.from || !s.copy) return ENOMEM;
     madvise(s.copy, s.copy_bytes, MADV_HUGEPAGE);
-    copy_all();
     return 0;
+}
+
+static int prepare(const SaverRequest *r, int fd)
+{
+    forget();
+    int error = take_memory(r, fd, PROT_READ);
+    if (!error) copy_all();
+    return error;
 }
 
 static int write_copy(u64 *end, int fd)
@@ -122,6 +144,97 @@ static int write_copy(u64 *end, int fd)
     return error;
 }
 
+/* --- a machine that moves --------------------------------------------------------------------------------- */
+
+static void fill_regions(PageRegion regions[SAVER_REGIONS])
+{
+    for (unsigned n = 0; n < SAVER_REGIONS; n++)
+        regions[n] = (PageRegion){.at = s.from + s.offset[n], .pages = s.pages[n], .offset = s.offset[n], .fd = s.memory};
+}
+
+static int fail(int error, const char *why)
+{
+    snprintf(s.share->sentence, sizeof s.share->sentence, "%s", why);
+    return error;
+}
+
+/* Whoever made it has sent it before we were asked. */
+static int take_connection(void)
+{
+    char word;
+    int fd = -1;
+    struct pollfd p = {.fd = BROKER_GATE, .events = POLLIN};
+    if (poll(&p, 1, 0) > 0) broker_receive(BROKER_GATE, &word, 1, 1, &fd);
+    return fd;
+}
+
+/* Images came before by SAVER_SYNC. */
+static int begin_sending(const SaverRequest *r, int fd)
+{
+    int connection = take_connection();
+    send_end(s.sender);
+    s.sender = NULL;
+    int error = take_memory(r, fd, PROT_READ);
+    if (error || connection < 0) {
+        if (connection >= 0) close(connection);
+        return fail(error ? error : EINVAL, error ? "the host has no memory for a copy of the guest's" : "no connection");
+    }
+    SendMemory memory = {.copy = s.copy, .present = s.present, .image = s.image, .images = s.images};
+    fill_regions(memory.region);
+    if (send_begin(&s.sender, &memory, connection, BROKER_SOCKET, s.share)) return 0;
+    forget(); /* the other side is not left waiting */
+    return EIO;
+}
+
+static int finish_sending(u64 *end)
+{
+    *end = s.sender ? send_finish(s.sender) : SEND_FAILED;
+    return 0;
+}
+
+/* The machine's word on a question; its end is ours. Any other word is a cancellation. */
+static bool ask_machine(void *ctx, ReceiveQuestion q)
+{
+    const SaverAnswer a = {.word = q == RECEIVE_FITS ? SAVER_FITS : SAVER_READY};
+    SaverRequest r;
+    int fd;
+    (void)ctx;
+    if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1) || !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd)) _exit(0);
+    if (fd >= 0) close(fd);
+    return r.word == a.word && r.at;
+}
+
+/* -1: the machine has something else to say. */
+static int next_caller(void)
+{
+    for (;;) {
+        struct pollfd p[] = {{.fd = s.listener, .events = POLLIN}, {.fd = BROKER_SOCKET, .events = POLLIN}};
+        if (poll(p, ARRAY_LEN(p), -1) < 0) continue;
+        if (p[1].revents) return -1;
+        int fd = accept4(s.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) return fd;
+    }
+}
+
+/* Until one has come and gone who is a ring3. */
+static int receive(const SaverRequest *q, int fd)
+{
+    ReceiveEnd end = RECEIVE_STRANGER;
+    int error = take_memory(q, fd, PROT_READ | PROT_WRITE);
+    if (error || s.listener < 0) return fail(EINVAL, "the host has no memory");
+    Receive r = {.interrupt = BROKER_SOCKET, .m = s.share, .ask = ask_machine};
+    fill_regions(r.region);
+    while (end == RECEIVE_STRANGER) {
+        int caller = next_caller();
+        if (caller < 0) return fail(ECANCELED, "it was cancelled");
+        end = receive_machine(&r, caller);
+        close(caller);
+    }
+    close(s.listener);
+    s.listener = -1;
+    return end == RECEIVE_RUNS ? 0 : EIO;
+}
+
 static void carry_out(const SaverRequest *r, int fd, SaverAnswer *a)
 {
     a->word = r->word;
@@ -135,6 +248,15 @@ static void carry_out(const SaverRequest *r, int fd, SaverAnswer *a)
         a->end = r->at;
         a->error = s.copy && fd >= 0 ? write_copy(&a->end, fd) : EINVAL;
         if (fd >= 0) close(fd);
+        forget();
+        return;
+    case SAVER_SEND: a->error = begin_sending(r, fd); return;
+    case SAVER_FINISH:
+        a->error = finish_sending(&a->end);
+        forget();
+        return;
+    case SAVER_LISTEN:
+        a->error = receive(r, fd);
         forget();
         return;
     default: return;
@@ -160,6 +282,15 @@ static void confine(void)
         {.number = SYS_futex},
         {.number = SYS_exit_group},
         {.number = SYS_restart_syscall},
+        /* a machine that moves */
+        {.number = SYS_poll},
+        {.number = SYS_recvfrom},
+        {.number = SYS_accept4},
+        {.number = SYS_getsockopt},
+        {.number = SYS_fallocate},
+        {.number = SYS_clock_gettime},
+        {.number = SYS_clock_nanosleep},
+        {.number = SYS_nanosleep},
         {SYS_madvise, CALL_THIRD, advices, ARRAY_LEN(advices)},
         {SYS_mmap, CALL_NO_EXEC, NULL, 0},
         {SYS_mprotect, CALL_NO_EXEC, NULL, 0},
@@ -167,9 +298,28 @@ static void confine(void)
     filter_install_for_good(FILTER_REFUSES, calls, ARRAY_LEN(calls));
 }
 
-_Noreturn void saver_serve(int socket)
+/* Descriptors that come along with a word, and words that are not answered. */
+static bool is_noted(const SaverRequest *r, int fd)
 {
-    broker_become("ring3-saver", socket);
+    if (r->word == SAVER_SYNC && fd >= 0 && s.images < IMAGES) {
+        s.image[s.images++] = fd;
+        return true;
+    }
+    if (r->word == SAVER_LISTENER && s.listener < 0) {
+        s.listener = fd;
+        return true;
+    }
+    if (r->word == SAVER_FORGET || r->word == SAVER_CANCEL) forget();
+    bool answered = r->word == SAVER_PREPARE || r->word == SAVER_COPY || r->word == SAVER_WRITE ||
+                    r->word == SAVER_SEND || r->word == SAVER_FINISH || r->word == SAVER_LISTEN;
+    if (!answered && fd >= 0) close(fd);
+    return !answered;
+}
+
+_Noreturn void saver_serve(int socket, int gate, MigrateShare *share)
+{
+    broker_become("ring3-saver", socket, gate);
+    s.share = share;
     /* It has nothing to say, and who waits for the end of ring3's output (-daemonize) does not wait for it. */
     silence(STDIN_FILENO, STDERR_FILENO);
     confine();
@@ -178,15 +328,7 @@ _Noreturn void saver_serve(int socket)
         SaverAnswer a = {0};
         int fd;
         if (!broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd)) _exit(0);
-        if (r.word == SAVER_SYNC && fd >= 0 && s.images < IMAGES) {
-            s.image[s.images++] = fd;
-            continue;
-        }
-        if (r.word == SAVER_FORGET) forget();
-        if (r.word == SAVER_FORGET || r.word == SAVER_SYNC) {
-            if (fd >= 0) close(fd);
-            continue;
-        }
+        if (is_noted(&r, fd)) continue;
         carry_out(&r, fd, &a);
         if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1)) _exit(0);
     }

@@ -29,6 +29,7 @@
 #include "frontend/host/bytes.h"
 #include "frontend/snapshot/folder.h"
 #include "frontend/snapshot/identity.h"
+#include "frontend/snapshot/migrate.h"
 #include "frontend/snapshot/pages.h"
 #include "frontend/snapshot/saver.h"
 #include "frontend/snapshot/undo.h"
@@ -215,6 +216,9 @@ bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
     if (!s.has_folder) return true;
     if (!folder_read(&s.folder, &s.there, p)) return false;
     if (!s.folder.count) return true;
+    if (o->incoming)
+        return problem_set(p, "-incoming: there are snapshots in %.200s, and they do not move with a machine: delete them (delvm)",
+                           file_state_folder);
     if (!take_lock(p)) return false;
     forget_unfinished();
     for (unsigned n = DRIVE_IDE_0; n < DRIVE_COUNT; n++)
@@ -492,6 +496,7 @@ static bool begin_file(Problem *p)
 bool snapshot_save(Pc *pc, const char *name, SnapshotDone *done, void *ctx, Problem *p)
 {
     if (save.phase != SAVE_NONE) return problem_set(p, "a snapshot is being saved");
+    if (!migrate_lets_save(p)) return false;
     if (*name && !folder_name_ok(name))
         return problem_set(p, "a snapshot's name has 1 to %d printable characters", SNAPSHOT_NAME - 1);
     if (!may_save(pc, p)) return false;
@@ -599,6 +604,7 @@ bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p)
     Problem why;
     const Snapshot *shot = folder_find(&s.folder, name);
     if (save.phase != SAVE_NONE) return problem_set(p, "a snapshot is being saved");
+    if (!migrate_lets_save(p)) return false;
     if (!shot) return problem_set(p, "Snapshot '%.100s' does not exist in one or more devices", name);
     if (shot->spoiled && !force)
         return problem_set(
@@ -623,6 +629,25 @@ bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p)
     return true;
 }
 
+/* --- moving ----------------------------------------------------------------------------------------------- */
+
+Identity *snapshots_identity(void) { return &s.identity; }
+SaverRequest snapshots_request(Pc *pc, u32 word) { return saver_request(pc, (SaverWord)word); }
+void snapshots_sync_images(Pc *pc) { sync_images(pc); }
+
+bool snapshots_may_move(Problem *p)
+{
+    if (save.phase != SAVE_NONE) return problem_set(p, "a snapshot is being saved");
+    return !s.folder.count || problem_set(p, "its disks have %u snapshot%s ('info snapshots'), which do not move with a machine: delete them (delvm)",
+                                          s.folder.count, s.folder.count == 1 ? "" : "s");
+}
+
+void snapshots_moved(void)
+{
+    if (s.lock >= 0) close(s.lock);
+    s.lock = -1;
+}
+
 /* --- deleting, listing ------------------------------------------------------------------------------------ */
 
 bool snapshot_delete(const char *name, Problem *p)
@@ -631,6 +656,7 @@ bool snapshot_delete(const char *name, Problem *p)
     char file[40];
     const Snapshot *shot = folder_find(&s.folder, name);
     if (save.phase != SAVE_NONE) return problem_set(p, "a snapshot is being saved");
+    if (!migrate_lets_save(p)) return false;
     if (!shot) return problem_set(p, "Snapshot '%.100s' does not exist in one or more devices", name);
     state_name(shot->id, "", file);
     before = s.folder;

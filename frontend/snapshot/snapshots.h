@@ -23,6 +23,16 @@ void snapshots_settle(Pc *pc);
 /* snapshots_end - they are closed: note how they were left. */
 void snapshots_end(void);
 
+/* For a machine that moves (migrate.c): what it is, and memory in the saver's words. */
+struct Identity;
+struct Identity *snapshots_identity(void);
+struct SaverRequest snapshots_request(Pc *pc, u32 word);
+/* snapshots_sync_images - the saver is to see to it that what was written to the disks lasts. */
+void snapshots_sync_images(Pc *pc);
+/* snapshots_may_move - false: *p says what keeps the machine here: a snapshot, or one that is being made. */
+bool snapshots_may_move(Problem *p);
+void snapshots_moved(void); /* the folder is another ring3's from now on */
+
 /* snapshot_save - begin to: the guest runs on meanwhile, and stands still for a moment somewhere in between.
  * `name` empty: by date and time, as QEMU does. One of the same name goes when the new one is there. `done` is told in the service
  * hook how it ended, *p being NULL if it is there; it may be told at once. done NULL: wait for it. False: it could

@@ -110,7 +110,7 @@ static void test_two_isa_cards(void **state)
                  {"ne2k_isa", "ne2k_pci", true}};
     (void)state;
     for (u32 n = 0; n < ARRAY_LEN(cases); n++) {
-        int r;
+        OptionsResult r;
         Problem p;
         net_options_init(&o);
         assert_true(net_option_device(&o, cases[n].first, &r) && r == OPTIONS_RUN);

@@ -1,0 +1,35 @@
+/* migrate_share.h - what the machine's process and the saver (saver.h) share while a machine moves.
+ *
+ * The saver is the one that talks with strangers: what it writes here is not believed. Numbers are only shown, the sentence is
+ * made printable, and the parts are copied before they are looked at.
+ */
+#ifndef RING3_SNAPSHOT_MIGRATE_SHARE_H
+#define RING3_SNAPSHOT_MIGRATE_SHARE_H
+
+#include <stdatomic.h>
+
+#include "cpu/base.h"
+
+enum { MIGRATE_PARTS_MAX = 16 << 20, MIGRATE_SENTENCE = 240 };
+
+typedef struct MigrateShare {
+    /* by the machine; both may change at any time */
+    _Atomic u64 max_bandwidth;     /* bytes a second while the guest runs; 0: as many as it can */
+    _Atomic u64 downtime_limit_ns; /* how long the guest may stand still */
+    /* by the saver */
+    _Atomic u64 sent_bytes; /* to the other side */
+    _Atomic u64 pages, zero_pages;
+    _Atomic u64 passes;         /* over all of memory, that are complete */
+    _Atomic u64 rate;           /* bytes a second, of the last pass that sent any to speak of */
+    _Atomic u64 dirty_rate;     /* bytes a second that the guest changes */
+    _Atomic u64 expected_ns;    /* how long it would stand still now; 0: not known yet */
+    _Atomic u64 total_bytes;    /* memory that the guest has touched */
+    _Atomic u64 remaining_bytes; /* of the present pass, at most */
+    /* by whoever speaks */
+    u32 parts_bytes;
+    bool runs; /* the machine ran before it stood still: it runs on at the other side */
+    char sentence[MIGRATE_SENTENCE];
+    u8 parts[MIGRATE_PARTS_MAX]; /* their state (hw/part.h) */
+} MigrateShare;
+
+#endif

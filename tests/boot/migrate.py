@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""migrate.py RING3 SUMMED BIOS-FLOPPY moves|refusals|cuts [options of ring3's] - migrate, -incoming.
+
+SUMMED is a guest of which every line follows from the one before (tests/guests/summed.S): memory, FPU, disk, ticks. moves:
+it goes from process to process, over Unix sockets and TCP, from one engine to the other, and writes the lines that it
+would have written. refusals: what does not fit is refused in a sentence on both sides, and it runs on. cuts: the
+connection ends at any byte of either direction, or the other side is killed (MIGRATE_CUTS: how often, 12): one of the two
+has the machine, never both, never neither.
+"""
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+from guest import Guest
+from proxy import Proxy
+from vm import Failed, check, deadline, free_port, main, run_tests
+
+ring3, summed, floppy, part = sys.argv[1:5]
+engine = sys.argv[5:]
+other = ["-accel", "translate" if "interp" in engine else "interp"]
+LINE = re.compile(r"^r ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) (.)\r?$", re.M)
+folder = tempfile.mkdtemp(prefix="ring3-migrate")
+image = folder + "/disk.img"
+known = {} # round: (sum, float), whichever process said so
+
+
+def start(*args, memory="16", accel=None, disk=None):
+    return Guest(ring3, "-m", memory, "-kernel", summed, "-drive", "file=%s,index=0" % (disk or image), *(accel or engine), *args)
+
+
+def awaiting(uri, **kw):
+    g = start("-incoming", uri, **kw)
+    check("inmigrate" in g.do("info status"), "it does not wait")
+    return g
+
+
+def rounds(g, count=5, timeout=60, gaps=False):
+    """[(round, ticks)] of all that it has written, `count` at least; what the lines say is checked. gaps: nobody read for a
+    while, and lines were lost."""
+    end = deadline(timeout)
+    while len(LINE.findall(g.serial_text)) <= count:
+        if time.monotonic() > end or g.process.poll() is not None:
+            g.fail("no lines")
+        g.read_serial(0.1)
+    out = []
+    for number, total, real, ticks, disk in LINE.findall(g.serial_text):
+        n = int(number, 16)
+        check(disk == "+", "round %d: the disk is not what the guest wrote" % n)
+        check(known.setdefault(n, (total, real)) == (total, real), "round %d: %s, which was %s" % (n, (total, real), known[n]))
+        out.append((n, int(ticks, 16)))
+    for before, after in zip(out, out[1:]):
+        check((gaps or after[0] == before[0] + 1) and after[1] >= before[1], "%s follows %s" % (after, before))
+    return out
+
+
+def drain(g):
+    n = -1
+    while len(g.serial_text) != n:
+        n = len(g.serial_text)
+        g.read_serial(0.1)
+
+
+def is_running(g):
+    """Whether there are new lines."""
+    if g.process.poll() is not None:
+        return False
+    for _ in range(30): # what waits in the socket from before comes to its end
+        g.serial_text = ""
+        g.read_serial(0.2)
+        if not g.serial_text:
+            return False
+    return True
+
+
+def follows(old, new):
+    """The machine went on there where it had been here: no round is missing but that whose line was on its way."""
+    drain(old)
+    last, ticks = rounds(old)[-1]
+    first, first_ticks = rounds(new)[0]
+    check(last < first <= last + 3, "round %d there follows round %d here" % (first, last))
+    check(ticks <= first_ticks < ticks + 1000, "ticks %d follow %d" % (first_ticks, ticks))
+
+
+def move(old, uri, **kw):
+    new = awaiting(uri, **kw)
+    rounds(old)
+    said = old.do("migrate " + uri)
+    check(said == "(ring3) ", "migrate: " + said)
+    check("postmigrate" in old.do("info status"), "it is not gone")
+    end = deadline(5)
+    while "running" not in new.do("info status"):
+        check(time.monotonic() < end, "it does not run")
+    check("Migration status: completed" in old.do("info migrate"), old.do("info migrate"))
+    follows(old, new)
+    return new
+
+
+def moves():
+    g = start()
+    rounds(g)
+    for uri, kw in (("unix:%s/one" % folder, {}), ("tcp:127.0.0.1:%d" % free_port(), {"accel": other}),
+                    ("tcp:localhost:%d" % free_port(), {})):
+        new = move(g, uri, **kw)
+        check("Error: " + image in g.do("cont"), "both could run")
+        check("moved" in g.do("savevm x"), "a snapshot of what is gone")
+        g.quit()
+        g = new
+    check(g.do("savevm x") == "(ring3) ", "no snapshot after moving")
+    check(g.do("delvm x") == "(ring3) ", "delvm")
+    g.quit()
+
+
+def held_ones_stay_held():
+    with start() as g, awaiting("unix:%s/held" % folder) as new:
+        rounds(g)
+        g.do("stop")
+        check(g.do("migrate unix:%s/held" % folder) == "(ring3) ", "migrate")
+        check("paused" in new.do("info status") and not is_running(new), "it was held, and runs")
+        new.do("cont")
+        follows(g, new)
+
+
+def a_qcow2_disk():
+    """Its tables are written before the other side reads them. Needs qemu-img."""
+    global image
+    if not shutil.which("qemu-img"):
+        return
+    raw, image = image, folder + "/disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "8M"], check=True)
+    g = start()
+    for n in range(3):
+        new = move(g, "unix:%s/qcow2" % folder)
+        g.quit()
+        g = new
+    g.quit()
+    done = subprocess.run(["qemu-img", "check", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    check(done.returncode == 0, "qemu-img check: " + done.stdout.decode())
+    image = raw
+
+
+def limits():
+    """A connection of 4 MB/s is shown on its way, and cancelled."""
+    port = free_port()
+    with start() as g, awaiting("tcp:127.0.0.1:%d" % port) as new:
+        rounds(g)
+        check(g.do("migrate_set_parameter max-bandwidth 500K") == "(ring3) ", "max-bandwidth")
+        check("500K" in g.do("migrate_set_parameter downtime-limit 500K"), "a time in kilobytes")
+        check("no parameter 'x'" in g.do("migrate_set_parameter x 1"), "a parameter that there is not")
+        check("max-bandwidth: 512000 bytes" in g.do("info migrate_parameters"), g.do("info migrate_parameters"))
+        check(g.do("migrate -d tcp:127.0.0.1:%d" % port) == "(ring3) ", "migrate -d")
+        check("in progress" in g.do("migrate -d unix:/x"), "two at once")
+        check("moving" in g.do("savevm x"), "a snapshot meanwhile")
+        time.sleep(0.2)
+        said = g.do("info migrate")
+        check("status: active" in said and re.search(r"transferred ram: [1-9]\d* kbytes", said), said)
+        check(is_running(g), "it does not run meanwhile")
+        g.do("migrate_cancel")
+        end = deadline(5)
+        while "cancelled" not in g.do("info migrate") and time.monotonic() < end:
+            time.sleep(0.05)
+        check("status: cancelled" in g.do("info migrate"), g.do("info migrate"))
+        check(is_running(g), "it does not run on")
+        new.expect_exit(1)
+
+
+# --- refusals ---
+
+
+def ends_with(g, pattern):
+    g.expect_exit(1)
+    g.stderr.seek(0)
+    said = g.stderr.read()
+    check(re.search(pattern, said) and said.count("\n") == 1, "it ends with %r, not %r" % (said, pattern))
+
+
+def refused(g, pattern, *args, **kw):
+    """The other side is started so, and does not fit."""
+    with awaiting("unix:%s/refused" % folder, **kw) if not args else start("-incoming", "unix:%s/refused" % folder, *args, **kw) as new:
+        said = g.do("migrate unix:%s/refused" % folder)
+        check(re.search(r"Error: .*" + pattern, said), "%r, not %r" % (said, pattern))
+        ends_with(new, pattern)
+    check(is_running(g), "it does not run on: " + pattern)
+
+
+def a_copy(**kw):
+    path = folder + "/copy.img"
+    with open(path, "wb") as f:
+        f.truncate(kw.get("bytes", os.path.getsize(image)))
+    return path
+
+
+def refusals():
+    with start() as g:
+        rounds(g)
+        refused(g, "saved with -m 16, and this machine has -m 20", memory="20")
+        refused(g, "-cpu", "-cpu", "486")
+        refused(g, "sectors", disk=a_copy(bytes=4 << 20))
+        refused(g, "floppy drive", "-nodefaults", "-vga", "std")
+        with start(disk=a_copy()) as third: # its own path, but somebody has it
+            rounds(third)
+            refused(g, 'Failed to get "write" lock', disk=folder + "/copy.img")
+        for uri, pattern in (("exec:cat", "socat"), ("fd:5", "socat"), ("tcp:1", "an address is tcp:HOST:PORT"), ("x", "is not tcp:HOST:PORT"),
+                             ("tcp:example.invalid:1", "by its number"), ("tcp:127.0.0.1:70000", "from 1 to 65535"),
+                             ("unix:" + "x" * 200, "107"), ("unix:%s/nobody" % folder, "No such file"),
+                             ("tcp:127.0.0.1:%d" % free_port(), "Connection refused"),
+                             ("unix:/proc/x", "kernel's"), ("unix:%s/.hidden/x" % folder, "No such|hidden")):
+            said = g.do("migrate " + uri)
+            check(re.search("Error: .*" + pattern, said), "%s: %r, not %r" % (uri, said, pattern))
+        check(g.do("savevm x") == "(ring3) ", "savevm")
+        check("1 snapshot " in g.do("migrate unix:%s/nobody" % folder), "snapshots do not move")
+        g.do("delvm x")
+        g.do("change floppy0 %s" % a_copy(bytes=1474560))
+        check("floppy0" in g.do("migrate unix:%s/nobody" % folder), "a floppy that is written to")
+        check(is_running(g), "it does not run on")
+        g.quit()
+    with start("-snapshot") as g:
+        check("snapshot=on" in g.do("migrate unix:%s/nobody" % folder), "a disk that forgets")
+
+
+def bad_words():
+    for args, pattern in ((("-incoming", "defer"), "listens from its start"), (("-incoming", "exec:cat"), "socat"),
+                          (("-incoming", "tcp:0:0"), "from 1 to"), (("-incoming", "unix:/nowhere/x"), "No such file"),
+                          (("-incoming", "unix:%s/x" % folder, "-loadvm", "x"), "-loadvm")):
+        p = subprocess.run([ring3, "-display", "none", "-kernel", summed, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True, timeout=60)
+        check(p.returncode == 1 and re.search(pattern, p.stdout), "%s: %d, %r" % (args, p.returncode, p.stdout))
+
+
+def strangers():
+    """Who calls and is no ring3 is sent away, and the right one is let in."""
+    import socket
+    port = free_port()
+    with start() as g, awaiting("tcp:127.0.0.1:%d" % port) as new:
+        rounds(g)
+        for words in (b"GET / HTTP/1.0\r\n\r\n" + b" " * 40, b"", b"\0" * 100):
+            with socket.create_connection(("127.0.0.1", port)) as s:
+                s.sendall(words)
+        check("inmigrate" in new.do("info status"), "it does not wait any more")
+        for word, said in (("cont", "has not come yet"), ("system_reset", "on its way"), ("savevm x", "moving"), ("migrate unix:/x", "incoming")):
+            check(said in new.do(word), "%s: %s" % (word, new.do(word)))
+        check(g.do("migrate tcp:127.0.0.1:%d" % port) == "(ring3) ", "migrate")
+        follows(g, new)
+
+
+# --- cuts ---
+
+HEAD = 36
+
+
+def whole_length():
+    """Bytes that a move takes, each way."""
+    port = free_port()
+    g = start()
+    rounds(g)
+    new = awaiting("tcp:127.0.0.1:%d" % port)
+    proxy = Proxy(port)
+    check(g.do("migrate tcp:127.0.0.1:%d" % proxy.port) == "(ring3) ", "migrate")
+    g.quit()
+    return new, proxy.moved
+
+
+def settle(g):
+    """Until it is not on its way any more."""
+    end = deadline(30)
+    while re.search("active|device|finish-migrate", g.do("info migrate") + g.do("info status")):
+        if time.monotonic() > end:
+            g.fail("it is still on its way")
+        time.sleep(0.05)
+
+
+def cut_once(g, lengths, n):
+    """Who has the machine then; what was done."""
+    port = free_port()
+    new = awaiting("tcp:127.0.0.1:%d" % port)
+    forward, back = lengths
+    kill = n % 4 == 3
+    at = {0: (random.randrange(forward), None), 1: (None, random.randrange(back + 1)),
+          2: (max(forward - random.randrange(4 * HEAD), 0), None), 3: (None, None)}[n % 4]
+    at = (None, back // HEAD * HEAD - HEAD + random.randrange(HEAD)) if n % 8 == 5 else at
+    proxy = Proxy(port, *at)
+    g.do("migrate -d tcp:127.0.0.1:%d" % proxy.port)
+    if kill:
+        time.sleep(random.random() * 0.15)
+        new.process.kill()
+        new.process.wait()
+    settle(g)
+    end = deadline(10)
+    while new.process.poll() is None and "inmigrate" in new.do("info status") and proxy.was_cut and time.monotonic() < end:
+        time.sleep(0.05)
+    here, there = is_running(g), is_running(new)
+    what = "cut %s, killed %s: %s\n%s" % (at, kill, g.do("info migrate"), g.do("info status"))
+    check(not (here and there), "both run: " + what)
+    if kill and not here:
+        check("completed" in what or "written to" in g.do("cont"), "neither runs: " + what)
+        return None, what
+    check(here or there, "neither runs: " + what)
+    if there:
+        check("Error" in g.do("cont"), "both could run: " + what)
+    gone, left = (g, new) if there else (new, g)
+    if not there and new.process.poll() is None:
+        new.process.kill()
+    gone.process.kill()
+    gone.__exit__()
+    return left, ("there" if there else "here")
+
+
+def cuts():
+    random.seed(os.environ.get("MIGRATE_SEED"))
+    count = int(os.environ.get("MIGRATE_CUTS", 12))
+    g, lengths = whole_length()
+    seen = {"here": 0, "there": 0, "killed": 0}
+    for n in range(count):
+        left, where = cut_once(g, lengths, n)
+        if left is None:
+            seen["killed"] += 1
+            g.process.kill()
+            g.__exit__()
+            left = start()
+        else:
+            seen[where] += 1
+        g = left
+        rounds(g, gaps=True)
+    g.quit()
+    print(", ".join("%s %d" % item for item in seen.items()))
+
+
+def test():
+    with open(image, "wb") as f:
+        f.truncate(8 << 20)
+    try:
+        parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers), "cuts": (cuts,)}
+        run_tests({"test_" + f.__name__: f for f in parts[part]})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main(test)
