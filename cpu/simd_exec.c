@@ -71,6 +71,14 @@ static void simd_compute(Vcpu *c, const Insn *i, HostRun *r)
     r->fpu.mxcsr = c->fpu.mxcsr | raised;
 }
 
+/* At a page fault an MMX store has turned the stack to TOP 0 already, on Intel's processors; registers keep their tags. */
+static void simd_store(Vcpu *c, const Insn *i, u32 ea, const u8 *from, unsigned bytes)
+{
+    u32 va = seg_linear(c, i->seg, ea, bytes, ACC_WRITE);
+    if (i->row->checks & CK_MMX) fpu_set_fsw(&c->fpu, c->fpu.fsw & (u16) ~(7 << 11));
+    lin_write_bytes(c, va, from, bytes, c->cpl == 3);
+}
+
 void exec_simd(Vcpu *c, const Insn *i)
 {
     HostRun r = {.eflags = c->eflags};
@@ -81,7 +89,7 @@ void exec_simd(Vcpu *c, const Insn *i)
     if (gpr >= 0) r.gpr = c->gpr[gpr_number(i, gpr)];
     if (mem > 0) mem_read_bytes(c, i->seg, ea, r.mem, bytes);
     simd_compute(c, i, &r);
-    if (mem == 0) mem_write_bytes(c, i->seg, ea, r.mem, bytes);
+    if (mem == 0) simd_store(c, i, ea, r.mem, bytes);
     if (gpr == 0) c->gpr[gpr_number(i, gpr)] = r.gpr;
     c->fpu = r.fpu;
     flags_set(c, i->row->write, r.eflags);

@@ -10,6 +10,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "translator/emit.h"
+
 enum { RAM_BYTES = 4 << 20, PD_PA = 0x1000, PT_PA = 0x2000, DATA_PA = 0x100000 };
 static const size_t window_bytes = (size_t)4 << 30, guard_bytes = (size_t)2 << 30;
 static const size_t guard_behind_bytes = (size_t)34 << 30; /* wide: mmu/shadow_parts.h */
@@ -116,7 +118,7 @@ static void on_signal(int sig, siginfo_t *info, void *uctx)
     }
     result->fault_va = (u64)((u8 *)info->si_addr - running->window);
     result->outcome = outcome_of(sig, (u64)g[REG_TRAPNO], result->fault_va);
-    result->fault_write = g[REG_ERR] & 2;
+    result->fault_write = g[REG_ERR] & 2 || *(const u8 *)g[REG_RIP] == LOAD_TO_STORE;
     g[REG_RIP] = (greg_t)running->code;
 }
 

@@ -84,11 +84,25 @@ static void put_reg_form(const Job *j, HostOp op)
     put_imm(j->e, j->i);
 }
 
+/* A store of 10 bytes (FSTP m80, FBSTP) over the end of a page is two to some processors, which have done the first when
+ * the second faults. So its last byte goes first: read, marked as a store, and written back. The table looks at all. */
+static bool put_probe_of_ten(const Job *j, HostMem mem)
+{
+    enum { BYTES = 10 };
+    if (operand_mem_bytes(j->i) != BYTES || !writes_memory(j->i) || j->form == MEM_TABLE || j->m->unpaged) return true;
+    if (mem.disp > INT32_MAX - BYTES) return false;
+    mem.disp += BYTES - 1;
+    emit_u8(j->e, LOAD_TO_STORE);
+    emit_guest_load(j->e, R11, mem, 1);
+    emit_guest_store(j->e, mem, R11, 1);
+    return true;
+}
+
 static bool put_mem_form(const Job *j, HostOp op)
 {
     HostMem mem;
     int high = 0;
-    if (!store_allowed(j) || !place_operand(j, &mem)) return false;
+    if (!store_allowed(j) || !place_operand(j, &mem) || !put_probe_of_ten(j, mem)) return false;
     op.high = operand_all_traits(j->i) & OT_REG_BYTE && is_high(op.reg);
     if (op.high && host_op_needs_rex(op, mem)) {
         high = op.reg;
