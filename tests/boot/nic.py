@@ -28,6 +28,10 @@ CARDS = { # model: options, modules, the driver's words, interrupt line
 }
 
 
+if "qemu" in os.path.basename(ring3): # whose chip is the one after ours
+    CARDS["rtl8139"] = ("", "mii 8139cp", r"RTL-8139C\+ at .*%s, IRQ 11" % MAC, 11)
+
+
 def guest():
     made(script, folder)
     return folder + "/vmlinuz", folder + "/initramfs-net.gz"
