@@ -25,7 +25,7 @@ static s64 sinc(s64 n)
 {
     const s64 pi_q30 = 3373259426;
     if (!n) return 1 << 30;
-    s64 sine = fixed_sin((u32)(n << 7)) >> 30, x = (s64)((__int128)pi_q30 * n >> 24);
+    s64 sine = fixed_sin((u32)n << 7) >> 30, x = (s64)((__int128)pi_q30 * n >> 24);
     return sine * (1 << 30) / x;
 }
 
@@ -45,7 +45,7 @@ static void kernel_make(Sound *s)
     for (u32 phase = 0; phase <= SOUND_PHASES; phase++) {
         s64 taps[SOUND_TAPS], sum = 0;
         for (s32 n = 0; n < SOUND_TAPS; n++) {
-            s64 x = ((s64)(n - HALF + 1) << 24) - ((s64)phase << 16);
+            s64 x = (s64)(n - HALF + 1) * (1 << 24) - ((s64)phase << 16);
             taps[n] = sinc(x * CUTOFF_PERCENT / 100) * window(x) >> 30;
             sum += taps[n];
         }

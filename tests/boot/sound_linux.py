@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """sound_linux.py RING3 GUEST-SCRIPT GUEST-DIR PLAYER MODEL [MINUTES] - Debian's kernel with ALSA's own driver on a sound card of
-ours plays a WAV file: chords that change each quarter of a second, other ones on the right. What -audio wav captures is
+ours plays a WAV file: chords that change each quarter of a second, other ones on the right. What wavcapture has is
 what was played, side by side, at one and the same pace from its begin to its end: correlation > 0.999, no gap. A card that
 is silent has no timer. With MINUTES (by hand): a sine for so long while the guest computes, and the gaps are counted.
 """
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import wave
 
-from vm import Vm, check, main, monitor, skip
+from vm import Vm, check, main, monitor, skip, tries
 
 ring3, script, folder, player, model = sys.argv[1:6]
 minutes = float(sys.argv[6]) if len(sys.argv) > 6 else 0
@@ -25,6 +25,7 @@ DRIVERS = {"sb16": "snd-sb-common snd-opl3-lib snd-mpu401-uart snd-sb16-dsp snd-
            "ac97": "ac97_bus snd-ac97-codec snd-intel8x0"}
 OPTIONS = {"snd-sb16": " isapnp=0 port=0x220 irq=5 dma8=1 dma16=5 mpu_port=0x330 fm_port=0x388"}
 NAMES = {"sb16": "SB16", "es1370": "AudioPCI", "ac97": "ICH"}
+VOLUMES = {"sb16": 100, "es1370": 81, "ac97": 75} # of PCM, in percent: about 0 dB
 DEVICES = {"sb16": "sb16", "es1370": "ES1370", "ac97": "AC97"}
 
 
@@ -100,30 +101,31 @@ def begin_of(played, heard):
     return max((at + k / 8 for k in range(-8, 9)), key=lambda t: correlation(first, sampled(heard, t, len(first))))
 
 
-def compare(played, heard):
-    begin = begin_of(played[0], heard[0])
-    count = RATE * SECONDS - QUARTER
+def likeness(played, heard):
+    """The least correlation of a side or of one of its quarters; 0 where something is heard after the end."""
+    begin, count, least = begin_of(played[0], heard[0]), RATE * SECONDS - QUARTER, 1
     for side, name in enumerate(("left", "right")):
         got = sampled(heard[side], begin, count)
         whole = correlation(played[side][:count], got)
         parts = [correlation(played[side][n:n + QUARTER], got[n:n + QUARTER]) for n in range(0, count, QUARTER)]
         print("%s %s: correlation %.6f, of quarters at least %.6f" % (model, name, whole, min(parts)), flush=True)
-        check(whole > 0.999 and min(parts) > 0.999, "what is heard on the %s is not what was played" % name)
-    after = heard[0][int(begin + (RATE * SECONDS + 8192) * 48000 / RATE):]
-    check(not any(after), "something is heard after the end")
+        least = min(least, whole, *parts)
+    return 0 if any(heard[0][int(begin + (RATE * SECONDS + 8192) * 48000 / RATE):]) else least
 
 
-def gaps(heard, hz):
-    """How often what should be one sine is not: x[n + 1] + x[n - 1] is 2 cos(w) x[n]."""
-    turn, found, last = 2 * math.cos(2 * math.pi * hz / 48000), [], -4800
-    begin = next(n for n, v in enumerate(heard) if abs(v) > 1000) + 200
-    end = next(n for n in range(len(heard) - 1, 0, -1) if abs(heard[n]) > 1000) - 200
+def gaps(heard, hz, seconds):
+    """How often what should be one sine for so long is not: x[n + 1] + x[n - 1] is 2 cos(w) x[n]."""
+    turn, found, last, top = 2 * math.cos(2 * math.pi * hz / 48000), [], -4800, max(heard)
+    check(top > 3000, "no sine of its level is heard")
+    begin = next(n for n, v in enumerate(heard) if v > top / 5) + 200
+    end = begin + round(48000 * seconds) - 600
+    check(end < len(heard), "less was heard than was played")
     for n in range(begin, end):
-        if abs(heard[n + 1] + heard[n - 1] - turn * heard[n]) > 60:
+        if abs(heard[n + 1] + heard[n - 1] - turn * heard[n]) > top / 100:
             if n - last > 480:
                 found.append((n - begin) / 48000)
             last = n
-    return found, (end - begin) / 48000
+    return found
 
 
 def command(vm, text, pattern, timeout=60):
@@ -140,7 +142,7 @@ def boot(place):
     with open(initrd, "wb") as f, open(first, "rb") as a, open(player, "rb") as b:
         f.write(a.read() + gzip.compress(cpio({"bin/play": b.read(), "tones.wav": wav_bytes(left, right, place + "/in.wav")}), 1))
     vm = Vm([ring3, "-m", "128", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet", "-serial", "stdio",
-             "-display", "none", "-monitor", "unix:%s,server=on,wait=off" % path, "-device", DEVICES[model], "-audio", "wav:" + wav],
+             "-display", "none", "-monitor", "unix:%s,server=on,wait=off" % path, "-device", DEVICES[model]],
             tty=True)
     vm.expect("GUEST-READY", 240)
     vm.expect(PROMPT, 20)
@@ -150,21 +152,27 @@ def boot(place):
     command(vm, "cat /proc/asound/cards", NAMES[model])
     if minutes:
         command(vm, "md5sum /dev/zero & while :; do :; done &", "\n")
-    times = max(1, round(minutes * 60 / SECONDS))
+    if minutes:
+        times = max(1, round(minutes * 60 / SECONDS))
+        found = gaps(played(vm, path, wav, times)[0], 441, times * SECONDS)
+        print("%s: %d gaps in %d s%s" % (model, len(found), times * SECONDS, "".join(" %.2f" % t for t in found[:20])))
+    else: # a host that takes the processor away for longer than the guest's buffer lasts (0.37 s) spoils one
+        tries(lambda: likeness((left, right), played(vm, path, wav, 1)), lambda least: least > 0.999, "what is heard is what was played")
+    vm.send("poweroff -f\r")
+    vm.expect_exit(0, 60)
+
+
+def played(vm, path, wav, times):
+    """What a capture has of it."""
     cpu = vm.cpu_seconds()
-    command(vm, "play /tones.wav %d" % times, r"format taken, rate 44100\s+played", 60 + 120 * minutes)
+    check("capture 0" in monitor(path, "wavcapture " + wav), "wavcapture")
+    command(vm, "play /tones.wav %d %d" % (times, VOLUMES[model]), r"format taken, rate 44100\s+played", 60 + 2 * times * SECONDS)
     print("%s: %g s of CPU time while it played %d s" % (model, round(vm.cpu_seconds() - cpu, 2), times * SECONDS), flush=True)
     command(vm, "sleep 1", "\n")
     timers = re.findall(r"timer +([0-9a-f]{16})", monitor(path, "info parts " + model))
     check(timers and set(timers) == {"f" * 16}, "a card that is silent has a timer: %s" % timers)
-    vm.send("poweroff -f\r")
-    vm.expect_exit(0, 60)
-    heard = captured(wav)
-    if minutes:
-        found, seconds = gaps(heard[0], 441)
-        print("%s: %d gaps in %.1f s%s" % (model, len(found), seconds, "".join(" %.2f" % t for t in found[:20])))
-    else:
-        compare((left, right), heard)
+    monitor(path, "stopcapture 0")
+    return captured(wav)
 
 
 def test():

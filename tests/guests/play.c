@@ -1,5 +1,5 @@
-/* play.c - `play FILE [TIMES]` under Linux, without a library: a WAV file (stereo, 16 bits) to /dev/dsp, as programs of the
- * OSS time do it, after the mixer's volumes. It says which rate the card took, and "played" when all was heard.
+/* play.c - `play FILE TIMES PCM` under Linux, without a library: a WAV file (stereo, 16 bits) to /dev/dsp, as programs of the
+ * OSS time do it, after the mixer's volumes (PCM in percent). It says which rate the card took, and "played" when all was heard.
  */
 #include "ports.h"
 
@@ -63,15 +63,22 @@ static void play(int file, int dsp)
             if ((n = call(WRITE, (u32)dsp, (u32)bytes + (u32)at, (u32)(got - at))) <= 0) leave(2);
 }
 
+static u32 number(const char *p)
+{
+    u32 v = 0;
+    for (; *p; p++) v = v * 10 + (u32)(*p - '0');
+    return v;
+}
+
 void play_main(int count, char **argument)
 {
     u8 header[WAV_HEADER];
-    u32 times = 0;
     call(NICE, (u32)-10, 0, 0); /* as players do, beside what computes */
-    for (const char *p = count > 2 ? argument[2] : "1"; *p; p++) times = times * 10 + (u32)(*p - '0');
+    if (count != 4) leave(3);
+    u32 times = number(argument[2]), pcm = number(argument[3]);
     int mixer = open_file("/dev/mixer", O_WRONLY), file = open_file(argument[1], 0);
     set(mixer, MIXER_VOLUME, 100 << 8 | 100);
-    set(mixer, MIXER_PCM, 75 << 8 | 75);
+    set(mixer, MIXER_PCM, pcm << 8 | pcm);
     int dsp = open_file("/dev/dsp", O_WRONLY);
     call(READ, (u32)file, (u32)header, sizeof header);
     u32 rate = header[WAV_RATE] | (u32)header[WAV_RATE + 1] << 8;
