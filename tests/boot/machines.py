@@ -80,11 +80,22 @@ class Qmp:
             if "event" not in answer:
                 return answer["return"]
 
+    def close(self):
+        self.f.close()
+        self.s.close()
+
     def word(self, line):
         return self("human-monitor-command", **{"command-line": line})
 
     def memory(self, address):
         return [int(n, 16) for n in re.findall(r"0x([0-9a-f]{8})", self.word("xp /2wx 0x%x" % address).split(":")[1])]
+
+
+def memory(folder):
+    q = Qmp(folder) # which takes one client at a time
+    found = q.memory(0x9000)
+    q.close()
+    return found
 
 
 # At its start it keeps the BIOS's ticks; then it counts them.
@@ -149,7 +160,7 @@ def life():
     while q.memory(0x9000)[1] < 20:
         check(time.monotonic() < end, "the guest does not count")
         time.sleep(0.1)
-    q.s.close()
+    q.close()
     refuse("power button.*--force", "vm", "stop", "alpha")
     check(read("alpha.ring3/screenshot.png")[:4] == b"\x89PNG", "no screenshot")
     suspend()
@@ -160,24 +171,23 @@ def life():
 
 
 def suspend():
-    q = Qmp("alpha.ring3")
     run("vm", "suspend", "alpha")
     check(state("alpha") == "suspended", "it is not suspended")
     time.sleep(1.2) # a new boot would see another time of day
     os.rename("alpha.ring3", "moved.ring3") # all names in it are its own
     run("vm", "start", "moved", "--headless")
-    first = Qmp("moved.ring3").memory(0x9000)
+    first = memory("moved.ring3")
     check(state("moved") == "running", "it is not resumed")
     run("vm", "suspend", "moved")
     run("vm", "start", "moved", "--headless")
-    again = Qmp("moved.ring3").memory(0x9000)
+    again = memory("moved.ring3")
     check(again[0] == first[0] and again[1] >= first[1] >= 20, "it was not resumed where it was: %s, %s" % (first, again))
     run("vm", "stop", "moved", "--force")
     os.rename("moved.ring3", "alpha.ring3")
     run("vm", "start", "alpha", "--headless")
     check(state("alpha") == "running", "it does not boot")
     end = vm.deadline(30)
-    while Qmp("alpha.ring3").memory(0x9000)[0] in (0, first[0]):
+    while memory("alpha.ring3")[0] in (0, first[0]):
         check(time.monotonic() < end, "it is resumed twice")
         time.sleep(0.2)
 
@@ -188,7 +198,6 @@ def nvram():
     kept[0x70] = 0x5a
     write("alpha.ring3/nvram", bytes(kept))
     run("vm", "start", "alpha", "--headless")
-    q = Qmp("alpha.ring3")
     run("vm", "stop", "alpha", "--force")
     check(read("alpha.ring3/nvram")[0x70] == 0x5a, "a byte of the CMOS memory is lost")
     write("odd", b"precious")
