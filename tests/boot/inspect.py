@@ -385,11 +385,17 @@ import socket, sys, time
 end = time.monotonic() + float(sys.argv[2])
 deaf = []
 while time.monotonic() < end:
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    try:
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    except OSError:
+        continue
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     s.sendall(b"GET /%s HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n" % [b"api/now", b"api/pages", b"page.js", b"api/hot", b"screen.png", b"api/devices", b"api/block?pc=0x100000"][len(deaf) % 7])
     deaf.append(s)
-    if len(deaf) % 2: s.settimeout(1); s.recv(1 << 16)
+    try:
+        if len(deaf) % 2: s.settimeout(1); s.recv(1 << 16)
+    except OSError:
+        pass # late, or cut
     if len(deaf) > 100: deaf.pop(0).close()
     time.sleep(0.005)
 """
