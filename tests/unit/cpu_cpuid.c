@@ -366,7 +366,7 @@ int main(void)
         GUEST_TEST(msrs_keep_their_valid_bits),
         GUEST_TEST(max_has_of_the_hosts_what_ring3_knows),
         GUEST_TEST(a_hypervisor_is_there_if_asked_for),
-TEST(additions_leave_the_model_what_it_is),
+        GUEST_TEST(additions_leave_the_model_what_it_is),
         GUEST_TEST(features_come_and_go_with_what_they_build_on),
         GUEST_TEST(only_the_last_have_no_execute_pages),
         GUEST_TEST(misc_enable_is_a_pentium_m_s),
