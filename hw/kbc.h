@@ -39,7 +39,7 @@ void kbc_reset(void *dev);
 extern const PartKind kbc_part;
 void kbc_key(Kbc *k, u8 key, bool down);                    /* keyboard_key() */
 void kbc_mouse(Kbc *k, int dx, int dy, int dz, u8 buttons); /* mouse_move() */
-void kbc_nudge(Kbc *k);                                      /* mouse_nudge() */
+void kbc_nudge(Kbc *k);                                     /* mouse_nudge() */
 bool kbc_keys_taken(const Kbc *k);                          /* what was typed has reached the guest */
 void kbc_a20_changed(Kbc *k, bool enabled); /* somebody moved the gate: what output port reads show */
 

@@ -38,7 +38,14 @@ enum {
 };
 enum { VMX_VERSION = 6, VMX_WORKSTATION = 4, DATA_WORDS = 6, TIME_LAG_US = 1000000, WHEEL_MOST = 127 };
 enum { ENABLE = 0x45414552, DISABLE = 0xf5, REQUEST_RELATIVE = 0x4c455252, REQUEST_ABSOLUTE = 0x53424152 };
-enum { VERSION_ID = 0x3442554a, STATUS_ERROR = 0xffff, MOVEMENT = 0x10000, LEFT = 0x20, RIGHT = 0x10, MIDDLE = 8 };
+enum {
+    VERSION_ID = 0x3442554a,
+    STATUS_ERROR = 0xffff,
+    MOVEMENT = 0x10000,
+    LEFT = 0x20,
+    RIGHT = 0x10,
+    MIDDLE = 8
+};
 #define MAGIC   0x564d5868u
 #define UNKNOWN 0xffffffffu
 
@@ -147,9 +154,7 @@ static void call(Vmport *v, u32 *gpr)
     case CMD_ABSPOINTER_DATA: pointer_data(v, gpr, gpr[EBX]); return;
     case CMD_ABSPOINTER_STATUS: gpr[EAX] = pointer_status(v); return;
     case CMD_ABSPOINTER_COMMAND: gpr[EAX] = pointer_command(v, gpr[EBX]); return;
-    default:
-        trace(UNIMP, "vmport: command %u", command);
-        gpr[EAX] = UNKNOWN;
+    default: trace(UNIMP, "vmport: command %u", command); gpr[EAX] = UNKNOWN;
     }
 }
 

@@ -91,7 +91,8 @@ static bool start_server(const VncOptions *o, const char *name, const char *layo
     close(v.socket);
     v.socket = -1;
     return problem_set(p, "-vnc: %s%s", why.text,
-                       strstr(why.text, "is not there") ? "; it is built where libvncserver-dev is installed" : "");
+                       strstr(why.text, "is not there") ? "; it is built where libvncserver-dev is installed"
+                                                        : "");
 }
 
 bool vnc_start(const VncOptions *o, const char *name, const char *layout, Problem *p)
@@ -206,7 +207,8 @@ bool vnc_set_password(const char *password, Problem *p)
 {
     WindowMessage m = {.kind = WINDOW_PASSWORD};
     char bytes[WINDOW_PASSWORD_BYTES] = {0};
-    if (v.socket < 0 || atomic_load(&v.dead)) return problem_set(p, "there is no VNC server; -vnc starts one");
+    if (v.socket < 0 || atomic_load(&v.dead))
+        return problem_set(p, "there is no VNC server; -vnc starts one");
     if (!v.password) return problem_set(p, "it asks for no password; -vnc ...,password=on would");
     memcpy(bytes, password, strnlen(password, sizeof bytes));
     memcpy(&m.a, bytes, sizeof m.a);
@@ -226,7 +228,8 @@ void vnc_show(void (*text)(void *ctx, const char *text), void *ctx)
         text(ctx, "None\n");
         return;
     }
-    snprintf(line, sizeof line, "default:\n  Server: %s (%s)\n    Auth: %s (Sub: none)\n", v.where, family, auth);
+    snprintf(line, sizeof line, "default:\n  Server: %s (%s)\n    Auth: %s (Sub: none)\n", v.where, family,
+             auth);
     text(ctx, line);
     for (unsigned n = 0; n < WINDOW_VIEWERS; n++) {
         if (!*v.viewer[n]) continue;

@@ -39,20 +39,20 @@ enum {
     WINDOW_NAME_BYTES = 240,
     WINDOW_NEWS_BYTES = 200,
     WINDOW_BLOCK_LINES = 40,
-    WINDOW_BLOCK_COLUMNS = 56, /* and a zero */
+    WINDOW_BLOCK_COLUMNS = 56,   /* and a zero */
     WINDOW_POINTER_MAX = 0xffff, /* the right and the lower edge */
     WINDOW_VIEWERS = 16,
     WINDOW_PASSWORD_BYTES = 8, /* more do not count in VNC's own authentication (RFC 6143, 7.2.2) */
-    WINDOW_FRAMES = 16384, /* a power of two; a third of a second */
-    WINDOW_SOUNDS = 8192, /* a power of two; digital sound makes 16,000 and more a second */
+    WINDOW_FRAMES = 16384,     /* a power of two; a third of a second */
+    WINDOW_SOUNDS = 8192,      /* a power of two; digital sound makes 16,000 and more a second */
 };
 
 typedef enum WindowMessageKind {
     /* machine -> window */
     WINDOW_HELLO =
         1, /* a: WINDOW_PROTOCOL, b: bytes of video memory, c: its page in the guest's memory; two fds */
-    WINDOW_LOOK, /* status or speaker changed: look at WindowShared */
-    WINDOW_BYE,  /* ring3 ends as it should */
+    WINDOW_LOOK,     /* status or speaker changed: look at WindowShared */
+    WINDOW_BYE,      /* ring3 ends as it should */
     WINDOW_PASSWORD, /* to ring3-vnc; a, b: 8 bytes, zeros behind the word; none: nobody is let in */
     /* window -> machine */
     WINDOW_KEY = 32, /* a: hw/keys.h, b: 1 pressed, 0 released */
@@ -66,10 +66,10 @@ typedef enum WindowMessageKind {
     WINDOW_EJECT,    /* a: a drive; b: 1 by force */
     WINDOW_BLOCK,    /* write WindowShared.block anew */
     WINDOW_SNAPSHOT, /* a: 0 keep the machine as it is now, 1 go back to the newest */
-    WINDOW_POINTER,  /* where the pointer is, with WINDOW_ABSOLUTE. a, b: 0 to WINDOW_POINTER_MAX; c, d: as WINDOW_MOUSE */
-    WINDOW_VIEWER,   /* ring3-vnc: a, b, c: the next d bytes of an address, as in WINDOW_PATH */
-    WINDOW_CAME,     /* a: the number of the viewer whose address that was. It is used up */
-    WINDOW_LEFT,     /* a: a viewer's number */
+    WINDOW_POINTER, /* where the pointer is, with WINDOW_ABSOLUTE. a, b: 0 to WINDOW_POINTER_MAX; c, d: as WINDOW_MOUSE */
+    WINDOW_VIEWER, /* ring3-vnc: a, b, c: the next d bytes of an address, as in WINDOW_PATH */
+    WINDOW_CAME,   /* a: the number of the viewer whose address that was. It is used up */
+    WINDOW_LEFT,   /* a: a viewer's number */
 } WindowMessageKind;
 
 typedef struct WindowMessage {
@@ -79,7 +79,12 @@ typedef struct WindowMessage {
 _Static_assert(sizeof(WindowMessage) == 16, "one size for both");
 
 /* WindowShared.status: bits (trouble: it was stopped by an error of the host's disk), and where machine_leds() begins. */
-enum { WINDOW_STOPPED = 1, WINDOW_TROUBLE = 2, WINDOW_ABSOLUTE = 4 /* the guest wants to know where the pointer is */, WINDOW_LEDS = 8 };
+enum {
+    WINDOW_STOPPED = 1,
+    WINDOW_TROUBLE = 2,
+    WINDOW_ABSOLUTE = 4 /* the guest wants to know where the pointer is */,
+    WINDOW_LEDS = 8
+};
 
 /* A SpeakerEvent (hw/speaker.h): guest time, and what the speaker does from then on. */
 typedef struct WindowSound {

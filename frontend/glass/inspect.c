@@ -56,8 +56,9 @@ static void tell_where(int fd, const char *host)
 {
     char name[LISTENER_NAME];
     if (!listener_name(fd, name)) return;
-    say(strchr(host, ':') ? "the live page is at http://[%.100s]:%s/" : "the live page is at http://%.100s:%s/", host,
-        strrchr(name, ':') + 1);
+    say(strchr(host, ':') ? "the live page is at http://[%.100s]:%s/"
+                          : "the live page is at http://%.100s:%s/",
+        host, strrchr(name, ':') + 1);
 }
 
 static int listen_tcp(const char *where, Problem *p)

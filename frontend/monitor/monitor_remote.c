@@ -29,7 +29,8 @@ bool change_vnc(Command *c)
         command_say(c, "Error: only the password can be changed: change vnc password WORD\n");
         return true;
     }
-    if (command_take_text(c, password, sizeof password, "password") && command_take_end(c)) set_password(c, password);
+    if (command_take_text(c, password, sizeof password, "password") && command_take_end(c))
+        set_password(c, password);
     return true;
 }
 
@@ -39,7 +40,8 @@ void word_set_password(Command *c)
     char protocol[16], password[128], connected[16] = "keep";
     if (!command_take_text(c, protocol, sizeof protocol, "protocol") ||
         !command_take_text(c, password, sizeof password, "password") ||
-        (!command_at_end(c) && !command_take_text(c, connected, sizeof connected, "action")) || !command_take_end(c))
+        (!command_at_end(c) && !command_take_text(c, connected, sizeof connected, "action")) ||
+        !command_take_end(c))
         return;
     if (strcmp(protocol, "vnc"))
         command_say(c, "Error: Parameter 'protocol' does not accept value '%s'\n", protocol);
@@ -57,7 +59,8 @@ void info_mice(Command *c)
     bool places = machine_wants_pointer(m);
     if (!command_take_end(c)) return;
     command_say(c, "%c Mouse #%d: PS/2 Mouse\n", places ? ' ' : '*', MOUSE_PS2);
-    if (machine_has_pointer(m)) command_say(c, "%c Mouse #%d: vmmouse (absolute)\n", places ? '*' : ' ', MOUSE_VMMOUSE);
+    if (machine_has_pointer(m))
+        command_say(c, "%c Mouse #%d: vmmouse (absolute)\n", places ? '*' : ' ', MOUSE_VMMOUSE);
 }
 
 void word_mouse_set(Command *c)

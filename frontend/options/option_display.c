@@ -58,11 +58,15 @@ OptionsResult set_display(Options *o, const char *value)
 
 static OptionsResult refuse_vnc(const char *value)
 {
-    say("-vnc %.80s: takes [ADDR]:N, such as :1 or [::1]:0, with N from 0 to %d, unix:PATH or none", value, VNC_DISPLAYS);
+    say("-vnc %.80s: takes [ADDR]:N, such as :1 or [::1]:0, with N from 0 to %d, unix:PATH or none", value,
+        VNC_DISPLAYS);
     return OPTIONS_BAD;
 }
 
-static bool parse_display_number(const char *s, u32 *n) { return parse_number(&s, n) && !*s && *n <= VNC_DISPLAYS; }
+static bool parse_display_number(const char *s, u32 *n)
+{
+    return parse_number(&s, n) && !*s && *n <= VNC_DISPLAYS;
+}
 
 /* QEMU's other words: what changes nothing here may be said. */
 static OptionsResult set_vnc_pair(Options *o, const Pair *p)
@@ -86,7 +90,8 @@ static OptionsResult set_vnc_pair(Options *o, const Pair *p)
     for (unsigned n = 0; n < ARRAY_LEN(ignored); n++)
         if (!strcmp(p->key, ignored[n])) return OPTIONS_RUN;
     if (!strcmp(p->key, "password")) return pair_switch(p, "-vnc", &o->vnc.password);
-    if (!strcmp(p->key, "share")) return words_choose("-vnc share=", p->value, shares, ARRAY_LEN(shares), &unused);
+    if (!strcmp(p->key, "share"))
+        return words_choose("-vnc share=", p->value, shares, ARRAY_LEN(shares), &unused);
     if (strcmp(p->key, "to")) return pair_refuse_key(p, "-vnc", keys);
     return parse_display_number(p->value, &o->vnc.to) ? OPTIONS_RUN : refuse_vnc(p->value);
 }

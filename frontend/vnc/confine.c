@@ -89,5 +89,6 @@ void vnc_confine_viewer(void)
     const struct rlimit heap = {VIEWER_HEAP, VIEWER_HEAP};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!filter_sanitized) setrlimit(RLIMIT_DATA, &heap);
-    if (filter_available(&best)) filter_install_for_good(FILTER_REFUSES, viewer_calls, ARRAY_LEN(viewer_calls));
+    if (filter_available(&best))
+        filter_install_for_good(FILTER_REFUSES, viewer_calls, ARRAY_LEN(viewer_calls));
 }

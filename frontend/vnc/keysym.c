@@ -7,7 +7,13 @@
 
 #define E0(code) (KEY_E0 | (code))
 
-enum { KEYS_BASE = 0xff00, UNICODE_BASE = 0x1000000, LATIN_1_END = 0x100, ALT_GR = 0xfe03, SHIFT_TAB = 0xfe20 };
+enum {
+    KEYS_BASE = 0xff00,
+    UNICODE_BASE = 0x1000000,
+    LATIN_1_END = 0x100,
+    ALT_GR = 0xfe03,
+    SHIFT_TAB = 0xfe20
+};
 
 /* clang-format off */
 static const u8 keys[256] = {

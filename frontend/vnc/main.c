@@ -66,7 +66,8 @@ static void peer_address(int fd, char to[ADDRESS])
     char host[48], port[8];
     snprintf(to, ADDRESS, "unix");
     if (getpeername(fd, (struct sockaddr *)&a, &bytes) < 0 || a.ss_family == AF_UNIX ||
-        getnameinfo((struct sockaddr *)&a, bytes, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
+        getnameinfo((struct sockaddr *)&a, bytes, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV))
         return;
     snprintf(to, ADDRESS, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
@@ -202,7 +203,8 @@ int main(int argc, char **argv)
     for (unsigned n = 0; n < ARRAY_LEN(ignored); n++) signal(ignored[n], SIG_IGN);
     signal(SIGCHLD, on_child);
     be_silent();
-    held = mmap(NULL, WINDOW_VIEWERS * sizeof *held, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    held =
+        mmap(NULL, WINDOW_VIEWERS * sizeof *held, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (held == MAP_FAILED) return 1;
     session.told = told;
     serve();

@@ -42,13 +42,14 @@ static struct {
     u32 *pixels;         /* the library's frame buffer */
     u32 width, height;
     const Picture *picture;
-    u32 line_repeat, times, odd; /* of the picture; rows of it for one of ours; looks at which that was wrong */
+    u32 line_repeat, times,
+        odd; /* of the picture; rows of it for one of ours; looks at which that was wrong */
     Pace pace;
-    u32 keys;     /* in this slot */
-    u64 slot_ns;  /* when it began */
-    u8 buttons;   /* that the guest knows of */
-    s32 x, y;     /* where the pointer was, */
-    bool placed;  /* ... if it was anywhere */
+    u32 keys;    /* in this slot */
+    u64 slot_ns; /* when it began */
+    u8 buttons;  /* that the guest knows of */
+    s32 x, y;    /* where the pointer was, */
+    bool placed; /* ... if it was anywhere */
     s32 moved_x, moved_y;
     bool moved;
     u64 mouse_ns; /* when the last movement was sent */
@@ -122,7 +123,8 @@ static void mark(u32 top, u32 bottom, u32 left, u32 right)
 /* Runs of rows that changed are told as rectangles. Returns how many rows that were. */
 static u32 put_rows(const Picture *p, u32 times, u32 top, u32 bottom)
 {
-    u32 width = p->width < v.width ? p->width : v.width, changed = 0, left = width, right = 0, began = top, first, end;
+    u32 width = p->width < v.width ? p->width : v.width, changed = 0, left = width, right = 0, began = top,
+        first, end;
     for (u32 y = top; y < bottom; y++) {
         if (put_row(y, p->pixels + (size_t)y * times * p->width, width, &first, &end)) {
             if (left >= right) began = y;
@@ -271,7 +273,8 @@ static s32 on_screen(s32 at, u32 size)
 static void send_mouse(s32 wheel)
 {
     if (wants_places())
-        session_send(v.s, WINDOW_POINTER, on_screen(v.x, v.width), on_screen(v.y, v.height), wheel, v.buttons);
+        session_send(v.s, WINDOW_POINTER, on_screen(v.x, v.width), on_screen(v.y, v.height), wheel,
+                     v.buttons);
     else
         session_send(v.s, WINDOW_MOUSE, v.moved_x, v.moved_y, wheel, v.buttons);
     v.moved_x = v.moved_y = 0;
@@ -305,7 +308,8 @@ static void on_pointer(int mask, int x, int y, rfbClientPtr client)
 {
     enum { WHEEL_UP = 8, WHEEL_DOWN = 16 };
     static int before;
-    u8 buttons = (u8)((mask & 1 ? MOUSE_LEFT : 0) | (mask & 2 ? MOUSE_MIDDLE : 0) | (mask & 4 ? MOUSE_RIGHT : 0));
+    u8 buttons =
+        (u8)((mask & 1 ? MOUSE_LEFT : 0) | (mask & 2 ? MOUSE_MIDDLE : 0) | (mask & 4 ? MOUSE_RIGHT : 0));
     int pressed = mask & ~before;
     (void)client;
     before = mask;
@@ -325,7 +329,9 @@ static void on_pointer(int mask, int x, int y, rfbClientPtr client)
 /* An update that has but one rectangle, of an encoding that means something else. */
 static bool send_sign(s32 encoding, u16 x)
 {
-    u8 m[16] = {0, 0, 0, 1, (u8)(x >> 8), (u8)x, 0, 0, (u8)(v.width >> 8), (u8)v.width, (u8)(v.height >> 8), (u8)v.height};
+    u8 m[16] = {
+        0,           0, 0, 1, (u8)(x >> 8), (u8)x, 0, 0, (u8)(v.width >> 8), (u8)v.width, (u8)(v.height >> 8),
+        (u8)v.height};
     for (unsigned n = 0; n < 4; n++) m[12 + n] = (u8)((u32)encoding >> (24 - 8 * n));
     return rfbWriteExact(v.client, (const char *)m, sizeof m) > 0;
 }
@@ -412,8 +418,10 @@ void viewer_prepare(void)
 static bool open_screen(void)
 {
     static int encodings[] = {ENCODING_EXTENDED_KEY, ENCODING_MOTION, 0};
-    static rfbProtocolExtension qemu = {
-        .newClient = on_new, .pseudoEncodings = encodings, .enablePseudoEncoding = on_encoding, .handleMessage = on_message};
+    static rfbProtocolExtension qemu = {.newClient = on_new,
+                                        .pseudoEncodings = encodings,
+                                        .enablePseudoEncoding = on_encoding,
+                                        .handleMessage = on_message};
     static char title[160];
     v.screen = rfbGetScreen(NULL, NULL, FIRST_WIDTH, FIRST_HEIGHT, 8, 3, sizeof(u32));
     if (!v.screen) return false;
@@ -421,7 +429,7 @@ static bool open_screen(void)
     v.screen->desktopName = title;
     v.screen->port = v.screen->ipv6port = 0;
     v.screen->alwaysShared = TRUE;
-    v.screen->cursor = NULL; /* the guest draws its own */
+    v.screen->cursor = NULL;                                      /* the guest draws its own */
     v.screen->deferUpdateTime = v.screen->deferPtrUpdateTime = 0; /* pace.h and MOUSE_NS say when */
     v.screen->maxClientWait = STALLED_MS;
     v.screen->kbdAddEvent = on_keysym;

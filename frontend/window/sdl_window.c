@@ -300,9 +300,10 @@ static void place_pointer(s32 x, s32 y)
 {
     const Rect *on = &w.scaler.to;
     if (panels_open()) return;
-    w.place_x = place_in(x, on->x, on->w);
-    w.place_y = place_in(y, on->y, on->h);
-    w.place_moved = true;
+    s32 to_x = place_in(x, on->x, on->w), to_y = place_in(y, on->y, on->h);
+    w.place_moved |= to_x != w.place_x || to_y != w.place_y;
+    w.place_x = to_x;
+    w.place_y = to_y;
 }
 
 /* The guest begins to ask for places, or has stopped to. */

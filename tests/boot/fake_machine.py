@@ -9,9 +9,10 @@ import struct
 import subprocess
 import time
 
-PROTOCOL = 5
+PROTOCOL = 6
 HELLO, LOOK, BYE = 1, 2, 3
-KEY, MOUSE, POWER, QUIT, PAUSE, SPEED, PATH, CHANGE, EJECT, BLOCK = range(32, 42)
+KEY, MOUSE, POWER, QUIT, PAUSE, SPEED, PATH, CHANGE, EJECT, BLOCK, SNAPSHOT, POINTER = range(32, 44)
+ABSOLUTE = 4 # of the status
 PAGE = 4096
 SOUNDS = 8192
 DRIVES, DRIVE_BYTES = 16 + 16 * SOUNDS, 244 # WindowShared.drive
@@ -67,6 +68,10 @@ class FakeMachine:
 
     def stopped(self, yes):
         os.pwrite(self.shared, struct.pack("<I", yes), 0)
+        self.send(LOOK)
+
+    def wants_pointer(self, yes):
+        os.pwrite(self.shared, struct.pack("<I", ABSOLUTE if yes else 0), 0)
         self.send(LOOK)
 
     def drive(self, number, flags, name):

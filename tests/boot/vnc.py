@@ -6,6 +6,7 @@ PART is picture, input, password, hostile or options.
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -284,7 +285,7 @@ def test_garbage():
         g.wait_serial("ready 13")
         server = g.server()
         kept = []
-        for n in range(150):
+        for n in range(80):
             kept.append(garbage(g, rng))
             if len(kept) > 10:
                 kept.pop(0).close()
@@ -339,6 +340,53 @@ def test_confined():
         g.quit()
 
 
+LIAR = """#!%s
+import os, random, socket, struct, time
+s = socket.socket(fileno=3)
+s.settimeout(0.01)
+def send(kind, d=0, a=0, b=0, c=0):
+    try:
+        s.send(struct.pack("<HHiii", kind, d, a, b, c))
+    except OSError:
+        time.sleep(0.001)
+path = %r.encode()
+for at in range(0, len(path), 12): # what only a window may: a file into a drive, the end of ring3, a snapshot, the power
+    piece = path[at:at + 12]
+    send(37, len(piece), *struct.unpack("<iii", piece.ljust(12, b"\\0")))
+for kind in 38, 39, 35, 34, 42, 36, 40:
+    send(kind)
+rng = random.Random(2)
+end = time.monotonic() + 2
+while time.monotonic() < end: # and anything at all
+    kind = rng.choice([0, 1, 2, 3, 4, 32, 33, 43, 44, 45, 46, 255, 65535])
+    send(kind, rng.randrange(65536), *[rng.choice([0, 1, -1, 2 ** 31 - 1, -2 ** 31, rng.randrange(-300, 300)]) for _ in range(3)])
+time.sleep(3)
+"""
+
+
+def test_liar():
+    """A ring3-vnc that somebody has taken over: keys and mouse are all that it has."""
+    with tempfile.TemporaryDirectory(prefix="ring3-vnc") as folder:
+        for name in os.listdir(os.path.dirname(ring3)):
+            if name.startswith(("ring3-", "bios", "vgabios")):
+                os.symlink(os.path.join(os.path.dirname(ring3), name), os.path.join(folder, name))
+        shutil.copy(ring3, folder)
+        secret = folder + "/secret.img"
+        with open(secret, "wb") as f:
+            f.truncate(1474560)
+        os.unlink(folder + "/ring3-vnc")
+        with open(folder + "/ring3-vnc", "w") as f:
+            f.write(LIAR % (sys.executable, secret))
+        os.chmod(folder + "/ring3-vnc", 0o755)
+        with Guest(folder + "/ring3", "-m", "32", "-vnc", "unix:%s/vnc" % folder, "-kernel", screens, "-append", "13") as g:
+            g.wait_serial("ready 13")
+            time.sleep(3)
+            check("secret" not in g.do("info block"), "a stranger puts a file into a drive")
+            check("running" in g.do("info status"), "a stranger stops the machine")
+            check(all(" " < c < "\x7f" or c in " \r\n" for c in g.do("info vnc")), "addresses are not cleaned")
+            g.quit()
+
+
 def test_options():
     def said(*args):
         p = subprocess.run([ring3, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
@@ -365,7 +413,7 @@ def test_options():
 
 
 PARTS = {"picture": (test_picture, test_resize), "input": (test_keys, test_mouse, test_two), "password": (test_password,),
-         "hostile": (test_stalled, test_garbage, test_crowd, test_confined), "options": (test_options,)}
+         "hostile": (test_stalled, test_garbage, test_crowd, test_confined, test_liar), "options": (test_options,)}
 if not os.path.exists(os.path.join(os.path.dirname(ring3), "ring3-vnc")):
     skip("built without libvncserver")
 for test in PARTS[part]:

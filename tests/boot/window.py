@@ -686,6 +686,41 @@ def test_no_sound_card():
     check("ALSA lib" not in vm.output and vm.output.count("\n") <= 4, vm.output)
 
 
+def test_without_a_grab():
+    """A guest that asks for places is told where the pointer is; nothing is taken, and a grab ends by itself."""
+    m = FakeMachine(program, "-display", "sdl")
+    m.hello()
+    m.mode(640, 480)
+    x, y, *_ = wait_size(640, 480)
+    wait_title("click to use the mouse")
+    xdotool("mousemove", x + 320, y + 240, "click", "1")
+    wait_title("releases the mouse")
+    m.wants_pointer(True)
+    wait_title("the mouse is free")
+    m.messages(0.3)
+    for place, told in ((0, 0), (0, 0)), ((639, 479), (65535, 65535)), ((100, 399), (10256, 54590)):
+        xdotool("mousemove", x + place[0], y + place[1])
+        got = [k for k in m.messages(0.3) if k[0] == fake_machine.POINTER]
+        check(got and got[-1][1:] == told + (0, 0), "at %s the guest is told %s" % (place, got))
+    xdotool("click", "1")
+    got = [k[1:] for k in m.messages(0.3) if k[0] == fake_machine.POINTER]
+    check(got == [(10256, 54590, 0, 1), (10256, 54590, 0, 0)], "a click: %s" % got)
+    xdotool("click", "4")
+    got = [k[3] for k in m.messages(0.3) if k[0] == fake_machine.POINTER]
+    check(sum(got) == 1, "the wheel: %s" % got)
+    xdotool("mousemove", x + 640 + 50, y + 100) # out of it, freely
+    m.messages(0.3)
+    xdotool("mousemove", x + 640 + 90, y + 120)
+    check(not m.messages(0.3), "the pointer outside is told")
+    m.wants_pointer(False)
+    wait_title("click to use the mouse")
+    xdotool("mousemove", x + 320, y + 240)
+    check(not m.messages(0.3), "the pointer is told without a grab")
+    m.send(fake_machine.BYE)
+    m.socket.close()
+    m.process.wait(5 * PATIENCE)
+
+
 def test_bad_machines():
     """Nonsense from the machine's side is refused, not believed."""
     m = FakeMachine(program, "-display", "sdl", stderr=subprocess.DEVNULL)

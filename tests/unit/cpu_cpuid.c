@@ -124,7 +124,8 @@ static void features_come_and_go_with_what_they_build_on(void **state)
     assert_int_equal(without("pentium2", "sse"), p2);
     assert_int_equal(max & ~usual, BIT(IRDTSCP) | BIT(IMOVBE) | BIT(IUMIP) | BIT(ISMEP) | BIT(ISMAP));
     for (const CpuFeature *f = cpu_features; f->name; f++) {
-        if (f->need != BIT(IHYPERVISOR)) assert_int_equal(with("max", f->name), max); /* no processor is one */
+        if (f->need != BIT(IHYPERVISOR))
+            assert_int_equal(with("max", f->name), max); /* no processor is one */
         assert_int_equal(without("max", f->name) & f->need, 0);
     }
 }

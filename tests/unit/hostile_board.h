@@ -403,12 +403,13 @@ static u32 *registers(void *ctx) { return (void)ctx, gpr; }
 
 static void vmware_port(void)
 {
-    static const u32 commands[] = {10, 20, 23, 39, 39, 40, 41, 41, 46}, words[] = {0x45414552, 0x53424152, 0x4c455252, 0xf5};
+    static const u32 commands[] = {10, 20, 23, 39, 39, 40, 41, 41, 46},
+                     words[] = {0x45414552, 0x53424152, 0x4c455252, 0xf5};
     for (u32 i = rnd() % 16; i; i--) {
         for (u32 n = 0; n < 8; n++) gpr[n] = rnd();
-        gpr[0] = rnd() % 16 ? 0x564d5868 : rnd();                      /* EAX */
-        gpr[1] = rnd() % 16 ? PICK(commands) : rnd();                  /* ECX */
-        gpr[2] = rnd() % 16 ? 0x5658 : rnd();                          /* EDX */
+        gpr[0] = rnd() % 16 ? 0x564d5868 : rnd();                            /* EAX */
+        gpr[1] = rnd() % 16 ? PICK(commands) : rnd();                        /* ECX */
+        gpr[2] = rnd() % 16 ? 0x5658 : rnd();                                /* EDX */
         gpr[3] = gpr[1] == 41 ? PICK(words) : rnd() & 1 ? rnd() % 8 : rnd(); /* EBX */
         if (rnd() & 1)
             gpr[0] = bus_port_in(bus, (u16)(0x5658 + rnd() % 8 / 7), 4 >> rnd() % 8 / 6);

@@ -5,8 +5,23 @@
 #include "hw/keys.h"
 #include "hw/vmport.h"
 
-enum { GETVERSION = 10, GETMEMSIZE = 20, GETTIME = 23, DATA = 39, STATUS = 40, COMMAND = 41, GETTIMEFULL = 46, RESTRICT = 86 };
-enum { ENABLE = 0x45414552, DISABLE = 0xf5, RELATIVE = 0x4c455252, ABSOLUTE = 0x53424152, VERSION = 0x3442554a };
+enum {
+    GETVERSION = 10,
+    GETMEMSIZE = 20,
+    GETTIME = 23,
+    DATA = 39,
+    STATUS = 40,
+    COMMAND = 41,
+    GETTIMEFULL = 46,
+    RESTRICT = 86
+};
+enum {
+    ENABLE = 0x45414552,
+    DISABLE = 0xf5,
+    RELATIVE = 0x4c455252,
+    ABSOLUTE = 0x53424152,
+    VERSION = 0x3442554a
+};
 enum { PORT = 0x5658, MOVEMENT = 0x10000, LEFT = 0x20, RIGHT = 0x10, MIDDLE = 8, POWER_ON = 1000000000 };
 #define MAGIC 0x564d5868u
 #define ERROR 0xffff0000u
@@ -148,11 +163,12 @@ static void a_slow_driver_finds_the_last_place(void **state)
     for (u32 n = 0; n < 1000; n++) vmport_pointer(&port, n, 2 * n, 0, 0);
     assert_int_equal(call(STATUS, 0), 4);
     expect_packet(0, 999, 1998, 0);
-    vmport_pointer(&port, 1, 1, 1, 0);  /* wheel away from the person */
+    vmport_pointer(&port, 1, 1, 1, 0); /* wheel away from the person */
     vmport_pointer(&port, 1, 1, 2, 0);
     vmport_pointer(&port, 2, 2, -1, 0);
     expect_packet(0, 2, 2, (u32)-2);
-    for (u32 n = 0; n < 10; n++) vmport_pointer(&port, n, n, 0, n & 1 ? MOUSE_LEFT : 0); /* clicks stay apart */
+    for (u32 n = 0; n < 10; n++)
+        vmport_pointer(&port, n, n, 0, n & 1 ? MOUSE_LEFT : 0); /* clicks stay apart */
     assert_int_equal(call(STATUS, 0), 40);
     for (u32 n = 0; n < 10; n++) expect_packet(n & 1 ? LEFT : 0, n, n, 0);
 }
