@@ -11,6 +11,7 @@ import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -233,7 +234,6 @@ def bad_words():
 
 def strangers():
     """Who calls and is no ring3 is sent away, and the right one is let in."""
-    import socket
     port = free_port()
     with start() as g, awaiting("tcp:127.0.0.1:%d" % port) as new:
         rounds(g)
@@ -299,11 +299,11 @@ def cut_once(g, lengths, n):
         check("completed" in what or "written to" in g.do("cont"), "neither runs: " + what)
         return None, what
     check(here or there, "neither runs: " + what)
+    if here:
+        new.expect_exit(-9 if kill else 1)
     if there:
         check("Error" in g.do("cont"), "both could run: " + what)
     gone, left = (g, new) if there else (new, g)
-    if not there and new.process.poll() is None:
-        new.process.kill()
     gone.process.kill()
     gone.__exit__()
     return left, ("there" if there else "here")
