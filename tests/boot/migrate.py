@@ -72,7 +72,7 @@ def is_running(g):
         return False
     for _ in range(30): # what waits in the socket from before comes to its end
         g.serial_text = ""
-        g.read_serial(0.2)
+        g.read_serial(1.5 if "interp" in engine else 0.3)
         if not g.serial_text:
             return False
     return True
