@@ -78,6 +78,7 @@ static bool take_hello(Receiver *r, bool *stranger)
     enum { REGION_BYTES = 4 * RECEIVE_REGIONS };
     StreamHead h;
     *stranger = true;
+    if (!answer(r, STREAM_WELCOME)) return false;
     if (!stream_head(&r->stream, &h, REGION_BYTES + MIGRATE_PARTS_MAX, HELLO_MS)) return broken(r);
     if (h.kind != STREAM_HELLO) return fail(r, "it does not begin as a ring3 does");
     *stranger = false;

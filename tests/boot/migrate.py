@@ -247,6 +247,25 @@ def strangers():
         follows(g, new)
 
 
+def no_ring3_there():
+    """Who does not greet as a ring3 gets not one byte."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, start() as g:
+        rounds(g)
+        g.do("migrate -d tcp:127.0.0.1:%d" % listener.getsockname()[1])
+        s = listener.accept()[0]
+        s.sendall(b"220 mail.example ESMTP, and more than a head is long\r\n")
+        s.settimeout(30)
+        try:
+            got = s.recv(1000)
+        except ConnectionError:
+            got = b""
+        check(got == b"", "it was sent %r" % got)
+        end = deadline(5)
+        while "not a ring3's" not in g.do("info migrate"):
+            check(time.monotonic() < end, g.do("info migrate"))
+        check(is_running(g), "it does not run on")
+
+
 # --- cuts ---
 
 HEAD = 36
@@ -333,7 +352,7 @@ def test():
     with open(image, "wb") as f:
         f.truncate(8 << 20)
     try:
-        parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers), "cuts": (cuts,)}
+        parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers, no_ring3_there), "cuts": (cuts,)}
         run_tests({"test_" + f.__name__: f for f in parts[part]})
     finally:
         shutil.rmtree(folder, ignore_errors=True)
