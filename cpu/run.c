@@ -161,14 +161,18 @@ static void init_pin(Vcpu *c)
 
 /* --- the loop --- */
 
+static bool stop_wanted(Vcpu *c)
+{
+    if (!attention_take(c, ATT_STOP)) return false;
+    if (c->stop_reason == STOP_NONE) c->stop_reason = STOP_QUIT;
+    return true;
+}
+
 /* What the host wants; false: stop. The hooks may use the FPU. */
 static bool host_events(Vcpu *c, const RunHooks *h)
 {
     fpu_park(c);
-    if (attention_take(c, ATT_STOP)) {
-        if (c->stop_reason == STOP_NONE) c->stop_reason = STOP_QUIT;
-        return false;
-    }
+    if (stop_wanted(c)) return false;
     if (attention_take(c, ATT_RESET) && !(h->reset && h->reset(h->ctx))) {
         c->stop_reason = STOP_RESET;
         return false;
@@ -177,6 +181,7 @@ static bool host_events(Vcpu *c, const RunHooks *h)
     if (attention_take(c, ATT_CLOCK | ATT_IO | ATT_SPEED | ATT_PAUSE | ATT_DEBUG) && h->service) {
         h->service(h->ctx);
         wait_event(c);
+        if (stop_wanted(c)) return false; /* no interrupt is delivered, which may need memory that is not there (-incoming) */
     }
     return true;
 }

@@ -36,7 +36,10 @@
 #include "frontend/snapshot/saver.h"
 #include "frontend/snapshot/snapshots.h"
 
-#define TAKE_BACK_NS 5000000000ull
+/* How long the source tries to have its disks back. Before RUN: for longer than a target that hears nothing more waits for RUN. After it, who has
+ * them is the target that runs, or one that is just about to end. */
+#define TAKE_BACK_NS 12000000000ull
+#define DECIDE_NS 3000000000ull
 
 static struct {
     enum { HERE, SENDING, FINISHING, MOVED, AWAITED } phase;
@@ -135,9 +138,9 @@ static void stay(Pc *pc, const Problem *why)
 }
 
 /* Nobody has been told to run; the other side may still be about to let the disks go. */
-static bool take_back(Problem *p)
+static bool take_back(u64 patience_ns, Problem *p)
 {
-    u64 until_ns = host_now_ns() + TAKE_BACK_NS;
+    u64 until_ns = host_now_ns() + patience_ns;
     bool taken;
     while (!media_take(&taken, p)) {
         if (!taken || host_now_ns() >= until_ns) return false;
@@ -173,7 +176,7 @@ static void decide(Pc *pc, Problem *why)
         fail_unsure(why);
         return;
     }
-    if (take_back(&p)) {
+    if (take_back(DECIDE_NS, &p)) {
         stay(pc, why);
         return;
     }
@@ -190,7 +193,7 @@ static void finished(Pc *pc, SendEnd how)
         end(MIGRATE_COMPLETED, NULL);
     } else if (how == SEND_UNSURE) {
         decide(pc, &why);
-    } else if (take_back(&p)) {
+    } else if (take_back(TAKE_BACK_NS, &p)) {
         stay(pc, &why);
     } else {
         be_gone(true);

@@ -18,7 +18,8 @@ enum {
     CHUNK_BYTES = STREAM_CHUNK_PAGES * PAGE_BYTES,
     HELLO_MS = 5000,
     FOR_EVER_MS = 0x7fffffff, /* a source that is slow, or syncs its disks; who is gone is TCP's to notice */
-    LAST_MS = 30000
+    LAST_MS = 30000,
+    RUN_MS = 10000 /* the source waits for longer before it takes back what it has not said RUN for: migrate_send.c */
 };
 
 typedef struct Receiver {
@@ -77,6 +78,7 @@ static bool take_hello(Receiver *r, bool *stranger)
     enum { REGION_BYTES = 4 * RECEIVE_REGIONS };
     StreamHead h;
     *stranger = true;
+    if (!answer(r, STREAM_WELCOME)) return false;
     if (!stream_head(&r->stream, &h, REGION_BYTES + MIGRATE_PARTS_MAX, HELLO_MS)) return broken(r);
     if (h.kind != STREAM_HELLO) return fail(r, "it does not begin as a ring3 does");
     *stranger = false;
@@ -180,7 +182,7 @@ static bool take_run(Receiver *r)
 {
     const StreamHead runs = {.kind = STREAM_RUNS};
     StreamHead h;
-    if (!stream_head(&r->stream, &h, 0, LAST_MS)) return broken(r);
+    if (!stream_head(&r->stream, &h, 0, RUN_MS)) return broken(r);
     if (h.kind != STREAM_RUN) return refuse_with(r, "the other side does not keep to the protocol");
     stream_send(&r->stream, &runs, NULL, LAST_MS); /* whether it hears that or not: the machine is ours */
     return true;

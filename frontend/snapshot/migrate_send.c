@@ -9,7 +9,7 @@
  * on downtime; and then on, as long as each is a good deal shorter than the one before. A guest that writes faster than
  * the connection takes never gets there: it runs on, pass for pass, until somebody raises the limit, as with QEMU.
  *
- * The end: PARTS, READY, RUN, RUNS (stream.h). Before RUN is sent, the machine is ours for sure; with RUNS it is theirs.
+ * Whoever was connected to may be anybody, so the target speaks first (docs/SECURITY.md). The end: PARTS, READY, RUN, RUNS (stream.h). Before RUN is sent, the machine is ours for sure; with RUNS it is theirs.
  * In between only the locks of its disks can tell: migrate.c.
  *
  * zlib is worth its time only on a slow connection; the rate of what was sent decides.
@@ -255,7 +255,7 @@ static bool greet(Sender *s)
     }
     for (u32 n = 0; n < SEND_REGIONS; n++) store32(body + 4 * n, s->memory.region[n].pages);
     memcpy(body + 4 * SEND_REGIONS, s->m->parts, s->m->parts_bytes);
-    bool good = tell(s, &h, body, CONNECT_MS) && expect(s, STREAM_ACCEPT, CONNECT_MS);
+    bool good = expect(s, STREAM_WELCOME, CONNECT_MS) && tell(s, &h, body, CONNECT_MS) && expect(s, STREAM_ACCEPT, CONNECT_MS);
     free(body);
     return good;
 }

@@ -7,7 +7,8 @@
 enum { STREAM_VERSION = 1, STREAM_HEAD_BYTES = 36, STREAM_CHUNK_PAGES = 64 };
 
 typedef enum StreamKind {
-    STREAM_HELLO = 1, /* source: `first` its version; the body: u32 pages of each region, the parts' state */
+    STREAM_WELCOME = 1, /* target, at once: nothing is sent to whoever does not say that */
+    STREAM_HELLO,     /* source: `first` its version; the body: u32 pages of each region, the parts' state */
     STREAM_ACCEPT,    /* target: it could be that machine */
     STREAM_REFUSE,    /* target, at any time: the body is a sentence */
     STREAM_PAGES,     /* source */

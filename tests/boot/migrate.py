@@ -11,6 +11,7 @@ import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -71,7 +72,7 @@ def is_running(g):
         return False
     for _ in range(30): # what waits in the socket from before comes to its end
         g.serial_text = ""
-        g.read_serial(0.2)
+        g.read_serial(1.5 if "interp" in engine else 0.3)
         if not g.serial_text:
             return False
     return True
@@ -233,7 +234,6 @@ def bad_words():
 
 def strangers():
     """Who calls and is no ring3 is sent away, and the right one is let in."""
-    import socket
     port = free_port()
     with start() as g, awaiting("tcp:127.0.0.1:%d" % port) as new:
         rounds(g)
@@ -245,6 +245,25 @@ def strangers():
             check(said in new.do(word), "%s: %s" % (word, new.do(word)))
         check(g.do("migrate tcp:127.0.0.1:%d" % port) == "(ring3) ", "migrate")
         follows(g, new)
+
+
+def no_ring3_there():
+    """Who does not greet as a ring3 gets not one byte."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, start() as g:
+        rounds(g)
+        g.do("migrate -d tcp:127.0.0.1:%d" % listener.getsockname()[1])
+        s = listener.accept()[0]
+        s.sendall(b"220 mail.example ESMTP, and more than a head is long\r\n")
+        s.settimeout(30)
+        try:
+            got = s.recv(1000)
+        except ConnectionError:
+            got = b""
+        check(got == b"", "it was sent %r" % got)
+        end = deadline(5)
+        while "not a ring3's" not in g.do("info migrate"):
+            check(time.monotonic() < end, g.do("info migrate"))
+        check(is_running(g), "it does not run on")
 
 
 # --- cuts ---
@@ -299,11 +318,11 @@ def cut_once(g, lengths, n):
         check("completed" in what or "written to" in g.do("cont"), "neither runs: " + what)
         return None, what
     check(here or there, "neither runs: " + what)
+    if here:
+        new.expect_exit(-9 if kill else 1)
     if there:
         check("Error" in g.do("cont"), "both could run: " + what)
     gone, left = (g, new) if there else (new, g)
-    if not there and new.process.poll() is None:
-        new.process.kill()
     gone.process.kill()
     gone.__exit__()
     return left, ("there" if there else "here")
@@ -333,7 +352,7 @@ def test():
     with open(image, "wb") as f:
         f.truncate(8 << 20)
     try:
-        parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers), "cuts": (cuts,)}
+        parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers, no_ring3_there), "cuts": (cuts,)}
         run_tests({"test_" + f.__name__: f for f in parts[part]})
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,376 @@
+/* front_migrate.c - a machine's memory and state over a socket: what the sender sends is what the receiver has, and what
+ * strangers send is refused.
+ *
+ * A source and a target, threads of this process, over a socket pair; what they said is recorded. Then each mutation of the
+ * recording (bytes changed, cut off, repeated, exchanged; also with the checksums put right again, so that what lies behind them
+ * is reached) is sent to a receiver: it never writes outside of its memory (a debug build's sanitizer sees to that, and guard pages),
+ * never takes a machine that is not whole, and never waits for ever. By hand: FUZZ_STEPS=100000 FUZZ_SEED=n.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "frontend/snapshot/migrate_receive.h"
+#include "frontend/snapshot/migrate_send.h"
+
+enum { RAM_PAGES = 150, VRAM_PAGES = 70, PAGES = RAM_PAGES + VRAM_PAGES, BYTES = PAGES * PAGE_BYTES, PARTS = 3000 };
+
+static u64 seed = 88172645463325252ull;
+
+static u32 rnd(void)
+{
+    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+    return (u32)(seed >> 16);
+}
+
+/* Whole pages with a page without rights on either side. */
+typedef struct Memory {
+    int fd;
+    u8 *at;
+} Memory;
+
+static Memory memory_new(void)
+{
+    Memory m = {.fd = memfd_create("guest", MFD_CLOEXEC)};
+    assert_int_equal(ftruncate(m.fd, BYTES), 0);
+    u8 *place = mmap(NULL, BYTES + 2 * PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    m.at = mmap(place + PAGE_BYTES, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, m.fd, 0);
+    assert_ptr_equal(m.at, place + PAGE_BYTES);
+    return m;
+}
+
+static void regions(const Memory *m, PageRegion r[2])
+{
+    r[0] = (PageRegion){.at = m->at, .pages = RAM_PAGES, .offset = 0, .fd = m->fd};
+    r[1] = (PageRegion){.at = m->at + RAM_PAGES * PAGE_BYTES, .pages = VRAM_PAGES, .offset = RAM_PAGES * PAGE_BYTES, .fd = m->fd};
+}
+
+/* Some pages never touched, some of zeros, some that pack, some that do not. */
+static void scribble(u8 *at, u32 pages, u32 one_in)
+{
+    for (u32 n = 0; n < pages; n++, at += PAGE_BYTES) {
+        if (rnd() % one_in) continue;
+        u32 kind = rnd() % 4;
+        for (u32 k = 0; k < PAGE_BYTES && kind; k++) at[k] = kind == 1 ? 0 : kind == 2 ? (u8)(k / 64) : (u8)rnd();
+    }
+}
+
+/* --- one side of each ------------------------------------------------------------------------------------- */
+
+typedef struct Target {
+    pthread_t thread;
+    Memory memory;
+    MigrateShare *m;
+    int fd;
+    bool fits, ready;
+    unsigned asked[2];
+    ReceiveEnd end;
+} Target;
+
+static bool target_asked(void *ctx, ReceiveQuestion q)
+{
+    Target *t = ctx;
+    t->asked[q]++;
+    bool yes = q == RECEIVE_FITS ? t->fits : t->ready;
+    if (!yes) snprintf(t->m->sentence, MIGRATE_SENTENCE, "no, because");
+    return yes;
+}
+
+static void *target_run(void *ctx)
+{
+    Target *t = ctx;
+    Receive r = {.interrupt = -1, .m = t->m, .ask = target_asked, .ctx = t};
+    regions(&t->memory, r.region);
+    t->end = receive_machine(&r, t->fd);
+    close(t->fd);
+    return NULL;
+}
+
+static MigrateShare *share_new(void)
+{
+    MigrateShare *m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_ptr_not_equal(m, MAP_FAILED);
+    atomic_store(&m->downtime_limit_ns, 1000000000);
+    return m;
+}
+
+static Target *target_new(int fd)
+{
+    Target *t = calloc(1, sizeof *t);
+    t->memory = memory_new();
+    t->m = share_new();
+    t->fd = fd;
+    t->fits = t->ready = true;
+    return t;
+}
+
+static void target_free(Target *t)
+{
+    munmap(t->memory.at - PAGE_BYTES, BYTES + 2 * PAGE_BYTES);
+    munmap(t->m, sizeof *t->m);
+    close(t->memory.fd);
+    free(t);
+}
+
+/* Between two sockets; what goes from the first to the second is kept. */
+typedef struct Tap {
+    pthread_t thread;
+    int fd[2];
+    u8 *bytes;
+    size_t count, room;
+} Tap;
+
+static void *tap_run(void *ctx)
+{
+    Tap *t = ctx;
+    u8 piece[65536];
+    for (;;) {
+        struct pollfd p[] = {{t->fd[0], POLLIN, 0}, {t->fd[1], POLLIN, 0}};
+        poll(p, 2, -1);
+        for (int way = 0; way < 2; way++) {
+            if (!p[way].revents) continue;
+            ssize_t n = read(t->fd[way], piece, sizeof piece);
+            if (n <= 0) {
+                close(t->fd[0]);
+                close(t->fd[1]);
+                return NULL;
+            }
+            if (way == 0) {
+                t->bytes = realloc(t->bytes, t->count + (size_t)n);
+                memcpy(t->bytes + t->count, piece, (size_t)n);
+                t->count += (size_t)n;
+            }
+            for (ssize_t done = 0, k; done < n; done += k > 0 ? k : 0) {
+                k = send(t->fd[1 - way], piece + done, (size_t)(n - done), MSG_NOSIGNAL);
+                if (k < 0) break;
+            }
+        }
+    }
+}
+
+static void make_pair(int pair[2], bool blocks)
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    fcntl(pair[blocks ? 1 : 0], F_SETFL, O_NONBLOCK);
+}
+
+/* What send_begin() and send_finish() make of it; the guest writes on in between. */
+static SendEnd move(Memory *source, MigrateShare *m, int fd)
+{
+    u8 *copy = calloc(PAGES, PAGE_BYTES);
+    u64 present[PAGES / 64 + 1] = {0};
+    SendMemory memory = {.copy = copy, .present = present};
+    Sender *s;
+    SendEnd end = SEND_FAILED;
+    regions(source, memory.region);
+    m->parts_bytes = PARTS;
+    for (u32 n = 0; n < PARTS; n++) m->parts[n] = (u8)n;
+    if (send_begin(&s, &memory, fd, -1, m)) {
+        scribble(source->at, PAGES, 5);
+        memset(m->parts, 0x77, PARTS);
+        m->runs = true;
+        end = send_finish(s);
+    }
+    send_end(s);
+    free(copy);
+    return end;
+}
+
+static u8 *recorded;
+static size_t recorded_bytes;
+
+static SendEnd move_to(Target *t, Memory *source, MigrateShare *m, bool record)
+{
+    int one[2], two[2];
+    Tap tap = {.bytes = NULL};
+    make_pair(one, false);
+    make_pair(two, false);
+    t->fd = two[0];
+    tap.fd[0] = one[1];
+    tap.fd[1] = two[1];
+    fcntl(one[1], F_SETFL, 0);
+    fcntl(two[1], F_SETFL, 0);
+    pthread_create(&t->thread, NULL, target_run, t);
+    pthread_create(&tap.thread, NULL, tap_run, &tap);
+    SendEnd end = move(source, m, one[0]);
+    pthread_join(t->thread, NULL);
+    pthread_join(tap.thread, NULL);
+    if (record) {
+        recorded = tap.bytes;
+        recorded_bytes = tap.count;
+    } else {
+        free(tap.bytes);
+    }
+    return end;
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------ */
+
+static void arrives_whole(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 8; n++) {
+        Memory source = memory_new();
+        MigrateShare *m = share_new();
+        Target *t = target_new(-1);
+        atomic_store(&m->max_bandwidth, n % 4 == 3 ? 20 << 20 : 0);
+        scribble(source.at, PAGES, 2);
+        memset(t->memory.at, 0x55, BYTES); /* the target's firmware was there */
+        assert_int_equal(move_to(t, &source, m, n == 0), SEND_MOVED);
+        assert_int_equal(t->end, RECEIVE_RUNS);
+        assert_memory_equal(source.at, t->memory.at, BYTES);
+        assert_int_equal(t->m->parts_bytes, PARTS);
+        assert_int_equal(t->m->parts[17], 0x77);
+        assert_true(t->m->runs);
+        assert_true(t->asked[RECEIVE_FITS] == 1 && t->asked[RECEIVE_READY] == 1);
+        target_free(t);
+        munmap(source.at - PAGE_BYTES, BYTES + 2 * PAGE_BYTES);
+        munmap(m, sizeof *m);
+        close(source.fd);
+    }
+}
+
+static void is_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 2; n++) {
+        Memory source = memory_new();
+        MigrateShare *m = share_new();
+        Target *t = target_new(-1);
+        scribble(source.at, PAGES, 2);
+        t->fits = n != 0;
+        t->ready = n != 1;
+        assert_int_equal(move_to(t, &source, m, false), SEND_FAILED);
+        assert_int_equal(t->end, RECEIVE_FAILED);
+        assert_string_equal(m->sentence, "the other side refuses: no, because");
+        target_free(t);
+        munmap(source.at - PAGE_BYTES, BYTES + 2 * PAGE_BYTES);
+        munmap(m, sizeof *m);
+        close(source.fd);
+    }
+}
+
+/* --- strangers -------------------------------------------------------------------------------------------- */
+
+static void put_right(u8 *bytes, size_t count)
+{
+    for (size_t at = 0; at + STREAM_HEAD_BYTES <= count;) {
+        u32 n = load32(bytes + at + 4);
+        if (n > count - at - STREAM_HEAD_BYTES) return;
+        u32 crc = (u32)crc32(0, bytes + at, 32);
+        store32(bytes + at + 32, n ? (u32)crc32(crc, bytes + at + STREAM_HEAD_BYTES, n) : crc);
+        at += STREAM_HEAD_BYTES + n;
+    }
+}
+
+/* Where the heads are. */
+static unsigned find_heads(size_t heads[], unsigned most)
+{
+    unsigned count = 0;
+    for (size_t at = 0; at + STREAM_HEAD_BYTES <= recorded_bytes && count < most; count++) {
+        heads[count] = at;
+        at += STREAM_HEAD_BYTES + load32(recorded + at + 4);
+    }
+    return count;
+}
+
+static size_t mutate(u8 *bytes, const size_t heads[], unsigned count)
+{
+    size_t n = recorded_bytes;
+    memcpy(bytes, recorded, n);
+    for (u32 changes = 1 + rnd() % 3; changes; changes--) {
+        size_t head = heads[rnd() % count], other = heads[rnd() % count];
+        switch (rnd() % 6) {
+        case 0: bytes[rnd() % n] ^= (u8)(1 << rnd() % 8); break;
+        case 1: store32(bytes + head + 4 * (rnd() % 8), rnd() % 3 ? rnd() >> rnd() % 32 : ~0u); break;
+        case 2: bytes[head + rnd() % STREAM_HEAD_BYTES] = (u8)rnd(); break;
+        case 3: memcpy(bytes + head, recorded + other, STREAM_HEAD_BYTES); break;
+        case 4: bytes[head] = (u8)(1 + rnd() % STREAM_KINDS); break;
+        default: n = n - rnd() % (n / 2); break;
+        }
+        if (n < recorded_bytes) break;
+    }
+    if (rnd() % 2) put_right(bytes, n);
+    return n;
+}
+
+static void throw_at(Target *t, const u8 *bytes, size_t n)
+{
+    int pair[2];
+    u8 answer[4096];
+    make_pair(pair, false);
+    t->fd = pair[0];
+    fcntl(pair[1], F_SETFL, O_NONBLOCK);
+    pthread_create(&t->thread, NULL, target_run, t);
+    while (n) {
+        struct pollfd p = {pair[1], POLLOUT | POLLIN, 0};
+        poll(&p, 1, -1);
+        if (p.revents & POLLIN && read(pair[1], answer, sizeof answer) <= 0) break;
+        ssize_t done = send(pair[1], bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (done < 0 && p.revents & (POLLERR | POLLHUP)) break;
+        if (done > 0) bytes += done, n -= (size_t)done;
+    }
+    shutdown(pair[1], SHUT_WR);
+    while (read(pair[1], answer, sizeof answer) != 0) {
+        struct pollfd p = {pair[1], POLLIN, 0};
+        if (poll(&p, 1, 60000) < 1 || p.revents & POLLERR) break;
+    }
+    pthread_join(t->thread, NULL);
+    close(pair[1]);
+}
+
+static void strangers_get_nowhere(void **state)
+{
+    static size_t heads[256];
+    const char *text = getenv("FUZZ_STEPS"), *from = getenv("FUZZ_SEED");
+    (void)state;
+    u8 *bytes = malloc(recorded_bytes);
+    u32 steps = text ? (u32)strtoul(text, NULL, 0) : 300, whole = 0;
+    if (from) seed = strtoull(from, NULL, 0) * 2 + 1;
+    unsigned count = find_heads(heads, ARRAY_LEN(heads));
+    assert_true(count > 8);
+    for (u32 n = 0; n < steps; n++) {
+        Target *t = target_new(-1);
+        size_t length = mutate(bytes, heads, count);
+        throw_at(t, bytes, length);
+        if (t->end == RECEIVE_RUNS) {
+            whole++;
+            assert_true(t->asked[RECEIVE_FITS] == 1 && t->asked[RECEIVE_READY] == 1);
+        } else {
+            assert_true(t->m->sentence[0] && memchr(t->m->sentence, 0, MIGRATE_SENTENCE));
+        }
+        target_free(t);
+    }
+    assert_true(whole < steps / 2); /* some mutations are of bytes of a page, put right */
+    free(bytes);
+}
+
+static void the_recording_itself_is_taken(void **state)
+{
+    Target *t = target_new(-1);
+    (void)state;
+    throw_at(t, recorded, recorded_bytes);
+    assert_int_equal(t->end, RECEIVE_RUNS);
+    target_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(arrives_whole), cmocka_unit_test(is_refused_with_a_sentence),
+                                       cmocka_unit_test(the_recording_itself_is_taken),
+                                       cmocka_unit_test(strangers_get_nowhere)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
