@@ -3,9 +3,9 @@
  *
  * PCI base addresses are moved over RAM, ROM, ports of other chips and each other; IDE and ATAPI commands run with
  * bus master tables anywhere; floppy commands with DMA to anywhere; network cards have rings and buffers anywhere and
- * frames come meanwhile; sound cards play from anywhere, with
- * lists that lie; the VBE and VGA registers change while memory is
- * written in every way a processor or a chip can; the picture is drawn between. The board may answer what it likes.
+ * frames come meanwhile; sound cards play from anywhere, with lists that lie; the VBE and VGA registers change while
+ * memory is written in every way a processor or a chip can; the picture is drawn between. The board may answer what it
+ * likes.
  * What happens follows from `seed` and the board's state alone.
  */
 #ifndef HOSTILE_BOARD_H

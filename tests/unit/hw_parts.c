@@ -104,6 +104,8 @@ static void work(Machine *board, u64 from, u32 steps)
     held = 0;
     com1.input = com2.input = "";
     memset(buffer, 0, sizeof buffer);
+    memset(gpr, 0, sizeof gpr);
+    machine_prefer_movement(board, false); /* as the person says, like the cables */
     intr_level = machine_lapic(board)->intr_level;
     while (steps--) hostile_step();
 }
