@@ -27,11 +27,14 @@ other = ["-accel", "translate" if "interp" in engine else "interp"]
 LINE = re.compile(r"^r ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) (.)\r?$", re.M)
 folder = tempfile.mkdtemp(prefix="ring3-migrate")
 image = folder + "/disk.img"
+started = [] # all of them; what a failed test leaves is ended
 known = {} # round: (sum, float), whichever process said so
 
 
 def start(*args, memory="16", accel=None, disk=None):
-    return Guest(ring3, "-m", memory, "-kernel", summed, "-drive", "file=%s,index=0" % (disk or image), *(accel or engine), *args)
+    g = Guest(ring3, "-m", memory, "-kernel", summed, "-drive", "file=%s,index=0" % (disk or image), *(accel or engine), *args)
+    started.append(g)
+    return g
 
 
 def awaiting(uri, **kw):
@@ -355,6 +358,8 @@ def test():
         parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers, no_ring3_there), "cuts": (cuts,)}
         run_tests({"test_" + f.__name__: f for f in parts[part]})
     finally:
+        for g in started:
+            g.__exit__()
         shutil.rmtree(folder, ignore_errors=True)
 
 
