@@ -252,11 +252,9 @@ static void carry_out(const SaverRequest *r, int fd, SaverAnswer *a)
     case SAVER_SEND: a->error = begin_sending(r, fd); return;
     case SAVER_FINISH:
         a->error = finish_sending(&a->end);
-        forget();
         return;
     case SAVER_LISTEN:
         a->error = receive(r, fd);
-        forget();
         return;
     default: return;
     }
@@ -350,5 +348,6 @@ _Noreturn void saver_serve(int socket, int gate, MigrateShare *share)
         if (is_noted(&r, fd)) continue;
         carry_out(&r, fd, &a);
         if (!broker_send(SOCKET, &a, sizeof a, -1)) _exit(0);
+        if (r.word == SAVER_FINISH || r.word == SAVER_LISTEN) forget(); /* which takes as long as a guest should not wait */
     }
 }
