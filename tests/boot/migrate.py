@@ -312,7 +312,8 @@ def cut_once(g, lengths, n):
         new.process.wait()
     settle(g)
     end = deadline(10)
-    while new.process.poll() is None and "inmigrate" in new.do("info status") and proxy.was_cut and time.monotonic() < end:
+    greeted = min(proxy.moved) >= HEAD # else the target has heard from a stranger, and waits on
+    while greeted and new.process.poll() is None and "inmigrate" in new.do("info status") and proxy.was_cut and time.monotonic() < end:
         time.sleep(0.05)
     here, there = is_running(g), is_running(new)
     what = "cut %s, killed %s: %s\n%s" % (at, kill, g.do("info migrate"), g.do("info status"))
@@ -321,7 +322,10 @@ def cut_once(g, lengths, n):
         check("completed" in what or "written to" in g.do("cont"), "neither runs: " + what)
         return None, what
     check(here or there, "neither runs: " + what)
-    if here:
+    if here and not kill and not greeted and new.process.poll() is None:
+        check("inmigrate" in new.do("info status"), "it does not wait on: " + what)
+        new.process.kill()
+    elif here:
         new.expect_exit(-9 if kill else 1)
     if there:
         check("Error" in g.do("cont"), "both could run: " + what)
