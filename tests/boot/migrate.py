@@ -295,6 +295,14 @@ def settle(g):
         time.sleep(0.05)
 
 
+def waits(g):
+    """It may be just about to end."""
+    try:
+        return g.process.poll() is None and "inmigrate" in g.do("info status")
+    except (OSError, Failed):
+        return False
+
+
 def cut_once(g, lengths, n):
     """Who has the machine then; what was done."""
     port = free_port()
@@ -313,7 +321,7 @@ def cut_once(g, lengths, n):
     settle(g)
     end = deadline(10)
     greeted = min(proxy.moved) >= HEAD # else the target has heard from a stranger, and waits on
-    while greeted and new.process.poll() is None and "inmigrate" in new.do("info status") and proxy.was_cut and time.monotonic() < end:
+    while greeted and waits(new) and proxy.was_cut and time.monotonic() < end:
         time.sleep(0.05)
     here, there = is_running(g), is_running(new)
     what = "cut %s, killed %s: %s\n%s" % (at, kill, g.do("info migrate"), g.do("info status"))
@@ -322,8 +330,7 @@ def cut_once(g, lengths, n):
         check("completed" in what or "written to" in g.do("cont"), "neither runs: " + what)
         return None, what
     check(here or there, "neither runs: " + what)
-    if here and not kill and not greeted and new.process.poll() is None:
-        check("inmigrate" in new.do("info status"), "it does not wait on: " + what)
+    if here and not greeted and waits(new):
         new.process.kill()
     elif here:
         new.expect_exit(-9 if kill else 1)
