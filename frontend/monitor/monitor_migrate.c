@@ -58,13 +58,19 @@ static bool set_parameter(const char *name, const char *value, Problem *p)
 {
     u64 n;
     if (!strcmp(name, "max-bandwidth")) {
-        if (!parse_size(value, &n)) return problem_set(p, "max-bandwidth: '%.40s' is not a number of bytes a second, such as 100M; 0: no limit", value);
+        if (!parse_size(value, &n))
+            return problem_set(
+                p, "max-bandwidth: '%.40s' is not a number of bytes a second, such as 100M; 0: no limit",
+                value);
         migrate_set_bandwidth(n);
         return true;
     }
     if (!strcmp(name, "downtime-limit")) {
-        bool good = parse_size(value, &n) && strspn(value, "0123456789") == strlen(value) && n <= MIGRATE_DOWNTIME_MAX_MS;
-        if (!good) return problem_set(p, "downtime-limit: '%.40s' is not from 0 to %d milliseconds", value, MIGRATE_DOWNTIME_MAX_MS);
+        bool good = parse_size(value, &n) && strspn(value, "0123456789") == strlen(value) &&
+                    n <= MIGRATE_DOWNTIME_MAX_MS;
+        if (!good)
+            return problem_set(p, "downtime-limit: '%.40s' is not from 0 to %d milliseconds", value,
+                               MIGRATE_DOWNTIME_MAX_MS);
         migrate_set_downtime((u32)n);
         return true;
     }
@@ -75,8 +81,8 @@ void word_migrate_set_parameter(Command *c)
 {
     char name[40], value[40];
     Problem p;
-    if (!command_take_text(c, name, sizeof name, "parameter") || !command_take_text(c, value, sizeof value, "value") ||
-        !command_take_end(c))
+    if (!command_take_text(c, name, sizeof name, "parameter") ||
+        !command_take_text(c, value, sizeof value, "value") || !command_take_end(c))
         return;
     if (!set_parameter(name, value, &p)) command_say(c, "Error: %s\n", p.text);
 }
@@ -115,8 +121,8 @@ void info_migrate(Command *c)
     migrate_info(&i);
     if (i.incoming) command_say(c, "Waiting for an incoming migration\n");
     if (i.status == MIGRATE_NONE) return;
-    command_say(c, "Migration status: %s%s%s%s\n", migrate_status_word(i.status), *i.problem ? " (" : "", i.problem,
-                *i.problem ? ")" : "");
+    command_say(c, "Migration status: %s%s%s%s\n", migrate_status_word(i.status), *i.problem ? " (" : "",
+                i.problem, *i.problem ? ")" : "");
     if (i.total_bytes || i.sent_bytes) say_numbers(c, &i);
 }
 
@@ -133,7 +139,8 @@ void qmp_query_migrate(QmpCommand *c)
         if (*i.problem) json_utf8(j, "error-desc", i.problem);
         json_number(j, "total-time", ms(i.total_ns));
         if (i.status == MIGRATE_COMPLETED) json_number(j, "downtime", ms(i.downtime_ns));
-        if (i.status != MIGRATE_COMPLETED && i.expected_ns) json_number(j, "expected-downtime", ms(i.expected_ns));
+        if (i.status != MIGRATE_COMPLETED && i.expected_ns)
+            json_number(j, "expected-downtime", ms(i.expected_ns));
         json_object(j, "ram");
         json_number(j, "transferred", i.sent_bytes);
         json_number(j, "remaining", i.remaining_bytes);

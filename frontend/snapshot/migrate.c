@@ -36,10 +36,10 @@
 #include "frontend/snapshot/saver.h"
 #include "frontend/snapshot/snapshots.h"
 
-/* How long the source tries to have its disks back. Before RUN: for longer than a target that hears nothing more waits for RUN. After it, who has
- * them is the target that runs, or one that is just about to end. */
+/* How long the source tries to have its disks back. Before RUN: for longer than a target that hears nothing more waits
+ * for RUN. After it, who has them is the target that runs, or one that is just about to end. */
 #define TAKE_BACK_NS 12000000000ull
-#define DECIDE_NS 3000000000ull
+#define DECIDE_NS    3000000000ull
 
 static struct {
     enum { HERE, SENDING, FINISHING, MOVED, AWAITED } phase;
@@ -162,8 +162,11 @@ static void fail_unsure(Problem *p)
 {
     Problem why = *p;
     be_gone(true);
-    problem_set(p, "the other side was told to run the machine and has not said that it does (%.120s); here it is held, and 'cont' "
-                   "lets it go on, if it does not run there", why.text);
+    problem_set(p,
+                "the other side was told to run the machine and has not said that it does (%.120s); here it "
+                "is held, and 'cont' "
+                "lets it go on, if it does not run there",
+                why.text);
     say("migrate: %s", p->text);
     end(MIGRATE_FAILED, p);
 }
@@ -212,9 +215,14 @@ static bool may_move(Pc *pc, Problem *p)
         if (!d->medium || d->medium->readonly) continue;
         const char *name = drive_name((DriveId)n, d->cdrom);
         if (media_forgets(d->medium))
-            return problem_set(p, "Device '%s' forgets at the end what is written to it (snapshot=on), and cannot move", name);
+            return problem_set(
+                p, "Device '%s' forgets at the end what is written to it (snapshot=on), and cannot move",
+                name);
         if (d->floppy)
-            return problem_set(p, "Device '%s' is a writable floppy disk, which does not move: eject it, or put it in with readonly=on", name);
+            return problem_set(p,
+                               "Device '%s' is a writable floppy disk, which does not move: eject it, or put "
+                               "it in with readonly=on",
+                               name);
     }
     return snapshots_may_move(p);
 }
@@ -246,19 +254,22 @@ static bool begin(Pc *pc, const char *uri, Problem *p)
     SaverRequest q = snapshots_request(pc, SAVER_SEND);
     MigrateShare *m = saver_share();
     forget_copy(pc);
-    _Atomic u64 *const counters[] = {&m->sent_bytes, &m->pages,       &m->zero_pages,  &m->passes,         &m->rate,
-                                     &m->dirty_rate, &m->expected_ns, &m->total_bytes, &m->remaining_bytes};
+    _Atomic u64 *const counters[] = {&m->sent_bytes,  &m->pages,       &m->zero_pages,
+                                     &m->passes,      &m->rate,        &m->dirty_rate,
+                                     &m->expected_ns, &m->total_bytes, &m->remaining_bytes};
     for (unsigned n = 0; n < ARRAY_LEN(counters); n++) atomic_store(counters[n], 0);
     if (!give_parts(pc, p) || !broker_connect(uri, p)) return false;
     snapshots_sync_images(pc);
-    return saver_ask(&q, machine_phys(pc->machine)->memfd) || problem_set(p, "the process that does it (ring3-saver) has gone");
+    return saver_ask(&q, machine_phys(pc->machine)->memfd) ||
+           problem_set(p, "the process that does it (ring3-saver) has gone");
 }
 
 bool migrate_begin(Pc *pc, const char *uri, MigrateDone *done, void *ctx, Problem *p)
 {
     static char uri_copy[1024];
     if (base_fpu_park) base_fpu_park();
-    if (v.phase == SENDING || v.phase == FINISHING) return problem_set(p, "There's a migration process in progress");
+    if (v.phase == SENDING || v.phase == FINISHING)
+        return problem_set(p, "There's a migration process in progress");
     if (v.phase == AWAITED) return problem_set(p, "Guest is waiting for an incoming migration");
     if (v.phase == MOVED) return problem_set(p, "the machine has moved already");
     if (!saver_share()) return problem_set(p, "the process that does it (ring3-saver) is not there");
@@ -291,7 +302,8 @@ static void take_source_answer(Pc *pc, const SaverAnswer *a)
     if (v.phase == FINISHING) {
         finished(pc, a->error || a->end > SEND_UNSURE ? SEND_UNSURE : (SendEnd)a->end);
     } else if (a->error || v.cancelled) {
-        problem_set(&p, "%s", a->error == EPIPE ? "the process that does it (ring3-saver) has gone" : sentence());
+        problem_set(&p, "%s",
+                    a->error == EPIPE ? "the process that does it (ring3-saver) has gone" : sentence());
         stay(pc, &p);
     } else {
         stop_and_finish(pc);
@@ -305,7 +317,8 @@ bool migrate_open(const Options *o, Problem *p)
     Problem why;
     if (!o->incoming) return true;
     if (o->loadvm) return problem_set(p, "-incoming and -loadvm: a machine comes from one of the two");
-    if (!saver_share()) return problem_set(p, "-incoming: the process that does it (ring3-saver) could not be started");
+    if (!saver_share())
+        return problem_set(p, "-incoming: the process that does it (ring3-saver) could not be started");
     v.uri = o->incoming;
     v.listener = migrate_listen(o->incoming, &why);
     return v.listener >= 0 || problem_set(p, "-incoming %s", why.text);
@@ -394,8 +407,10 @@ bool migrate_lets_run(Pc *pc, Problem *p)
 {
     bool taken;
     (void)pc;
-    if (v.phase == AWAITED) return problem_set(p, "the machine has not come yet (-incoming); it runs when it has");
-    if (v.phase == FINISHING) return problem_set(p, "the machine is moving; it runs on there, or here if that fails");
+    if (v.phase == AWAITED)
+        return problem_set(p, "the machine has not come yet (-incoming); it runs when it has");
+    if (v.phase == FINISHING)
+        return problem_set(p, "the machine is moving; it runs on there, or here if that fails");
     if (v.phase != MOVED) return true;
     if (!v.unsure && !media_are_kept())
         return problem_set(p, "the machine has moved to %.200s, and runs there", v.uri);
@@ -414,7 +429,8 @@ bool migrate_lets_reset(void) { return v.phase == HERE || v.phase == SENDING; }
 
 const char *migrate_run_state(void)
 {
-    static const char *const words[] = {[FINISHING] = "finish-migrate", [MOVED] = "postmigrate", [AWAITED] = "inmigrate"};
+    static const char *const words[] = {
+        [FINISHING] = "finish-migrate", [MOVED] = "postmigrate", [AWAITED] = "inmigrate"};
     return v.phase < ARRAY_LEN(words) ? words[v.phase] : NULL;
 }
 

@@ -14,15 +14,15 @@ bool migrate_open(const Options *o, Problem *p);
 /* migrate_await - the machine is built, and held until another has come (-incoming). False: *p. */
 bool migrate_await(Pc *pc, bool start_stopped, Problem *p);
 
-/* migrate_begin - send this machine to `uri`, while it runs. `done` is told how it ended, *p being NULL if the machine runs there now; it
- * may be told at once. False: it could not begin, and `done` is not told. */
+/* migrate_begin - send this machine to `uri`, while it runs. `done` is told how it ended, *p being NULL
+ * if the machine runs there now; it may be told at once. False: it could not begin, and `done` is not told. */
 typedef void MigrateDone(void *ctx, const Problem *p);
 bool migrate_begin(Pc *pc, const char *uri, MigrateDone *done, void *ctx, Problem *p);
 void migrate_cancel(void); /* nothing happens where none is under way */
 void migrate_service(Pc *pc);
 
-/* migrate_lets_run - whether the machine may run on (`cont`): false, with a sentence, while it is on its way, and when it has moved and
- * its disks are not to be had back. */
+/* migrate_lets_run - whether the machine may run on (`cont`): false, with a sentence, while it is on its way,
+ * and when it has moved and its disks are not to be had back. */
 bool migrate_lets_run(Pc *pc, Problem *p);
 bool migrate_lets_save(Problem *p); /* no snapshot while a machine moves or has moved */
 bool migrate_lets_reset(void);
@@ -44,7 +44,7 @@ typedef struct MigrateInfo {
     u64 total_ns, downtime_ns, expected_ns; /* expected_ns: 0: not known yet */
     u64 sent_bytes, remaining_bytes, total_bytes;
     u64 pages, zero_pages, passes, rate, dirty_rate; /* rates: bytes a second */
-    char problem[400];                                /* MIGRATE_FAILED */
+    char problem[400];                               /* MIGRATE_FAILED */
 } MigrateInfo;
 void migrate_info(MigrateInfo *i);
 const char *migrate_status_word(MigrateStatus s); /* QEMU's; "" for MIGRATE_NONE */

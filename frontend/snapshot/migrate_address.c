@@ -33,7 +33,9 @@ static bool is_known(const char *uri, Problem *p)
 {
     if (!strncmp(uri, "tcp:", 4) || (!strncmp(uri, "unix:", 5) && uri[5])) return true;
     if (!strncmp(uri, "exec:", 5) || !strncmp(uri, "fd:", 3) || !strncmp(uri, "rdma:", 5))
-        return fail(p, uri, "a machine moves over tcp:HOST:PORT or unix:PATH; let socat lead from there to anything else");
+        return fail(
+            p, uri,
+            "a machine moves over tcp:HOST:PORT or unix:PATH; let socat lead from there to anything else");
     return fail(p, uri, "is not tcp:HOST:PORT or unix:PATH");
 }
 
@@ -58,7 +60,8 @@ static bool unix_address(const char *uri, struct sockaddr_un *a, Problem *p)
 {
     const char *path = migrate_unix_path(uri);
     *a = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof a->sun_path) return fail(p, uri, "the path of a socket has at most 107 characters");
+    if (strlen(path) >= sizeof a->sun_path)
+        return fail(p, uri, "the path of a socket has at most 107 characters");
     memcpy(a->sun_path, path, strlen(path));
     return true;
 }
@@ -93,7 +96,8 @@ static int listen_unix(const char *uri, Problem *p)
     if (!unix_address(uri, &a, p)) return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (!lstat(a.sun_path, &st) && S_ISSOCK(st.st_mode)) unlink(a.sun_path);
-    if (fd >= 0 && (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 4) < 0)) fd = close_failed(fd);
+    if (fd >= 0 && (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 4) < 0))
+        fd = close_failed(fd);
     if (fd < 0) return fail(p, uri, strerror(errno)), -1;
     broker_owns(a.sun_path);
     return fd;

@@ -19,7 +19,8 @@ enum {
     HELLO_MS = 5000,
     FOR_EVER_MS = 0x7fffffff, /* a source that is slow, or syncs its disks; who is gone is TCP's to notice */
     LAST_MS = 30000,
-    RUN_MS = 10000 /* the source waits for longer before it takes back what it has not said RUN for: migrate_send.c */
+    RUN_MS =
+        10000 /* the source waits for longer before it takes back what it has not said RUN for: migrate_send.c */
 };
 
 typedef struct Receiver {

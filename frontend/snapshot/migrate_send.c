@@ -9,8 +9,9 @@
  * on downtime; and then on, as long as each is a good deal shorter than the one before. A guest that writes faster than
  * the connection takes never gets there: it runs on, pass for pass, until somebody raises the limit, as with QEMU.
  *
- * Whoever was connected to may be anybody, so the target speaks first (docs/SECURITY.md). The end: PARTS, READY, RUN, RUNS (stream.h). Before RUN is sent, the machine is ours for sure; with RUNS it is theirs.
- * In between only the locks of its disks can tell: migrate.c.
+ * Whoever was connected to may be anybody, so the target speaks first (docs/SECURITY.md). The end: PARTS, READY, RUN,
+ * RUNS (stream.h). Before RUN is sent, the machine is ours for sure; with RUNS it is theirs. In between only the locks
+ * of its disks can tell: migrate.c.
  *
  * zlib is worth its time only on a slow connection; the rate of what was sent decides.
  */
@@ -29,10 +30,10 @@ enum {
     CHUNK_BYTES = STREAM_CHUNK_PAGES * PAGE_BYTES,
     PACKED_BYTES = CHUNK_BYTES + CHUNK_BYTES / 1000 + 64,
     CONNECT_MS = 10000,
-    SILENCE_MS = 60000, /* while the guest runs */
-    LAST_MS = 20000,    /* while it stands still */
-    PASSES_BETTER = 6,  /* how many more within the limit, at most */
-    HANDOVER_NS = 5000000, /* what the machines do themselves */
+    SILENCE_MS = 60000,     /* while the guest runs */
+    LAST_MS = 20000,        /* while it stands still */
+    PASSES_BETTER = 6,      /* how many more within the limit, at most */
+    HANDOVER_NS = 5000000,  /* what the machines do themselves */
     SLOW_BYTES_S = 40 << 20 /* below this zlib pays */
 };
 
@@ -195,7 +196,10 @@ static bool pass(Sender *s)
     return true;
 }
 
-static u64 share_of(u64 bytes, u64 ns, u64 of_ns) { return ns ? (u64)((unsigned __int128)bytes * of_ns / ns) : 0; }
+static u64 share_of(u64 bytes, u64 ns, u64 of_ns)
+{
+    return ns ? (u64)((unsigned __int128)bytes * of_ns / ns) : 0;
+}
 
 /* What the machine would have to stand still for, if it did now; from what this pass and the one before took. */
 static u64 judge(Sender *s)
@@ -255,7 +259,8 @@ static bool greet(Sender *s)
     }
     for (u32 n = 0; n < SEND_REGIONS; n++) store32(body + 4 * n, s->memory.region[n].pages);
     memcpy(body + 4 * SEND_REGIONS, s->m->parts, s->m->parts_bytes);
-    bool good = expect(s, STREAM_WELCOME, CONNECT_MS) && tell(s, &h, body, CONNECT_MS) && expect(s, STREAM_ACCEPT, CONNECT_MS);
+    bool good = expect(s, STREAM_WELCOME, CONNECT_MS) && tell(s, &h, body, CONNECT_MS) &&
+                expect(s, STREAM_ACCEPT, CONNECT_MS);
     free(body);
     return good;
 }

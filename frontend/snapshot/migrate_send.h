@@ -13,8 +13,8 @@ enum { SEND_REGIONS = 2 };
 typedef struct SendMemory {
     PageRegion region[SEND_REGIONS]; /* `at`: the guest's, which changes while it is read */
     u8 *copy;                        /* of the regions, one behind the other */
-    u64 *present;                    /* a bit for each page of the copy: it is there, and not zeros at first */
-    const int *image;                /* files of disks that should be on the host's disk before the machine stands still */
+    u64 *present;     /* a bit for each page of the copy: it is there, and not zeros at first */
+    const int *image; /* files of disks that should be on the host's disk before the machine stands still */
     unsigned images;
 } SendMemory;
 

@@ -19,11 +19,11 @@ typedef struct MigrateShare {
     /* by the saver */
     _Atomic u64 sent_bytes; /* to the other side */
     _Atomic u64 pages, zero_pages;
-    _Atomic u64 passes;         /* over all of memory, that are complete */
-    _Atomic u64 rate;           /* bytes a second, of the last pass that sent any to speak of */
-    _Atomic u64 dirty_rate;     /* bytes a second that the guest changes */
-    _Atomic u64 expected_ns;    /* how long it would stand still now; 0: not known yet */
-    _Atomic u64 total_bytes;    /* memory that the guest has touched */
+    _Atomic u64 passes;          /* over all of memory, that are complete */
+    _Atomic u64 rate;            /* bytes a second, of the last pass that sent any to speak of */
+    _Atomic u64 dirty_rate;      /* bytes a second that the guest changes */
+    _Atomic u64 expected_ns;     /* how long it would stand still now; 0: not known yet */
+    _Atomic u64 total_bytes;     /* memory that the guest has touched */
     _Atomic u64 remaining_bytes; /* of the present pass, at most */
     /* by whoever speaks */
     u32 parts_bytes;

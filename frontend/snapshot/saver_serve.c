@@ -199,7 +199,8 @@ static bool ask_machine(void *ctx, ReceiveQuestion q)
     SaverRequest r;
     int fd;
     (void)ctx;
-    if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1) || !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd)) _exit(0);
+    if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1) || !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd))
+        _exit(0);
     if (fd >= 0) close(fd);
     return r.word == a.word && r.at;
 }
@@ -251,14 +252,8 @@ static void carry_out(const SaverRequest *r, int fd, SaverAnswer *a)
         forget();
         return;
     case SAVER_SEND: a->error = begin_sending(r, fd); return;
-    case SAVER_FINISH:
-        a->error = finish_sending(&a->end);
-        forget();
-        return;
-    case SAVER_LISTEN:
-        a->error = receive(r, fd);
-        forget();
-        return;
+    case SAVER_FINISH: a->error = finish_sending(&a->end); return;
+    case SAVER_LISTEN: a->error = receive(r, fd); return;
     default: return;
     }
 }
@@ -331,5 +326,7 @@ _Noreturn void saver_serve(int socket, int gate, MigrateShare *share)
         if (is_noted(&r, fd)) continue;
         carry_out(&r, fd, &a);
         if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1)) _exit(0);
+        if (r.word == SAVER_FINISH || r.word == SAVER_LISTEN)
+            forget(); /* which takes as long as a guest should not wait */
     }
 }

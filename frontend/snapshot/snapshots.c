@@ -638,8 +638,11 @@ void snapshots_sync_images(Pc *pc) { sync_images(pc); }
 bool snapshots_may_move(Problem *p)
 {
     if (save.phase != SAVE_NONE) return problem_set(p, "a snapshot is being saved");
-    return !s.folder.count || problem_set(p, "its disks have %u snapshot%s ('info snapshots'), which do not move with a machine: delete them (delvm)",
-                                          s.folder.count, s.folder.count == 1 ? "" : "s");
+    return !s.folder.count ||
+           problem_set(p,
+                       "its disks have %u snapshot%s ('info snapshots'), which do not move with a machine: "
+                       "delete them (delvm)",
+                       s.folder.count, s.folder.count == 1 ? "" : "s");
 }
 
 void snapshots_moved(void)

@@ -8,16 +8,16 @@ enum { STREAM_VERSION = 1, STREAM_HEAD_BYTES = 36, STREAM_CHUNK_PAGES = 64 };
 
 typedef enum StreamKind {
     STREAM_WELCOME = 1, /* target, at once: nothing is sent to whoever does not say that */
-    STREAM_HELLO,     /* source: `first` its version; the body: u32 pages of each region, the parts' state */
-    STREAM_ACCEPT,    /* target: it could be that machine */
-    STREAM_REFUSE,    /* target, at any time: the body is a sentence */
-    STREAM_PAGES,     /* source */
-    STREAM_SYNC,      /* source: is all of it there? */
-    STREAM_SYNCED,    /* target: it is */
-    STREAM_PARTS,     /* source: the last; `first`: it is to run. The body: the parts' state */
-    STREAM_READY,     /* target: it has loaded the machine and has its disks */
-    STREAM_RUN,       /* source: run. From here on it is the target's */
-    STREAM_RUNS,      /* target */
+    STREAM_HELLO,  /* source: `first` its version; the body: u32 pages of each region, the parts' state */
+    STREAM_ACCEPT, /* target: it could be that machine */
+    STREAM_REFUSE, /* target, at any time: the body is a sentence */
+    STREAM_PAGES,  /* source */
+    STREAM_SYNC,   /* source: is all of it there? */
+    STREAM_SYNCED, /* target: it is */
+    STREAM_PARTS,  /* source: the last; `first`: it is to run. The body: the parts' state */
+    STREAM_READY,  /* target: it has loaded the machine and has its disks */
+    STREAM_RUN,    /* source: run. From here on it is the target's */
+    STREAM_RUNS,   /* target */
     STREAM_KINDS
 } StreamKind;
 
@@ -25,7 +25,8 @@ typedef struct StreamHead {
     StreamKind kind;
     u32 bytes; /* of the body */
     u32 region, first;
-    u64 present, zero; /* STREAM_PAGES: of the pages from `first` on those in the body, and those that are zeros now */
+    u64 present,
+        zero; /* STREAM_PAGES: of the pages from `first` on those in the body, and those that are zeros now */
 } StreamHead;
 
 typedef struct Stream {
@@ -34,7 +35,7 @@ typedef struct Stream {
     bool interrupted;
     u64 sent_bytes;
     u32 head_crc, wanted_crc; /* of the message that is being received */
-    char why[120]; /* what went wrong, as the end of a sentence */
+    char why[120];            /* what went wrong, as the end of a sentence */
 } Stream;
 
 /* All: false: *why. The time is from the last byte that moved on. */

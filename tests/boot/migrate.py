@@ -27,11 +27,14 @@ other = ["-accel", "translate" if "interp" in engine else "interp"]
 LINE = re.compile(r"^r ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) (.)\r?$", re.M)
 folder = tempfile.mkdtemp(prefix="ring3-migrate")
 image = folder + "/disk.img"
+started = [] # all of them; what a failed test leaves is ended
 known = {} # round: (sum, float), whichever process said so
 
 
 def start(*args, memory="16", accel=None, disk=None):
-    return Guest(ring3, "-m", memory, "-kernel", summed, "-drive", "file=%s,index=0" % (disk or image), *(accel or engine), *args)
+    g = Guest(ring3, "-m", memory, "-kernel", summed, "-drive", "file=%s,index=0" % (disk or image), *(accel or engine), *args)
+    started.append(g)
+    return g
 
 
 def awaiting(uri, **kw):
@@ -292,6 +295,14 @@ def settle(g):
         time.sleep(0.05)
 
 
+def waits(g):
+    """It may be just about to end."""
+    try:
+        return g.process.poll() is None and "inmigrate" in g.do("info status")
+    except (OSError, Failed):
+        return False
+
+
 def cut_once(g, lengths, n):
     """Who has the machine then; what was done."""
     port = free_port()
@@ -309,7 +320,8 @@ def cut_once(g, lengths, n):
         new.process.wait()
     settle(g)
     end = deadline(10)
-    while new.process.poll() is None and "inmigrate" in new.do("info status") and proxy.was_cut and time.monotonic() < end:
+    greeted = min(proxy.moved) >= HEAD # else the target has heard from a stranger, and waits on
+    while greeted and waits(new) and proxy.was_cut and time.monotonic() < end:
         time.sleep(0.05)
     here, there = is_running(g), is_running(new)
     what = "cut %s, killed %s: %s\n%s" % (at, kill, g.do("info migrate"), g.do("info status"))
@@ -318,7 +330,9 @@ def cut_once(g, lengths, n):
         check("completed" in what or "written to" in g.do("cont"), "neither runs: " + what)
         return None, what
     check(here or there, "neither runs: " + what)
-    if here:
+    if here and not greeted and waits(new):
+        new.process.kill()
+    elif here:
         new.expect_exit(-9 if kill else 1)
     if there:
         check("Error" in g.do("cont"), "both could run: " + what)
@@ -355,6 +369,8 @@ def test():
         parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers, no_ring3_there), "cuts": (cuts,)}
         run_tests({"test_" + f.__name__: f for f in parts[part]})
     finally:
+        for g in started:
+            g.__exit__()
         shutil.rmtree(folder, ignore_errors=True)
 
 

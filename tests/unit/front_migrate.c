@@ -26,7 +26,13 @@
 #include "frontend/snapshot/migrate_receive.h"
 #include "frontend/snapshot/migrate_send.h"
 
-enum { RAM_PAGES = 150, VRAM_PAGES = 70, PAGES = RAM_PAGES + VRAM_PAGES, BYTES = PAGES * PAGE_BYTES, PARTS = 3000 };
+enum {
+    RAM_PAGES = 150,
+    VRAM_PAGES = 70,
+    PAGES = RAM_PAGES + VRAM_PAGES,
+    BYTES = PAGES * PAGE_BYTES,
+    PARTS = 3000
+};
 
 static u64 seed = 88172645463325252ull;
 
@@ -55,7 +61,10 @@ static Memory memory_new(void)
 static void regions(const Memory *m, PageRegion r[2])
 {
     r[0] = (PageRegion){.at = m->at, .pages = RAM_PAGES, .offset = 0, .fd = m->fd};
-    r[1] = (PageRegion){.at = m->at + RAM_PAGES * PAGE_BYTES, .pages = VRAM_PAGES, .offset = RAM_PAGES * PAGE_BYTES, .fd = m->fd};
+    r[1] = (PageRegion){.at = m->at + RAM_PAGES * PAGE_BYTES,
+                        .pages = VRAM_PAGES,
+                        .offset = RAM_PAGES * PAGE_BYTES,
+                        .fd = m->fd};
 }
 
 /* Some pages never touched, some of zeros, some that pack, some that do not. */
@@ -64,7 +73,8 @@ static void scribble(u8 *at, u32 pages, u32 one_in)
     for (u32 n = 0; n < pages; n++, at += PAGE_BYTES) {
         if (rnd() % one_in) continue;
         u32 kind = rnd() % 4;
-        for (u32 k = 0; k < PAGE_BYTES && kind; k++) at[k] = kind == 1 ? 0 : kind == 2 ? (u8)(k / 64) : (u8)rnd();
+        for (u32 k = 0; k < PAGE_BYTES && kind; k++)
+            at[k] = kind == 1 ? 0 : kind == 2 ? (u8)(k / 64) : (u8)rnd();
     }
 }
 
@@ -101,7 +111,8 @@ static void *target_run(void *ctx)
 
 static MigrateShare *share_new(void)
 {
-    MigrateShare *m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    MigrateShare *m =
+        mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_ptr_not_equal(m, MAP_FAILED);
     atomic_store(&m->downtime_limit_ns, 1000000000);
     return m;
@@ -153,7 +164,7 @@ static void *tap_run(void *ctx)
                 memcpy(t->bytes + t->count, piece, (size_t)n);
                 t->count += (size_t)n;
             }
-            for (ssize_t done = 0, k; done < n; done += k > 0 ? k : 0) {
+            for (ssize_t done = 0, k; done<n; done += k> 0 ? k : 0) {
                 k = send(t->fd[1 - way], piece + done, (size_t)(n - done), MSG_NOSIGNAL);
                 if (k < 0) break;
             }
@@ -369,8 +380,8 @@ static void the_recording_itself_is_taken(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(arrives_whole), cmocka_unit_test(is_refused_with_a_sentence),
-                                       cmocka_unit_test(the_recording_itself_is_taken),
-                                       cmocka_unit_test(strangers_get_nowhere)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arrives_whole), cmocka_unit_test(is_refused_with_a_sentence),
+        cmocka_unit_test(the_recording_itself_is_taken), cmocka_unit_test(strangers_get_nowhere)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
