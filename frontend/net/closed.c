@@ -5,7 +5,7 @@
  * frame looks for its connection in one list of them all.
  *
  * Nothing needs them: the cable between guest and libslirp is not the Internet, whose old segments TIME_WAIT is for. So once
- * a second, if there were many new ones, each that is over and has no bytes under way gets a reset, as the guest may send one.
+ * a second if there were many new ones, and at once if there were too many, each that is over and has no bytes under way gets a reset, as the guest may send one.
  * (If the guest has not seen the last acknowledgement, its next FIN is answered by a reset, which ends it there.)
  *
  * There is no call for it: which ones are over is read from the list that is made for `info usernet`, IPv4 only. A reset is taken
@@ -21,7 +21,7 @@
 
 enum { ETHERNET = 14, IP = 20, TCP = 20, IPV4 = 0x0800, PROTOCOL_TCP = 6 };
 enum { TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
-enum { MANY = 64, EVERY_MS = 1000 };
+enum { MANY = 64, TOO_MANY = 256, EVERY_MS = 1000 };
 
 static u32 begun; /* connections since the last look */
 static s64 looked_ms;
@@ -38,7 +38,8 @@ bool closed_parse(const char *line, ClosedConnection *c)
 {
     char guest[16], peer[16];
     unsigned guest_port, peer_port, receive, send;
-    int n = sscanf(line, " TCP[TIME_WAIT] %*d %15s %u %15s %u %u %u", guest, &guest_port, peer, &peer_port, &receive, &send);
+    int n = sscanf(line, " TCP[TIME_WAIT] %*d %15s %u %15s %u %u %u", guest, &guest_port, peer, &peer_port,
+                   &receive, &send);
     if (n != 6 || guest_port > 0xffff || peer_port > 0xffff || receive || send) return false;
     c->guest_port = (u16)guest_port;
     c->peer_port = (u16)peer_port;
@@ -94,7 +95,7 @@ static void reset_all(Slirp *slirp, u32 sequence)
 
 void closed_reap(Slirp *slirp, s64 now_ms)
 {
-    if (begun < MANY || now_ms - looked_ms < EVERY_MS) return;
+    if (begun < MANY || (begun < TOO_MANY && now_ms - looked_ms < EVERY_MS)) return;
     begun = 0;
     looked_ms = now_ms;
     reset_all(slirp, 0);
