@@ -71,12 +71,11 @@ static void simd_compute(Vcpu *c, const Insn *i, HostRun *r)
     r->fpu.mxcsr = c->fpu.mxcsr | raised;
 }
 
-/* At a page fault an MMX store has turned the stack to TOP 0 already, on Intel's processors; registers keep their tags. */
+/* An MMX store that faults has turned the stack to TOP 0 already, on Intel's processors; registers keep their tags. */
 static void simd_store(Vcpu *c, const Insn *i, u32 ea, const u8 *from, unsigned bytes)
 {
-    u32 va = seg_linear(c, i->seg, ea, bytes, ACC_WRITE);
     if (i->row->checks & CK_MMX) fpu_set_fsw(&c->fpu, c->fpu.fsw & (u16) ~(7 << 11));
-    lin_write_bytes(c, va, from, bytes, c->cpl == 3);
+    mem_write_bytes(c, i->seg, ea, from, bytes);
 }
 
 void exec_simd(Vcpu *c, const Insn *i)

@@ -339,7 +339,10 @@ static void show_case(const Case *t)
  * the processor's affair. */
 static bool is_dot_product(const Case *t) { return (t->insn.row->opcode & ~1) == 0x3a40; }
 
-static bool is_mmx_store(const Case *t) { return t->insn.row->checks & CK_MMX && fpu_mem_operand(&t->insn) == 0; }
+static bool is_mmx_store(const Case *t)
+{
+    return t->insn.row->checks & CK_MMX && fpu_mem_operand(&t->insn) == 0;
+}
 
 /* An instruction of MMX and SSE operands that raises #XM may or may not have made the x87 stack an MMX file. */
 static void expect_fpu(Case *t, const FpuImage *want)
@@ -348,7 +351,8 @@ static void expect_fpu(Case *t, const FpuImage *want)
     if (t->vector >= 0 && (t->insn.row->checks & both) == both) return;
     FpuImage a = *want, b = t->host.fpu;
     fpu_copy_pointers(&a, &b);
-    if (t->vector == EX_PF && is_mmx_store(t)) fpu_set_fsw(&b, b.fsw & (u16) ~(7 << 11)); /* simd_exec.c */
+    bool operand_faults = t->vector == EX_PF || t->vector == EX_GP || t->vector == EX_SS;
+    if (operand_faults && is_mmx_store(t)) fpu_set_fsw(&b, b.fsw & (u16) ~(7 << 11)); /* simd_exec.c */
     a.mxcsr_mask = b.mxcsr_mask;
     if (t->vector == EX_XM) a.mxcsr |= FPU_PE, b.mxcsr |= FPU_PE; /* unmasked underflow: inexact or not */
     if (t->vector == EX_XM && is_dot_product(t)) a.mxcsr |= FPU_UE, b.mxcsr |= FPU_UE;
@@ -386,7 +390,8 @@ static void expect_unchanged(Case *t)
 static bool has_two_ends(const Case *t)
 {
     u16 op = t->insn.row->opcode;
-    bool stores_ten = t->insn.is_mem && ((op == 0xdb && t->insn.reg == 7) || (op == 0xdf && t->insn.reg == 6));
+    bool stores_ten =
+        t->insn.is_mem && ((op == 0xdb && t->insn.reg == 7) || (op == 0xdf && t->insn.reg == 6));
     return op == 0x60 || op == 0x61 || op == 0xc8 || stores_ten;
 }
 
@@ -404,7 +409,8 @@ static void expect_page_fault(Case *t)
  * differ, and FISTTP from the others. */
 static bool store_suppressed(const Case *t)
 {
-    bool faults = t->vector == EX_PF, stopped = t->result.outcome == HOST_SEGV || t->result.outcome == HOST_GP;
+    bool faults = t->vector == EX_PF,
+         stopped = t->result.outcome == HOST_SEGV || t->result.outcome == HOST_GP;
     const FpuImage *other = faults ? &t->host.fpu : &t->interp.fpu; /* of the one that went on */
     if ((t->vector >= 0 && !faults) || faults == stopped) return false;
     return t->insn.row->checks & CK_FPU && t->insn.is_mem && other->fsw & FSW_ES;
