@@ -52,7 +52,10 @@ typedef struct Breakpoints {
     bool (*hook)(void *ctx, Vcpu *c);
     void *hook_ctx;
     /* The last instruction that was hooked, and those that faulted then: when one is repeated it is not hooked again. */
-    struct BreakPlace { u32 va, esp, cr3; bool set; } hooked, again[BREAK_AGAIN];
+    struct BreakPlace {
+        u32 va, esp, cr3;
+        bool set;
+    } hooked, again[BREAK_AGAIN];
     unsigned next_again;
 } Breakpoints;
 

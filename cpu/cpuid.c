@@ -76,7 +76,8 @@ const CpuModel cpu_models[] = {
     {"ppro", "Intel Pentium Pro", 6, 1, 9, F_PPRO},
     {"pentium2", "Intel Pentium II (Deschutes)", 6, 5, 2, F_PENTIUM2},
     {"pentium3", "Intel Pentium III (Coppermine)", 6, 8, 6, F_PENTIUM3},
-    {"default", "Pentium III with NX, and of SSE2 to SSE4.2 and POPCNT what this host has", 6, 9, 5, F_DEFAULT},
+    {"default", "Pentium III with NX, and of SSE2 to SSE4.2 and POPCNT what this host has", 6, 9, 5,
+     F_DEFAULT},
     {"max", "the same with all that ring3 has: SMEP, SMAP, UMIP, RDTSCP, MOVBE", 6, 9, 5, F_MAX},
     {NULL, NULL, 0, 0, 0, 0},
 };

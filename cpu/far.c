@@ -396,8 +396,7 @@ void exec_sysenter(Vcpu *c, const Insn *i)
 {
     (void)i;
     if (cpu_real(c) || sel_is_null((u16)c->sysenter_cs)) raise_gp(c, 0);
-    if (unlikely(cpu_int_hooked(c, HOOK_SYSENTER)) &&
-        c->int_hook->before(c->int_hook->ctx, c, HOOK_SYSENTER))
+    if (unlikely(cpu_int_hooked(c, HOOK_SYSENTER)) && c->int_hook->before(c->int_hook->ctx, c, HOOK_SYSENTER))
         return;
     trace_transfer(c, "sysenter", (u16)c->sysenter_cs, (u32)c->sysenter_eip, 4);
     flat_level(c, (u32)c->sysenter_cs, 0, (u32)c->sysenter_eip, (u32)c->sysenter_esp);

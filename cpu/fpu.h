@@ -61,8 +61,8 @@ u8 fpu_tag_byte(u16 tags);
 typedef struct HostRun {                     /* one guest instruction on the host's FPU */
     FpuImage fpu;                            /* state before, and after */
     u8 mem[16] __attribute__((aligned(16))); /* the memory operand */
-    u32 gpr;                                 /* the general register operand, whichever it is; PCMPESTRx: EAX */
-    u32 ecx, edx;                            /* PCMPxSTRx: what they say */
+    u32 gpr;      /* the general register operand, whichever it is; PCMPESTRx: EAX */
+    u32 ecx, edx; /* PCMPxSTRx: what they say */
     u32 eflags;                              /* OSZAPC in and out */
 } HostRun;
 /* fpu_host_prepare - map this thread's memory for it now; else the first fpu_host_run() does. A process that may not

@@ -59,7 +59,8 @@ u32 lin_walk(Vcpu *c, u32 va, Access a, AccessBy by)
  * rings 0-2 have no short way. */
 u32 lin_pa_more(Vcpu *c, u32 va, Access a, AccessBy by)
 {
-    if (!(c->cr4 & CR4_PAE) || (by != BY_USER && c->cr4 & (CR4_SMEP | CR4_SMAP))) return lin_walk(c, va, a, by);
+    if (!(c->cr4 & CR4_PAE) || (by != BY_USER && c->cr4 & (CR4_SMEP | CR4_SMAP)))
+        return lin_walk(c, va, a, by);
     u64 want = PTE_P | PTE_A | (by == BY_USER ? PTE_U : 0) | (a & ACC_WRITE ? PTE_W : 0);
     u64 odd = ~0ull << 32; /* reserved bits, memory that is not there, NX unless it matters only to a fetch */
     if (c->efer & EFER_NXE && !(a & ACC_FETCH)) odd &= ~PTE_NX;

@@ -16,7 +16,8 @@ u32 lin_pa_more(Vcpu *c, u32 va, Access a, AccessBy by);
 static inline u32 lin_translate(Vcpu *c, u32 va, Access a, AccessBy by)
 {
     if (!(c->cr0 & CR0_PG)) return va;
-    if (unlikely(c->cr4 & (by == BY_USER ? CR4_PAE : CR4_PAE | CR4_SMEP | CR4_SMAP))) return lin_pa_more(c, va, a, by);
+    if (unlikely(c->cr4 & (by == BY_USER ? CR4_PAE : CR4_PAE | CR4_SMEP | CR4_SMAP)))
+        return lin_pa_more(c, va, a, by);
     u32 want = PTE_P | PTE_A | (by == BY_USER ? PTE_U : 0) | (a & ACC_WRITE ? PTE_W : 0);
     const u8 *hp = phys_hp(c->phys, (c->cr3 & ~(u32)PAGE_MASK) | (va >> 20 & 0xffc));
     if (unlikely(!hp)) return lin_walk(c, va, a, by);

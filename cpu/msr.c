@@ -178,10 +178,17 @@ bool msr_possible(Vcpu *c)
 {
     static const struct {
         u32 first, count;
-    } storages[] = {{MSR_MTRR_VAR, 2 * MTRRCAP_VCNT}, {MSR_MTRR_FIX64K, 1},  {MSR_MTRR_FIX16K, 2},
-                    {MSR_MTRR_FIX4K, 8},              {MSR_SYSENTER_CS, 3},  {MSR_TSC_AUX, 1},
-                    {MSR_MTRR_DEF, 1},                {MSR_PAT, 1},          {MSR_MISC_ENABLE, 1},
-                    {MSR_EFER, 1},                    {MSR_APIC_BASE, 1}};
+    } storages[] = {{MSR_MTRR_VAR, 2 * MTRRCAP_VCNT},
+                    {MSR_MTRR_FIX64K, 1},
+                    {MSR_MTRR_FIX16K, 2},
+                    {MSR_MTRR_FIX4K, 8},
+                    {MSR_SYSENTER_CS, 3},
+                    {MSR_TSC_AUX, 1},
+                    {MSR_MTRR_DEF, 1},
+                    {MSR_PAT, 1},
+                    {MSR_MISC_ENABLE, 1},
+                    {MSR_EFER, 1},
+                    {MSR_APIC_BASE, 1}};
     for (unsigned k = 0; k < ARRAY_LEN(storages); k++)
         for (u32 n = storages[k].first; n < storages[k].first + storages[k].count; n++) {
             u64 writable, *storage = msr_storage(c, n, &writable);

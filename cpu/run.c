@@ -181,7 +181,8 @@ static bool host_events(Vcpu *c, const RunHooks *h)
     if (attention_take(c, ATT_CLOCK | ATT_IO | ATT_SPEED | ATT_PAUSE | ATT_DEBUG) && h->service) {
         h->service(h->ctx);
         wait_event(c);
-        if (stop_wanted(c)) return false; /* no interrupt is delivered, which may need memory that is not there (-incoming) */
+        if (stop_wanted(c))
+            return false; /* no interrupt is delivered, which may need memory that is not there (-incoming) */
     }
     return true;
 }

@@ -41,7 +41,10 @@ typedef struct TaskState {
     bool has_cr3, trap;
 } TaskState;
 
-static u32 tss_read(Vcpu *c, u32 va, unsigned bytes) { return lin_read(c, va, bytes, ACC_READ, BY_PROCESSOR); }
+static u32 tss_read(Vcpu *c, u32 va, unsigned bytes)
+{
+    return lin_read(c, va, bytes, ACC_READ, BY_PROCESSOR);
+}
 
 static TaskState state_read(Vcpu *c, u32 base, const TssLayout *l)
 {
@@ -67,7 +70,8 @@ static void state_write(Vcpu *c, u32 eflags)
     u32 base = c->tr.base;
     lin_write(c, base + l->eip, c->next_eip, l->width, BY_PROCESSOR);
     lin_write(c, base + l->eflags, eflags, l->width, BY_PROCESSOR);
-    for (unsigned r = 0; r < 8; r++) lin_write(c, base + l->gpr + r * l->width, c->gpr[r], l->width, BY_PROCESSOR);
+    for (unsigned r = 0; r < 8; r++)
+        lin_write(c, base + l->gpr + r * l->width, c->gpr[r], l->width, BY_PROCESSOR);
     for (unsigned n = 0; n < l->segs; n++)
         lin_write(c, base + l->seg + n * l->seg_step, c->seg[n].sel, 2, BY_PROCESSOR);
 }

@@ -29,8 +29,8 @@ void json_hex(Json *j, const char *key, u64 value, int digits); /* a text, with 
 void json_bool(Json *j, const char *key, bool value);
 void json_text(Json *j, const char *key, const char *text); /* NULL: null. Bytes beyond ASCII are Latin-1 */
 void json_utf8(Json *j, const char *key, const char *text); /* what is not UTF-8 becomes U+FFFD */
-void json_bytes(Json *j, const char *key, const u8 *bytes, u32 n); /* as hexadecimal digits */
-void json_raw(Json *j, const char *text, u32 n);                   /* JSON that somebody else writes */
+void json_bytes(Json *j, const char *key, const u8 *bytes, u32 n);  /* as hexadecimal digits */
+void json_raw(Json *j, const char *text, u32 n);                    /* JSON that somebody else writes */
 void json_value(Json *j, const char *key, const char *text, u32 n); /* ... one value, as a member */
 
 #endif

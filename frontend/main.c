@@ -101,8 +101,8 @@ static bool open_backends(Pc *pc, const Options *o, MachineConfig *cfg, Problem 
         cfg->debugcon = channel_chardev(channel_open(&o->debugcon, "-debugcon", "debugcon", SIDE_GUEST, p));
     if (!p->text[0] && o->has_parallel)
         cfg->parallel = channel_chardev(channel_open(&o->parallel, "-parallel", "parallel0", SIDE_GUEST, p));
-    return !p->text[0] && open_monitors(o, p) && open_qmps(o, p) && gdb_serve(pc, &o->gdb, p) && inspect_start(o->inspect, p) &&
-           net_start(&o->net, p);
+    return !p->text[0] && open_monitors(o, p) && open_qmps(o, p) && gdb_serve(pc, &o->gdb, p) &&
+           inspect_start(o->inspect, p) && net_start(&o->net, p);
 }
 
 static bool open_video_bios(const Options *o, MachineConfig *cfg, Problem *p)
@@ -241,9 +241,9 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
            open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
            snapshots_open(o, cfg.drive, p) && open_backends(pc, o, &cfg, p) &&
            open_trace(o, p) && /* which must not empty an image */
-           (!*o->sound.wav || audio_open(o->sound.wav, p)) && open_hooks(o, p) && explain_open(&o->explain, p) &&
-           start_machine(pc, o, &cfg, has_kernel(o) ? boot : NULL, p) && begin_audio(pc, o, p) &&
-           explain_begin(&o->explain, pc, p);
+           (!*o->sound.wav || audio_open(o->sound.wav, p)) && open_hooks(o, p) &&
+           explain_open(&o->explain, p) && start_machine(pc, o, &cfg, has_kernel(o) ? boot : NULL, p) &&
+           begin_audio(pc, o, p) && explain_begin(&o->explain, pc, p);
 }
 
 /* Beside which files hidden ones are not hidden: see broker_serve.c. */
@@ -263,7 +263,8 @@ static bool start_cage(const Options *o, Problem *p)
 /* Somebody may say `migrate`. */
 static bool may_be_told(const Options *o)
 {
-    bool told = o->monitor_count || o->qmp_count || o->gdb.kind != CHAR_NULL || o->display.kind == DISPLAY_CURSES;
+    bool told =
+        o->monitor_count || o->qmp_count || o->gdb.kind != CHAR_NULL || o->display.kind == DISPLAY_CURSES;
     for (int n = 0; n < SERIAL_PORTS; n++) told |= o->serial[n].mux;
     return told;
 }

@@ -153,7 +153,8 @@ static bool reset(void *ctx)
     pc->is_off = false;
     keyplay_reset(&pc->keys);
     machine_reset(pc->machine); /* and the processor, its last part */
-    fwfiles_boot_order(pc->machine, pc->boot_order, pc->boot_strict, pc->any_floppy); /* what "once" said is over */
+    fwfiles_boot_order(pc->machine, pc->boot_order, pc->boot_strict,
+                       pc->any_floppy); /* what "once" said is over */
     return place(pc, &pc->problem);
 }
 
@@ -180,7 +181,8 @@ static void serve_snapshot_keys(Pc *pc, unsigned asked)
     if (asked & ASKED_SAVE && !snapshot_save(pc, "", say_saved, pc, &p)) say("savevm: %s", p.text);
     if (asked & ASKED_LOAD && !*snapshots_newest())
         say("loadvm: there is no snapshot available");
-    else if (asked & ASKED_LOAD && !snapshot_load(pc, snapshots_newest(), false, &p)) say("loadvm: %s", p.text);
+    else if (asked & ASKED_LOAD && !snapshot_load(pc, snapshots_newest(), false, &p))
+        say("loadvm: %s", p.text);
 }
 
 /* What the person did in the window. */
@@ -476,7 +478,8 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->machine = machine_new(cfg, &ev);
     const char *lack = host_memory_lack();
     if (!pc->machine) return problem_set(p, "-m %u: %s", o->ram_bytes >> 20, lack ? lack : HOST_NO_MEMORY);
-    if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes, cfg->lapic_version, cfg->hpet);
+    if (firmware_first(boot) && !o->no_acpi)
+        fwfiles_add_acpi(pc->machine, o->ram_bytes, cfg->lapic_version, cfg->hpet);
     if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
     machine_set_uuid(pc->machine, o->uuid);
     if (boot && boot->needs_firmware) fwfiles_add_kernel_call(pc->machine, on_kernel_call, pc);
@@ -508,7 +511,8 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     part_add(machine_parts(pc->machine), &processor_part, "cpu", c);
     snapshots_attach(pc);
     hooks_start(pc);
-    return place(pc, p) && (!o->loadvm || snapshot_load(pc, o->loadvm, false, p)) && migrate_await(pc, o->start_stopped, p);
+    return place(pc, p) && (!o->loadvm || snapshot_load(pc, o->loadvm, false, p)) &&
+           migrate_await(pc, o->start_stopped, p);
 }
 
 /* In QEMU's words. */
@@ -580,8 +584,8 @@ const char *pc_run_state(const Pc *pc)
 void pc_uuid_text(const Pc *pc, char to[UUID_TEXT])
 {
     const u8 *u = pc->uuid;
-    snprintf(to, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2],
-             u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+    snprintf(to, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
+             u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 }
 
 void pc_print_stats(const Pc *pc)

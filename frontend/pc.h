@@ -51,8 +51,8 @@ void pc_continue(Pc *pc);
 void pc_step(Pc *pc); /* one instruction, then paused again */
 void pc_quit(Pc *pc);
 void pc_fail(Pc *pc, const Problem *p); /* ring3 ends, with the sentence and exit code 1 */
-void pc_reset(Pc *pc);        /* before the next instruction */
-bool pc_power_button(Pc *pc); /* pressed for a moment; false: the guest does not listen */
+void pc_reset(Pc *pc);                  /* before the next instruction */
+bool pc_power_button(Pc *pc);           /* pressed for a moment; false: the guest does not listen */
 /* The machine is another one: it was loaded. */
 void pc_jumped(Pc *pc);
 /* For media_on_trouble(); ctx: a Pc. */

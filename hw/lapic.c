@@ -193,7 +193,10 @@ static u32 timer_count(const Lapic *l)
 
 static u64 timer_period_ns(const Lapic *l) { return (u64)l->initial << timer_shift(l); }
 
-static void keep_missed(Lapic *l, u64 periods) { l->missed = catch_up_keep(l->missed, periods, timer_period_ns(l)); }
+static void keep_missed(Lapic *l, u64 periods)
+{
+    l->missed = catch_up_keep(l->missed, periods, timer_period_ns(l));
+}
 
 /* The timer's interrupt; the next to catch up with comes a while later. False: the entry is masked. */
 static bool timer_interrupt(Lapic *l)

@@ -78,8 +78,8 @@ struct Machine {
     Nic nic[NICS_MAX]; /* where config.nic has a model */
     Sound sound;
     SpeakerVoice speaker_voice;
-    Sb16 sb16; /* where config.sb16 says so */
-    Fm adlib;  /* where config.adlib does, and there is no sb16 */
+    Sb16 sb16;     /* where config.sb16 says so */
+    Fm adlib;      /* where config.adlib does, and there is no sb16 */
     Es1370 es1370; /* where config.es1370 does */
     Ac97 ac97;     /* where config.ac97 does */
     Fwcfg fwcfg;

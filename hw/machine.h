@@ -38,9 +38,9 @@ typedef struct MachineConfig {
     const u8 *bios;           /* with firmware: the image that ends at 4 GiB and at 1 MiB; NULL without */
     u32 bios_bytes;
     NicConfig nic[NICS_MAX]; /* network cards, in PCI slots from 3 on; NIC_NONE: no card */
-    Sb16Config sb16;          /* -device sb16 */
-    bool adlib;               /* -device adlib; a Sound Blaster has one, too */
-    bool es1370, ac97;        /* -device ES1370, AC97 */
+    Sb16Config sb16;         /* -device sb16 */
+    bool adlib;              /* -device adlib; a Sound Blaster has one, too */
+    bool es1370, ac97;       /* -device ES1370, AC97 */
     bool no_vga;         /* -vga none */
     ScreenState *screen; /* where the VGA's registers shall lie (shared memory); NULL: in the machine */
     const u8 *vga_rom;   /* its option ROM, in the ROM BAR; NULL: none */

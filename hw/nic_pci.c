@@ -33,8 +33,8 @@ void nic_pci_post(NicPci *n, u32 io, u32 pa)
     pci_bar_set(&n->f, 1, pa);
 }
 
-void nic_pci_init(NicPci *n, Pci *pci, unsigned slot, Bus *bus, const NicPciIds *ids, const IoOps *ops, void *dev,
-                  void (*written)(void *dev, u32 reg, unsigned bytes))
+void nic_pci_init(NicPci *n, Pci *pci, unsigned slot, Bus *bus, const NicPciIds *ids, const IoOps *ops,
+                  void *dev, void (*written)(void *dev, u32 reg, unsigned bytes))
 {
     CHECK((void *)n == dev, "a network card begins with its NicPci");
     n->bus = bus;

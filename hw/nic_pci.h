@@ -20,8 +20,8 @@ typedef struct NicPciIds {
 } NicPciIds;
 
 /* nic_pci_init - in slot `slot` of bus 0, with the registers of `dev` by `ops`; written() as in PciFunction. */
-void nic_pci_init(NicPci *n, Pci *pci, unsigned slot, Bus *bus, const NicPciIds *ids, const IoOps *ops, void *dev,
-                  void (*written)(void *dev, u32 reg, unsigned bytes));
+void nic_pci_init(NicPci *n, Pci *pci, unsigned slot, Bus *bus, const NicPciIds *ids, const IoOps *ops,
+                  void *dev, void (*written)(void *dev, u32 reg, unsigned bytes));
 void nic_pci_reset(NicPci *n, const NicPciIds *ids);
 void nic_pci_post(NicPci *n, u32 io, u32 pa); /* as firmware leaves it: decoding at `io` and `pa` */
 

@@ -22,7 +22,13 @@
 #include "hw/pcnet.h"
 
 enum { TX_BURST = 64, CHAIN_MAX = 512 };
-enum { PAUSE_NS = 20000, RX_POLL_NS = 1000000, RX_POLL_SLOW_NS = 32000000, POLL_MIN_NS = 100000, PCI_CLOCK_NS = 30 };
+enum {
+    PAUSE_NS = 20000,
+    RX_POLL_NS = 1000000,
+    RX_POLL_SLOW_NS = 32000000,
+    POLL_MIN_NS = 100000,
+    PCI_CLOCK_NS = 30
+};
 enum { BCNT_MAX = 4096, RING_MAX_BITS = 9 };
 
 /* --- descriptors ----------------------------------------------------------------------------------------- */
@@ -143,8 +149,7 @@ static void init_block_read(Pcnet *c)
 
 static bool is_working(const Pcnet *c, u16 side)
 {
-    return c->csr[CSR0] & side && !(c->csr[CSR5] & CSR5_SPND) && !c->init_wanted &&
-           nic_pci_masters(&c->pci);
+    return c->csr[CSR0] & side && !(c->csr[CSR5] & CSR5_SPND) && !c->init_wanted && nic_pci_masters(&c->pci);
 }
 
 static bool has_group(const Pcnet *c, const u8 *address)

@@ -60,7 +60,10 @@ static void pci_irq_set(void *dev, int n, bool level) /* n: slot * 4 + PIRQ */
     irqs_update(x);
 }
 
-static IrqLine isa_line(Piix3 *x, int puller, int n) { return (IrqLine){isa_irq_set, x, puller << 4 | (n & 15)}; }
+static IrqLine isa_line(Piix3 *x, int puller, int n)
+{
+    return (IrqLine){isa_irq_set, x, puller << 4 | (n & 15)};
+}
 
 IrqLine piix3_isa_irq(Piix3 *x, int n) { return isa_line(x, PIIX3_BOARD, n); }
 

@@ -73,8 +73,8 @@ enum {
 };
 enum { BMSR_UP = 0x0024, MSR_LINKB = 0x04, CSCR_LINK = 0x0400, CSCR_LINK_CHANGED = 0x0800 };
 enum { VENDOR_REALTEK = 0x10ec, DEVICE_RTL8139 = 0x8139 };
-static const NicPciIds ids = {
-    VENDOR_REALTEK, DEVICE_RTL8139, 0x10, 0x20, 0x40, RTL8139_BYTES, "rtl8139", "rtl8139-mmio"};
+static const NicPciIds ids = {VENDOR_REALTEK, DEVICE_RTL8139, 0x10,      0x20,
+                              0x40,           RTL8139_BYTES,  "rtl8139", "rtl8139-mmio"};
 enum { TIMER_HZ = 33000000, TX_DESCRIPTORS = 4, CAPR_BEHIND = 16, REMIND_NS = 500000, REMIND_DOUBLINGS = 11 };
 
 static u16 get16(const Rtl8139 *n, u32 reg) { return load16(n->r + reg); }
@@ -463,7 +463,8 @@ static void rtl8139_state(void *dev, State *s)
 {
     Rtl8139 *n = dev;
     pci_function_state(&n->pci.f, s);
-    for (u32 at = 0; s->way != STATE_LOAD && at < RTL8139_BYTES; at += 4) store32(n->r + at, register32(n, at));
+    for (u32 at = 0; s->way != STATE_LOAD && at < RTL8139_BYTES; at += 4)
+        store32(n->r + at, register32(n, at));
     state_bytes(s, "registers", n->r, sizeof n->r);
     state_u8(s, "next_tx", &n->next_tx);
     state_check(s, n->next_tx < TX_DESCRIPTORS, "next_tx");

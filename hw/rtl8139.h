@@ -21,14 +21,14 @@ typedef struct Rtl8139Eeprom {
 } Rtl8139Eeprom;
 
 typedef struct Rtl8139 {
-    NicPci pci; /* first */
+    NicPci pci;          /* first */
     u8 r[RTL8139_BYTES]; /* registers at their offsets, but for what follows from others or from time */
     u8 next_tx;          /* transmit descriptor that is sent next, 0 to 3 */
     u16 cbr;             /* where in the ring the next frame begins */
     u64 timer_zero_ns;   /* guest time at which TCTR was 0 */
     Rtl8139Eeprom eeprom;
-    bool frame_waits;     /* the world was told that there is no room */
-    u8 reminders;         /* ... and the guest was reminded so often since */
+    bool frame_waits; /* the world was told that there is no room */
+    u8 reminders;     /* ... and the guest was reminded so often since */
     Timer reminder, timer;
     NetPort port;
     Phys *phys;

@@ -28,7 +28,7 @@ typedef struct Sb16Transfer { /* a block of samples by DMA, or a pause between t
     u64 since_ns; /* when sample `done` was 0 */
     u64 done;
     u32 unanswered; /* samples since the interrupt that the guest has not taken */
-    s16 other; /* the left half of a frame whose right is still to come */
+    s16 other;      /* the left half of a frame whose right is still to come */
     bool has_other;
 } Sb16Transfer;
 
@@ -57,7 +57,7 @@ typedef struct Sb16 {
     Sound *sound;
     SoundVoice voice, direct_voice;
     u64 direct_written_ns; /* guest time of the last 10h, while direct_voice is open */
-    u32 gain[2]; /* of the DSP's samples, by the mixer, in 1/65536 */
+    u32 gain[2];           /* of the DSP's samples, by the mixer, in 1/65536 */
 } Sb16;
 
 /* sb16_init - irq[] are the lines that the mixer may choose. */

@@ -24,9 +24,9 @@ typedef struct SoundVoice {
     bool open;
     u64 since_ns, pushed; /* while it is open: guest time of its first frame; frames since */
     u32 hz, parts;        /* ... and its rate, hz / parts */
-    u64 step_q32;  /* of the chip's frames to a frame of the stream */
-    s64 ahead_q32; /* where the stream's next frame lies, from the chip's next frame on */
-    u64 next;      /* the stream's next frame */
+    u64 step_q32;         /* of the chip's frames to a frame of the stream */
+    s64 ahead_q32;        /* where the stream's next frame lies, from the chip's next frame on */
+    u64 next;             /* the stream's next frame */
     SoundFrame history[SOUND_TAPS];
     u32 newest; /* the place of the next in it: the oldest */
 } SoundVoice;

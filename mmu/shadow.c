@@ -110,7 +110,8 @@ bool shadow_owns(const Shadow *s, const void *host_addr)
 void shadow_activate(Shadow *s, const Paging *pg, bool user_ring)
 {
     const Paging *old = &s->pg;
-    bool rules_same = old->pse == pg->pse && old->pae == pg->pae && old->nx == pg->nx && old->smep == pg->smep;
+    bool rules_same =
+        old->pse == pg->pse && old->pae == pg->pae && old->nx == pg->nx && old->smep == pg->smep;
     bool same = rules_same && old->on == pg->on && old->wp == pg->wp &&
                 (pg->pae ? !memcmp(old->pdpte, pg->pdpte, sizeof old->pdpte) : old->cr3 == pg->cr3);
     s->stats.cr3_loads += pg->on && old->on;

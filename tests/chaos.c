@@ -72,8 +72,11 @@ static void say_round(void)
     fprintf(stderr, "chaos: round %llu, seed %llu, at %04x:%08x, attention %x\n", n, first + n - 1,
             vm.c.seg[CS].sel, vm.c.eip, atomic_load(&vm.c.attention));
     fprintf(stderr, "again: RING3_FORM=%s RING3_HOST=%s RING3_CACHE=%s chaos %s %llu %llu %s\n",
-            word("RING3_FORM"), word("RING3_HOST"), word("RING3_CACHE"), vm.xlat ? "translate" : "interp", n, first,
-            board ? "board" : floods ? "flood" : "");
+            word("RING3_FORM"), word("RING3_HOST"), word("RING3_CACHE"), vm.xlat ? "translate" : "interp", n,
+            first,
+            board    ? "board"
+            : floods ? "flood"
+                     : "");
 }
 
 static void stuck(void)
@@ -95,7 +98,8 @@ static void *watchdog(void *arg)
         since_us = now == seen ? since_us + ROUND_US : 0;
         seen = now;
         if (!since_us) cpu_then = cpu_us();
-        if (since_us > STUCK_ANYHOW_US || (since_us > STUCK_US && cpu_us() - cpu_then > STUCK_CPU_US)) stuck();
+        if (since_us > STUCK_ANYHOW_US || (since_us > STUCK_US && cpu_us() - cpu_then > STUCK_CPU_US))
+            stuck();
         if (since_us) cpu_attention(&vm.c, !board || since_us > 2 * ROUND_US ? ATT_STOP : ATT_CLOCK);
     }
     return NULL;
@@ -135,8 +139,12 @@ static void on_a20(void *ctx, bool on)
 /* A PC with code in place of a BIOS. */
 static void board_start(void)
 {
-    static const MachineEvents events = {
-        .intr = on_intr, .nmi = on_nmi, .init = on_init, .reset = on_reset, .poweroff = on_poweroff, .a20 = on_a20};
+    static const MachineEvents events = {.intr = on_intr,
+                                         .nmi = on_nmi,
+                                         .init = on_init,
+                                         .reset = on_reset,
+                                         .poweroff = on_poweroff,
+                                         .a20 = on_a20};
     MachineConfig cfg = {.ram_bytes = 16 << 20,
                          .lapic_version = LAPIC_P6,
                          .hpet = true,
@@ -503,7 +511,9 @@ int main(int argc, char **argv)
     if (argc > 4 && !floods) board_start();
     audit_begin();
     vm_start(&vm, translate);
-    if (board) vm.c.intr_ack = machine_intr_ack, vm.c.ferr = machine_ferr, vm.c.apic_base_written = machine_set_apic_base;
+    if (board)
+        vm.c.intr_ack = machine_intr_ack, vm.c.ferr = machine_ferr,
+        vm.c.apic_base_written = machine_set_apic_base;
     vm.c.intr_ctx = vm.c.ferr_ctx = vm.c.apic_ctx = board;
     pthread_create(&dog, NULL, watchdog, NULL);
     for (u64 n = 0; !rounds || n < rounds; n++) {

@@ -253,12 +253,9 @@ const char *callout_name(const void *function)
     static const struct {
         CalloutFn *f;
         const char *name;
-    } names[] = {{callout_plain, "callout_plain"},
-                 {callout_rep, "callout_rep"},
-                 {callout_ends, "callout_ends"},
-                 {callout_site, "callout_site"},
-                 {callout_store, "callout_store"},
-                 {callout_patched, "callout_patched"}};
+    } names[] = {{callout_plain, "callout_plain"}, {callout_rep, "callout_rep"},
+                 {callout_ends, "callout_ends"},   {callout_site, "callout_site"},
+                 {callout_store, "callout_store"}, {callout_patched, "callout_patched"}};
     for (unsigned n = 0; n < ARRAY_LEN(names); n++)
         if ((uintptr_t)names[n].f == (uintptr_t)function) return names[n].name;
     return NULL;

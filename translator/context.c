@@ -146,7 +146,7 @@ static void prefill_after_fault(Xlat *x)
 }
 
 #define MODE_FPU_BITS ((ModeKey)(MODE_FPU | MODE_SSE))
-#define MODE_GS_BITS ((ModeKey)7 << (MODE_SEG_SHIFT + 3 * GS))
+#define MODE_GS_BITS  ((ModeKey)7 << (MODE_SEG_SHIFT + 3 * GS))
 #define MODE_GS_OTHER ((ModeKey)SEGF_OTHER << (MODE_SEG_SHIFT + 3 * GS))
 
 void context_init(Xlat *x) { x->untold = MODE_FPU_BITS | MODE_GS_BITS; }

@@ -35,7 +35,7 @@ u64 count_lost(const Xlat *x);
 /* --- for the translator --- */
 
 void count_init(Xlat *x);
-void count_emit(Tx *t); /* at the start of t->b: r8 clobbered, flags kept */
+void count_emit(Tx *t);                                /* at the start of t->b: r8 clobbered, flags kept */
 void count_emit_add(Tx *t, const u64 *counter, s32 n); /* a counter behind the cache; likewise */
 void count_sample(Xlat *x, const Block *b);
 void count_sample_next(Xlat *x);                     /* the block at CS:EIP, if the jump cache knows it */

@@ -236,7 +236,7 @@ static void interp_here(Xlat *x)
 static void note_exit(const Xlat *x, int why)
 {
     static const char *const traps[] = {
-        [TRAP_NONE] = "trap",        [TRAP_POLL] = "poll",     [TRAP_PROBE] = "poll",
+        [TRAP_NONE] = "trap",     [TRAP_POLL] = "poll",        [TRAP_PROBE] = "poll",
         [TRAP_MEMORY] = "memory", [TRAP_INTERP] = "exception", [TRAP_FORM] = "another form"};
     const char *text = exit_words[why];
     if (why == EXIT_TRAP) text = traps[x->trap.kind];

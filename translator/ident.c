@@ -89,7 +89,8 @@ static void put_reg_form(const Job *j, HostOp op)
 static bool put_probe_of_ten(const Job *j, HostMem mem)
 {
     enum { BYTES = 10 };
-    if (operand_mem_bytes(j->i) != BYTES || !writes_memory(j->i) || j->form == MEM_TABLE || j->m->unpaged) return true;
+    if (operand_mem_bytes(j->i) != BYTES || !writes_memory(j->i) || j->form == MEM_TABLE || j->m->unpaged)
+        return true;
     if (mem.disp > INT32_MAX - BYTES) return false;
     mem.disp += BYTES - 1;
     emit_u8(j->e, LOAD_TO_STORE);

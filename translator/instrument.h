@@ -23,7 +23,7 @@ typedef struct InstrumentBlock {
     const struct InstrumentInsn {
         const u8 *bytes;
         const Insn *insn;
-    } *insn;
+    } * insn;
 } InstrumentBlock;
 
 enum { INSTRUMENT_OPS = 160 /* of a block */ };

@@ -271,7 +271,8 @@ const Insn *insn_ahead(Tx *t, unsigned n, u32 *pa)
 static bool is_door(const Tx *t, unsigned n, unsigned counted)
 {
     bool counts = t->x->count_insns || t->x->count_speed;
-    if (t->x->count_runs || t->x->instrument || t->x->traced & TRACE_EXEC) return false; /* each entry is to be seen */
+    if (t->x->count_runs || t->x->instrument || t->x->traced & TRACE_EXEC)
+        return false; /* each entry is to be seen */
     return n && !t->e.esp && !t->e.hoisted && !t->polled && !(counts && n != counted);
 }
 
@@ -471,7 +472,8 @@ Block *translate(Xlat *x, u32 eip, u32 pa, u32 pa2, bool loop)
     flow_emit_tails(t);
     block_finish(t, map, n);
     if (t0) x->stats.translate_ns += host_now_ns() - t0;
-    if (unlikely(trace_mask & TRACE_TIMELINE) && t0) timeline_add(TIMELINE_TRANSLATE, t0, "translate", eip, n);
+    if (unlikely(trace_mask & TRACE_TIMELINE) && t0)
+        timeline_add(TIMELINE_TRANSLATE, t0, "translate", eip, n);
     if (unlikely(trace_mask & (TRACE_IN_ASM | TRACE_OUT_ASM)) && trace_wants(x->cs_base + eip))
         listing_block(x, t->b, eip);
     if (unlikely(xlat_audit != NULL)) xlat_audit(x, t->b, eip);

@@ -179,8 +179,7 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
     const u8 *behind = x ? guard_behind(hpc) : NULL;
     bool ours = in_cache || probe || seg_peek || behind;
     if (unlikely(!ours) && trap_foreign) trap_foreign(sig, si->si_addr);
-    CHECK(ours, "signal %d at %p, address %p, outside translated code",
-          sig, (const void *)hpc, si->si_addr);
+    CHECK(ours, "signal %d at %p, address %p, outside translated code", sig, (const void *)hpc, si->si_addr);
     x->trap = (Trap){.kind = TRAP_INTERP, .hpc = hpc};
     if (!behind) x->c->here = (u64)r[REG_R13];
     u64 gpr[8];

@@ -42,7 +42,8 @@ static void take_path(const WindowMessage *w)
 static bool change(Machine *m, const WindowMessage *w, Problem *p)
 {
     Drive *drive = machine_drive(m, (DriveId)w->a);
-    if (!drive->present || !drive_is_removable(drive)) return problem_set(p, "nothing can be put into this drive");
+    if (!drive->present || !drive_is_removable(drive))
+        return problem_set(p, "nothing can be put into this drive");
     if (w->kind == WINDOW_EJECT) return media_eject(drive, w->b & 1, p);
     d.path[d.used] = 0;
     if (!d.used) return problem_set(p, "no file was named");
@@ -70,8 +71,7 @@ static u32 flags_of(const Drive *drive)
 {
     if (!drive->present) return 0;
     return DRIVE_IS_THERE | (drive->cdrom ? DRIVE_IS_CD : 0) | (drive->locked ? DRIVE_IS_LOCKED : 0) |
-           (drive->floppy ? DRIVE_IS_FLOPPY : 0) |
-           (drive->medium ? DRIVE_IS_FULL : 0);
+           (drive->floppy ? DRIVE_IS_FLOPPY : 0) | (drive->medium ? DRIVE_IS_FULL : 0);
 }
 
 static void show_name(WindowDrive *to, const char *name)

@@ -166,7 +166,8 @@ bool inspect_ready(void)
         server_died();
         return false;
     }
-    if (n != sizeof m || m.kind != INSPECT_ASK || !m.id) { /* nobody of ours: it shall not keep this thread busy */
+    /* Nobody of ours: it shall not keep this thread busy. */
+    if (n != sizeof m || m.kind != INSPECT_ASK || !m.id) {
         atomic_store(&s.quiet_until, host_now_ns() + JUNK_NS);
         return false;
     }

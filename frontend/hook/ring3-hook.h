@@ -64,8 +64,8 @@ typedef struct Ring3Insn {
     uint32_t address;     /* linear */
     const uint8_t *bytes; /* of the instruction */
     uint8_t length;
-    uint8_t may_leave;    /* a jump, call, interrupt or the like: what follows does not always follow */
-    const char *name;     /* its mnemonic: "mov" */
+    uint8_t may_leave; /* a jump, call, interrupt or the like: what follows does not always follow */
+    const char *name;  /* its mnemonic: "mov" */
 } Ring3Insn;
 
 typedef struct Ring3Block {

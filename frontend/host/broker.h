@@ -51,7 +51,7 @@ typedef struct BrokerRequest {
 } BrokerRequest;
 
 typedef struct BrokerAnswer {
-    s32 error; /* errno; 0: done */
+    s32 error;                /* errno; 0: done */
     char why[FILE_WHY_BYTES]; /* empty: the error says it */
 } BrokerAnswer;
 

@@ -137,7 +137,8 @@ static bool is_standard(const char *path)
 
 static bool is_refused(FileUse use, const char *path, BrokerAnswer *a)
 {
-    bool state = use == FILE_STATE || use == FILE_STATE_OLD; /* which names no other folder: file_state_name() */
+    bool state =
+        use == FILE_STATE || use == FILE_STATE_OLD; /* which names no other folder: file_state_name() */
     if (!s.shut || is_standard(path) || state) return false;
     char *whole = resolve(path);
     const char *why = whole ? why_not(use, whole) : NULL;

@@ -71,17 +71,17 @@ struct Channel {
     Ring ring[CHANNEL_SIDES];
     atomic_int side;
     atomic_bool stalled, all_read;
-    u64 shy_until_ns;        /* nobody may come before: the last one was sent away; the I/O thread's */
-    atomic_uint leave;       /* the client of this number has to go; 0: none */
-    atomic_bool shut;        /* the listener, too */
-    atomic_uint clients;     /* how many have come: the number of the last one */
-    bool ending;             /* the client sends no more */
-    u32 met;                 /* the client that the vCPU thread knows of: that thread's */
-    bool unheard;            /* it was hung up on */
+    u64 shy_until_ns;    /* nobody may come before: the last one was sent away; the I/O thread's */
+    atomic_uint leave;   /* the client of this number has to go; 0: none */
+    atomic_bool shut;    /* the listener, too */
+    atomic_uint clients; /* how many have come: the number of the last one */
+    bool ending;         /* the client sends no more */
+    u32 met;             /* the client that the vCPU thread knows of: that thread's */
+    bool unheard;        /* it was hung up on */
     pthread_mutex_t lock;
     u32 begun_at; /* where the client's bytes begin in ring[SIDE_MONITOR] */
     int out;      /* -1: nobody there */
-    u8 *pending; /* PENDING_BYTES, a circle; NULL: written at once */
+    u8 *pending;  /* PENDING_BYTES, a circle; NULL: written at once */
     u32 head, tail;
     bool waiting; /* the I/O thread sends `pending` when the client reads */
     bool stuck, broken;
@@ -242,7 +242,8 @@ bool channel_has_left(Channel *c)
 {
     pthread_mutex_lock(&c->lock);
     struct pollfd p = {.fd = c->out, .events = 0};
-    bool left = !is_met(c) || c->out < 0 || c->broken || (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL));
+    bool left = !is_met(c) || c->out < 0 || c->broken ||
+                (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL));
     pthread_mutex_unlock(&c->lock);
     return left;
 }

@@ -12,7 +12,7 @@ typedef enum FileUse {
     FILE_REPLACE,   /* what ring3 makes: created, or opened with what is in it */
     FILE_CREATE,    /* the same, and it may be read; not for a machine that runs */
     FILE_TEMPORARY, /* path: a folder; a file without a name in it */
-    FILE_STATE,     /* path: a name in the snapshot folder, which is made if need be; created, read and written */
+    FILE_STATE, /* path: a name in the snapshot folder, which is made if need be; created, read and written */
     FILE_STATE_OLD, /* the same, but it exists */
     FILE_USES
 } FileUse;

@@ -69,8 +69,10 @@ bool helper_greet(int socket, const void *message, size_t bytes, const int *fd, 
 {
     char control[CMSG_SPACE(HELPER_GIFTS * sizeof(int))] = {0};
     struct iovec part = {(void *)(uintptr_t)message, bytes};
-    struct msghdr h = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct msghdr h = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = CMSG_SPACE(count * sizeof(int))};
     struct cmsghdr *c = CMSG_FIRSTHDR(&h);
     CHECK(count && count <= HELPER_GIFTS, "too many descriptors for a helper");
     c->cmsg_level = SOL_SOCKET;

@@ -34,8 +34,8 @@ struct Image {
     bool later, away; /* another process has it, or may: it is opened anew, or taken back */
     bool sync;
     const char *format; /* as MediaSpec's; the option's, for `later` */
-    HostFile overlay; /* snapshot: the temporary file */
-    u64 *overwritten; /* snapshot: bit n: sector n is in the overlay */
+    HostFile overlay;   /* snapshot: the temporary file */
+    u64 *overwritten;   /* snapshot: bit n: sector n is in the overlay */
     MediaErrors read_errors, write_errors;
     bool told;         /* the person knows that the guest got an error */
     const char *label; /* the option that named it; NULL: the monitor put it in */
@@ -131,7 +131,8 @@ static int file_flush(Medium *m)
     Image *i = (Image *)m;
     if (m->readonly) return 0;
     int error = disk_flush(i->disk);
-    bool is_final = disk_flush_failed(i->disk); /* else there was no room for a table, and may be another time */
+    bool is_final =
+        disk_flush_failed(i->disk); /* else there was no room for a table, and may be another time */
     MediaErrors policy = is_final && i->write_errors == MEDIA_ENOSPC ? MEDIA_REPORT : i->write_errors;
     return answer(i, "flushing", policy, error);
 }
@@ -401,7 +402,8 @@ static bool take_new(Image *i, bool *taken, Problem *p)
     i->leaving = true; /* not its own twin */
     *taken = !image_lock(i, &s, true, p);
     i->leaving = false;
-    bool good = !*taken && (disk_sectors(disk) == i->medium.sectors || wrong(&s, p, "has another size than at the start"));
+    bool good = !*taken && (disk_sectors(disk) == i->medium.sectors ||
+                            wrong(&s, p, "has another size than at the start"));
     disk_close(good ? old : disk);
     if (!good) i->disk = old;
     i->later = !good;
@@ -415,7 +417,8 @@ static bool take_old(Image *i, bool *taken, Problem *p)
     if (!i->away) return true;
     *taken = lock;
     return problem_set(p, "%.200s: %s", i->name,
-                       lock ? "another process has it now, in which the machine runs" : "it was written to by another process");
+                       lock ? "another process has it now, in which the machine runs"
+                            : "it was written to by another process");
 }
 
 bool media_take(bool *taken, Problem *p)

@@ -27,7 +27,8 @@ static bool plan(Plan *n, const DiskMake *m, Problem *p)
 {
     const char *kind = format_option(m, "subformat", "monolithicSparse");
     if (strcmp(kind, "monolithicSparse"))
-        return problem_set(p, "-o subformat=%.40s: only monolithicSparse is made, and by convert streamOptimized", kind);
+        return problem_set(
+            p, "-o subformat=%.40s: only monolithicSparse is made, and by convert streamOptimized", kind);
     n->sectors = m->bytes / SECTOR_BYTES;
     if (!n->sectors || n->sectors > 1ull << 32) return problem_set(p, "a VMDK image has at most 2 TiB");
     n->tables = (n->sectors + GRAIN * ENTRIES - 1) / (GRAIN * ENTRIES);

@@ -17,10 +17,10 @@
 enum { GRAIN = 128, ENTRIES = 512, DESCRIPTOR_SECTORS = 20, OVERHEAD = 128 }; /* sectors, but for ENTRIES */
 enum { GRAIN_BYTES = GRAIN * SECTOR_BYTES, MARKER_BYTES = 12 };
 enum { MARKER_TABLE = 1, MARKER_DIRECTORY, MARKER_FOOTER };
-#define AT_END        0xffffffffffffffffull
-#define SECTORS_MAX   (1ull << 32)
-#define VERSION_3     3
-#define FLAGS_STREAM  0x30001 /* lines end as they should; grains are packed, and parts have markers */
+#define AT_END       0xffffffffffffffffull
+#define SECTORS_MAX  (1ull << 32)
+#define VERSION_3    3
+#define FLAGS_STREAM 0x30001 /* lines end as they should; grains are packed, and parts have markers */
 
 typedef struct Stream {
     Disk *from;
@@ -69,13 +69,14 @@ static int put_descriptor(Stream *s, const char *name)
 {
     char text[(OVERHEAD - 1) * SECTOR_BYTES] = "";
     u64 cylinders = s->sectors / (16 * 63);
-    snprintf(text, DESCRIPTOR_SECTORS * SECTOR_BYTES,
-             "# Disk DescriptorFile\nversion=1\nCID=%08x\nparentCID=ffffffff\ncreateType=\"streamOptimized\"\n\n"
-             "# Extent description\nRW %llu SPARSE \"%.255s\"\n\n# The Disk Data Base\n#DDB\n\n"
-             "ddb.virtualHWVersion = \"4\"\nddb.geometry.cylinders = \"%llu\"\nddb.geometry.heads = \"16\"\n"
-             "ddb.geometry.sectors = \"63\"\nddb.adapterType = \"ide\"\n",
-             (u32)(host_now_ns() * 0x9e3779b97f4a7c15ull >> 32) & ~1u, (unsigned long long)s->sectors, name,
-             (unsigned long long)(cylinders > 16383 ? 16383 : cylinders));
+    snprintf(
+        text, DESCRIPTOR_SECTORS * SECTOR_BYTES,
+        "# Disk DescriptorFile\nversion=1\nCID=%08x\nparentCID=ffffffff\ncreateType=\"streamOptimized\"\n\n"
+        "# Extent description\nRW %llu SPARSE \"%.255s\"\n\n# The Disk Data Base\n#DDB\n\n"
+        "ddb.virtualHWVersion = \"4\"\nddb.geometry.cylinders = \"%llu\"\nddb.geometry.heads = \"16\"\n"
+        "ddb.geometry.sectors = \"63\"\nddb.adapterType = \"ide\"\n",
+        (u32)(host_now_ns() * 0x9e3779b97f4a7c15ull >> 32) & ~1u, (unsigned long long)s->sectors, name,
+        (unsigned long long)(cylinders > 16383 ? 16383 : cylinders));
     return put(s, text, sizeof text);
 }
 
@@ -83,7 +84,8 @@ static int put_grain(Stream *s, u64 sector)
 {
     uLongf n = s->room;
     u64 place = s->at / SECTOR_BYTES;
-    if (compress2(s->packed + MARKER_BYTES, &n, s->grain, GRAIN_BYTES, Z_DEFAULT_COMPRESSION) != Z_OK) return ENOMEM;
+    if (compress2(s->packed + MARKER_BYTES, &n, s->grain, GRAIN_BYTES, Z_DEFAULT_COMPRESSION) != Z_OK)
+        return ENOMEM;
     store64(s->packed, sector);
     store32(s->packed + 8, (u32)n);
     u64 whole = (MARKER_BYTES + n + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;

@@ -19,7 +19,4 @@ static const Call calls[] = {
     {.number = SYS_getrandom},
 };
 
-void inspect_confine(void)
-{
-    filter_confine(calls, ARRAY_LEN(calls), true);
-}
+void inspect_confine(void) { filter_confine(calls, ARRAY_LEN(calls), true); }

@@ -33,7 +33,8 @@ int main(int argc, char **argv)
     signal(SIGQUIT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
+    silence(STDOUT_FILENO,
+            filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
     if (!link_begin(argc > 1 && !strcmp(argv[1], "-unsealed"))) return 1;
     inspect_confine();
     server_run();

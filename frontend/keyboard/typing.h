@@ -19,7 +19,6 @@ enum { STROKES_MAX = 2 }; /* a dead key, and its letter */
  * tab, newline, backspace and escape, which have keys. */
 unsigned layout_strokes(const Layout *l, u32 character, Keystroke to[STROKES_MAX]);
 
-
 /* A keystroke as presses and releases in their order: at most 10. */
 typedef struct KeyEdge {
     u8 key;

@@ -36,7 +36,7 @@ struct Monitor {
     u32 input_bytes, input_at;
     bool visited; /* somebody was there */
     bool banner;  /* this client has seen it */
-    bool active; /* the keys are ours */
+    bool active;  /* the keys are ours */
     bool running; /* a word is being carried out */
     bool held;    /* ... and not done yet when it returned: no prompt, and nothing is read */
     char answer[ANSWER_BYTES];

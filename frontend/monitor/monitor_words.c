@@ -56,7 +56,8 @@ static void word_system_reset(Command *c)
 static void word_system_powerdown(Command *c)
 {
     if (!command_take_end(c) || pc_power_button(c->pc)) return;
-    command_say(c, "the guest does not listen to its power button (it has no ACPI driver); 'quit' ends ring3\n");
+    command_say(c,
+                "the guest does not listen to its power button (it has no ACPI driver); 'quit' ends ring3\n");
 }
 static void word_nmi(Command *c)
 {
@@ -381,7 +382,8 @@ const Word monitor_words[] = {
     {"info", NULL, "[what]", "show something; 'info help' lists what", word_info},
     {"lb", NULL, "[addr [if cond]]", "stop before the instruction at a linear address; without one: list",
      word_lb},
-    {"loadvm", NULL, "[-f] name", "go back to a snapshot; -f: even if somebody else changed a disk since", word_loadvm},
+    {"loadvm", NULL, "[-f] name", "go back to a snapshot; -f: even if somebody else changed a disk since",
+     word_loadvm},
     {"log", NULL, "items|none", "what to trace, as -d: int,exec ...; 'log help' lists the items", word_log},
     {"logfile", NULL, "[file]", "traces go to the file from now on; without one: to stderr", word_logfile},
     {"memsave", NULL, "addr size file", "write memory at a linear address to a file", word_memsave},
@@ -426,12 +428,12 @@ const Word monitor_words[] = {
      word_trace},
     {"u", NULL, "/count [addr]", "instructions at a linear address, or at $pc", word_u},
     {"vb", NULL, "seg:off [if cond]", "stop before the instruction at an offset of a segment", word_vb},
-    {"wait-for", NULL, "text [seconds]", "wait until a text stands in a row of the screen, 60 seconds unless told otherwise",
-     word_wait_for},
+    {"wait-for", NULL, "text [seconds]",
+     "wait until a text stands in a row of the screen, 60 seconds unless told otherwise", word_wait_for},
     {"watch", NULL, "[r|w|a addr [bytes] [if cond]]",
      "stop behind a read, a write or either of a linear address", word_watch},
-    {"wavcapture", NULL, "file", "write what is played from now on to a WAV file; its number is for stopcapture",
-     word_wavcapture},
+    {"wavcapture", NULL, "file",
+     "write what is played from now on to a WAV file; its number is for stopcapture", word_wavcapture},
     {"x", NULL, "/fmt addr", "show memory at a linear address; fmt: count, x d u o c or i, size b h w or g",
      word_x},
     {"xp", NULL, "/fmt addr", "show memory at a physical address", word_xp},

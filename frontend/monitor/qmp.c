@@ -387,12 +387,9 @@ static void put_time(Json *j)
 
 static void tell(Qmp *q, QmpEvent e, const char *reason)
 {
-    static const char *const names[] = {[QMP_STOP] = "STOP",
-                                        [QMP_RESUME] = "RESUME",
-                                        [QMP_RESET] = "RESET",
-                                        [QMP_SHUTDOWN] = "SHUTDOWN",
-                                        [QMP_POWERDOWN] = "POWERDOWN",
-                                        [QMP_MIGRATION] = "MIGRATION"};
+    static const char *const names[] = {
+        [QMP_STOP] = "STOP",         [QMP_RESUME] = "RESUME",       [QMP_RESET] = "RESET",
+        [QMP_SHUTDOWN] = "SHUTDOWN", [QMP_POWERDOWN] = "POWERDOWN", [QMP_MIGRATION] = "MIGRATION"};
     Json *j = begin_line(q);
     put_time(j);
     json_text(j, "event", names[e]);

@@ -13,7 +13,14 @@ void qmp_new(Channel *c);
 /* qmps_service - in the service hook: read what has come and do it. */
 void qmps_service(Pc *pc);
 
-typedef enum QmpEvent { QMP_STOP, QMP_RESUME, QMP_RESET, QMP_SHUTDOWN, QMP_POWERDOWN, QMP_MIGRATION } QmpEvent;
+typedef enum QmpEvent {
+    QMP_STOP,
+    QMP_RESUME,
+    QMP_RESET,
+    QMP_SHUTDOWN,
+    QMP_POWERDOWN,
+    QMP_MIGRATION
+} QmpEvent;
 /* qmp_tell - something has happened: to all clients that have negotiated. reason: of QMP_RESET and QMP_SHUTDOWN, in QEMU's
  * words, which begin with "guest" or "host"; of QMP_MIGRATION its status; else NULL. */
 void qmp_tell(QmpEvent e, const char *reason);

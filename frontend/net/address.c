@@ -61,7 +61,8 @@ static int listen_at(const Address *at, int type)
     int one = 1, fd = make_socket(at, type);
     if (fd < 0) return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (!bind(fd, (const struct sockaddr *)&at->at, at->bytes) && (type == SOCK_DGRAM || !listen(fd, BACKLOG)))
+    if (!bind(fd, (const struct sockaddr *)&at->at, at->bytes) &&
+        (type == SOCK_DGRAM || !listen(fd, BACKLOG)))
         return fd;
     int why = errno;
     close(fd);

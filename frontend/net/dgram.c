@@ -28,7 +28,8 @@ static bool dgram_open(const NetSpec *s, Problem *p)
         d.peer = found.address[n];
         if (d.peer.at.ss_family == own.ss_family) return true;
     }
-    return problem_set(p, "%.200s: its address is of another kind than that of %.200s", s->address.path, s->local.path);
+    return problem_set(p, "%.200s: its address is of another kind than that of %.200s", s->address.path,
+                       s->local.path);
 }
 
 static void dgram_about(const NetSpec *s, char *to, size_t room)

@@ -98,7 +98,8 @@ static _Noreturn void serve(int socket)
 {
     char name[NAME_BYTES];
     ssize_t n;
-    silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
+    silence(STDOUT_FILENO,
+            filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
     close_range(5, ~0u, 0);
     confine();
     while ((n = recv(socket, name, sizeof name - 1, 0)) > 0) {

@@ -87,7 +87,8 @@ static int serve(NetSpec *s)
     if (!b) return fail("this ring3 was built without it: libvdeplug-dev was not there");
     if (!b->open(s, &p) || !pcap_open(s->dump, &p)) return fail(p.text);
     b->about(s, about, sizeof about);
-    silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
+    silence(STDOUT_FILENO,
+            filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
     net_confine(s);
     link_answer(NET_READY, 0, about);
     run(b);
@@ -99,7 +100,8 @@ static int serve(NetSpec *s)
 static OptionsResult skip_card_key(void *ctx, const char *key, const char *value, bool *taken)
 {
     (void)ctx, (void)value;
-    *taken = !strcmp(key, "model") || !strcmp(key, "mac") || !strcmp(key, "macaddr") || !strcmp(key, "romfile");
+    *taken =
+        !strcmp(key, "model") || !strcmp(key, "mac") || !strcmp(key, "macaddr") || !strcmp(key, "romfile");
     return OPTIONS_RUN;
 }
 

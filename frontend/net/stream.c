@@ -16,7 +16,7 @@ static struct {
     int listener; /* -1: we connect */
     Addresses peer;
     unsigned tries; /* which of them is next */
-    s64 retry_ms; /* when to connect again; 0: not */
+    s64 retry_ms;   /* when to connect again; 0: not */
     u32 reconnect_s;
     int wire_place, listener_place;
 } t;

@@ -21,8 +21,8 @@ typedef struct DriveOptions {
     char boot_once[8];  /* the same for the first boot; empty: not given */
     bool boot_menu;
     bool boot_strict; /* no device that boot_order does not name */
-    bool incoming; /* -incoming: what is written to is another machine's yet */
-    bool no_empty; /* -nodefaults: drive A and the CD drive are there only if they were given */
+    bool incoming;    /* -incoming: what is written to is another machine's yet */
+    bool no_empty;    /* -nodefaults: drive A and the CD drive are there only if they were given */
 } DriveOptions;
 
 void drive_options_init(DriveOptions *o);

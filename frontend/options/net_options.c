@@ -343,7 +343,8 @@ static bool isa_cards_differ(const NetOptions *o, Problem *p)
             if (irq_of(a) == irq_of(b))
                 return problem_set(p, "-device ne2k_isa: two cards have irq=%u; give one another", irq_of(a));
             if (io_of(a) < io_of(b) + DP8390_PORTS && io_of(b) < io_of(a) + DP8390_PORTS)
-                return problem_set(p, "-device ne2k_isa: two cards have iobase=0x%x; give one another", io_of(a));
+                return problem_set(p, "-device ne2k_isa: two cards have iobase=0x%x; give one another",
+                                   io_of(a));
         }
     return true;
 }

@@ -34,8 +34,8 @@ typedef struct NetOptions {
     unsigned cards;
     NetCable cable[NICS_MAX];
     unsigned cables;
-    int old_cable; /* of -net; -1: none */
-    bool none;     /* -nic none or -net none: not even the default card */
+    int old_cable;   /* of -net; -1: none */
+    bool none;       /* -nic none or -net none: not even the default card */
     bool by_default; /* nobody asked for the card: without its cable the machine runs all the same */
 } NetOptions;
 

@@ -129,7 +129,8 @@ static OptionsResult set_board(const char *value)
     unsigned unused;
     if (!strncmp(value, "pc-i440fx-", 10)) return OPTIONS_RUN; /* of whatever version */
     const char *why = absent_why(others, value);
-    return why ? absent_refuse("-M", value, why) : words_choose("-M", value, names, ARRAY_LEN(names), &unused);
+    return why ? absent_refuse("-M", value, why)
+               : words_choose("-M", value, names, ARRAY_LEN(names), &unused);
 }
 
 /* What a board could have besides: it may be said that it is not wanted. */

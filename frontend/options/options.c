@@ -55,7 +55,8 @@ static OptionsResult parse_char(CharSpec *to, const char *option, const char *va
 }
 
 /* One more of those that may be given several times. */
-static OptionsResult add_char(CharSpec *list, int *count, int most, const char *option, const char *value, CharUse use)
+static OptionsResult add_char(CharSpec *list, int *count, int most, const char *option, const char *value,
+                              CharUse use)
 {
     if (*count < most) return parse_char(&list[(*count)++], option, value, use);
     say("%s %.80s: only %d are possible", option, value, most);
@@ -143,7 +144,8 @@ static OptionsResult set_trace(Options *o, const char *value)
         if (strcmp(pair.key, "file")) return pair_refuse_key(&pair, "-trace", keys);
         if (n < sizeof end || strcmp(s + n - (sizeof end - 1), end) || n >= sizeof o->timeline_path) {
             say("-trace %.80s: takes FILE.json, for Perfetto or chrome://tracing; QEMU's events are not there, "
-                "-d WORD,... traces", s);
+                "-d WORD,... traces",
+                s);
             return OPTIONS_BAD;
         }
         memcpy(o->timeline_path, s, n + 1);
@@ -153,18 +155,9 @@ static OptionsResult set_trace(Options *o, const char *value)
     return OPTIONS_BAD;
 }
 
-static OptionsResult set_nic(Options *o, const char *value)
-{
-    return net_option_nic(&o->net, value);
-}
-static OptionsResult set_netdev(Options *o, const char *value)
-{
-    return net_option_netdev(&o->net, value);
-}
-static OptionsResult set_net(Options *o, const char *value)
-{
-    return net_option_net(&o->net, value);
-}
+static OptionsResult set_nic(Options *o, const char *value) { return net_option_nic(&o->net, value); }
+static OptionsResult set_netdev(Options *o, const char *value) { return net_option_netdev(&o->net, value); }
+static OptionsResult set_net(Options *o, const char *value) { return net_option_net(&o->net, value); }
 
 /* --- traces, devices -------------------------------------------------------------------------- */
 
@@ -314,10 +307,7 @@ static OptionsResult set_global(Options *o, const char *value)
     return OPTIONS_BAD;
 }
 
-static OptionsResult set_audio(Options *o, const char *value)
-{
-    return sound_option_audio(&o->sound, value);
-}
+static OptionsResult set_audio(Options *o, const char *value) { return sound_option_audio(&o->sound, value); }
 
 static OptionsResult set_audiodev(Options *o, const char *value)
 {
@@ -380,7 +370,8 @@ static OptionsResult set_hook(Options *o, const char *value)
 }
 static OptionsResult set_symbols(Options *o, const char *value)
 {
-    if (o->symbols_count < SYMBOL_OPTIONS) return set_string(&o->symbols[o->symbols_count++], "-symbols", value);
+    if (o->symbols_count < SYMBOL_OPTIONS)
+        return set_string(&o->symbols[o->symbols_count++], "-symbols", value);
     say("-symbols %.80s: at most %d files", value, SYMBOL_OPTIONS);
     return OPTIONS_BAD;
 }
@@ -480,7 +471,10 @@ static OptionsResult set_snapshots(Options *o, const char *value)
     return set_string(&o->snapshots, "-snapshots", value);
 }
 
-static OptionsResult set_nvram(Options *o, const char *value) { return set_string(&o->nvram, "-nvram", value); }
+static OptionsResult set_nvram(Options *o, const char *value)
+{
+    return set_string(&o->nvram, "-nvram", value);
+}
 
 static OptionsResult show_help(Options *o, const char *value);
 static OptionsResult show_host(Options *o, const char *value);
@@ -545,7 +539,8 @@ static const Option options[] = {
     {"curses", NULL, set_curses, NULL},
     {"echr", "NUMBER", set_echr, "the key that begins ring3's own on a terminal, instead of 1 for Ctrl-A"},
     {"M", "pc[,...]", set_machine,
-     "the machine: an i440FX/PIIX3 PC, now pc-" MACHINE_VERSION " (also -machine); accel=tcg|interp, acpi=off, hpet=on, vmport=off"},
+     "the machine: an i440FX/PIIX3 PC, now pc-" MACHINE_VERSION
+     " (also -machine); accel=tcg|interp, acpi=off, hpet=on, vmport=off"},
     {"machine", "pc[,...]", set_machine, NULL},
     {"smp", "1", set_smp, "one processor, which it has"},
     {"nic", "KIND[,model=CARD]...", set_nic,
@@ -595,10 +590,12 @@ static const Option options[] = {
     {"", NULL, NULL,
      "post[,iobase=0x80]: each byte written to the port is a line on stderr, or where -D says"},
     {"", NULL, NULL, "pc-testdev: interrupt lines, ports and memory for kvm-unit-tests"},
-    {"", NULL, NULL, "pcnet, ne2k_isa, ne2k_pci, rtl8139: a network card, with netdev=ID, mac=ADDR, romfile=FILE"},
+    {"", NULL, NULL,
+     "pcnet, ne2k_isa, ne2k_pci, rtl8139: a network card, with netdev=ID, mac=ADDR, romfile=FILE"},
     {"", NULL, NULL, "sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5]: a Sound Blaster 16;"},
     {"", NULL, NULL, "ES1370, AC97: PCI sound cards; adlib: an OPL3 alone"},
-    {"", NULL, NULL, "vmmouse: the pointer that needs no grab, which is there anyway (-machine vmport=off: not)"},
+    {"", NULL, NULL,
+     "vmmouse: the pointer that needs no grab, which is there anyway (-machine vmport=off: not)"},
     {"", NULL, NULL, "glassbox: the guest may read what its code is translated to, and counters"},
     {"tour", NULL, set_tour,
      "a guest of ring3's own that shows its translation, in ten experiments (also without options)"},
@@ -611,11 +608,12 @@ static const Option options[] = {
 static OptionsResult show_help(Options *o, const char *value)
 {
     (void)o, (void)value;
-    printf("usage: ring3 [options] [disk, CD or floppy image]\n"
-           "       ring3 [NAME.ring3] [options]    a machine in a folder\n"
-           "       ring3 vm COMMAND ...     machines in folders: create, list, start, stop, clone ... ('ring3 vm help')\n"
-           "       ring3 img COMMAND ...    image files: create, convert, check ... ('ring3 img help')\n"
-           "Runs a 32-bit PC with its operating system as an ordinary process.\n\n");
+    printf(
+        "usage: ring3 [options] [disk, CD or floppy image]\n"
+        "       ring3 [NAME.ring3] [options]    a machine in a folder\n"
+        "       ring3 vm COMMAND ...     machines in folders: create, list, start, stop, clone ... ('ring3 vm help')\n"
+        "       ring3 img COMMAND ...    image files: create, convert, check ... ('ring3 img help')\n"
+        "Runs a 32-bit PC with its operating system as an ordinary process.\n\n");
     for (unsigned n = 0; n < ARRAY_LEN(options); n++) {
         char left[60];
         if (!options[n].help) continue;
@@ -739,7 +737,8 @@ static int readers_of_stdin(const Options *o)
 {
     int n = 0;
     for (int i = 0; i < SERIAL_PORTS; i++) n += o->serial[i].kind == CHAR_STDIO;
-    for (int i = 0; i < MONITORS; i++) n += (o->monitor[i].kind == CHAR_STDIO) + (o->qmp[i].kind == CHAR_STDIO);
+    for (int i = 0; i < MONITORS; i++)
+        n += (o->monitor[i].kind == CHAR_STDIO) + (o->qmp[i].kind == CHAR_STDIO);
     return n;
 }
 

@@ -79,7 +79,7 @@ typedef struct Options {
     const char *loadvm;    /* the snapshot to start from; NULL: not given */
     const char *snapshots; /* their folder; NULL: not given */
     const char *nvram;     /* the file of the CMOS memory; NULL: not given */
-    const char *incoming;  /* where the machine comes from (snapshot/migrate_address.h); NULL: it starts here */
+    const char *incoming;  /* where the machine comes from (snapshot/migrate_address.h); NULL: from here */
     bool debug_exit;
     u16 debug_exit_iobase;
     u8 debug_exit_iosize;

@@ -8,12 +8,12 @@
 
 #include "frontend/say.h"
 
-#define NO_KVM    "ring3 does without kernel modules, by translation: leave it out"
-#define NO_XEN    "not a Xen domain: leave it out"
-#define NO_USB    "no USB: leave it out; keyboard and mouse are on PS/2 ports"
+#define NO_KVM "ring3 does without kernel modules, by translation: leave it out"
+#define NO_XEN "not a Xen domain: leave it out"
+#define NO_USB "no USB: leave it out; keyboard and mouse are on PS/2 ports"
 #define NO_SOUND                                                                                             \
     "no such sound card: sb16, ES1370 and AC97 are the ones that most guests know; adlib is an OPL3 alone"
-#define NO_SPICE "no SPICE: leave it out; -vnc :N shows the screen elsewhere, -display sdl is a window"
+#define NO_SPICE  "no SPICE: leave it out; -vnc :N shows the screen elsewhere, -display sdl is a window"
 #define NO_PRETTY "no layout for people: -qmp takes the same DEV and sends the same texts, one a line"
 #define NO_CHARDEV                                                                                           \
     "no named character devices: say the DEV where it is used, as in -serial stdio, or mon:stdio for both"
@@ -247,30 +247,53 @@ static const char no_such_feature[] =
 static const char fixed_feature[] = "it comes with the model: choose another; -cpu help lists them";
 bool qemu_feature_is_absent(const char *why) { return why == no_such_feature; }
 const Absent qemu_features[] = {
-    {"de", fixed_feature},        {"mtrr", fixed_feature},
-    {"pat", fixed_feature},       {"pge", fixed_feature},
-    {"pse", fixed_feature},       {"vme", fixed_feature},
-    {"3dnow*", no_such_feature},  {"acpi", no_such_feature},
-    {"abm", no_such_feature},     {"adx", no_such_feature},
-    {"aes", no_such_feature},     {"avx*", no_such_feature},
-    {"bmi1", no_such_feature},    {"bmi2", no_such_feature},
-    {"cx16", no_such_feature},    {"f16c", no_such_feature},
-    {"fma*", no_such_feature},    {"fsgsbase", no_such_feature},
-    {"hle", no_such_feature},     {"ht", no_such_feature},
+    {"de", fixed_feature},
+    {"mtrr", fixed_feature},
+    {"pat", fixed_feature},
+    {"pge", fixed_feature},
+    {"pse", fixed_feature},
+    {"vme", fixed_feature},
+    {"3dnow*", no_such_feature},
+    {"acpi", no_such_feature},
+    {"abm", no_such_feature},
+    {"adx", no_such_feature},
+    {"aes", no_such_feature},
+    {"avx*", no_such_feature},
+    {"bmi1", no_such_feature},
+    {"bmi2", no_such_feature},
+    {"cx16", no_such_feature},
+    {"f16c", no_such_feature},
+    {"fma*", no_such_feature},
+    {"fsgsbase", no_such_feature},
+    {"hle", no_such_feature},
+    {"ht", no_such_feature},
     {"hv*", no_such_feature},
-    {"invpcid", no_such_feature}, {"invtsc", no_such_feature},
-    {"kvm*", no_such_feature},    {"lahf*", no_such_feature},
-    {"lm", no_such_feature},      {"mca", no_such_feature},
-    {"mce", no_such_feature},     {"mmxext", no_such_feature},
-    {"monitor", no_such_feature}, {"osxsave", no_such_feature},
-    {"pcid", no_such_feature},    {"pclmul*", no_such_feature},
-    {"pdpe1gb", no_such_feature}, {"pse36", no_such_feature},
-    {"rdrand", no_such_feature},  {"rdseed", no_such_feature},
-    {"rtm", no_such_feature},     {"sha*", no_such_feature},
-    {"ss", no_such_feature},      {"sse4a", no_such_feature},
-    {"svm", no_such_feature},     {"syscall", no_such_feature},
-    {"vaes", no_such_feature},    {"vmx", no_such_feature},
-    {"x2apic", no_such_feature},  {"xop", no_such_feature},
+    {"invpcid", no_such_feature},
+    {"invtsc", no_such_feature},
+    {"kvm*", no_such_feature},
+    {"lahf*", no_such_feature},
+    {"lm", no_such_feature},
+    {"mca", no_such_feature},
+    {"mce", no_such_feature},
+    {"mmxext", no_such_feature},
+    {"monitor", no_such_feature},
+    {"osxsave", no_such_feature},
+    {"pcid", no_such_feature},
+    {"pclmul*", no_such_feature},
+    {"pdpe1gb", no_such_feature},
+    {"pse36", no_such_feature},
+    {"rdrand", no_such_feature},
+    {"rdseed", no_such_feature},
+    {"rtm", no_such_feature},
+    {"sha*", no_such_feature},
+    {"ss", no_such_feature},
+    {"sse4a", no_such_feature},
+    {"svm", no_such_feature},
+    {"syscall", no_such_feature},
+    {"vaes", no_such_feature},
+    {"vmx", no_such_feature},
+    {"x2apic", no_such_feature},
+    {"xop", no_such_feature},
     {"xsave*", no_such_feature},
     {NULL, NULL},
 };

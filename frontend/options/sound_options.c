@@ -178,5 +178,11 @@ static OptionsResult take_audio(SoundOptions *o, const char *option, const char 
     return r;
 }
 
-OptionsResult sound_option_audio(SoundOptions *o, const char *value) { return take_audio(o, "-audio", value); }
-OptionsResult sound_option_audiodev(SoundOptions *o, const char *value) { return take_audio(o, "-audiodev", value); }
+OptionsResult sound_option_audio(SoundOptions *o, const char *value)
+{
+    return take_audio(o, "-audio", value);
+}
+OptionsResult sound_option_audiodev(SoundOptions *o, const char *value)
+{
+    return take_audio(o, "-audiodev", value);
+}

@@ -269,7 +269,8 @@ static void put_snapshot(Text *t, const Snapshot *s)
         s->parent, (long long)s->date_unix_s, text, (unsigned long long)s->clock_ns,
         (unsigned long long)s->state_bytes);
     for (unsigned n = 0; n < DRIVE_COUNT; n++)
-        if (s->mark[n]) put(t, "mark %s %llu\n", drive_name((DriveId)n, false), (unsigned long long)s->mark[n]);
+        if (s->mark[n])
+            put(t, "mark %s %llu\n", drive_name((DriveId)n, false), (unsigned long long)s->mark[n]);
     if (s->spoiled) put(t, "spoiled 1\n");
 }
 
@@ -279,8 +280,9 @@ static void put_folder(Text *t, const Folder *f)
     for (unsigned n = 0; n < DRIVE_COUNT; n++) {
         const FolderDisk *d = &f->disk[n];
         if (!d->sectors) continue;
-        put(t, "disk %s %llu %llu %lld %lld %d\n", drive_name((DriveId)n, false), (unsigned long long)d->sectors,
-            (unsigned long long)d->bytes, (long long)d->changed_s, (long long)d->changed_ns, d->used);
+        put(t, "disk %s %llu %llu %lld %lld %d\n", drive_name((DriveId)n, false),
+            (unsigned long long)d->sectors, (unsigned long long)d->bytes, (long long)d->changed_s,
+            (long long)d->changed_ns, d->used);
     }
     for (unsigned n = 0; n < f->count; n++) put_snapshot(t, &f->snapshot[n]);
     put(t, "end\n");

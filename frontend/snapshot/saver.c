@@ -27,14 +27,16 @@ static struct {
 
 static MigrateShare *make_share(void)
 {
-    void *at = mmap(NULL, sizeof *v.share, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, sizeof *v.share, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
 bool saver_start(void)
 {
     int pair[2], gate[2];
-    if (!(v.share = make_share()) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return false;
+    if (!(v.share = make_share()) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate) < 0) gate[0] = gate[1] = -1;
     pid_t child = fork();
     if (!child) {

@@ -28,16 +28,16 @@ typedef enum SaverWord {
     SAVER_PREPARE, /* with memory's descriptor: have room for a copy, and most of what is in it */
     SAVER_COPY,    /* memory stands still: copy it */
     SAVER_SYNC, /* with an image's descriptor: it is to be on the host's disk before SAVER_WRITE is answered */
-    SAVER_WRITE, /* with a file's descriptor: pack and write the copy from `at` on, sync, forget the copy */
+    SAVER_WRITE,  /* with a file's descriptor: pack and write the copy from `at` on, sync, forget the copy */
     SAVER_FORGET, /* the copy is not wanted; not answered either */
     /* A machine moves (migrate.h): all of them are answered but where it says otherwise; sentences are in the share. */
-    SAVER_SEND,   /* with memory's descriptor, and a connection that has come by the gate: to little is left */
+    SAVER_SEND, /* with memory's descriptor, and a connection that has come by the gate: to little is left */
     SAVER_FINISH, /* it stands still */
     SAVER_CANCEL, /* not answered, but what is under way is */
     SAVER_LISTEN, /* with memory's descriptor */
     SAVER_LISTENER, /* with the socket, before SAVER_LISTEN, which is answered by questions, SAVER_FITS and SAVER_READY,
                        and then by itself. Not answered */
-    SAVER_FITS,   /* the answer to that; `at`: 0 no, 1 yes. Not answered */
+    SAVER_FITS, /* the answer to that; `at`: 0 no, 1 yes. Not answered */
     SAVER_READY
 } SaverWord;
 typedef struct SaverRequest {

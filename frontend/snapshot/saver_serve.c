@@ -149,7 +149,8 @@ static int write_copy(u64 *end, int fd)
 static void fill_regions(PageRegion regions[SAVER_REGIONS])
 {
     for (unsigned n = 0; n < SAVER_REGIONS; n++)
-        regions[n] = (PageRegion){.at = s.from + s.offset[n], .pages = s.pages[n], .offset = s.offset[n], .fd = s.memory};
+        regions[n] = (PageRegion){
+            .at = s.from + s.offset[n], .pages = s.pages[n], .offset = s.offset[n], .fd = s.memory};
 }
 
 static int fail(int error, const char *why)
@@ -177,7 +178,8 @@ static int begin_sending(const SaverRequest *r, int fd)
     int error = take_memory(r, fd, PROT_READ);
     if (error || connection < 0) {
         if (connection >= 0) close(connection);
-        return fail(error ? error : EINVAL, error ? "the host has no memory for a copy of the guest's" : "no connection");
+        return fail(error ? error : EINVAL,
+                    error ? "the host has no memory for a copy of the guest's" : "no connection");
     }
     SendMemory memory = {.copy = s.copy, .present = s.present, .image = s.image, .images = s.images};
     fill_regions(memory.region);
@@ -199,7 +201,8 @@ static bool ask_machine(void *ctx, ReceiveQuestion q)
     SaverRequest r;
     int fd;
     (void)ctx;
-    if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1) || !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd))
+    if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1) ||
+        !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd))
         _exit(0);
     if (fd >= 0) close(fd);
     return r.word == a.word && r.at;

@@ -217,8 +217,10 @@ bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
     if (!folder_read(&s.folder, &s.there, p)) return false;
     if (!s.folder.count) return true;
     if (o->incoming)
-        return problem_set(p, "-incoming: there are snapshots in %.200s, and they do not move with a machine: delete them (delvm)",
-                           file_state_folder);
+        return problem_set(
+            p,
+            "-incoming: there are snapshots in %.200s, and they do not move with a machine: delete them (delvm)",
+            file_state_folder);
     if (!take_lock(p)) return false;
     forget_unfinished();
     for (unsigned n = DRIVE_IDE_0; n < DRIVE_COUNT; n++)

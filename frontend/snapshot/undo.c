@@ -48,12 +48,12 @@ struct Undo {
     u64 marks[UNDO_MARKS_MAX];
     unsigned mark_count;
     u64 clusters;
-    u64 *copied;     /* a bit for each cluster: a copy was made since the newest mark */
-    u64 expected;    /* the cluster behind the last that was copied */
-    u32 ahead;       /* how many are copied at once, while writes follow each other */
+    u64 *copied;      /* a bit for each cluster: a copy was made since the newest mark */
+    u64 expected;     /* the cluster behind the last that was copied */
+    u32 ahead;        /* how many are copied at once, while writes follow each other */
     u64 fresh[BATCH]; /* clusters that were copied and not synced yet */
     u32 fresh_count;
-    bool swept; /* there is no copy that no mark needs */
+    bool swept;      /* there is no copy that no mark needs */
     int sync_failed; /* the errno; 0: never */
     UndoTrouble *hear;
     void *ctx;
@@ -167,7 +167,8 @@ static int sync_copies(Undo *u)
 static int settle_copies(Undo *u)
 {
     int error = u->fresh_count ? sync_copies(u) : 0;
-    for (u32 n = 0; n < u->fresh_count && !error; n++) u->copied[u->fresh[n] / 64] |= 1ull << u->fresh[n] % 64;
+    for (u32 n = 0; n < u->fresh_count && !error; n++)
+        u->copied[u->fresh[n] / 64] |= 1ull << u->fresh[n] % 64;
     if (error) u->swept = false;
     u->fresh_count = 0;
     return error;

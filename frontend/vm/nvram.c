@@ -28,12 +28,10 @@ bool nvram_open(const char *path, const u8 **cmos, Problem *p)
         return problem_set(p, "-nvram %.200s: not a file of %d bytes, as CMOS memory is", path, NVRAM_BYTES);
     }
     if (!st.st_size) return true;
-    if (bytes_read(fd, 0, bytes, sizeof bytes)) return problem_set(p, "-nvram %.200s: it cannot be read", path);
+    if (bytes_read(fd, 0, bytes, sizeof bytes))
+        return problem_set(p, "-nvram %.200s: it cannot be read", path);
     *cmos = bytes;
     return true;
 }
 
-bool nvram_end(const u8 cmos[NVRAM_BYTES])
-{
-    return fd < 0 || !bytes_write(fd, 0, cmos, NVRAM_BYTES);
-}
+bool nvram_end(const u8 cmos[NVRAM_BYTES]) { return fd < 0 || !bytes_write(fd, 0, cmos, NVRAM_BYTES); }

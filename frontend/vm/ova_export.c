@@ -62,7 +62,11 @@ static const char *escape(const char *s, char to[VM_NAME * 6])
 {
     char *at = to;
     for (; *s; s++) {
-        const char *word = *s == '&' ? "&amp;" : *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : *s == '"' ? "&quot;" : NULL;
+        const char *word = *s == '&'   ? "&amp;"
+                           : *s == '<' ? "&lt;"
+                           : *s == '>' ? "&gt;"
+                           : *s == '"' ? "&quot;"
+                                       : NULL;
         if (word)
             at = stpcpy(at, word);
         else
@@ -73,8 +77,8 @@ static const char *escape(const char *s, char to[VM_NAME * 6])
 }
 
 /* An item of the hardware; what stands in the middle is in the order of the alphabet, as the schema wants it. */
-static u32 item(Export *e, const char *before, const char *name, const char *middle, const char *parent, const char *subtype,
-                u32 type, const char *quantity)
+static u32 item(Export *e, const char *before, const char *name, const char *middle, const char *parent,
+                const char *subtype, u32 type, const char *quantity)
 {
     u32 id = ++e->instance;
     put(e,
@@ -86,12 +90,13 @@ static u32 item(Export *e, const char *before, const char *name, const char *mid
 
 static void put_head(Export *e)
 {
-    put(e, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-           "<Envelope ovf:version=\"1.0\" xml:lang=\"en-US\" xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\"\n"
-           "  xmlns:ovf=\"http://schemas.dmtf.org/ovf/envelope/1\"\n"
-           "  xmlns:rasd=\"http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData\"\n"
-           "  xmlns:vssd=\"http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData\">\n"
-           "  <References>\n");
+    put(e,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<Envelope ovf:version=\"1.0\" xml:lang=\"en-US\" xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\"\n"
+        "  xmlns:ovf=\"http://schemas.dmtf.org/ovf/envelope/1\"\n"
+        "  xmlns:rasd=\"http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData\"\n"
+        "  xmlns:vssd=\"http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData\">\n"
+        "  <References>\n");
     for (unsigned n = 0; n < e->disks; n++)
         put(e, "    <File ovf:id=\"file%u\" ovf:href=\"%s\" ovf:size=\"%llu\"/>\n", n + 1, e->disk[n].file,
             (unsigned long long)e->disk[n].packed.bytes);
@@ -117,7 +122,8 @@ static void put_ide(Export *e, u32 controllers[2])
         int place = e->disk[n].bay - DRIVE_IDE_0;
         char host[100];
         snprintf(text, sizeof text, "        <rasd:AddressOnParent>%d</rasd:AddressOnParent>\n", place % 2);
-        snprintf(host, sizeof host, "        <rasd:HostResource>ovf:/disk/vmdisk%u</rasd:HostResource>\n", n + 1);
+        snprintf(host, sizeof host, "        <rasd:HostResource>ovf:/disk/vmdisk%u</rasd:HostResource>\n",
+                 n + 1);
         snprintf(parent, sizeof parent, "        <rasd:Parent>%u</rasd:Parent>\n", controllers[place / 2]);
         item(e, text, "Hard disk", host, parent, "", 17, "");
     }
@@ -128,12 +134,14 @@ static void put_removable(Export *e, const u32 controllers[2])
     char parent[200], text[200];
     for (int n = DRIVE_IDE_0; n < DRIVE_COUNT; n++) {
         const DriveSpec *d = &e->o.drives.drive[n];
-        bool own = d->option ? d->cdrom : n == DRIVE_IDE_2 && !e->o.no_defaults; /* every machine has that one */
+        bool own =
+            d->option ? d->cdrom : n == DRIVE_IDE_2 && !e->o.no_defaults; /* every machine has that one */
         int place = n - DRIVE_IDE_0;
         if (!own) continue;
         snprintf(text, sizeof text,
                  "        <rasd:AddressOnParent>%d</rasd:AddressOnParent>\n"
-                 "        <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n", place % 2);
+                 "        <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n",
+                 place % 2);
         snprintf(parent, sizeof parent, "        <rasd:Parent>%u</rasd:Parent>\n", controllers[place / 2]);
         item(e, text, "CD drive", "", parent, "", 15, "");
     }
@@ -142,8 +150,10 @@ static void put_removable(Export *e, const u32 controllers[2])
 static void put_cards(Export *e)
 {
     for (unsigned n = 0; n < e->o.net.cards; n++)
-        item(e, "        <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n        <rasd:Connection>NAT</rasd:Connection>\n",
-             "Network card", "", "", "        <rasd:ResourceSubType>PCNet32</rasd:ResourceSubType>\n", 10, "");
+        item(
+            e,
+            "        <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n        <rasd:Connection>NAT</rasd:Connection>\n",
+            "Network card", "", "", "        <rasd:ResourceSubType>PCNet32</rasd:ResourceSubType>\n", 10, "");
 }
 
 static void put_system(Export *e)
@@ -161,12 +171,15 @@ static void put_system(Export *e)
         "        <vssd:VirtualSystemType>vmx-07 virtualbox-2.2</vssd:VirtualSystemType>\n      </System>\n",
         name, name, f ? f->cim : 1, f ? f->title : "Other", name);
     item(e, "", "1 processor", "", "", "", 3, "        <rasd:VirtualQuantity>1</rasd:VirtualQuantity>\n");
-    snprintf(quantity, sizeof quantity, "        <rasd:VirtualQuantity>%u</rasd:VirtualQuantity>\n", e->o.ram_bytes >> 20);
-    item(e, "        <rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>\n", "Memory", "", "", "", 4, quantity);
+    snprintf(quantity, sizeof quantity, "        <rasd:VirtualQuantity>%u</rasd:VirtualQuantity>\n",
+             e->o.ram_bytes >> 20);
+    item(e, "        <rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>\n", "Memory", "", "", "", 4,
+         quantity);
     put_ide(e, controllers);
     put_removable(e, controllers);
     if (!e->o.no_defaults || e->o.drives.drive[DRIVE_FLOPPY_A].option)
-        item(e, "        <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n", "Floppy drive", "", "", "", 14, "");
+        item(e, "        <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n", "Floppy drive", "", "",
+             "", 14, "");
     put_cards(e);
     put(e, "    </VirtualHardwareSection>\n  </VirtualSystem>\n</Envelope>\n");
 }
@@ -256,7 +269,8 @@ static bool pack_disk(Export *e, int bay, const DriveSpec *d, const char *folder
     x->packed = (HostFile){.fd = file_open(FILE_TEMPORARY, folder), .writable = true};
     const char *lock = disk_lock(disk);
     int error = x->packed.fd < 0 ? errno : lock ? EBUSY : vmdk_stream(disk, &x->packed, x->file);
-    bool good = !error || problem_set(p, "%.100s: %s", d->path, disk_trouble(disk) ? disk_trouble(disk) : strerror(error));
+    bool good = !error || problem_set(p, "%.100s: %s", d->path,
+                                      disk_trouble(disk) ? disk_trouble(disk) : strerror(error));
     if (x->packed.fd >= 0) e->disks++;
     disk_close(disk);
     return good;
@@ -277,7 +291,8 @@ static void plain_name(const char *name, char to[VM_NAME])
     unsigned n = 0;
     for (; name[n] && n < 80; n++) {
         char c = name[n];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                    c == '_' || c == '.';
         to[n] = fine ? c : '_';
     }
     to[n] = 0;

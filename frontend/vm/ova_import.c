@@ -124,7 +124,8 @@ static bool open_package(Import *m, const char *path, char descriptor[TAR_NAME])
     if (!list_tar(m, (u64)st.st_size)) return false;
     snprintf(descriptor, TAR_NAME, "%s", m->entry[0].name);
     return ends_with(descriptor, ".ovf") ||
-           problem_set(&m->p, "it is no OVA: the first file in it is '%.100s', not a descriptor (.ovf)", descriptor);
+           problem_set(&m->p, "it is no OVA: the first file in it is '%.100s', not a descriptor (.ovf)",
+                       descriptor);
 }
 
 /* --- the manifest ---------------------------------------------------------------------------------------- */
@@ -157,7 +158,8 @@ static bool check_line(Import *m, const char *line)
         sscanf(line, "%15[A-Za-z0-9-](%255[^)])= %150[0-9a-fA-F]", kind, name, hex) != 3)
         return problem_set(&m->p, "its manifest has a line that is none: '%.60s'", line);
     bool is_256 = !strcasecmp(kind, "SHA256") || !strcasecmp(kind, "SHA-256");
-    if (is_256 || !strcasecmp(kind, "SHA1") || !strcasecmp(kind, "SHA-1")) return check_sum(m, name, is_256, hex);
+    if (is_256 || !strcasecmp(kind, "SHA1") || !strcasecmp(kind, "SHA-1"))
+        return check_sum(m, name, is_256, hex);
     say("vm import: sums by %s are not checked", kind);
     return true;
 }
@@ -217,7 +219,8 @@ static bool place_disk(Import *m, const OvfItem *i, bool ide)
     const OvfDisk *d = disk_of(&m->ovf, i);
     if ((place >= 0) != ide) return true;
     if (!d) return problem_set(&m->p, "its descriptor has a disk drive without a disk");
-    if (d->has_parent) return problem_set(&m->p, "its disk %.60s stands on another one, which is not supported", d->id);
+    if (d->has_parent)
+        return problem_set(&m->p, "its disk %.60s stands on another one, which is not supported", d->id);
     if (place >= 0 && m->place[place]) place = -1;
     for (int n = 0; n < IDE_PLACES && place < 0; n++)
         if (!m->place[order[n]]) place = order[n];
@@ -233,7 +236,8 @@ static bool take_memory(Import *m, const OvfItem *i)
     if (bytes < 1 << 20 || bytes > 1ull << 50) return problem_set(&m->p, "its memory has an impossible size");
     m->ram_mib = bytes >> 20 > RAM_MAX_MIB ? RAM_MAX_MIB : (u32)(bytes >> 20);
     if (bytes >> 20 > RAM_MAX_MIB)
-        say("vm import: it has %llu MiB of memory; a 32-bit board has %u", (unsigned long long)bytes >> 20, RAM_MAX_MIB);
+        say("vm import: it has %llu MiB of memory; a 32-bit board has %u", (unsigned long long)bytes >> 20,
+            RAM_MAX_MIB);
     return true;
 }
 
@@ -283,7 +287,8 @@ static bool convert(Import *m, const char *from, const char *href, const char *t
     disk_close(d);
     if (!strcmp(w.format, "raw") || !strcmp(w.format, "cue"))
         return problem_set(&m->p, "its disk '%.60s' is no image of a known format", href);
-    if (i.backing) return problem_set(&m->p, "its disk '%.60s' stands on another one, which is not supported", href);
+    if (i.backing)
+        return problem_set(&m->p, "its disk '%.60s' stands on another one, which is not supported", href);
     w.file[0] = from;
     w.file[1] = to;
     return !img_convert(&w) || problem_set(&m->p, "its disk '%.60s' was not converted", href);
@@ -293,9 +298,11 @@ static bool take_file(Import *m, const OvfFile *f, const char *to)
 {
     char beside[VM_PATH + 300];
     Piece piece;
-    if (f->packed) return problem_set(&m->p, "its file '%.60s' is compressed or cut, which is not supported", f->href);
+    if (f->packed)
+        return problem_set(&m->p, "its file '%.60s' is compressed or cut, which is not supported", f->href);
     if (!piece_find(m, f->href, &piece)) return false;
-    snprintf(beside, sizeof beside, "%s", vm_path(m->is_tar ? m->building : m->folder, m->is_tar ? "unpacked" : f->href));
+    snprintf(beside, sizeof beside, "%s",
+             vm_path(m->is_tar ? m->building : m->folder, m->is_tar ? "unpacked" : f->href));
     bool good = !m->is_tar || extract(m, &piece, beside);
     piece_close(m, &piece);
     if (good) good = convert(m, beside, f->href, to);
@@ -308,7 +315,8 @@ static bool make_empty(Import *m, const OvfDisk *d, const char *to)
 {
     DiskMake make = {.path = to, .format = "qcow2", .bytes = ovf_bytes(d->capacity, d->units, 1)};
     if (*d->file) return problem_set(&m->p, "its disk %.60s has a file that it does not name", d->id);
-    if (!make.bytes || make.bytes > 1ull << 41) return problem_set(&m->p, "its disk %.60s has an impossible size", d->id);
+    if (!make.bytes || make.bytes > 1ull << 41)
+        return problem_set(&m->p, "its disk %.60s has an impossible size", d->id);
     return disk_create(&make, &m->p);
 }
 
@@ -341,11 +349,13 @@ static bool write_conf(Import *m)
     static const char letters[] = "abcd";
     char text[2000];
     const Profile *f = profile_by_cim(m->ovf.system);
-    snprintf(text, sizeof text, "# The machine '%s', imported.\n[machine]\nprofile = %s\nm = %u\n", m->vm.name, f->word, m->ram_mib);
+    snprintf(text, sizeof text, "# The machine '%s', imported.\n[machine]\nprofile = %s\nm = %u\n",
+             m->vm.name, f->word, m->ram_mib);
     put_cards(&m->ovf, text, sizeof text);
     for (int n = 0; n < IDE_PLACES; n++) {
         size_t used = strlen(text);
-        if (m->place[n]) snprintf(text + used, sizeof text - used, "hd%c = disk%d.qcow2\n", letters[n], n + 1);
+        if (m->place[n])
+            snprintf(text + used, sizeof text - used, "hd%c = disk%d.qcow2\n", letters[n], n + 1);
     }
     return vm_write(vm_path(m->building, VM_CONF), text, &m->p);
 }
@@ -364,7 +374,8 @@ static void own_name(const char *name, char to[VM_NAME])
 {
     unsigned n = 0;
     for (; name[n] && n < VM_NAME - 10; n++) {
-        bool bad = (u8)name[n] < ' ' || name[n] == 0x7f || name[n] == '/' || name[n] == '\\' || (!n && strchr(".-", name[n]));
+        bool bad = (u8)name[n] < ' ' || name[n] == 0x7f || name[n] == '/' || name[n] == '\\' ||
+                   (!n && strchr(".-", name[n]));
         to[n] = bad ? '_' : name[n];
     }
     to[n] = 0;
@@ -389,7 +400,8 @@ int vm_import(const VmWords *w)
     m.fd = -1;
     bool good = read_package(&m, w->name[0]);
     if (good) own_name(m.ovf.name, name);
-    if (good) good = vm_place(&m.vm, w->names > 1 ? w->name[1] : name, &m.p) && vm_begin(&m.vm, m.building, &m.p);
+    if (good)
+        good = vm_place(&m.vm, w->names > 1 ? w->name[1] : name, &m.p) && vm_begin(&m.vm, m.building, &m.p);
     if (good && !fill(&m)) {
         vm_abandon(m.building);
         good = false;

@@ -89,7 +89,8 @@ static void take_disk(Reader *r, const char **a)
     keep(r, d->file, attribute(a, "fileRef"));
     keep(r, d->units, attribute(a, "capacityAllocationUnits"));
     d->has_parent = *attribute(a, "parentRef");
-    if (*attribute(a, "capacity") && *attribute(a, "capacity") != '$' && !number(attribute(a, "capacity"), &d->capacity))
+    if (*attribute(a, "capacity") && *attribute(a, "capacity") != '$' &&
+        !number(attribute(a, "capacity"), &d->capacity))
         refuse(r, "has a disk of impossible size");
 }
 
@@ -130,9 +131,10 @@ static void take_word(Reader *r, const char *name)
     const struct {
         const char *word;
         char *to;
-    } words[] = {{"InstanceID", i->id}, {"InstanceId", i->id}, {"Parent", i->parent}, {"HostResource", i->host},
-                 {"ResourceSubType", i->subtype}, {"AllocationUnits", i->units}, {"Address", i->address},
-                 {"AddressOnParent", i->on_parent}};
+    } words[] = {{"InstanceID", i->id},           {"InstanceId", i->id},
+                 {"Parent", i->parent},           {"HostResource", i->host},
+                 {"ResourceSubType", i->subtype}, {"AllocationUnits", i->units},
+                 {"Address", i->address},         {"AddressOnParent", i->on_parent}};
     u64 n = 0;
     for (unsigned w = 0; w < ARRAY_LEN(words); w++)
         if (is(name, words[w].word)) keep(r, words[w].to, r->text + strspn(r->text, " \t\r\n"));
@@ -140,7 +142,8 @@ static void take_word(Reader *r, const char *name)
         if (!number(r->text, &n) || n > 65535) return refuse(r, "has an item without a type");
         i->type = (u32)n;
     }
-    if (is(name, "VirtualQuantity") && !number(r->text, &i->quantity)) refuse(r, "has an item of impossible quantity");
+    if (is(name, "VirtualQuantity") && !number(r->text, &i->quantity))
+        refuse(r, "has an item of impossible quantity");
 }
 
 static void end(void *ctx, const char *name)
@@ -187,9 +190,11 @@ bool ovf_read(Ovf *o, const char *text, u64 bytes, Problem *p)
     XML_SetCharacterDataHandler(r.parser, characters);
     XML_SetStartDoctypeDeclHandler(r.parser, doctype);
     bool good = bytes <= OVF_BYTES && XML_Parse(r.parser, text, (int)bytes, XML_TRUE) == XML_STATUS_OK;
-    if (!good && !r.failed && bytes > OVF_BYTES) problem_set(p, "its descriptor is longer than %d KiB", OVF_BYTES >> 10);
+    if (!good && !r.failed && bytes > OVF_BYTES)
+        problem_set(p, "its descriptor is longer than %d KiB", OVF_BYTES >> 10);
     if (!good && !r.failed && bytes <= OVF_BYTES)
-        problem_set(p, "its descriptor is no XML: line %lu: %s", (unsigned long)XML_GetCurrentLineNumber(r.parser),
+        problem_set(p, "its descriptor is no XML: line %lu: %s",
+                    (unsigned long)XML_GetCurrentLineNumber(r.parser),
                     XML_ErrorString(XML_GetErrorCode(r.parser)));
     XML_ParserFree(r.parser);
     if (!good || r.failed) return false;
@@ -201,8 +206,9 @@ u64 ovf_bytes(u64 count, const char *units, u64 otherwise)
     static const struct {
         const char *word;
         u32 shift;
-    } old[] = {{"byte", 0}, {"bytes", 0}, {"kilobytes", 10}, {"kilobyte", 10}, {"megabytes", 20}, {"megabyte", 20},
-               {"mb", 20}, {"gigabytes", 30}, {"gigabyte", 30}, {"gb", 30}, {"kb", 10}};
+    } old[] = {{"byte", 0},       {"bytes", 0},     {"kilobytes", 10}, {"kilobyte", 10},
+               {"megabytes", 20}, {"megabyte", 20}, {"mb", 20},        {"gigabytes", 30},
+               {"gigabyte", 30},  {"gb", 30},       {"kb", 10}};
     u32 power, shift = 64;
     char tail;
     if (!*units) return count < 1ull << 40 ? count * otherwise : 0;

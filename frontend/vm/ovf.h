@@ -5,8 +5,18 @@
 #include "frontend/say.h"
 
 enum { OVF_FILES = 32, OVF_DISKS = 16, OVF_ITEMS = 128, OVF_WORD = 256, OVF_BYTES = 1 << 20 };
-enum { OVF_CPU = 3, OVF_MEMORY = 4, OVF_IDE = 5, OVF_SCSI = 6, OVF_ETHERNET = 10, OVF_FLOPPY = 14, OVF_CD = 15, OVF_DVD = 16,
-       OVF_DISK = 17, OVF_SATA = 20 }; /* CIM_ResourceAllocationSettingData.ResourceType */
+enum {
+    OVF_CPU = 3,
+    OVF_MEMORY = 4,
+    OVF_IDE = 5,
+    OVF_SCSI = 6,
+    OVF_ETHERNET = 10,
+    OVF_FLOPPY = 14,
+    OVF_CD = 15,
+    OVF_DVD = 16,
+    OVF_DISK = 17,
+    OVF_SATA = 20
+}; /* CIM_ResourceAllocationSettingData.ResourceType */
 
 typedef struct OvfFile {
     char id[OVF_WORD], href[OVF_WORD];
@@ -20,8 +30,8 @@ typedef struct OvfDisk {
 typedef struct OvfItem {
     u32 type;
     u64 quantity;
-    char id[OVF_WORD], parent[OVF_WORD], host[OVF_WORD], subtype[OVF_WORD], units[OVF_WORD], address[OVF_WORD],
-        on_parent[OVF_WORD];
+    char id[OVF_WORD], parent[OVF_WORD], host[OVF_WORD], subtype[OVF_WORD], units[OVF_WORD],
+        address[OVF_WORD], on_parent[OVF_WORD];
 } OvfItem;
 
 typedef struct Ovf {

@@ -2,7 +2,6 @@
  * what its installer can handle. */
 #include "frontend/vm/profiles.h"
 
-
 const Profile profiles[] = {
     {"dos", "MS-DOS, FreeDOS", 14, 16, "512M",
      "cpu = 486\n# Games count rounds of loops: 33 million instructions a second; max is as fast as it goes.\nspeed = 33\n"

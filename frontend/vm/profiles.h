@@ -8,7 +8,7 @@ typedef struct Profile {
     const char *word, *title;
     u32 cim; /* its number in CIM_OperatingSystem.OSType, which OVF uses */
     u32 ram_mib;
-    const char *disk; /* the size of a new one */
+    const char *disk;  /* the size of a new one */
     const char *words; /* further lines of machine.conf */
 } Profile;
 

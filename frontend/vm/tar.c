@@ -10,7 +10,15 @@
 
 #include "frontend/host/bytes.h"
 
-enum { MODE_AT = 100, SIZE_AT = 124, TIME_AT = 136, SUM_AT = 148, KIND_AT = 156, MAGIC_AT = 257, PREFIX_AT = 345 };
+enum {
+    MODE_AT = 100,
+    SIZE_AT = 124,
+    TIME_AT = 136,
+    SUM_AT = 148,
+    KIND_AT = 156,
+    MAGIC_AT = 257,
+    PREFIX_AT = 345
+};
 
 bool tar_plain_name(const char *name)
 {
@@ -50,8 +58,8 @@ static u32 sum_of(const u8 *head)
 static void take_name(const u8 *head, char to[TAR_NAME])
 {
     bool has_prefix = !memcmp(head + MAGIC_AT, "ustar", 6) && head[PREFIX_AT];
-    snprintf(to, TAR_NAME, "%.*s%s%.100s", has_prefix ? 150 : 0, (const char *)head + PREFIX_AT, has_prefix ? "/" : "",
-             (const char *)head);
+    snprintf(to, TAR_NAME, "%.*s%s%.100s", has_prefix ? 150 : 0, (const char *)head + PREFIX_AT,
+             has_prefix ? "/" : "", (const char *)head);
 }
 
 bool tar_next(int fd, u64 at, u64 size, TarEntry *e, bool *end, Problem *p)
@@ -61,10 +69,12 @@ bool tar_next(int fd, u64 at, u64 size, TarEntry *e, bool *end, Problem *p)
     for (;; at = e->next) {
         *end = at >= size;
         if (*end) return true;
-        if (size - at < TAR_BLOCK || bytes_read(fd, at, head, sizeof head)) return problem_set(p, "it is cut off");
+        if (size - at < TAR_BLOCK || bytes_read(fd, at, head, sizeof head))
+            return problem_set(p, "it is cut off");
         *end = bytes_are_zero(head, sizeof head);
         if (*end) return true;
-        if (!octal(head + SUM_AT, 8, &sum) || sum != sum_of(head)) return problem_set(p, "it is no tar file, or damaged");
+        if (!octal(head + SUM_AT, 8, &sum) || sum != sum_of(head))
+            return problem_set(p, "it is no tar file, or damaged");
         take_name(head, e->name);
         e->at = at + TAR_BLOCK;
         if (!number(head + SIZE_AT, 12, &e->bytes) || e->bytes > size - e->at)

@@ -22,15 +22,16 @@ typedef struct Vm {
 } Vm;
 
 /* What a machine's folder has, apart from disks. */
-#define VM_CONF     "machine.conf"
-#define VM_NVRAM    "nvram"
-#define VM_LOG      "log"
-#define VM_PID      "pid"
-#define VM_CONTROL  "control.sock"
-#define VM_PICTURE  "screenshot.png"
+#define VM_CONF      "machine.conf"
+#define VM_NVRAM     "nvram"
+#define VM_LOG       "log"
+#define VM_PID       "pid"
+#define VM_CONTROL   "control.sock"
+#define VM_PICTURE   "screenshot.png"
 #define VM_SNAPSHOTS "snapshots"
-#define VM_SUSPENDED "suspended" /* the name of a snapshot, and of a file that says that it is to be resumed */
-#define VM_END      ".ring3"
+#define VM_SUSPENDED                                                                                         \
+    "suspended" /* the name of a snapshot, and of a file that says that it is to be resumed */
+#define VM_END ".ring3"
 
 /* vm_find - the machine of this name: a folder, or NAME for NAME.ring3. vm_place: the same for one that is not there yet. */
 bool vm_find(Vm *vm, const char *name, Problem *p);
@@ -72,11 +73,11 @@ typedef struct VmWords {
 int vm_fail(const VmWords *w, const char *fmt, ...) PRINTF(2, 3);
 int vm_create(const VmWords *w);
 int vm_list(const VmWords *w);
-int vm_clone(const VmWords *w);   /* vm_clone.c */
-int vm_delete(const VmWords *w);  /* vm_delete.c */
-int vm_stop(const VmWords *w);    /* vm_control.c */
+int vm_clone(const VmWords *w);  /* vm_clone.c */
+int vm_delete(const VmWords *w); /* vm_delete.c */
+int vm_stop(const VmWords *w);   /* vm_control.c */
 int vm_suspend(const VmWords *w);
-int vm_export(const VmWords *w);  /* ova_export.c */
-int vm_import(const VmWords *w);  /* ova_import.c */
+int vm_export(const VmWords *w); /* ova_export.c */
+int vm_import(const VmWords *w); /* ova_import.c */
 
 #endif

@@ -38,7 +38,8 @@ static bool copy_disk(Clone *c, const DriveSpec *d)
     words.file[0] = d->path;
     words.file[1] = vm_path(c->building, d->path);
     words.files = 2;
-    return !img_convert(&words) || problem_set(&c->p, "'%s': its disk %.100s was not copied", c->from.name, d->path);
+    return !img_convert(&words) ||
+           problem_set(&c->p, "'%s': its disk %.100s was not copied", c->from.name, d->path);
 }
 
 /* Small files: nvram, a kernel. */
@@ -56,7 +57,10 @@ static bool copy_file(Clone *c, const char *name)
            problem_set(&c->p, "'%s': %.100s was not copied", c->from.name, name);
 }
 
-static bool is_own_disk(const Clone *c, const DriveSpec *d) { return d->path && vm_is_own_file(&c->from, d->path); }
+static bool is_own_disk(const Clone *c, const DriveSpec *d)
+{
+    return d->path && vm_is_own_file(&c->from, d->path);
+}
 
 /* --- linked ---------------------------------------------------------------------------------------------- */
 
@@ -82,7 +86,9 @@ static bool may_link(Clone *c, const DriveSpec *d)
     if (!disk) return false;
     bool good = !strcmp(disk_format(disk), "qcow2");
     disk_close(disk);
-    return good || problem_set(&c->p, "%.100s is no qcow2 image, so it cannot be shared; clone without --linked", d->path);
+    return good ||
+           problem_set(&c->p, "%.100s is no qcow2 image, so it cannot be shared; clone without --linked",
+                       d->path);
 }
 
 /* A name for what becomes the backing file. */
@@ -115,9 +121,12 @@ static bool share_disks(Clone *c)
     const char *slash = strrchr(c->from.folder, '/');
     size_t n = (size_t)(slash - c->from.folder);
     if (strncmp(c->from.folder, c->to.folder, n + 1) || strchr(c->to.folder + n + 1, '/'))
-        return problem_set(&c->p, "a linked clone lies beside its machine, in %.*s", (int)(n ? n : 1), c->from.folder);
+        return problem_set(&c->p, "a linked clone lies beside its machine, in %.*s", (int)(n ? n : 1),
+                           c->from.folder);
     if (!access(VM_SNAPSHOTS "/index", F_OK))
-        return problem_set(&c->p, "'%s' has snapshots, which need its disks as they are; clone without --linked", c->from.name);
+        return problem_set(&c->p,
+                           "'%s' has snapshots, which need its disks as they are; clone without --linked",
+                           c->from.name);
     for (int k = 0; k < DRIVE_COUNT; k++) {
         const DriveSpec *d = &c->o.drives.drive[k];
         if (is_own_disk(c, d) && !d->cdrom && !d->readonly && !may_link(c, d)) return false;
@@ -152,10 +161,12 @@ int vm_clone(const VmWords *w)
     static Clone c;
     const char *profile;
     c.w = w;
-    if (!vm_find(&c.from, w->name[0], &c.p) || !vm_place(&c.to, w->name[1], &c.p) || !vm_is_free(&c.from, &c.p))
+    if (!vm_find(&c.from, w->name[0], &c.p) || !vm_place(&c.to, w->name[1], &c.p) ||
+        !vm_is_free(&c.from, &c.p))
         return vm_fail(w, "%s", c.p.text);
     if (chdir(c.from.folder) < 0) return vm_fail(w, "'%s': %s", c.from.name, strerror(errno));
-    if (!access(VM_SUSPENDED, F_OK)) return vm_fail(w, "'%s' is suspended: resume it and switch it off first", c.from.name);
+    if (!access(VM_SUSPENDED, F_OK))
+        return vm_fail(w, "'%s' is suspended: resume it and switch it off first", c.from.name);
     if (!conf_options(&c.from, &c.o, &profile)) return 1;
     bool good = vm_begin(&c.to, c.building, &c.p);
     if (good && !fill(&c)) {

@@ -42,8 +42,10 @@ static void add_name(Conf *c, const char *name)
 
 static void add_own(const Vm *vm, Conf *c)
 {
-    static const char *const own[] = {"-pidfile", VM_PID, "-qmp", "unix:" VM_CONTROL ",server=on,wait=off", "-snapshots",
-                                      VM_SNAPSHOTS, "-nvram", VM_NVRAM, "-D", VM_LOG};
+    static const char *const own[] = {
+        "-pidfile",   VM_PID,       "-qmp",   "unix:" VM_CONTROL ",server=on,wait=off",
+        "-snapshots", VM_SNAPSHOTS, "-nvram", VM_NVRAM,
+        "-D",         VM_LOG};
     add(c, "ring3");
     add_name(c, vm->name);
     for (unsigned n = 0; n < ARRAY_LEN(own); n++) add(c, own[n]);
@@ -63,20 +65,23 @@ static bool take_line(Conf *c, char *line, unsigned number, Problem *p)
     char word[64];
     line = trim(line);
     if (!*line || *line == '#' || *line == ';') return true;
-    if (*line == '[') return line[strlen(line) - 1] == ']' || problem_set(p, VM_CONF ":%u: a heading ends with ]", number);
+    if (*line == '[')
+        return line[strlen(line) - 1] == ']' || problem_set(p, VM_CONF ":%u: a heading ends with ]", number);
     line += strspn(line, "-");
     char *is = strchr(line, '='), *value = is ? trim(is + 1) : NULL;
     if (is) *is = 0;
     line = trim(line);
     size_t n = strlen(line);
     if (!n || n > 40 || strspn(line, letters) != n)
-        return problem_set(p, VM_CONF ":%u: '%.60s' is no word of the command line; a line is 'word = value' or 'word'", number,
-                           line);
+        return problem_set(
+            p, VM_CONF ":%u: '%.60s' is no word of the command line; a line is 'word = value' or 'word'",
+            number, line);
     if (!strcmp(line, "profile")) {
         c->profile = value ? strdup(value) : NULL;
         return true;
     }
-    if (c->argc > CONF_WORDS) return problem_set(p, VM_CONF ":%u: more words than %d", number, CONF_WORDS / 2);
+    if (c->argc > CONF_WORDS)
+        return problem_set(p, VM_CONF ":%u: more words than %d", number, CONF_WORDS / 2);
     snprintf(word, sizeof word, "-%s", line);
     add(c, word);
     if (value) add(c, value);

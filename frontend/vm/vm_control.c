@@ -35,7 +35,9 @@ static bool next_line(Control *c, char to[LINE])
             memmove(c->bytes, end + 1, c->count);
             return true;
         }
-        ssize_t got = c->count < sizeof c->bytes - 1 ? recv(c->fd, c->bytes + c->count, sizeof c->bytes - 1 - c->count, 0) : 0;
+        ssize_t got = c->count < sizeof c->bytes - 1
+                          ? recv(c->fd, c->bytes + c->count, sizeof c->bytes - 1 - c->count, 0)
+                          : 0;
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return false;
         c->count += (unsigned)got;
@@ -55,7 +57,8 @@ static bool ask(Control *c, const char *command, Problem *p)
 {
     char line[LINE];
     size_t n = strlen(command);
-    if (send(c->fd, command, n, MSG_NOSIGNAL) != (ssize_t)n) return problem_set(p, "its control socket is closed");
+    if (send(c->fd, command, n, MSG_NOSIGNAL) != (ssize_t)n)
+        return problem_set(p, "its control socket is closed");
     while (next_line(c, line)) {
         if (strstr(line, "\"event\"")) continue;
         const char *word = strstr(line, "\"return\":\"Error: "); /* of a word of the monitor's */
@@ -112,7 +115,10 @@ int vm_stop(const VmWords *w)
     Control c;
     Problem p;
     if (!find_running(w, &vm, &c)) return 1;
-    ask(&c, "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"" VM_PICTURE "\", \"format\": \"png\"}}\n", &p);
+    ask(&c,
+        "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"" VM_PICTURE
+        "\", \"format\": \"png\"}}\n",
+        &p);
     bool asked = ask(&c, w->force ? quit : "{\"execute\": \"system_powerdown\"}\n", &p);
     bool gone = asked && is_gone(&vm, STOP_S);
     close(c.fd);
@@ -127,10 +133,19 @@ int vm_suspend(const VmWords *w)
     Control c;
     Problem p;
     if (!find_running(w, &vm, &c)) return 1;
-    ask(&c, "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"" VM_PICTURE "\", \"format\": \"png\"}}\n", &p);
-    bool saved = ask(&c, "{\"execute\": \"stop\"}\n", &p) && ask(&c, "{\"execute\": \"human-monitor-command\", \"arguments\": "
-                             "{\"command-line\": \"savevm " VM_SUSPENDED "\"}}\n", &p);
-    if (saved) saved = vm_write(VM_SUSPENDED, "'ring3 vm start' resumes this machine where it was; without this file it boots\n", &p);
+    ask(&c,
+        "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"" VM_PICTURE
+        "\", \"format\": \"png\"}}\n",
+        &p);
+    bool saved = ask(&c, "{\"execute\": \"stop\"}\n", &p) &&
+                 ask(&c,
+                     "{\"execute\": \"human-monitor-command\", \"arguments\": "
+                     "{\"command-line\": \"savevm " VM_SUSPENDED "\"}}\n",
+                     &p);
+    if (saved)
+        saved =
+            vm_write(VM_SUSPENDED,
+                     "'ring3 vm start' resumes this machine where it was; without this file it boots\n", &p);
     Problem other;
     ask(&c, saved ? quit : "{\"execute\": \"cont\"}\n", &other);
     bool gone = !saved || is_gone(&vm, STOP_S);

@@ -29,7 +29,8 @@ static bool stands_on(const char *path, const DriveSpec *d, const Vm *vm)
     Disk *disk = disk_open(&s, &p);
     if (!disk) return false;
     disk_info(disk, &i);
-    char *backing = i.backing ? format_name_beside(path, i.backing) : NULL, *whole = backing ? realpath(backing, NULL) : NULL;
+    char *backing = i.backing ? format_name_beside(path, i.backing) : NULL,
+         *whole = backing ? realpath(backing, NULL) : NULL;
     size_t n = strlen(vm->folder);
     bool does = whole && !strncmp(whole, vm->folder, n) && whole[n] == '/';
     free(backing);
@@ -62,9 +63,11 @@ static bool is_nobodys_base(const Vm *vm, Problem *p)
     bool good = true;
     for (struct dirent *e; d && good && (e = readdir(d));) {
         const char *end = strstr(e->d_name, VM_END);
-        if (!end || end[sizeof VM_END - 1] || !vm_find(&other, vm_path(parent, e->d_name), &ignored)) continue;
+        if (!end || end[sizeof VM_END - 1] || !vm_find(&other, vm_path(parent, e->d_name), &ignored))
+            continue;
         if (strcmp(other.folder, vm->folder) && is_clone_of(&other, vm))
-            good = problem_set(p, "'%s' is the base of its linked clone '%s': delete that one first", vm->name, other.name);
+            good = problem_set(p, "'%s' is the base of its linked clone '%s': delete that one first",
+                               vm->name, other.name);
     }
     if (d) closedir(d);
     return good;
@@ -112,7 +115,8 @@ static void remove_disks(const Vm *vm, const DriveOptions *o)
 /* False: something is left. */
 static bool remove_all(const Vm *vm, const DriveOptions *o)
 {
-    static const char *const own[] = {VM_NVRAM, VM_LOG, VM_PID, VM_CONTROL, VM_PICTURE, VM_SUSPENDED, VM_CONF};
+    static const char *const own[] = {VM_NVRAM,   VM_LOG,       VM_PID, VM_CONTROL,
+                                      VM_PICTURE, VM_SUSPENDED, VM_CONF};
     struct stat st;
     remove_snapshots();
     remove_disks(vm, o);
@@ -126,7 +130,8 @@ static bool is_meant(const VmWords *w, const Vm *vm, Problem *p)
 {
     char answer[20] = "";
     if (w->yes) return true;
-    if (!isatty(STDIN_FILENO)) return problem_set(p, "'%s' with its disks and snapshots: --yes says that this is meant", vm->name);
+    if (!isatty(STDIN_FILENO))
+        return problem_set(p, "'%s' with its disks and snapshots: --yes says that this is meant", vm->name);
     printf("Delete '%s' with its disks and snapshots? (yes/no) ", vm->name);
     fflush(stdout);
     if (fgets(answer, sizeof answer, stdin) && !strcmp(answer, "yes\n")) return true;
@@ -139,10 +144,12 @@ int vm_delete(const VmWords *w)
     Options o;
     Problem p;
     const char *profile;
-    if (!vm_find(&vm, w->name[0], &p) || !vm_is_free(&vm, &p) || !is_nobodys_base(&vm, &p) || !is_meant(w, &vm, &p))
+    if (!vm_find(&vm, w->name[0], &p) || !vm_is_free(&vm, &p) || !is_nobodys_base(&vm, &p) ||
+        !is_meant(w, &vm, &p))
         return vm_fail(w, "%s", p.text);
     if (chdir(vm.folder) < 0) return vm_fail(w, "'%s': %s", vm.name, strerror(errno));
-    if (!conf_options(&vm, &o, &profile)) return vm_fail(w, "'%s' is not deleted: which disks are its own is not known", vm.name);
+    if (!conf_options(&vm, &o, &profile))
+        return vm_fail(w, "'%s' is not deleted: which disks are its own is not known", vm.name);
     bool all = remove_all(&vm, &o.drives);
     drive_options_free(&o.drives);
     if (!all) printf("%s: not empty; what is left in it is not the machine's\n", vm.folder);

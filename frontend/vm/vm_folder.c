@@ -55,7 +55,8 @@ static bool whole_name(const char *name, char to[VM_PATH], Problem *p)
     size_t n = strlen(name);
     while (n > 1 && name[n - 1] == '/') n--;
     int put = snprintf(to, VM_PATH, "%.*s", (int)n, name);
-    if (put > 0 && put < VM_PATH && !ends_so(to)) put += snprintf(to + put, (size_t)(VM_PATH - put), "%s", VM_END);
+    if (put > 0 && put < VM_PATH && !ends_so(to))
+        put += snprintf(to + put, (size_t)(VM_PATH - put), "%s", VM_END);
     return (n && put < VM_PATH) || problem_set(p, "'%.60s': no name for a machine", name);
 }
 
@@ -64,8 +65,9 @@ static bool take_name(Vm *vm, Problem *p)
     const char *slash = strrchr(vm->folder, '/'), *base = slash ? slash + 1 : vm->folder;
     size_t n = strlen(base) - (ends_so(base) ? sizeof VM_END - 1 : 0);
     if (n >= sizeof vm->name || !tar_plain_name(base))
-        return problem_set(p, "'%.60s': a machine's name has at most %d printable characters and no dot in front", base,
-                           VM_NAME - 1);
+        return problem_set(
+            p, "'%.60s': a machine's name has at most %d printable characters and no dot in front", base,
+            VM_NAME - 1);
     memcpy(vm->name, base, n);
     vm->name[n] = 0;
     return true;
@@ -119,7 +121,8 @@ bool vm_is_free(const Vm *vm, Problem *p)
 {
     int process = vm_process(vm);
     if (!process) return true;
-    if (process < 0) return problem_set(p, "'%.100s': whether it runs cannot be told: %s", vm->name, strerror(errno));
+    if (process < 0)
+        return problem_set(p, "'%.100s': whether it runs cannot be told: %s", vm->name, strerror(errno));
     return problem_set(p, "'%.100s' is running (process %d); 'ring3 vm stop' stops it", vm->name, process);
 }
 
@@ -173,7 +176,8 @@ bool vm_write(const char *path, const char *text, Problem *p)
 bool vm_begin(const Vm *vm, char building[VM_PATH], Problem *p)
 {
     const char *slash = strrchr(vm->folder, '/');
-    if (snprintf(building, VM_PATH, "%.*s/.%s.new-XXXXXX", (int)(slash - vm->folder), vm->folder, slash + 1) >= VM_PATH)
+    if (snprintf(building, VM_PATH, "%.*s/.%s.new-XXXXXX", (int)(slash - vm->folder), vm->folder,
+                 slash + 1) >= VM_PATH)
         return problem_set(p, "the name is too long");
     mode_t mask = umask(0);
     umask(mask);

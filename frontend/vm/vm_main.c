@@ -44,7 +44,8 @@ static const char conf_head[] =
     "# A line is a word of the command line: 'm = 128' is -m 128 ('ring3 -h' lists them). Names are relative to this folder.\n"
     "[machine]\nprofile = %s\nm = %u\n%s";
 
-static bool fill(const Vm *vm, const char *building, const Profile *f, u32 ram_mib, u64 disk_bytes, Problem *p)
+static bool fill(const Vm *vm, const char *building, const Profile *f, u32 ram_mib, u64 disk_bytes,
+                 Problem *p)
 {
     char text[2000];
     int n = snprintf(text, sizeof text, conf_head, vm->name, f->title, f->word, ram_mib, f->words);
@@ -64,8 +65,8 @@ static int refuse_profile(const VmWords *w)
         suggest_offer(&s, f->word);
     }
     const char *near = suggest_result(&s);
-    return vm_fail(w, "--profile %.40s: %s%s%sone of %s", w->profile, near ? "did you mean '" : "", near ? near : "",
-                   near ? "'? " : "", list);
+    return vm_fail(w, "--profile %.40s: %s%s%sone of %s", w->profile, near ? "did you mean '" : "",
+                   near ? near : "", near ? "'? " : "", list);
 }
 
 int vm_create(const VmWords *w)
@@ -110,7 +111,8 @@ static void list_one(const Vm *vm)
         return;
     }
     for (int n = 0; n < DRIVE_COUNT; n++)
-        if (o.drives.drive[n].path && vm_is_own_file(vm, o.drives.drive[n].path) && !stat(o.drives.drive[n].path, &st))
+        if (o.drives.drive[n].path && vm_is_own_file(vm, o.drives.drive[n].path) &&
+            !stat(o.drives.drive[n].path, &st))
             used += (u64)st.st_blocks * 512;
     printf("%-24s %-10s %5u MiB %7llu MiB  %s\n", vm->name, state_of(vm), o.ram_bytes >> 20,
            (unsigned long long)(used >> 20), profile ? profile : "");
@@ -194,7 +196,9 @@ bool vm_start_folder(int *argc, char ***argv)
     const char *name = *argc > 1 ? (*argv)[1] : "-";
     if (*name == '-' || !*name) return true;
     if (!stat(name, &st) && !S_ISDIR(st.st_mode)) return true;
-    if (stat(name, &st) && (snprintf(whole, sizeof whole, "%s%s", name, VM_END) >= VM_PATH || stat(whole, &st))) return true;
+    if (stat(name, &st) &&
+        (snprintf(whole, sizeof whole, "%s%s", name, VM_END) >= VM_PATH || stat(whole, &st)))
+        return true;
     if (vm_find(&vm, name, &p) && become(&vm, false, *argc - 2, *argv + 2, argc, argv, &p)) return true;
     say("%s", p.text);
     return false;
@@ -211,7 +215,8 @@ typedef struct Verb {
 
 static const Verb verbs[] = {
     {"clone", "NAME NEW [--linked]", vm_clone, "linked ", 2, 2},
-    {"create", "NAME [--profile P] [--memory MIB] [--disk SIZE|none]", vm_create, "profile memory disk ", 1, 1},
+    {"create", "NAME [--profile P] [--memory MIB] [--disk SIZE|none]", vm_create, "profile memory disk ", 1,
+     1},
     {"delete", "NAME [--yes]", vm_delete, "yes ", 1, 1},
     {"export", "NAME [FILE.ova]", vm_export, "", 1, 2},
     {"import", "FILE.ova|FILE.ovf [NAME]", vm_import, "", 1, 2},
@@ -224,7 +229,8 @@ static const Verb verbs[] = {
 static int help(void)
 {
     printf("ring3 vm - machines as folders, NAME" VM_END "\n");
-    for (unsigned n = 0; n < ARRAY_LEN(verbs); n++) printf("  ring3 vm %-8s %s\n", verbs[n].name, verbs[n].help);
+    for (unsigned n = 0; n < ARRAY_LEN(verbs); n++)
+        printf("  ring3 vm %-8s %s\n", verbs[n].name, verbs[n].help);
     printf("profiles:\n");
     for (const Profile *f = profiles; f->word; f++)
         printf("  %-10s %4u MiB, disk %-4s  %s\n", f->word, f->ram_mib, f->disk, f->title);
@@ -245,7 +251,7 @@ static bool take_option(VmWords *w, const Verb *v, int argc, char **argv, int *n
     char word[40];
     const char *arg = argv[*n] + 2, *is = strchrnul(arg, '=');
     snprintf(word, sizeof word, "%.*s", (int)(is - arg), arg);
-    const char **value = !strcmp(word, "profile") ? &w->profile
+    const char **value = !strcmp(word, "profile")  ? &w->profile
                          : !strcmp(word, "memory") ? &w->memory
                          : !strcmp(word, "disk")   ? &w->disk
                                                    : NULL;
@@ -306,8 +312,8 @@ bool vm_main(int *argc, char ***argv, int *code)
         suggest_offer(&s, verbs[n].name);
     }
     const char *near = suggest_result(&s);
-    say("vm %.60s: there is no such command%s%s%s; 'ring3 vm help' lists them", word, near ? "; did you mean '" : "",
-        near ? near : "", near ? "'?" : "");
+    say("vm %.60s: there is no such command%s%s%s; 'ring3 vm help' lists them", word,
+        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     *code = 1;
     return false;
 }

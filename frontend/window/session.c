@@ -44,7 +44,8 @@ static void hello(Session *s, const WindowMessage *m, const int fd[2])
 {
     u64 bytes = (u32)m->b, offset = (u64)(u32)m->c << PAGE_BITS;
     if (s->shared || m->a != WINDOW_PROTOCOL || !bytes || bytes > WINDOW_VRAM_LIMIT) return;
-    const WindowShared *shared = s->unsealed || shared_memory_is_sealed(fd[0]) ? shared_memory_map(fd[0], 0, sizeof *shared) : NULL;
+    const WindowShared *shared =
+        s->unsealed || shared_memory_is_sealed(fd[0]) ? shared_memory_map(fd[0], 0, sizeof *shared) : NULL;
     const u8 *vram = shared ? shared_memory_map(fd[1], offset, bytes) : NULL;
     if (!vram) return;
     s->scanout = scanout_new((const ScreenState *)(const void *)shared->screen, vram, (u32)bytes);

@@ -449,7 +449,8 @@ static void hostile(void)
         if (seed >> 30 == 0) *(volatile u32 *)IOAPIC = v >> 3 & 0x3f, *(volatile u32 *)(IOAPIC + 16) = v;
         if (seed >> 30 == 1) rd(reg);
         u32 mode = v >> 8 & 7;
-        if (seed >> 30 > 1 && !(reg == ICR && (mode == 4 || mode == 5))) wr(reg, v); /* neither NMI nor INIT */
+        if (seed >> 30 > 1 && !(reg == ICR && (mode == 4 || mode == 5)))
+            wr(reg, v); /* neither NMI nor INIT */
     }
     for (u32 n = 0; n < 24; n++) pin(n, MASKED);
     base_write(0xfee00100), base_write(0xfee00900);

@@ -163,7 +163,8 @@ static void test_waits(void)
 {
     Regs r;
     u32 start, gone = 0;
-    for (int n = 0; n < 8 && (gone < 3 || gone > 5); n++) { /* a host that was away in between makes it longer */
+    /* A host that was away in between makes it longer. */
+    for (int n = 0; n < 8 && (gone < 3 || gone > 5); n++) {
         start = ticks();
         r = call(0x15, 0x8600, 0, 3, 0x0d40); /* 200 ms */
         gone = ticks() - start;
@@ -421,7 +422,8 @@ static void test_floppy(void)
     r = call(0x13, 0x0202, 0xff00, 0x0001, 0x0000);
     expect("13 02 across 64 KiB", carry(&r) && r.ah == 0x09, r.ax);
     r = disk(0x0800, 0, 0, 0);
-    expect("13 08 parameters", !carry(&r) && r.bl == 4 && r.cx == 0x4f12 && r.dh == 1 && r.dl == 1 + (drive_b != 0), r.ecx);
+    expect("13 08 parameters",
+           !carry(&r) && r.bl == 4 && r.cx == 0x4f12 && r.dh == 1 && r.dl == 1 + (drive_b != 0), r.ecx);
     expect("13 08 table", far8(r.es, (u16)(r.di + 4)) == 18, r.di);
     r = disk(0x1500, 0, 0, 0);
     expect("13 15 change line", !carry(&r) && r.ah == 2, r.ax);

@@ -6,12 +6,7 @@
  */
 #include "serial.h"
 
-enum {
-    CODE_SELECTOR = 8,
-    EX_UD = 6,
-    EX_GP = 13,
-    CR4_OSFXSR = 1 << 9
-};
+enum { CODE_SELECTOR = 8, EX_UD = 6, EX_GP = 13, CR4_OSFXSR = 1 << 9 };
 typedef struct Gate {
     u16 low, selector, attributes, high;
 } Gate;
@@ -137,7 +132,9 @@ static void test_smap(u32 a, u32 d)
     TRY(".byte 0x0f, 0x01, 0xcb; pushf; pop %%edx; .byte 0x0f, 0x01, 0xca; pushf; pop %%eax; xor %%edx, %%eax; shr $18, %%eax");
 }
 /* A bit of CR4 that can be set; #GP where there is none. */
-#define CR4_BIT(bit) TRY("mov %%cr4, %%edx; mov %%edx, %%eax; or $" bit ", %%eax; mov %%eax, %%cr4; mov %%edx, %%cr4; mov $1, %%eax")
+#define CR4_BIT(bit)                                                                                         \
+    TRY("mov %%cr4, %%edx; mov %%edx, %%eax; or $" bit                                                       \
+        ", %%eax; mov %%eax, %%cr4; mov %%edx, %%cr4; mov $1, %%eax")
 static void test_smep(u32 a, u32 d) { CR4_BIT("0x100000"); }
 static void test_umip(u32 a, u32 d) { CR4_BIT("0x800"); }
 static void test_monitor(u32 a, u32 d) { TRY(".byte 0x0f, 0x01, 0xc8; mov $1, %%eax"); }

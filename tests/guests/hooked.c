@@ -120,7 +120,10 @@ static void paging(void)
     static u32 directory[1024] __attribute__((aligned(PAGE))), table[4][1024] __attribute__((aligned(PAGE)));
     for (u32 n = 0; n < 4096; n++) table[n / 1024][n % 1024] = n * PAGE | ALL;
     for (u32 n = 0; n < 4; n++) directory[n] = (u32)table[n] | ALL;
-    __asm__ volatile("mov %0, %%cr3; mov %%cr0, %%eax; or $0x80010000, %%eax; mov %%eax, %%cr0" : : "r"(directory) : "eax", "memory");
+    __asm__ volatile("mov %0, %%cr3; mov %%cr0, %%eax; or $0x80010000, %%eax; mov %%eax, %%cr0"
+                     :
+                     : "r"(directory)
+                     : "eax", "memory");
     table[HOLE / PAGE / 1024][HOLE / PAGE % 1024] = 0; /* nobody writes there */
 }
 

@@ -3,13 +3,7 @@
  */
 #include "serial.h"
 
-enum {
-    BASE = 0x220,
-    RESET = BASE + 6,
-    READ = BASE + 0xa,
-    WRITE = BASE + 0xc,
-    STATUS = BASE + 0xe
-};
+enum { BASE = 0x220, RESET = BASE + 6, READ = BASE + 0xa, WRITE = BASE + 0xc, STATUS = BASE + 0xe };
 enum { IRQ5_VECTOR = 0x25, HALF = 2048, BLOCKS = 24, BUFFER = 0x20000 };
 
 void probe_main(u32 magic, const u32 *info);

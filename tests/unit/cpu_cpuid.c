@@ -13,7 +13,14 @@ static void become(Guest *g, const char *model)
     g->c.engine = &engine_interp;
 }
 
-enum { SSE3 = 1, SSSE3 = 1 << 9, SSE41 = 1 << 19, SSE42 = 1 << 20, MOVBE = 1 << 22, POPCNT = 1 << 23 }; /* leaf 1, ECX */
+enum {
+    SSE3 = 1,
+    SSSE3 = 1 << 9,
+    SSE41 = 1 << 19,
+    SSE42 = 1 << 20,
+    MOVBE = 1 << 22,
+    POPCNT = 1 << 23
+}; /* leaf 1, ECX */
 
 static u32 feature_ecx(Guest *g, const CpuModel *m)
 {
@@ -110,8 +117,7 @@ static void features_come_and_go_with_what_they_build_on(void **state)
 {
     (void)state;
     u32 max = cpu_model_find("max")->features, usual = cpu_model_find("default")->features,
-        p3 = cpu_model_find("pentium3")->features,
-        p2 = cpu_model_find("pentium2")->features;
+        p3 = cpu_model_find("pentium3")->features, p2 = cpu_model_find("pentium2")->features;
     assert_null(cpu_feature_find("sse5"));
     assert_ptr_equal(cpu_feature_find("pni"), cpu_feature_find("sse3"));
     assert_ptr_equal(cpu_feature_find("sse4_1"), cpu_feature_find("sse4.1"));

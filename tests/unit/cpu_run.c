@@ -109,7 +109,7 @@ static void init_is_a_reset_of_the_core(void **state)
 {
     Guest *g = *state;
     static const RunHooks none;
-    static u8 rom[0x10000] = {[0xfff0] = 0x40, [0xfff1] = 0xf4}; /* inc ax; hlt */
+    static u8 rom[0x10000] = {[0xfff0] = 0x40, [0xfff1] = 0xf4};   /* inc ax; hlt */
     static const u8 code[] = {0xdb, 0xe3, 0xd9, 0xe8, 0xfa, 0xf4}; /* fninit; fld1; cli; hlt */
     guest_code(g, code, sizeof code);
     g->c.mtrr_def = 6;

@@ -11,7 +11,15 @@
 /* The first 2 MiB map to themselves. USER_AT and the page behind it are user pages, and so are the code and the stack of
  * ring 3. */
 enum { PDPT_AT = 0x40000, PD_AT = 0x41000, PT_AT = 0x42000, USER_AT = 0x60000, KERNEL_AT = 0x62000 };
-enum { P = 1, W = 2, U = 4, MSR_TSC_AUX_NUMBER = (int)0xc0000103, ERROR_PRESENT = 1, ERROR_WRITE = 3, ERROR_FETCH = 0x11 };
+enum {
+    P = 1,
+    W = 2,
+    U = 4,
+    MSR_TSC_AUX_NUMBER = (int)0xc0000103,
+    ERROR_PRESENT = 1,
+    ERROR_WRITE = 3,
+    ERROR_FETCH = 0x11
+};
 
 static bool pae; /* the kind of paging */
 
@@ -47,12 +55,12 @@ static void paged(Guest *g, unsigned cpl, u32 cr4)
 
 #define RUN(g, ...)                                                                                          \
     (guest_code(g, (const u8[]){__VA_ARGS__}, sizeof(const u8[]){__VA_ARGS__}), guest_vector(g))
-#define STAC       0x0f, 0x01, 0xcb
-#define CLAC       0x0f, 0x01, 0xca
-#define AT(a)      (u8)(a), (u8)((a) >> 8), (u8)((a) >> 16), (u8)((u32)(a) >> 24)
-#define LOAD_EAX   0xa1, AT(USER_AT)
-#define STORE_EAX  0xa3, AT(USER_AT)
-#define END        0xcd, 0x41
+#define STAC      0x0f, 0x01, 0xcb
+#define CLAC      0x0f, 0x01, 0xca
+#define AT(a)     (u8)(a), (u8)((a) >> 8), (u8)((a) >> 16), (u8)((u32)(a) >> 24)
+#define LOAD_EAX  0xa1, AT(USER_AT)
+#define STORE_EAX 0xa3, AT(USER_AT)
+#define END       0xcd, 0x41
 static u32 frame(Guest *g, unsigned n) { return guest_peek(g, g->c.gpr[ESP] + 4 * n, 4); }
 
 static void expect_pf(Guest *g, int vector, u32 error, u32 va)
@@ -89,8 +97,9 @@ static void a_hot_access_needs_ac_each_time(void **state)
     paged(g, 0, CR4_SMAP);
     g->c.gpr[ECX] = 3000;
     /* 1: stac; 2: inc [user]; mov eax, [user+4]; push [user]; pop eax; clac; dec ecx; jnz 1; jmp 2 */
-    static const u8 code[] = {STAC, 0xff, 0x05, AT(USER_AT), 0xa1, AT(USER_AT + 4), 0xff, 0x35, AT(USER_AT), 0x58, CLAC, 0x49,
-                              0x75, 0xe5 /* to the start */, 0xeb, 0xe6 /* behind STAC */};
+    static const u8 code[] = {
+        STAC,        0xff, 0x05, AT(USER_AT), 0xa1, AT(USER_AT + 4),         0xff, 0x35,
+        AT(USER_AT), 0x58, CLAC, 0x49,        0x75, 0xe5 /* to the start */, 0xeb, 0xe6 /* behind STAC */};
     guest_code(g, code, sizeof code);
     guest_poke(g, USER_AT, 0, 4);
     expect_pf(g, guest_vector(g), ERROR_WRITE, USER_AT);
@@ -103,16 +112,16 @@ static void popf_and_iret_change_ac_too(void **state)
     Guest *g = *state;
     paged(g, 0, CR4_SMAP);
     /* pushf; or [esp], AC; popf; mov eax, [user]; pushf; and [esp], ~AC; popf; mov eax, [user] */
-    static const u8 code[] = {0x9c, 0x81, 0x0c, 0x24, AT(FL_AC), 0x9d, LOAD_EAX, 0x40, 0x9c, 0x81, 0x24, 0x24, AT(~FL_AC), 0x9d,
-                              LOAD_EAX, END};
+    static const u8 code[] = {0x9c, 0x81, 0x0c, 0x24, AT(FL_AC),  0x9d, LOAD_EAX, 0x40,
+                              0x9c, 0x81, 0x24, 0x24, AT(~FL_AC), 0x9d, LOAD_EAX, END};
     guest_poke(g, USER_AT, 6, 4);
     guest_code(g, code, sizeof code);
     expect_pf(g, guest_vector(g), ERROR_PRESENT, USER_AT);
     assert_int_equal(g->c.gpr[EAX], 7);
     paged(g, 0, CR4_SMAP);
     /* stac; mov eax, [user]; pushf; push cs; push 1; and [esp+8], ~AC; iret to mov eax, [user] */
-    static const u8 back[] = {STAC, LOAD_EAX, 0x9c, 0x0e, 0x68, AT(CODE_AT + 24), 0x81, 0x64, 0x24, 8, AT(~FL_AC), 0xcf, 0x90,
-                              LOAD_EAX, END};
+    static const u8 back[] = {STAC, LOAD_EAX, 0x9c,       0x0e, 0x68, AT(CODE_AT + 24), 0x81, 0x64,
+                              0x24, 8,        AT(~FL_AC), 0xcf, 0x90, LOAD_EAX,         END};
     guest_code(g, back, sizeof back);
     expect_pf(g, guest_vector(g), ERROR_PRESENT, USER_AT);
     assert_int_equal(frame(g, 1), CODE_AT + 25); /* behind the NOP */
@@ -126,7 +135,8 @@ static void every_kind_of_access_is_held(void **state)
     static const struct {
         const u8 *code;
         u32 bytes, error, va;
-    } kinds[] = {{rep, sizeof rep, ERROR_PRESENT, USER_AT}, {push, sizeof push, ERROR_WRITE, USER_AT + 0xffc},
+    } kinds[] = {{rep, sizeof rep, ERROR_PRESENT, USER_AT},
+                 {push, sizeof push, ERROR_WRITE, USER_AT + 0xffc},
                  {cross, sizeof cross, ERROR_PRESENT, USER_AT}};
     for (unsigned n = 0; n < ARRAY_LEN(kinds); n++)
         for (int ac = 0; ac < 2; ac++) {
@@ -172,10 +182,11 @@ static void the_kernels_ac_is_not_the_processors(void **state)
 {
     enum { IDT_MOVED = 0x50000 - 8 * 0x40 }; /* vector 41h is in the second page */
     enum { SYSTEM, OF_LDT, OF_IDT, OF_TSS, KINDS };
-    static const u8 codes[KINDS][8] = {{0xb8, DATA0, 0, 0, 0, 0x8e, 0xc0, 0x90},      /* mov eax, DATA0; mov es, eax */
-                                       {0xb8, 4, 0, 0, 0, 0x8e, 0xc0, 0x90}, /* mov eax, 4 (LDT); mov es, eax */
-                                       {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90},
-                                       {0xea, 0, 0, 0, 0, TSS2, 0, 0x90}};            /* jmp TSS2:0 */
+    static const u8 codes[KINDS][8] = {
+        {0xb8, DATA0, 0, 0, 0, 0x8e, 0xc0, 0x90}, /* mov eax, DATA0; mov es, eax */
+        {0xb8, 4, 0, 0, 0, 0x8e, 0xc0, 0x90},     /* mov eax, 4 (LDT); mov es, eax */
+        {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90},
+        {0xea, 0, 0, 0, 0, TSS2, 0, 0x90}}; /* jmp TSS2:0 */
     static const u32 tables[KINDS] = {GDT_AT, LDT_AT, 0x50000, TSS2_AT};
     static const u8 end[] = {END};
     Guest *g = *state;
@@ -186,7 +197,8 @@ static void the_kernels_ac_is_not_the_processors(void **state)
             guest_poke(g, LDT_AT, 0xffff, 4), guest_poke(g, LDT_AT + 4, 0xcf9200, 4);
             guest_write(g, IDT_MOVED, g->phys->ram + IDT_AT, 0x800);
             g->c.idtr.base = IDT_MOVED;
-            guest_poke(g, TSS2_AT + 28, g->c.cr3, 4), guest_poke(g, TSS2_AT + 32, CODE_AT + sizeof codes[0], 4);
+            guest_poke(g, TSS2_AT + 28, g->c.cr3, 4),
+                guest_poke(g, TSS2_AT + 32, CODE_AT + sizeof codes[0], 4);
             guest_poke(g, TSS2_AT + 36, 2, 4), guest_poke(g, TSS2_AT + 56, STACK0_AT, 4);
             for (unsigned n = 0; n < 4; n++) guest_poke(g, TSS2_AT + 72 + 4 * n, n == 1 ? CODE0 : DATA0, 4);
             guest_code(g, codes[kind], sizeof codes[kind]);
@@ -199,7 +211,8 @@ static void the_kernels_ac_is_not_the_processors(void **state)
             else if (kind == SYSTEM) /* the fault's gate needs the GDT, too */
                 assert_int_equal(vector, STOP_SHUTDOWN);
             else
-                expect_pf(g, vector, kind == OF_TSS ? ERROR_PRESENT | (frame(g, 0) & 2) : ERROR_PRESENT, g->c.cr2);
+                expect_pf(g, vector, kind == OF_TSS ? ERROR_PRESENT | (frame(g, 0) & 2) : ERROR_PRESENT,
+                          g->c.cr2);
             if (smap) assert_int_equal(g->c.cr2 & ~0xfffu, tables[kind] & ~0xfffu);
         }
 }
@@ -211,7 +224,8 @@ static void a_kernel_fetches_nothing_of_the_users(void **state)
     Guest *g = *state;
     static const u8 there[] = {0x43, 0xc3}; /* inc ebx; ret */
     /* mov eax, USER_AT; call eax; mov ecx, cr4; or ecx, edx; mov cr4, ecx; call eax */
-    static const u8 code[] = {0xb8, AT(USER_AT), 0xff, 0xd0, 0x0f, 0x20, 0xe1, 0x09, 0xd1, 0x0f, 0x22, 0xe1, 0xff, 0xd0, END};
+    static const u8 code[] = {0xb8, AT(USER_AT), 0xff, 0xd0, 0x0f, 0x20, 0xe1, 0x09,
+                              0xd1, 0x0f,        0x22, 0xe1, 0xff, 0xd0, END};
     for (int on = 0; on < 2; on++) {
         paged(g, 0, 0);
         guest_write(g, USER_AT, there, sizeof there);
@@ -313,8 +327,9 @@ static void movbe_turns_bytes(void **state)
     guest_poke(g, KERNEL_AT, 0x11223344, 4);
     g->c.gpr[EBX] = 0xaabbccdd, g->c.gpr[ESI] = 0x01020304;
     /* movbe eax, [k]; movbe bx, [k]; movbe [k+4], esi; movbe [k+8], si */
-    assert_int_equal(RUN(g, 0x0f, 0x38, 0xf0, 0x05, AT(KERNEL_AT), 0x66, 0x0f, 0x38, 0xf0, 0x1d, AT(KERNEL_AT), 0x0f, 0x38, 0xf1,
-                         0x35, AT(KERNEL_AT + 4), 0x66, 0x0f, 0x38, 0xf1, 0x35, AT(KERNEL_AT + 8), END),
+    assert_int_equal(RUN(g, 0x0f, 0x38, 0xf0, 0x05, AT(KERNEL_AT), 0x66, 0x0f, 0x38, 0xf0, 0x1d,
+                         AT(KERNEL_AT), 0x0f, 0x38, 0xf1, 0x35, AT(KERNEL_AT + 4), 0x66, 0x0f, 0x38, 0xf1,
+                         0x35, AT(KERNEL_AT + 8), END),
                      0x41);
     assert_int_equal(g->c.gpr[EAX], 0x44332211);
     assert_int_equal(g->c.gpr[EBX], 0xaabb4433);

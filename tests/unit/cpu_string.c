@@ -244,11 +244,15 @@ static void random_pages(Vcpu *c)
     }
 }
 
-static u32 random_index(void) { return rnd(3) ? AREA + rnd(AREA_BYTES) : AREA + rnd(AREA_PAGES) * PAGE_BYTES - 8 + rnd(16); }
+static u32 random_index(void)
+{
+    return rnd(3) ? AREA + rnd(AREA_BYTES) : AREA + rnd(AREA_PAGES) * PAGE_BYTES - 8 + rnd(16);
+}
 
 static void random_string(Vcpu *c)
 {
-    static const u8 opcodes[] = {0xa4, 0xa5, 0xa4, 0xa5, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xa6, 0xa7, 0xae, 0xaf};
+    static const u8 opcodes[] = {0xa4, 0xa5, 0xa4, 0xa5, 0xa5, 0xaa, 0xab,
+                                 0xac, 0xad, 0xa6, 0xa7, 0xae, 0xaf};
     u8 code[5], n = 0;
     flat_reset(c);
     random_pages(c);

@@ -289,11 +289,12 @@ static void test_default(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_user),           cmocka_unit_test(test_forwards),
-        cmocka_unit_test(test_others),         cmocka_unit_test(test_cards), cmocka_unit_test(test_two_isa_cards),
-        cmocka_unit_test(test_old_words),      cmocka_unit_test(test_wrong_words),
-        cmocka_unit_test(test_wrong_together), cmocka_unit_test(test_many_forwards),
-        cmocka_unit_test(test_roms),           cmocka_unit_test(test_default),
+        cmocka_unit_test(test_user),          cmocka_unit_test(test_forwards),
+        cmocka_unit_test(test_others),        cmocka_unit_test(test_cards),
+        cmocka_unit_test(test_two_isa_cards), cmocka_unit_test(test_old_words),
+        cmocka_unit_test(test_wrong_words),   cmocka_unit_test(test_wrong_together),
+        cmocka_unit_test(test_many_forwards), cmocka_unit_test(test_roms),
+        cmocka_unit_test(test_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,8 @@ static void headers_are_read_as_they_are_written(void **state)
         assert_int_equal(pwrite(fd, head, sizeof head, 0), TAR_BLOCK);
         assert_true(tar_next(fd, 0, sizes[n] + TAR_BLOCK, &e, &end, &p) && !end);
         assert_string_equal(e.name, "disk.vmdk");
-        assert_true(e.bytes == sizes[n] && e.at == TAR_BLOCK && e.next == TAR_BLOCK + (sizes[n] + 511) / 512 * 512);
+        assert_true(e.bytes == sizes[n] && e.at == TAR_BLOCK &&
+                    e.next == TAR_BLOCK + (sizes[n] + 511) / 512 * 512);
         if (sizes[n]) assert_false(tar_next(fd, 0, sizes[n] + TAR_BLOCK - 1, &e, &end, &p));
     }
     for (unsigned at = 0; at < TAR_BLOCK; at++) { /* a byte changed is noticed, but in the sum's own end */
@@ -68,7 +69,8 @@ static void headers_are_read_as_they_are_written(void **state)
 
 static void only_plain_names_are_plain(void **state)
 {
-    static const char *const bad[] = {"", ".", "..", "../a", "/a", "a/b", ".a", "-a", "a\nb", "a\\b", "a\x7f"};
+    static const char *const bad[] = {"",   ".",  "..",   "../a", "/a",   "a/b",
+                                      ".a", "-a", "a\nb", "a\\b", "a\x7f"};
     (void)state;
     for (unsigned n = 0; n < ARRAY_LEN(bad); n++) assert_false(tar_plain_name(bad[n]));
     assert_true(tar_plain_name("old PC-disk1.vmdk") && tar_plain_name("a") && tar_plain_name("a..b"));
@@ -80,8 +82,10 @@ static void units_are_those_of_the_standard(void **state)
     assert_true(ovf_bytes(512, "byte * 2^20", 1) == 512u << 20);
     assert_true(ovf_bytes(512, "MegaBytes", 1) == 512u << 20);
     assert_true(ovf_bytes(2, "byte*2^30", 1) == 2ull << 30 && ovf_bytes(2, "GB", 1) == 2ull << 30);
-    assert_true(ovf_bytes(7, "", 1) == 7 && ovf_bytes(7, "", 1 << 20) == 7 << 20 && ovf_bytes(9, "bytes", 5) == 9);
-    assert_true(!ovf_bytes(1, "byte * 2^90", 1) && !ovf_bytes(1, "furlongs", 1) && !ovf_bytes(~0ull, "KB", 1));
+    assert_true(ovf_bytes(7, "", 1) == 7 && ovf_bytes(7, "", 1 << 20) == 7 << 20 &&
+                ovf_bytes(9, "bytes", 5) == 9);
+    assert_true(!ovf_bytes(1, "byte * 2^90", 1) && !ovf_bytes(1, "furlongs", 1) &&
+                !ovf_bytes(~0ull, "KB", 1));
     assert_true(!ovf_bytes(1ull << 50, "byte * 2^20", 1) && !ovf_bytes(1, "byte * 2^20 x", 1));
 }
 
@@ -99,8 +103,10 @@ static void each_profile_is_found_by_its_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_are_those_of_the_standard),   cmocka_unit_test(headers_are_read_as_they_are_written),
-        cmocka_unit_test(only_plain_names_are_plain),       cmocka_unit_test(units_are_those_of_the_standard),
+        cmocka_unit_test(sums_are_those_of_the_standard),
+        cmocka_unit_test(headers_are_read_as_they_are_written),
+        cmocka_unit_test(only_plain_names_are_plain),
+        cmocka_unit_test(units_are_those_of_the_standard),
         cmocka_unit_test(each_profile_is_found_by_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -487,9 +487,9 @@ static void mouse_command(void)
 /* A Sound Blaster's commands with DMA from and to anywhere, in blocks of any length, and an OPL3's registers. */
 static void sound_blaster(void)
 {
-    static const u8 commands[] = {0x10, 0x14, 0x1c, 0x24, 0x2c, 0x40, 0x41, 0x48, 0x80, 0x90, 0xb0, 0xb4,
-                                  0xb6, 0xb8, 0xc0, 0xc4, 0xc6, 0xcc, 0xd0, 0xd1, 0xd4, 0xd5, 0xd6, 0xd8,
-                                  0xd9, 0xda, 0xe0, 0xe1, 0xe2, 0xe3, 0xe8, 0xf2, 0xf3},
+    static const u8 commands[] = {0x10, 0x14, 0x1c, 0x24, 0x2c, 0x40, 0x41, 0x48, 0x80, 0x90, 0xb0,
+                                  0xb4, 0xb6, 0xb8, 0xc0, 0xc4, 0xc6, 0xcc, 0xd0, 0xd1, 0xd4, 0xd5,
+                                  0xd6, 0xd8, 0xd9, 0xda, 0xe0, 0xe1, 0xe2, 0xe3, 0xe8, 0xf2, 0xf3},
                     lengths[] = {0, 0, 1, 2, 255};
     if (rnd() % 4 == 0) out(0x226, 1), out(0x226, 0);
     if (rnd() % 4 == 0) out(0x224, (u8)(rnd() & 1 ? 0x80 + rnd() % 3 : rnd())), out(0x225, (u8)rnd());
@@ -630,12 +630,11 @@ static Machine *board_new(void)
 
 static void hostile_step(void)
 {
-    static void (*const what[])(void) = {pci_write_some, memory_access,   screen_access,  vbe_register,
-                                         vga_register,   ide_command,     floppy_command, fw_cfg,
-                                         anything,       packet_command,  vbe_register,   time_and_people,
-                                         mouse_command,  floppy_transfer, apics,          hpet,
-                                         pcnet_rings,    ne2k_rings,      rtl8139_rings,  sound_blaster,
-                                         es1370,         ac97,            vmware_port};
+    static void (*const what[])(void) = {
+        pci_write_some, memory_access,   screen_access, vbe_register,   vga_register, ide_command,
+        floppy_command, fw_cfg,          anything,      packet_command, vbe_register, time_and_people,
+        mouse_command,  floppy_transfer, apics,         hpet,           pcnet_rings,  ne2k_rings,
+        rtl8139_rings,  sound_blaster,   es1370,        ac97,           vmware_port};
     PICK(what)();
     if (rnd() % 512 == 0) change_media();
 }

@@ -48,7 +48,8 @@ static void expect_vector(u8 v)
 
 static int setup(void **state)
 {
-    LapicLines lines = {.intr = wire_line(&intr), .nmi = wire_line(&nmi), .inta = inta, .eoi = eoi, .accepts = accepts};
+    LapicLines lines = {
+        .intr = wire_line(&intr), .nmi = wire_line(&nmi), .inta = inta, .eoi = eoi, .accepts = accepts};
     (void)state;
     bench_up();
     intr = nmi = (Wire){0};

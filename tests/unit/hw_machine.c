@@ -28,7 +28,8 @@ static void speaker(void *c, const SpeakerEvent *e) { (void)c, seen.speaker = *e
 
 static void nmi(void *c) { (void)c, seen.nmis++; }
 
-static const MachineEvents events = {NULL, intr, reset, poweroff, debug_exit, a20, deadline, speaker, nmi, NULL, NULL};
+static const MachineEvents events = {NULL,     intr,    reset, poweroff, debug_exit, a20,
+                                     deadline, speaker, nmi,   NULL,     NULL};
 
 /* A floppy whose every sector is zeros. */
 static int floppy_read(Medium *d, u64 sector, void *to, u32 count)

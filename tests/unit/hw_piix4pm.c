@@ -173,16 +173,11 @@ static void the_apm_ports_keep_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_timer_counts_24_bits_at_3_58_mhz),
-        TEST(the_timer_status_follows_bit_23),
-        TEST(the_timer_interrupts_when_enabled),
-        TEST(s5_powers_off),
-        TEST(the_power_button_knows_who_listens),
-        TEST(other_sleep_states_wake_at_once),
-        TEST(enables_are_writable_and_gpe_reads_zero),
-        TEST(pmbase_moves_the_ports),
-        TEST(at_hardware_reset_nothing_is_mapped),
-        TEST(the_apm_ports_keep_bytes),
+        TEST(the_timer_counts_24_bits_at_3_58_mhz),    TEST(the_timer_status_follows_bit_23),
+        TEST(the_timer_interrupts_when_enabled),       TEST(s5_powers_off),
+        TEST(the_power_button_knows_who_listens),      TEST(other_sleep_states_wake_at_once),
+        TEST(enables_are_writable_and_gpe_reads_zero), TEST(pmbase_moves_the_ports),
+        TEST(at_hardware_reset_nothing_is_mapped),     TEST(the_apm_ports_keep_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

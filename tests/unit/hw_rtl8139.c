@@ -301,7 +301,8 @@ static void what_does_not_fit_in_loopback_is_missed(void **state)
     start(0x0a);
     set(TCR, 0x03060600, 4);
     phys_dma_write(phys, TX_PA, frame_to(my_mac, 1514), 1514);
-    for (u32 n = 0; n < 6; n++) set((u16)(TSAD0 + 4 * (n % 4)), TX_PA, 4), set((u16)(TSD0 + 4 * (n % 4)), 1514, 4);
+    for (u32 n = 0; n < 6; n++)
+        set((u16)(TSAD0 + 4 * (n % 4)), TX_PA, 4), set((u16)(TSD0 + 4 * (n % 4)), 1514, 4);
     assert_int_equal(get(ISR, 2), 0x0015);
     assert_int_equal(get(MPC, 4), 1);
     set(MPC, 0, 4);

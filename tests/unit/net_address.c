@@ -69,7 +69,8 @@ static void all_addresses_are_found(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_one_that_answers_is_taken), cmocka_unit_test(nobody_answers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_one_that_answers_is_taken),
+                                       cmocka_unit_test(nobody_answers),
                                        cmocka_unit_test(all_addresses_are_found)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

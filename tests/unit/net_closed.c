@@ -9,7 +9,8 @@
 #include "frontend/host/big_endian.h"
 #include "frontend/net/closed.h"
 
-static const char over[] = "  TCP[TIME_WAIT]    505       10.0.2.15  1523        10.0.2.2 43745     0     0\n";
+static const char over[] =
+    "  TCP[TIME_WAIT]    505       10.0.2.15  1523        10.0.2.2 43745     0     0\n";
 
 static void only_what_is_over_is_found(void **state)
 {
@@ -63,6 +64,7 @@ static void the_reset_is_one(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(only_what_is_over_is_found), cmocka_unit_test(the_reset_is_one)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_what_is_over_is_found),
+                                       cmocka_unit_test(the_reset_is_one)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

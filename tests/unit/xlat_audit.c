@@ -92,10 +92,11 @@ static void wide_windows(void **state)
 static void host_memory(void **state)
 {
     (void)state;
-    PASSES(0x41, 0x8b, 0x47, 0x20);                               /* mov eax, [r15 + 32] */
-    REFUSED("Vcpu", 0x41, 0x8b, 0x87, 0x00, 0x00, 0x00, 0x10);    /* mov eax, [r15 + 10000000] */
+    PASSES(0x41, 0x8b, 0x47, 0x20);                            /* mov eax, [r15 + 32] */
+    REFUSED("Vcpu", 0x41, 0x8b, 0x87, 0x00, 0x00, 0x00, 0x10); /* mov eax, [r15 + 10000000] */
     const u32 wait = offsetof(Vcpu, wait);
-    REFUSED("Vcpu", 0x41, 0x8b, 0x87, (u8)wait, (u8)(wait >> 8), (u8)(wait >> 16), 0); /* mov eax, [r15 + wait] */
+    REFUSED("Vcpu", 0x41, 0x8b, 0x87, (u8)wait, (u8)(wait >> 8), (u8)(wait >> 16),
+            0);                                                   /* mov eax, [r15 + wait] */
     REFUSED("Vcpu", 0x41, 0x8b, 0x47, 0xff);                      /* mov eax, [r15 - 1] */
     REFUSED("which memory", 0x8b, 0x04, 0x24);                    /* mov eax, [rsp] */
     REFUSED("neither", 0x8b, 0x04, 0x25, 0x00, 0x10, 0x00, 0x00); /* mov eax, [1000] */

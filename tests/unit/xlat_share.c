@@ -92,8 +92,9 @@ static void ring_3_has_its_own_gs(void **state)
     enum { GDT = 0x32000, USER = CODE + 20, FLAT = 0x23, AT_DATA = 0x2b, ROUNDS = 100 };
     /* K: dec esi; jz D; xor ebp, FLAT ^ AT_DATA; mov gs, bp; mov edx, USER; mov ecx, 0x9000; sysexit;
      * USER: add ebx, gs:[4]; sysenter; D: hlt */
-    static const u8 code[] = {0x4e, 0x74, 26,   0x83, 0xf5, FLAT ^ AT_DATA, 0x8e, 0xed, 0xba, 20, 0, 1,    0,    0xb9, 0,
-                              0x90, 0,    0,    0x0f, 0x35, 0x65,           0x03, 0x1d, 4,    0,  0, 0,    0x0f, 0x34, 0xf4};
+    static const u8 code[] = {0x4e, 0x74, 26,   0x83, 0xf5, FLAT ^ AT_DATA, 0x8e, 0xed, 0xba, 20,   0, 1, 0,
+                              0xb9, 0,    0x90, 0,    0,    0x0f,           0x35, 0x65, 0x03, 0x1d, 4, 0, 0,
+                              0,    0x0f, 0x34, 0xf4};
     (void)state;
     begin();
     store64(vm.phys->ram + GDT + 8, 0x00cf9b000000ffffull);
@@ -109,7 +110,8 @@ static void ring_3_has_its_own_gs(void **state)
     store32(vm.phys->ram + 4, 1000);
     store32(vm.phys->ram + DATA + 4, 1);
     vm.c.gpr[ESI] = ROUNDS + 1;
-    vm.c.gpr[EBP] = AT_DATA; /* so that the first GS is flat: what is made for a base is right for that, too */
+    vm.c.gpr[EBP] =
+        AT_DATA; /* so that the first GS is flat: what is made for a base is right for that, too */
     vm.c.gpr[EBX] = 0;
     run(code, sizeof code);
     assert_int_equal(vm.c.gpr[EBX], ROUNDS / 2 * 1001);
@@ -156,9 +158,9 @@ static void jumps_forward_share_a_block(void **state)
 {
     /* mov ecx, 100; L: test cl, 1; jz E; add eax, 1; E: test cl, 2; jz F; add eax, 2; F: dec ecx; jnz L;
      * call G; hlt; G: add eax, 1000; ret */
-    static const u8 code[] = {0xb9, 100,  0,    0,    0,    0xf6, 0xc1, 1,    0x74, 3,    0x83, 0xc0, 1, 0xf6,
-                              0xc1, 2,    0x74, 3,    0x83, 0xc0, 2,    0x49, 0x75, 0xed, 0xe8, 1,    0, 0,
-                              0,    0xf4, 0x05, 0xe8, 0x03, 0,    0,    0xc3};
+    static const u8 code[] = {0xb9, 100,  0,    0, 0,    0xf6, 0xc1, 1,    0x74, 3,    0x83, 0xc0,
+                              1,    0xf6, 0xc1, 2, 0x74, 3,    0x83, 0xc0, 2,    0x49, 0x75, 0xed,
+                              0xe8, 1,    0,    0, 0,    0xf4, 0x05, 0xe8, 0x03, 0,    0,    0xc3};
     (void)state;
     begin();
     run(code, sizeof code);
@@ -173,8 +175,9 @@ static void doors_die_with_their_block(void **state)
 {
     /* mov ecx, 100; L: test cl, 1; jz E; add eax, 1; E: add eax, 2; dec ecx; jnz L; xor byte [E + 2], 1; inc ebx;
      * cmp ebx, 2; mov cl, 100; jb L; hlt */
-    static const u8 code[] = {0xb9, 100,  0, 0,    0,    0xf6, 0xc1, 1, 0x74, 3,    0x83, 0xc0, 1,    0x83, 0xc0, 2,   0x49, 0x75,
-                              0xf2, 0x80, 0x35, 0x0f, 0, 1,    0,    1, 0x43, 0x83, 0xfb, 2,    0xb1, 100,  0x72, 0xe3, 0xf4};
+    static const u8 code[] = {0xb9, 100,  0,    0,    0,    0xf6, 0xc1, 1,    0x74, 3,    0x83, 0xc0,
+                              1,    0x83, 0xc0, 2,    0x49, 0x75, 0xf2, 0x80, 0x35, 0x0f, 0,    1,
+                              0,    1,    0x43, 0x83, 0xfb, 2,    0xb1, 100,  0x72, 0xe3, 0xf4};
     (void)state;
     begin();
     vm.c.gpr[EBX] = 0;

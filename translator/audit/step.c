@@ -202,8 +202,9 @@ static const char *access_wrong(const Step *p, const Value *v, s64 bytes, bool w
                    ? NULL
                    : "it may reach beyond the window's guards";
     case ORIGIN_VCPU:
-        return within(v, bytes, 0, offsetof(Vcpu, wait)) || is_count(p, v, bytes) ? NULL
-                                                                          : "it may reach beyond the Vcpu";
+        return within(v, bytes, 0, offsetof(Vcpu, wait)) || is_count(p, v, bytes)
+                   ? NULL
+                   : "it may reach beyond the Vcpu";
     case ORIGIN_POLL: return !writes && within(v, bytes, 0, 1) ? NULL : "it does more than to poll";
     case ORIGIN_JUMPS:
         return !writes && within(v, bytes, 0, JUMP_CACHE_SLOTS * JUMP_CACHE_WORDS * 8ll)
