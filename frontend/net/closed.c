@@ -21,7 +21,7 @@
 
 enum { ETHERNET = 14, IP = 20, TCP = 20, IPV4 = 0x0800, PROTOCOL_TCP = 6 };
 enum { TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
-enum { MANY = 64, TOO_MANY = 256, EVERY_MS = 1000 };
+enum { MANY = 64, TOO_MANY = 128, EVERY_MS = 1000 };
 
 static u32 begun; /* connections since the last look */
 static s64 looked_ms;
