@@ -71,10 +71,12 @@ static void simd_compute(Vcpu *c, const Insn *i, HostRun *r)
     r->fpu.mxcsr = c->fpu.mxcsr | raised;
 }
 
+static void top_to_zero(FpuImage *f) { fpu_set_fsw(f, f->fsw & (u16) ~(7 << 11)); }
+
 /* An MMX store that faults has turned the stack to TOP 0 already, on Intel's processors; registers keep their tags. */
 static void simd_store(Vcpu *c, const Insn *i, u32 ea, const u8 *from, unsigned bytes)
 {
-    if (i->row->checks & CK_MMX) fpu_set_fsw(&c->fpu, c->fpu.fsw & (u16) ~(7 << 11));
+    if (i->row->checks & CK_MMX) top_to_zero(&c->fpu);
     mem_write_bytes(c, i->seg, ea, from, bytes);
 }
 
@@ -116,7 +118,7 @@ static const u8 *mmx_register(const FpuImage *f, unsigned n) { return f->st[(n -
 /* What every MMX instruction does to the x87 stack: TOP is 0, no register is empty. */
 static void mmx_enter(FpuImage *f)
 {
-    fpu_set_fsw(f, f->fsw & (u16) ~(7 << 11));
+    top_to_zero(f);
     f->ftw = 0xff;
 }
 

@@ -8,9 +8,9 @@
  * Repeated, whole runs within a page go by host pointers, fresh from a walk; downwards those of MOVS, as memmove() has
  * them and kernels that unpack themselves. A run must be what single steps would have done, so it is cut at page ends
  * and segment limits, and falls back to single steps for ROM, elements that straddle, TF, data breakpoints, #AC, and
- * sources that the run itself would overwrite. Device memory (MOVS,
- * STOS, LODS) gets its accesses one by one, in order and size, but one look-up for all of them. Watchers of a page
- * (translated code, page tables) hear of the run as a whole, at its end.
+ * sources that the run itself would overwrite. Device memory (MOVS, STOS, LODS) gets its accesses one by one, in order
+ * and size, but one look-up for all of them. Watchers of a page (translated code, page tables) hear of the run as a
+ * whole, at its end.
  */
 #include "cpu/alu.h"
 #include "cpu/memory.h"

@@ -20,7 +20,8 @@ KEYS = {" ": "spc", "\n": "ret", "/": "slash", ".": "dot", "-": "minus", ",": "c
 
 
 class Guest:
-    def __init__(self, program, *args, serial=True):
+    def __init__(self, program, *args, serial=True, listened=False):
+        """listened: it begins when the serial port is listened to, since it speaks there in milliseconds (not for -S)."""
         self.folder = tempfile.mkdtemp(prefix="ring3-test")
         self.serial_text = ""
         monitor = self.folder + "/monitor"
@@ -29,12 +30,16 @@ class Guest:
             command += ["-serial", "unix:%s/serial,server=on,wait=off" % self.folder]
         if "qemu" in os.path.basename(program):
             command += ["-accel", "tcg", "-no-user-config", "-nic", "none"]
+        if listened:
+            command += ["-S"]
         self.stderr = open(self.folder + "/stderr", "w+")
         self.process = subprocess.Popen(command + list(args), stdin=subprocess.DEVNULL, stdout=self.stderr,
                                         stderr=self.stderr)
         self.monitor = self.connect(monitor)
         self.serial = self.connect(self.folder + "/serial") if serial else None
         self.reply()
+        if listened:
+            self.do("cont")
 
     def __enter__(self):
         return self

@@ -29,10 +29,9 @@ class Machine(Guest):
     def __init__(self, *args, vnc="", **more):
         self.number = random.randrange(1000, 50000)
         where = "127.0.0.1:%d,to=%d" % (self.number, self.number + 100) + vnc
-        super().__init__(ring3, "-m", "32", "-S", "-vnc", where, *args, **more)
+        super().__init__(ring3, "-m", "32", "-vnc", where, *args, listened=True, **more)
         found = re.search(r"Server: 127.0.0.1:(\d+) \(ipv4\)", self.do("info vnc"))
         self.address = "127.0.0.1", int(found.group(1))
-        self.do("cont") # not before somebody listens to the serial port, which a guest speaks at in milliseconds
 
     def viewer(self, *args, **more):
         return Rfb(self.address, *args, **more)
@@ -379,8 +378,8 @@ def test_liar():
         with open(folder + "/ring3-vnc", "w") as f:
             f.write(LIAR % (sys.executable, secret))
         os.chmod(folder + "/ring3-vnc", 0o755)
-        with Guest(folder + "/ring3", "-m", "32", "-S", "-vnc", "unix:%s/vnc" % folder, "-kernel", screens, "-append", "13") as g:
-            g.do("cont")
+        with Guest(folder + "/ring3", "-m", "32", "-vnc", "unix:%s/vnc" % folder, "-kernel", screens, "-append", "13",
+                   listened=True) as g:
             g.wait_serial("ready 13")
             time.sleep(3)
             check("secret" not in g.do("info block"), "a stranger puts a file into a drive")
@@ -403,8 +402,7 @@ def test_options():
         with Guest(ring3, "-vnc", "127.0.0.1:%d,to=%d" % (number, number + 50), "-kernel", screens, "-append", "13") as h:
             check("127.0.0.1:" in h.do("info vnc"), "to= finds no other display")
             h.quit()
-        with Guest(ring3, "-S", "-vnc", "unix:%s" % other, "-kernel", screens, "-append", "13") as h:
-            h.do("cont")
+        with Guest(ring3, "-vnc", "unix:%s" % other, "-kernel", screens, "-append", "13", listened=True) as h:
             h.wait_serial("ready 13")
             u = Rfb(other)
             u.wait(lambda v: v.rgb() == h.picture(), "what screendump has, by a UNIX socket")
