@@ -33,7 +33,7 @@
 #include "frontend/monitor/monitor.h"
 #include "frontend/net_protocol.h"
 
-enum { START_MS = 20000, ANSWER_MS = 1000, BATCH = 256 };
+enum { START_MS = 20000, ANSWER_MS = 5000, BATCH = 256 };
 
 typedef struct Line { /* a card's, with what is at its other end */
     NetCard card;
@@ -88,11 +88,23 @@ static bool greet(const Line *l, int device)
     return helper_greet(l->socket, &hello, offsetof(NetMessage, text) + 1, fd, device >= 0 ? 3 : 2);
 }
 
+/* A signal does not end the wait: the guest's clock sends the vCPU thread one at each tick (hostio.c). */
+static bool is_readable_within(int fd, int ms)
+{
+    u64 until_ns = host_now_ns() + (u64)ms * 1000000, now;
+    struct pollfd wait = {fd, POLLIN, 0};
+    while ((now = host_now_ns()) < until_ns) {
+        int ready = poll(&wait, 1, (int)((until_ns - now) / 1000000) + 1);
+        if (ready > 0) return true;
+        if (ready < 0 && errno != EINTR) return false;
+    }
+    return false;
+}
+
 /* The next message, with its text ended. */
 static bool receive(const Line *l, NetMessage *m, int ms)
 {
-    struct pollfd wait = {l->socket, POLLIN, 0};
-    if (poll(&wait, 1, ms) <= 0) return false;
+    if (!is_readable_within(l->socket, ms)) return false;
     ssize_t n = recv(l->socket, m, sizeof *m, MSG_DONTWAIT);
     if (n <= (ssize_t)offsetof(NetMessage, text) || n > (ssize_t)sizeof *m) return false;
     ((char *)m)[n - 1] = 0;
@@ -341,7 +353,7 @@ void net_show(NetSay *to, void *ctx)
     }
 }
 
-/* The process is asked; it has a second. False: *p says why there is no answer. */
+/* The process is asked; it has ANSWER_MS. False: *p says why there is no answer. */
 static bool ask(Line *l, const char *question, NetMessage *m, Problem *p)
 {
     if (l->unplugged) return problem_set(p, "the process of %s has ended", l->cable);

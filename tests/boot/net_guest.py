@@ -6,6 +6,7 @@ hostfwd, the monitor's words, the cable out and in again, a dump that is one. An
 import hashlib
 import http.server
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -98,6 +99,22 @@ def carrier(vm, expected):
                     "echo carr''ier $(cat /sys/class/net/eth0/carrier)" % expected, "carrier " + expected)
 
 
+def asked_meanwhile(vm, net, path):
+    """An answer that takes longer than the guest's next tick, which is a signal to the thread that waits for it."""
+    answers = []
+    os.kill(net, signal.SIGSTOP)
+    try:
+        thread = threading.Thread(target=lambda: answers.append(monitor(path, "info usernet")), daemon=True)
+        thread.start()
+        for _ in range(5):
+            time.sleep(0.1)
+            os.kill(vm.process.pid, signal.SIGRTMIN)
+    finally:
+        os.kill(net, signal.SIGCONT)
+    thread.join(20)
+    check(answers and "TCP" in answers[0], "ring3-net answers late: %s" % answers)
+
+
 def boot(place):
     kernel, initrd = guest()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
@@ -124,6 +141,7 @@ def boot(place):
     shown = monitor(path, "info network")
     check("model=%s,macaddr=52:54:00:12:34:56" % model in shown and "net=10.0.2.0,restrict=off" in shown, shown)
     check("TCP" in monitor(path, "info usernet"), "info usernet shows the listening ports")
+    asked_meanwhile(vm, net, path)
     check("removed" in monitor(path, "hostfwd_remove net tcp:127.0.0.1:%d" % second), "hostfwd_remove")
     monitor(path, "set_link net off")
     check("link=off" in monitor(path, "info network"), "the cable is out")
