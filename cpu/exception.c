@@ -198,7 +198,7 @@ static void trace_delivery(const Vcpu *c, const Delivery *d)
 static void deliver(Vcpu *c, const Delivery *d)
 {
     fpu_settle(c);
-    c->int_count[d->vector]++;
+    c->int_count[!cpu_real(c) && !d->redirected][d->vector]++;
     if (unlikely(trace_mask & (TRACE_INT | TRACE_TIMELINE))) trace_delivery(c, d);
     if (cpu_real(c))
         deliver_real(c, d);

@@ -252,10 +252,18 @@ struct Vcpu {
     struct { u64 since_ns, last_ns; u32 count; bool wanted; } pause; /* pause.c */
     u64 insns_interp;    /* retired by the interpreter */
     u64 *row_hits;       /* per Row.id, interpreter executions; NULL: not counted */
-    u64 int_count[256];
+    u64 int_count[2][256]; /* delivered, by vector: through the table of real mode, through gates */
     Wait wait;           /* the last: translated code has no business here (translator/audit) */
 };
 enum { INHIBIT_STI = 1, INHIBIT_SS = 2 };
+
+/* cpu_delivered - interrupts, exceptions and INT instructions since the start. */
+static inline u64 cpu_delivered(const Vcpu *c)
+{
+    u64 sum = 0;
+    for (unsigned n = 0; n < ARRAY_LEN(c->int_count[0]); n++) sum += c->int_count[0][n] + c->int_count[1][n];
+    return sum;
+}
 
 static inline bool cpu_int_hooked(const Vcpu *c, unsigned vector)
 {

@@ -366,7 +366,7 @@ static void case_run(const char *file, const Case *c, const Row *row)
     memory_set(c);
     vector_12_set(c);
     state_set(&c->init);
-    u64 stack_faults = cpu.int_count[EX_SS];
+    u64 stack_faults = cpu.int_count[0][EX_SS];
     StopReason why = cpu_run(&cpu, &hooks);
     cases_run++;
     if (why != STOP_HLT) report(&r, "stopped", why, STOP_HLT);
@@ -376,7 +376,7 @@ static void case_run(const char *file, const Case *c, const Row *row)
     memory_forget(c->init.ram);
     memory_forget(c->final.ram);
     vector_12_forget();
-    r.allowed_ss = c->faults && c->vector == EX_GP && cpu.int_count[EX_SS] != stack_faults;
+    r.allowed_ss = c->faults && c->vector == EX_GP && cpu.int_count[0][EX_SS] != stack_faults;
     passed += !r.differences;
     failed += !!r.differences;
     allowed_ss += !r.differences && r.allowed_ss;

@@ -83,7 +83,7 @@ static bool int_again(Vcpu *c, FarSite *s)
     if (!int_frame(c, k, (u32)tss)) return failed(s);
     arrive(c, s, 0, s->eip, (u32)tss - FRAME_BYTES);
     c->eflags &= ~s->eflags_off;
-    c->int_count[s->call.insn.imm & 0xff]++;
+    c->int_count[1][s->call.insn.imm & 0xff]++;
     return true;
 }
 

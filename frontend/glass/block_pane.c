@@ -109,10 +109,8 @@ static void put_trap(Pane *p, const Xlat *x, ShadowResult why)
 
 static void put_counters(Pane *p, const Pc *pc, const Xlat *x)
 {
-    u64 interrupts = 0;
-    for (unsigned n = 0; n < ARRAY_LEN(pc->cpu.int_count); n++) interrupts += pc->cpu.int_count[n];
     put(p, "%-24s %15s %13s", "", "in all", "a second");
-    put_count(p, "interrupts, exceptions", interrupts);
+    put_count(p, "interrupts, exceptions", cpu_delivered(&pc->cpu));
     put_count(p, "instructions interpreted", pc->cpu.insns_interp);
     if (!x) return;
     put_count(p, "blocks translated", x->stats.translated_blocks);

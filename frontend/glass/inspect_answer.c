@@ -171,9 +171,7 @@ static void view_now(Json *j, Pc *pc, const InspectMessage *q)
     json_number(j, "steps", slow_motion_steps());
     json_bool(j, "arrived", slow_motion_arrived());
     json_number(j, "interpreted", c->insns_interp);
-    u64 interrupts = 0;
-    for (unsigned n = 0; n < ARRAY_LEN(c->int_count); n++) interrupts += c->int_count[n];
-    json_number(j, "interrupts", interrupts);
+    json_number(j, "interrupts", cpu_delivered(c));
     json_number(j, "wait_looks", c->wait.looks);
     json_number(j, "wait_sleeps", c->wait.sleeps);
     if (xlat_of(pc)) put_translator(j, xlat_of(pc));
@@ -286,6 +284,19 @@ static void put_apics(Json *j, const Ioapic *io, const Lapic *l)
     if (l) json_number(j, "lapic_timer", l->lvt[LAPIC_LVT_TIMER] & 0xff);
 }
 
+static void put_vectors(Json *j, const char *name, const u64 count[256])
+{
+    json_array(j, name);
+    for (unsigned n = 0; n < 256; n++) {
+        if (!count[n]) continue;
+        json_array(j, NULL);
+        json_number(j, NULL, n);
+        json_number(j, NULL, count[n]);
+        json_close(j, ']');
+    }
+    json_close(j, ']');
+}
+
 static void view_devices(Json *j, Pc *pc, const InspectMessage *q)
 {
     const Vcpu *c = &pc->cpu;
@@ -296,15 +307,8 @@ static void view_devices(Json *j, Pc *pc, const InspectMessage *q)
     for (int n = 0; n < 2; n++) json_number(j, NULL, pic->chip[n].icw2 & 0xf8);
     json_close(j, ']');
     put_apics(j, machine_ioapic(pc->machine), machine_lapic(pc->machine));
-    json_array(j, "vectors");
-    for (unsigned n = 0; n < ARRAY_LEN(c->int_count); n++) {
-        if (!c->int_count[n]) continue;
-        json_array(j, NULL);
-        json_number(j, NULL, n);
-        json_number(j, NULL, c->int_count[n]);
-        json_close(j, ']');
-    }
-    json_close(j, ']');
+    put_vectors(j, "vectors", c->int_count[1]);
+    put_vectors(j, "real_vectors", c->int_count[0]);
     json_array(j, "ranges");
     bus_counts(machine_bus(pc->machine), put_range, j);
     json_close(j, ']');

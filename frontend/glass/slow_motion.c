@@ -22,13 +22,6 @@ static struct {
     u32 pa, bytes; /* of the block in which it began; 0 bytes: there is none */
 } way;
 
-static u64 delivered(const Vcpu *c)
-{
-    u64 sum = 0;
-    for (unsigned n = 0; n < ARRAY_LEN(c->int_count); n++) sum += c->int_count[n];
-    return sum;
-}
-
 static void note_insn(const Vcpu *c)
 {
     Insn i;
@@ -36,7 +29,7 @@ static void note_insn(const Vcpu *c)
     bool is_one = debugger_insn(c, &i);
     last.after = is_one ? last.at + i.len : 0;
     last.ends_block = !is_one || i.row->cls == XC_FLOW || i.row->cls == XC_FAR || i.row->checks & CK_ENDS;
-    last.delivered = delivered(c);
+    last.delivered = cpu_delivered(c);
 }
 
 /* The next instruction is not the one behind the last. (A repeated one is the same until it is done.) */
@@ -84,7 +77,7 @@ static bool is_left_to_c(const Pc *pc)
 static bool at_exit(const Pc *pc)
 {
     if (pc->cpu.rep_stopped) return false;
-    return delivered(&pc->cpu) != last.delivered || is_left_to_c(pc);
+    return cpu_delivered(&pc->cpu) != last.delivered || is_left_to_c(pc);
 }
 
 static bool at_sensitive(const Pc *pc)

@@ -21,6 +21,7 @@
 
 #include "frontend/host/big_endian.h"
 #include "frontend/image/format.h"
+#include "frontend/utf8.h"
 
 enum { FOOTER_BYTES = 512, HEADER_BYTES = 1024 };
 enum { TYPE_FIXED = 2, TYPE_DYNAMIC = 3, TYPE_DIFFERENCING = 4 };
@@ -159,13 +160,7 @@ static void take_parent_name(Vpc *v, const u8 *name, u32 bytes, bool big)
         u32 c = big ? load16_be(name + at) : load16(name + at);
         if (!c) break;
         if (c == '\\') c = '/';
-        if (c < 0x80)
-            v->parent[n++] = (char)c;
-        else if (c < 0x800)
-            v->parent[n++] = (char)(0xc0 | c >> 6), v->parent[n++] = (char)(0x80 | (c & 0x3f));
-        else
-            v->parent[n++] = (char)(0xe0 | c >> 12), v->parent[n++] = (char)(0x80 | (c >> 6 & 0x3f)),
-            v->parent[n++] = (char)(0x80 | (c & 0x3f));
+        n += utf8_put(v->parent + n, c);
     }
     v->parent[n] = 0;
 }

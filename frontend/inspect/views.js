@@ -204,14 +204,22 @@ const IRQS = ["timer (PIT)", "keyboard", "cascade", "COM2", "COM1", "", "floppy"
 const BIOS = {0x08: "timer", 0x09: "keyboard", 0x10: "video", 0x11: "equipment", 0x12: "memory size", 0x13: "disks", 0x14: "serial", 0x15: "system", 0x16: "keyboard", 0x17: "printer", 0x1a: "time",
   0x1c: "user timer", 0x20: "DOS", 0x21: "DOS", 0x28: "DOS idle", 0x2f: "multiplex", 0x33: "mouse"};
 
+function irqOfPic(v, bases) {
+  const chip = bases.findIndex(base => v >= base && v < base + 8);
+  return chip < 0 ? "" : `IRQ ${chip * 8 + v - bases[chip]} ${IRQS[chip * 8 + v - bases[chip]]}`;
+}
+
+const AT_PIC = [0x08, 0x70]; // as the BIOS programs it
+
+function realVectorName(v, d) {
+  return irqOfPic(v, d.protected ? AT_PIC : d.pic) || (BIOS[v] ? "BIOS or DOS: " + BIOS[v] : "");
+}
+
 function vectorName(v, d) {
-  const chip = d.pic.findIndex(base => v >= base && v < base + 8);
   const pin = d.ioapic.find(([vector]) => vector === v);
   if (v === d.lapic_timer) return "local APIC's timer";
   if (pin) return `IRQ ${pin[1]} ${IRQS[pin[1]] || "PCI"}`;
-  if (chip >= 0 && (d.protected ? v >= 32 : true)) return `IRQ ${chip * 8 + v - d.pic[chip]} ${IRQS[chip * 8 + v - d.pic[chip]]}`;
-  if (!d.protected) return BIOS[v] ? "BIOS or DOS: " + BIOS[v] : "";
-  return v < 32 ? EXCEPTIONS[v] || "" : v === 0x80 ? "system call (Linux)" : v === 0x2e ? "system call (NT)" : "";
+  return v < 32 ? EXCEPTIONS[v] || "" : irqOfPic(v, d.pic) || (v === 0x80 ? "system call (Linux)" : v === 0x2e ? "system call (NT)" : "");
 }
 
 const seen = {};   // counts of the look before, by name: what happened since
@@ -230,13 +238,14 @@ const devices = {
     if (!isMine() || !d) return;
     const order = (a, b) => b[1] - a[1];
     const ranges = d.ranges.slice().sort((a, b) => b.count - a.count);
-    const vectors = d.vectors.slice().sort(order);
+    const rows = (list, mode, name) => list.map(([v, count]) => [`${hex(v, 2)}${mode}`, count, name(v, d)]);
+    const vectors = rows(d.vectors, "", vectorName).concat(rows(d.real_vectors, " real mode", realVectorName)).sort(order);
     box.replaceChildren(el("div", {class: "columns"},
       card("Ports and device memory", el("table", null, el("tr", null, el("th", null, "device"), el("th", null, "where"), el("th", {class: "number"}, "accesses"), el("th", {class: "number"}, "a second")),
         ranges.map(r => el("tr", null, el("td", null, r.name), el("td", {class: "mono soft"}, r.memory ? hex(r.base) : "port " + hex(r.base, 4)), number(r.count),
           number(rateOf(`${r.name} ${r.base}`, r.count, ns)))))),
       card("Interrupts", el("table", null, el("tr", null, el("th", null, "vector"), el("th", null, "what it is"), el("th", {class: "number"}, "times"), el("th", {class: "number"}, "a second")),
-        vectors.map(([v, count]) => el("tr", null, el("td", {class: "mono"}, hex(v, 2)), el("td", null, vectorName(v, d)), number(count), number(rateOf("vector " + v, count, ns))))))));
+        vectors.map(([v, count, name]) => el("tr", null, el("td", {class: "mono"}, v), el("td", null, name), number(count), number(rateOf("vector " + v, count, ns))))))));
   },
 };
 

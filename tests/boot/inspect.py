@@ -137,6 +137,9 @@ def test_pages_and_devices():
             seen.add(called)
             post.add(written - called)
             time.sleep(0.1)
+        devices = page.get("/api/devices")
+        check(dict(devices["real_vectors"]).get(0x10, 0) > 0 and 0x30 not in dict(devices["real_vectors"]), "INT 10h of the BIOS is real mode's")
+        check(0x10 not in dict(devices["vectors"]), "... and no #MF")
         check(max(post) - min(post) <= 1, "writes that were not counted, or twice: %r" % post) # one call may be under way
 
         pages = page.get("/api/pages")
