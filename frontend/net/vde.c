@@ -1,8 +1,11 @@
-/* vde.c - the other end of the cable is a port of a vde_switch, by Debian's libvdeplug. Only in builds that found it. */
+/* vde.c - the other end of the cable is a port of a vde_switch, by Debian's libvdeplug. Only in builds that found it.
+ *
+ * The library hands its `flags` on to nobody: that sending and receiving do not wait is a property of its socket.
+ */
+#include <errno.h>
+#include <fcntl.h>
 #include <libvdeplug.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <errno.h>
 
 #include "frontend/net/backend.h"
 #include "frontend/net/link.h"
@@ -21,8 +24,11 @@ static bool vde_is_open(const NetSpec *s, Problem *p)
     strcpy(path, s->vde);
     strcpy(group, s->group);
     plug = vde_open(*path ? path : NULL, name, &args);
-    return plug ||
-           problem_set(p, "vde switch at %.200s: %s", *path ? path : "its default place", strerror(errno));
+    if (!plug)
+        return problem_set(p, "vde switch at %.200s: %s", *path ? path : "its default place", strerror(errno));
+    int flags = fcntl(vde_datafd(plug), F_GETFL);
+    bool set = flags >= 0 && !fcntl(vde_datafd(plug), F_SETFL, flags | O_NONBLOCK);
+    return set || problem_set(p, "vde: %s", strerror(errno));
 }
 
 static void vde_about(const NetSpec *s, char *to, size_t room)
@@ -30,7 +36,7 @@ static void vde_about(const NetSpec *s, char *to, size_t room)
     snprintf(to, room, "sock=%s,port=%u", *s->vde ? s->vde : "(default)", s->vde_port);
 }
 
-static void vde_give(const u8 *frame, u32 n) { (void)!vde_send(plug, frame, n, MSG_DONTWAIT); }
+static void vde_give(const u8 *frame, u32 n) { (void)!vde_send(plug, frame, n, 0); }
 
 static void vde_fill(Polls *p, int *ms)
 {
@@ -43,7 +49,7 @@ static void vde_serve(const Polls *p)
     u8 frame[NET_FRAME_MOST + 1];
     if (place < 0 || !p->at[place].revents) return;
     for (int n = 0; n < BURST; n++) {
-        ssize_t bytes = vde_recv(plug, frame, sizeof frame, MSG_DONTWAIT);
+        ssize_t bytes = vde_recv(plug, frame, sizeof frame, 0);
         if (bytes <= 0) return;
         link_deliver(frame, (u32)bytes);
     }
