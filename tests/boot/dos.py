@@ -2,6 +2,7 @@
 keys by asking for them over and over, writes and reads drive A, and looks for changed diskettes, while a person
 changes them.
 """
+import concurrent.futures
 import os
 import re
 import shutil
@@ -193,9 +194,11 @@ def changed_diskettes():
 
 def test():
     prompt_is_idle()
-    loops_are_idle("full speed")
+    loops = [("full speed",)]
     if "interp" not in options:
-        loops_are_idle("the interpreter", "-accel", "interp")
+        loops.append(("the interpreter", "-accel", "interp"))
+    with concurrent.futures.ThreadPoolExecutor() as pool: # most of their time is waiting
+        list(pool.map(lambda how: loops_are_idle(*how), loops))
     retraces_are_seen()
     resident_program()
     changed_diskettes()
