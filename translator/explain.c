@@ -26,9 +26,20 @@ static bool has_insn_at(const Block *b, u32 pa)
     return false;
 }
 
-static int fitness(const Block *b, u32 pa, ModeKey mode)
+static u64 heat_of(const Xlat *x, const Block *b)
 {
-    return (b->mode == mode ? 4 : 0) + (b->pa == pa ? 2 : 0) + (b->loop ? 0 : 1);
+    const Count *n = count_find(x, b->pa, b->mode);
+    return !n ? 0 : n->runs ? n->runs : n->samples;
+}
+
+/* Which of two blocks tells more of the instruction at pa. */
+static bool is_better(const Xlat *x, const Block *a, const Block *b, u32 pa, ModeKey mode)
+{
+    if ((a->mode == mode) != (b->mode == mode)) return a->mode == mode;
+    u64 hot_a = heat_of(x, a), hot_b = heat_of(x, b);
+    if (hot_a != hot_b) return hot_a > hot_b;
+    if ((a->pa == pa) != (b->pa == pa)) return a->pa == pa;
+    return !a->loop && b->loop;
 }
 
 const Block *explain_find(Xlat *x, ExplainSpace space, u32 address, unsigned *others)
@@ -43,7 +54,7 @@ const Block *explain_find(Xlat *x, ExplainSpace space, u32 address, unsigned *ot
     for (const Block *b = x->pages[pa >> PAGE_BITS].blocks; b; b = b->page_next) {
         if (!has_insn_at(b, pa)) continue;
         count++;
-        if (!best || fitness(b, pa, mode) > fitness(best, pa, mode)) best = b;
+        if (!best || is_better(x, b, best, pa, mode)) best = b;
     }
     if (others && count) *others = count - 1;
     return best;

@@ -20,8 +20,8 @@ Xlat *explain_xlat(const Engine *e);
 /* How to take an address. */
 typedef enum ExplainSpace { EXPLAIN_LINEAR /* by the present mapping */, EXPLAIN_PHYSICAL } ExplainSpace;
 
-/* explain_find - the live block that holds the instruction at an address: of the present mode before others, one that
- * begins there before one that goes on over it. `others`, if not NULL: how many more blocks hold it. NULL: nothing
+/* explain_find - the live block that holds the instruction at an address: of the present mode before others, then
+ * the one that ran most, then one that begins there before one that goes on over it. `others`, if not NULL: how many more blocks hold it. NULL: nothing
  * there is translated. */
 const Block *explain_find(Xlat *x, ExplainSpace space, u32 address, unsigned *others);
 /* explain_find_eip - likewise, for an address that nothing maps now (the machine has ended): the block that was

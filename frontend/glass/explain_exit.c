@@ -97,7 +97,7 @@ static void show_pc(const ExplainOptions *o, Xlat *x, u32 pc)
         show_block(o, x, b);
         return;
     }
-    snprintf(text, sizeof text, "nothing that begins at 0x%08x is in the cache of translated code", pc);
+    snprintf(text, sizeof text, "no block in the cache of translated code has an instruction at 0x%08x", pc);
     if (o->json) {
         explain_json_error(json_line(), text);
         json_line_end();

@@ -329,7 +329,7 @@ static void view_block(Json *j, Xlat *x, const InspectMessage *q)
     if (b)
         explain_json_block(j, x, b);
     else
-        explain_json_error(j, "nothing that begins there is translated now");
+        explain_json_error(j, "no translated block has an instruction there now");
 }
 
 static bool is_explained(u16 view) { return view == INSPECT_HOT || view == INSPECT_BLOCK; }

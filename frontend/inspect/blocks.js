@@ -11,7 +11,7 @@ function blockFacts(b) {
   const traps = Object.entries(b.traps).filter(([, n]) => n).map(([what, n]) => `${thousands(n)} on ${what}`);
   return [`${counted(b.insns.length, "instruction")}, ${counted(b.bytes, "byte")} of guest code became ${b.host_bytes} of host code`, b.mode_text,
     b.form === "table" ? "memory by the table" : "memory through the window", times,
-    traps.length ? "trapped: " + traps.join(", ") : "no traps", `region ${b.region} of ${b.regions}`, `made at ${(b.made_ms / 1000).toFixed(1)} s`].join(" · ");
+    traps.length ? "trapped: " + traps.join(", ") : "no traps since it was made", `region ${b.region + 1} of ${b.regions}`, `made at ${(b.made_ms / 1000).toFixed(1)} s`].join(" · ");
 }
 
 const hostLines = lines => lines.map(h => el("div", {class: "host", title: h.raw + "   " + h.bytes}, el("span", null, "+" + h.at.toString(16).padStart(2, "0")), h.text));

@@ -132,7 +132,7 @@ const cache = {
     const share = (a, b) => b ? Math.min(100, 100 * a / b) : 0;
     const used = c.regions.reduce((sum, r) => sum + r.used, 0), blocks = c.regions.reduce((sum, r) => sum + r.blocks, 0);
     box.replaceChildren(card(`${(used / 1048576).toFixed(1)} of ${(c.bytes / 1048576).toFixed(0)} MiB in use, ${thousands(blocks)} blocks`,
-      el("div", {class: "regions"}, c.regions.map((r, n) => el("div", {class: n === c.now ? "now" : null, title: `region ${n}: ${thousands(r.used)} bytes of code, ${thousands(r.blocks)} blocks`},
+      el("div", {class: "regions"}, c.regions.map((r, n) => el("div", {class: n === c.now ? "now" : null, title: `region ${n + 1}: ${thousands(r.used)} bytes of code, ${thousands(r.blocks)} blocks`},
         el("b", {style: {height: share(r.used, c.region_bytes) + "%"}}), el("b", {style: {height: share(r.meta, c.meta_bytes) + "%"}}), el("span", null, n)))),
       legend([["fill-r", "host code"], ["fill-table", "what is known about it: blocks, links, places of instructions"]])));
   },

@@ -64,7 +64,7 @@ static void show_block(Command *c, Xlat *x, const What *w, u32 address)
     unsigned others;
     const Block *b = find(x, w, address, &others);
     if (!b) {
-        snprintf(sentence, sizeof sentence, "nothing that begins at %s address 0x%08x is translated now",
+        snprintf(sentence, sizeof sentence, "no translated block has an instruction at %s address 0x%08x now",
                  w->physical ? "physical" : "linear", address);
         refuse(c, w->json, sentence);
         return;

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""explain.py RING3 EXPLAINED DOCUMENT... - how code is translated, as a person and a program ask: the monitor's `explain`, and -explain at the end.
+"""explain.py RING3 EXPLAINED GUIDE GLASS README - how code is translated, as a person and a program ask: the monitor's `explain`, and -explain at the end.
 
-The guest is a boot sector of ours, so what it is made of is known; what is said about it is compared with memory. The documents
-show listings of EXPLAINED: they are what ring3 says."""
+The guest is a boot sector of ours, so what it is made of is known; what is said about it is compared with memory. GUIDE
+shows a listing of the kernel EXPLAINED, README one of GLASS: they are what ring3 says."""
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import time
 import vm as vm_module
 from vm import check, deadline, main
 
-ring3, explained, documents = sys.argv[1], sys.argv[2], sys.argv[3:]
+ring3, explained, guide, glass, readme = sys.argv[1:]
 folder = tempfile.mkdtemp(prefix="ring3-")
 floppy = folder + "/loop.img"
 PROMPT = "(ring3) "
@@ -112,13 +113,13 @@ def test_counts():
 def test_odd_words():
     """Wrong, huge, in the middle of a flush: a sentence, and the machine runs on."""
     vm = start()
-    for words, answer in (("explain 0x500", "nothing that begins at linear address 0x00000500"), ("explain 0x7c08", "nothing that"),
-                          ("explain 0xffffffff", "nothing that"), ("explain 0x100000000", "addresses have 32 bits"),
+    for words, answer in (("explain 0x500", "no translated block has an instruction at linear address 0x00000500"), ("explain 0x7c08", "no translated block"),
+                          ("explain 0xffffffff", "no translated block"), ("explain 0x100000000", "addresses have 32 bits"),
                           ("explain 99999999999999999999", ""), ("explain -p -m zz 5", "hexadecimal"), ("explain -p -m", "mode expected"),
                           ("explain", "here, hot, count, sample or an address expected"), ("explain hot 0", "from 1 to 100"),
                           ("explain hot 101", "from 1 to 100"), ("explain hot x", ""), ("explain count maybe", "on, off or clear"),
                           ("explain sample", "on or off expected"), ("explain here there", "extraneous"), ("explain hotter", ""),
-                          ("explain -p -m ffffffffffffffff 0x7c00", "nothing that begins at physical")):
+                          ("explain -p -m ffffffffffffffff 0x7c00", "no translated block has an instruction at physical")):
         got = ask(vm, words)
         check(answer in got and len(got.splitlines()) <= 3, "%s: %r" % (words, got))
     check("error" in ask_json(vm, "explain -j 0x500"), "an error in JSON")
@@ -152,7 +153,7 @@ def test_exit():
     vm.expect_exit(0)
     text = open(out).read()
     check(re.search(r"^00007c01 popf *9d \| SENS ", text, re.M), text)
-    check("nothing that begins at 0x00000500 is in the cache of translated code\n" in text, text)
+    check("no block in the cache of translated code has an instruction at 0x00000500\n" in text, text)
     check(re.search(r"^ +1 +[0-9.]+ % +[1-9][0-9]+ .* 00007c0[0-7] ", text, re.M), text)
     check(re.search(r"; ran [1-9][0-9]* times; ", text), text)
     vm = start("-explain", "all,json,count=off,file=" + out)
@@ -174,19 +175,41 @@ def test_exit():
     check(help_.returncode == 0 and b"file=FILE" in help_.stdout, help_)
 
 
+def explained_lines(kernel, address, seconds=None):
+    """What -explain says of a kernel that ends by itself, or is ended."""
+    p = subprocess.Popen([ring3, "-kernel", kernel, "-display", "none", "-no-reboot", "-explain", address + ",count=off"], stdout=subprocess.PIPE)
+    if seconds:
+        time.sleep(seconds)
+        p.send_signal(signal.SIGINT)
+    said, _ = p.communicate(timeout=60)
+    check(p.returncode == (130 if seconds else 0), p.returncode)
+    return [line.rstrip() for line in said.decode().splitlines()]
+
+
+def first_missing(document, said):
+    """The first line that it shows and that was not said, in this order; "..." stands for lines left out."""
+    shown = [line.rstrip("\n") for line in open(document) if re.match(r".{38} \| .{34} \|", line) and "|  ..." not in line]
+    check(len(shown) > 8, document)
+    at = 0
+    for line in shown:
+        if line not in said[at:]:
+            return line
+        at = said.index(line, at) + 1
+    return None
+
+
 def test_documents():
-    """What they show is there, in this order; "..." stands for lines left out."""
-    p = subprocess.run([ring3, "-kernel", explained, "-display", "none", "-no-reboot", "-explain", "0x100020,count=off"], stdout=subprocess.PIPE,
-                       timeout=60)
-    check(p.returncode == 0, p)
-    said = [line.rstrip() for line in p.stdout.decode().splitlines()]
-    for name in documents:
-        shown = [line.rstrip("\n") for line in open(name) if re.match(r".{38} \| .{34} \|", line) and "|  ..." not in line]
-        check(len(shown) > 8, name)
-        at = 0
-        for line in shown:
-            check(line in said[at:], "%s shows what is not there: %r; there is:\n%s" % (name, line, "\n".join(said)))
-            at = said.index(line, at) + 1
+    """What they show is there."""
+    wrong = "%s shows what is not there: %r; there is:\n%s"
+    said = explained_lines(explained, "0x100020")
+    line = first_missing(guide, said)
+    check(line is None, wrong % (guide, line, "\n".join(said)))
+    for seconds in 1, 2, 4, 8, 16: # until the block is in its last form
+        said = explained_lines(glass, "0x1000bf", seconds)
+        line = first_missing(readme, said)
+        if line is None:
+            return
+    check(False, wrong % (readme, line, "\n".join(said)))
 
 
 def is_ordinary_host():

@@ -267,6 +267,9 @@ def test_slow_motion():
         check(exits["code"][0]["text"].split()[0] == "int", repr(exits["code"][0]))
         kernel = page.do("step")
         check(kernel["ring"] == 0 and kernel["interrupts"] == exits["interrupts"] + 1, repr((kernel["ring"], kernel["interrupts"])))
+        page.do("step")
+        check(page.do("step")["pc"] == symbols["kernel_popf"] + 1, "the kernel's POPF")
+        check(page.get("/api/now")["registers"]["eflags"] & IF and not kernel["registers"]["eflags"] & IF, "ring 0 sets IF")
         page.do("exit")
         out = page.do("step") # port 80h
         check(out["ring"] == 0, repr(out["code"]))

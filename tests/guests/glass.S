@@ -2,7 +2,7 @@
  * and then. A Multiboot kernel without paging.
  *
  * The loop: PUSHF, its image changed (CF set, IF taken away, which ring 3 may not), POPF. `rounds` counts them.
- * Every 65536 rounds INT 30h: the kernel writes port 80h, counts in `calls`, and returns.
+ * Every 65536 rounds INT 30h: the kernel pops flags, too, with IF set; writes port 80h, counts in `calls`, and returns.
  */
 #include "entry.h"
 #include "multiboot.h"
@@ -39,7 +39,7 @@ _start: mov     $stack_top, %esp
         push    $user
         iret
 
-        .globl  user, user_popf, rounds, calls
+        .globl  user, user_popf, kernel_popf, rounds, calls
 user:   pushf
         pop     %eax
         and     $~0x200, %eax           /* IF: ring 3 may not, and is not told */
@@ -53,7 +53,10 @@ user_popf:
         int     $0x30
         jmp     user
 
-call_gate:
+call_gate:                              /* an interrupt gate: IF is clear */
+        push    $0x202
+kernel_popf:
+        popf                            /* ... and set: ring 0 may */
         incl    calls
         out     %al, $0x80
         iret
