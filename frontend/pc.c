@@ -108,7 +108,7 @@ static u64 tsc_now(void *ctx) { return clock_now(machine_clock(((Pc *)ctx)->mach
 /* Without a kernel of ours the processor starts where reset left it: in the firmware. */
 static bool place(Pc *pc, Problem *p)
 {
-    return firmware_first(pc->boot) || boot_place(pc->boot, &pc->cpu, p);
+    return firmware_first(pc->boot) || boot_place(pc->boot, &pc->cpu, machine_parts(pc->machine), p);
 }
 
 static void on_kernel_call(void *ctx)
@@ -126,7 +126,7 @@ static void start_kernel(Pc *pc)
         trace(GUEST_ERRORS, "a kernel is wanted, but not from real mode");
         return;
     }
-    if (!boot_place(pc->boot, &pc->cpu, &pc->problem)) stop(pc, STOP_QUIT);
+    if (!boot_place(pc->boot, &pc->cpu, machine_parts(pc->machine), &pc->problem)) stop(pc, STOP_QUIT);
 }
 
 static void trace_before_reset(const Vcpu *c)
@@ -478,8 +478,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->machine = machine_new(cfg, &ev);
     const char *lack = host_memory_lack();
     if (!pc->machine) return problem_set(p, "-m %u: %s", o->ram_bytes >> 20, lack ? lack : HOST_NO_MEMORY);
-    if (firmware_first(boot) && !o->no_acpi)
-        fwfiles_add_acpi(pc->machine, o->ram_bytes, cfg->lapic_version, cfg->hpet);
+    if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes);
     if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
     machine_set_uuid(pc->machine, o->uuid);
     if (boot && boot->needs_firmware) fwfiles_add_kernel_call(pc->machine, on_kernel_call, pc);
