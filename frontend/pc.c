@@ -32,6 +32,7 @@
 #include "frontend/processor.h"
 #include "frontend/snapshot/migrate.h"
 #include "frontend/snapshot/snapshots.h"
+#include "frontend/vm/suspend.h"
 #include "translator/audit/audit.h"
 #include "translator/xlat.h"
 
@@ -194,6 +195,7 @@ static void serve_display(Pc *pc)
     vnc_service(pc->machine);
     if (asked & ASKED_BLOCK) display_show_block(pc);
     if (asked & (ASKED_SAVE | ASKED_LOAD)) serve_snapshot_keys(pc, asked);
+    if (asked & ASKED_SUSPEND) suspend_begin(pc);
     if (asked & ASKED_POWER) pc_power_button(pc);
     if (!(asked & ASKED_PAUSE)) return;
     if (pc->paused)

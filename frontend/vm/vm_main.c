@@ -156,7 +156,9 @@ static char *from_here(char *word)
     return whole ? whole : word;
 }
 
-static bool suspended; /* the machine that is about to be started */
+static bool in_folder, suspended; /* the machine that is about to be started */
+
+bool vm_in_folder(void) { return in_folder; }
 
 /* The snapshot stays: a later suspend replaces it. */
 void vm_resumed(const char *snapshot)
@@ -182,6 +184,7 @@ static bool become(const Vm *vm, bool headless, int more, char **words, int *arg
     for (unsigned i = 0; headless && i < ARRAY_LEN(headless_words); i++) all[n++] = strdup(headless_words[i]);
     for (int i = 0; i < more; i++) all[n++] = from_here(words[i]);
     if (chdir(vm->folder) < 0) return problem_set(p, "'%.200s': it cannot be entered", vm->folder);
+    in_folder = true;
     *argc = n;
     *argv = all;
     return true;
