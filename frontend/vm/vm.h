@@ -56,15 +56,17 @@ bool vm_is_own_file(const Vm *vm, const char *path);
 /* FOLDER/NAME, as long as it lasts: until the fourth call from now. */
 const char *vm_path(const char *folder, const char *name);
 
-/* vm_conf.c: the words of machine.conf, as an argv that stays; *profile: what it says it is made for, or NULL. */
+/* vm_conf.c: the words of machine.conf, as an argv; `profile`: what it says it is made for, or NULL. */
 typedef struct Conf {
     char **argv;
     int argc;
-    const char *profile;
+    char *profile;
 } Conf;
 bool conf_read(const Vm *vm, Conf *c, Problem *p);
-/* The same as options. The process must be in the folder. False: it has been said. */
-bool conf_options(const Vm *vm, Options *o, const char **profile);
+/* The same as options, which use the words: conf_free() ends both. The process must be in the folder. False: it has been
+ * said, and there is nothing to end. */
+bool conf_options(const Vm *vm, Conf *c, Options *o);
+void conf_free(Conf *c, Options *o);
 
 /* The verbs: exit codes; what is wrong is said. */
 typedef struct VmWords {
