@@ -182,6 +182,7 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     display.escape_key = o->escape_key;
     if (o->no_vga) display.kind = DISPLAY_NONE;
     if (!display_start(&display, options_use_stdio(o), p)) return false;
+    if (o->snapshots) display_offer_suspend();
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     if (!vnc_start(&o->vnc, o->name, o->display.layout, p)) return false;
     cfg->screen = display_screen();

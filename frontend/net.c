@@ -116,7 +116,9 @@ static bool await_world(Line *l, Problem *p)
     static NetMessage m;
     if (!receive(l, &m, START_MS)) return problem_set(p, "its process, ring3-net, ended or does not answer");
     if (m.kind == NET_READY) {
-        snprintf(l->about, sizeof l->about, "%.299s", m.text);
+        size_t n = strnlen(m.text, sizeof l->about - 1);
+        memcpy(l->about, m.text, n);
+        l->about[n] = 0;
         return true;
     }
     return problem_set(p, "%.300s", m.text);

@@ -32,6 +32,7 @@
 #include "frontend/processor.h"
 #include "frontend/snapshot/migrate.h"
 #include "frontend/snapshot/snapshots.h"
+#include "frontend/vm/suspend.h"
 #include "translator/audit/audit.h"
 #include "translator/xlat.h"
 
@@ -108,7 +109,7 @@ static u64 tsc_now(void *ctx) { return clock_now(machine_clock(((Pc *)ctx)->mach
 /* Without a kernel of ours the processor starts where reset left it: in the firmware. */
 static bool place(Pc *pc, Problem *p)
 {
-    return firmware_first(pc->boot) || boot_place(pc->boot, &pc->cpu, p);
+    return firmware_first(pc->boot) || boot_place(pc->boot, &pc->cpu, machine_parts(pc->machine), p);
 }
 
 static void on_kernel_call(void *ctx)
@@ -126,7 +127,7 @@ static void start_kernel(Pc *pc)
         trace(GUEST_ERRORS, "a kernel is wanted, but not from real mode");
         return;
     }
-    if (!boot_place(pc->boot, &pc->cpu, &pc->problem)) stop(pc, STOP_QUIT);
+    if (!boot_place(pc->boot, &pc->cpu, machine_parts(pc->machine), &pc->problem)) stop(pc, STOP_QUIT);
 }
 
 static void trace_before_reset(const Vcpu *c)
@@ -194,6 +195,7 @@ static void serve_display(Pc *pc)
     vnc_service(pc->machine);
     if (asked & ASKED_BLOCK) display_show_block(pc);
     if (asked & (ASKED_SAVE | ASKED_LOAD)) serve_snapshot_keys(pc, asked);
+    if (asked & ASKED_SUSPEND) suspend_begin(pc);
     if (asked & ASKED_POWER) pc_power_button(pc);
     if (!(asked & ASKED_PAUSE)) return;
     if (pc->paused)
@@ -478,8 +480,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->machine = machine_new(cfg, &ev);
     const char *lack = host_memory_lack();
     if (!pc->machine) return problem_set(p, "-m %u: %s", o->ram_bytes >> 20, lack ? lack : HOST_NO_MEMORY);
-    if (firmware_first(boot) && !o->no_acpi)
-        fwfiles_add_acpi(pc->machine, o->ram_bytes, cfg->lapic_version, cfg->hpet);
+    if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes);
     if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
     machine_set_uuid(pc->machine, o->uuid);
     if (boot && boot->needs_firmware) fwfiles_add_kernel_call(pc->machine, on_kernel_call, pc);

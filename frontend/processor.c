@@ -4,7 +4,7 @@
  * interrupt shadow, HLT, debug traps and NMIs that wait. What follows from these is made anew: attention, windows,
  * shadow page tables (cpu_loaded). Translated code stays as far as it is still true: it is watched memory
  * (docs/TRANSLATOR.md). INTR is the board's, and so is A20. Which processor it is stands in the machine's own section
- * (snapshot_machine.c).
+ * (snapshot/identity.c).
  */
 #include "frontend/processor.h"
 

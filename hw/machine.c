@@ -294,6 +294,12 @@ static void interrupt_parts(Machine *m)
     part_add(&m->parts, &imcr_part, "imcr", &m->imcr);
 }
 
+/* As CMOS memory has it: without a controller there is no drive. */
+static u8 floppy_type(const Machine *m, DriveId drive)
+{
+    return part_find(&m->parts, "fdc") ? floppy_cmos_type(&m->drive[drive]) : 0;
+}
+
 static bool vga_wire(Machine *m)
 {
     const MachineConfig *c = &m->config;
@@ -461,8 +467,7 @@ static bool machine_wire(Machine *m)
     interrupt_parts(m);
     disks_into_cmos(m);
     rtc_set_memory_size(&m->rtc, c->ram_bytes);
-    rtc_set_equipment(&m->rtc, floppy_cmos_type(&m->drive[DRIVE_FLOPPY_A]),
-                      floppy_cmos_type(&m->drive[DRIVE_FLOPPY_B]));
+    rtc_set_equipment(&m->rtc, floppy_type(m, DRIVE_FLOPPY_A), floppy_type(m, DRIVE_FLOPPY_B));
     return true;
 }
 

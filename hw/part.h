@@ -38,6 +38,9 @@ bool parts_save(const Parts *p, StateBytes *to, char problem[STATE_PROBLEM]);
 /* All of it, or, with a sentence in *problem, nothing: what is impossible, damaged or foreign leaves the parts as they
  * were. Loading begins with a reset, so that what the saved state does not name has a known value. */
 bool parts_load(const Parts *p, const u8 *from, u32 count, char problem[STATE_PROBLEM]);
+/* A number that follows from a part's whole state, to compare machines by: it is the same as long as no field differs.
+ * 0: it has no state, or the host no memory. */
+u64 part_hash(const Part *p);
 /* Prints every field of a part's state, a line each. */
 void part_show(const Part *p, void (*line)(void *ctx, const char *text), void *ctx);
 

@@ -9,7 +9,7 @@
  *         state_timer(s, "timer", u->clock, &u->timer);
  *     }
  *
- * saves the chip, loads it, and prints it. Guest state is what the guest could notice; wires, bus ranges and what
+ * saves the chip, loads it, prints it, and gives the number that `info parts` shows (part_hash). Guest state is what the guest could notice; wires, bus ranges and what
  * follows from other fields are not named: they are there already, or made anew by the part's `loaded`.
  *
  * Saved, a machine is a row of sections, a section a row of fields; numbers are little-endian:

@@ -1,4 +1,4 @@
-/* disk_driver.c - an image file driven by hand or by a script (tests/boot/formats.py): what a guest would do,
+/* disk_driver.c - an image file driven by hand or by a script (tests/image/formats.py): what a guest would do,
  * without one.
  *
  *   disk_driver FILE FORMAT|- COMMAND...

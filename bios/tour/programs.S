@@ -1,4 +1,4 @@
-/* programs.S - what the experiments run. Each is copied to a page of its own (programs.c) and runs there, at USER_CODE in
+/* programs.S - what the experiments run. Each is copied to a page of its own (program.c) and runs there, at USER_CODE in
  * ring 3, at V86_CODE in V86 mode; it ends with INT VECTOR_END. Labels name what is explained.
  */
 #include "layout.h"

@@ -357,6 +357,7 @@ static unsigned act(Machine *m, const WindowMessage *w)
     case WINDOW_SPEED: return w->a > 0 ? ASKED_FASTER : ASKED_SLOWER;
     case WINDOW_BLOCK: return ASKED_BLOCK;
     case WINDOW_SNAPSHOT: return w->a ? ASKED_LOAD : ASKED_SAVE;
+    case WINDOW_SUSPEND: return d.status & WINDOW_CAN_SUSPEND ? ASKED_SUSPEND : 0;
     case WINDOW_PATH:
     case WINDOW_CHANGE:
     case WINDOW_EJECT:
@@ -417,6 +418,18 @@ void display_frames(const SoundFrame *frames, u32 count)
     u64 now = host_now_ns();
     if (now - d.sound_ns > SOUND_GAP_NS || !n) send_message(WINDOW_LOOK);
     d.sound_ns = now;
+}
+
+void display_offer_suspend(void)
+{
+    if (d.shared) set_status(WINDOW_CAN_SUSPEND, WINDOW_CAN_SUSPEND);
+}
+
+void display_say(const char *text)
+{
+    if (!d.shared) return;
+    display_media_say(d.shared, "", text);
+    send_message(WINDOW_LOOK);
 }
 
 void display_show_state(bool stopped, bool trouble, u32 speed_mhz)

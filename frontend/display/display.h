@@ -51,7 +51,8 @@ enum {
     ASKED_BLOCK = 8,
     ASKED_POWER = 16,
     ASKED_SAVE = 32,
-    ASKED_LOAD = 64
+    ASKED_LOAD = 64,
+    ASKED_SUSPEND = 128
 };
 struct WindowMessage;
 void display_act_mouse(Machine *m, const struct WindowMessage *w); /* a WINDOW_MOUSE or WINDOW_POINTER */
@@ -65,6 +66,9 @@ bool display_has_sound(void);
 void display_frames(const SoundFrame *frames, u32 count);
 struct Pc;
 void display_show_block(const struct Pc *pc); /* what the pane beside the screen says (ASKED_BLOCK) */
+/* The window may offer to suspend the machine. Before display_attach(). */
+void display_offer_suspend(void);
+void display_say(const char *text); /* a line that the window shows for a moment */
 /* For the title. trouble: it is stopped by an error of the host's disk; speed 0: as fast as it goes. */
 void display_show_state(bool stopped, bool trouble, u32 speed_mhz);
 

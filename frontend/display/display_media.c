@@ -23,7 +23,7 @@ static struct {
 
 void display_media_begin(bool snapshot) { d.snapshot = snapshot; }
 
-static void say_news(WindowShared *shared, const char *what, const char *text)
+void display_media_say(WindowShared *shared, const char *what, const char *text)
 {
     snprintf(shared->news_text, sizeof shared->news_text, "%s%s%s", what, *what ? ": " : "", text);
     atomic_store(&shared->news, atomic_load(&shared->news) + 1);
@@ -61,7 +61,7 @@ void display_media_act(Machine *m, WindowShared *shared, const WindowMessage *w)
         return;
     }
     bool known = w->a >= 0 && w->a < DRIVE_COUNT;
-    if (known && !change(m, w, &p) && shared) say_news(shared, "", p.text);
+    if (known && !change(m, w, &p) && shared) display_media_say(shared, "", p.text);
     d.used = 0;
 }
 
@@ -113,7 +113,7 @@ bool display_media_show(Machine *m, WindowShared *shared)
         const Drive *drive = machine_drive(m, (DriveId)id);
         if (!show_drive(drive, id, &shared->drive[id]) || first) continue;
         drive_title((DriveId)id, drive->cdrom, title);
-        say_news(shared, title, *shared->drive[id].name ? shared->drive[id].name : "empty");
+        display_media_say(shared, title, *shared->drive[id].name ? shared->drive[id].name : "empty");
     }
     d.changes = media_changes();
     d.shown = true;

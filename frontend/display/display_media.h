@@ -10,6 +10,8 @@
 void display_media_begin(bool snapshot);
 /* A WINDOW_PATH, WINDOW_CHANGE or WINDOW_EJECT, from a window that is not believed. */
 void display_media_act(Machine *m, WindowShared *shared, const WindowMessage *w);
+/* News for the window: `what`, if it is not empty, and a text. The window is to look. */
+void display_media_say(WindowShared *shared, const char *what, const char *text);
 /* Show the drives as they are now. True: something changed, and the window should look. */
 bool display_media_show(Machine *m, WindowShared *shared);
 

@@ -70,6 +70,7 @@ typedef enum WindowMessageKind {
     WINDOW_VIEWER, /* ring3-vnc: a, b, c: the next d bytes of an address, as in WINDOW_PATH */
     WINDOW_CAME,   /* a: the number of the viewer whose address that was. It is used up */
     WINDOW_LEFT,   /* a: a viewer's number */
+    WINDOW_SUSPEND, /* keep the machine, for its next start, and end ring3; where WINDOW_CAN_SUSPEND says it can be */
 } WindowMessageKind;
 
 typedef struct WindowMessage {
@@ -83,6 +84,7 @@ enum {
     WINDOW_STOPPED = 1,
     WINDOW_TROUBLE = 2,
     WINDOW_ABSOLUTE = 4 /* the guest wants to know where the pointer is */,
+    WINDOW_CAN_SUSPEND = 8 /* the machine has a place where it is kept */,
     WINDOW_LEDS = 8
 };
 

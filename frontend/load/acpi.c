@@ -2,7 +2,8 @@
  * them) and HPET.
  *
  * The DSDT names what a kernel cannot find by itself: the PCI host bridge with the ranges it hands on and its
- * interrupt routing, the devices of the ISA bus, and the sleep type of S5 that `poweroff` needs. It has no code.
+ * interrupt routing, the devices of the ISA bus that are among the board's parts, and the sleep type of S5 that
+ * `poweroff` needs. It has no code.
  * The power button is the fixed hardware's; there is no GPE.
  *
  * PCI interrupts: pin P of slot S is PIRQ (S - 1 + P) mod 4, as PIIX boards are wired, and the loader routes the
@@ -167,22 +168,26 @@ static void pci_host(Aml *a, const AcpiBoard *b)
     aml_end(a);
 }
 
-static void isa_devices(Aml *a)
+static void isa_devices(Aml *a, const AcpiBoard *b)
 {
     static const struct {
-        const char *name, *id;
+        const char *part, *name, *id;
         u8 uid, irq;
         u16 port;
         u8 count;
         u16 port2; /* 0, or one more */
         u8 dma;    /* 0: none */
     } devices[] = {
-        {"KBD_", "PNP0303", 0, 1, 0x60, 1, 0x64, 0}, {"MOU_", "PNP0F13", 0, 12, 0, 0, 0, 0},
-        {"RTC_", "PNP0B00", 0, 8, 0x70, 2, 0, 0},    {"FDC0", "PNP0700", 0, 6, 0x3f2, 4, 0x3f7, 2},
-        {"LPT1", "PNP0400", 0, 7, 0x378, 3, 0, 0},   {"COM1", "PNP0501", 1, 4, 0x3f8, 8, 0, 0},
-        {"COM2", "PNP0501", 2, 3, 0x2f8, 8, 0, 0},
+        {"kbc", "KBD_", "PNP0303", 0, 1, 0x60, 1, 0x64, 0},
+        {"kbc", "MOU_", "PNP0F13", 0, 12, 0, 0, 0, 0},
+        {"rtc", "RTC_", "PNP0B00", 0, 8, 0x70, 2, 0, 0},
+        {"fdc", "FDC0", "PNP0700", 0, 6, 0x3f2, 4, 0x3f7, 2},
+        {"lpt1", "LPT1", "PNP0400", 0, 7, 0x378, 3, 0, 0},
+        {"com1", "COM1", "PNP0501", 1, 4, 0x3f8, 8, 0, 0},
+        {"com2", "COM2", "PNP0501", 2, 3, 0x2f8, 8, 0, 0},
     };
     for (unsigned n = 0; n < ARRAY_LEN(devices); n++) {
+        if (!acpi_has(b, devices[n].part)) continue;
         aml_device(a, devices[n].name);
         aml_name_eisa(a, "_HID", devices[n].id);
         if (devices[n].uid) aml_name_int(a, "_UID", devices[n].uid);
@@ -215,8 +220,8 @@ static u32 build_dsdt(u8 *t, u32 room, const AcpiBoard *b)
     a.used = HEADER_BYTES;
     aml_scope(&a, "\\_SB_");
     pci_host(&a, b);
-    isa_devices(&a);
-    if (b->hpet) hpet_device(&a);
+    isa_devices(&a, b);
+    if (acpi_has(b, "hpet")) hpet_device(&a);
     aml_end(&a);
     aml_name(&a, "\\_S5_"); /* SLP_TYPa, SLP_TYPb, reserved, reserved */
     aml_package(&a, 4);
@@ -235,12 +240,12 @@ u32 acpi_build(const AcpiBoard *b, u32 base, u8 out[ACPI_ROOM])
     build_rsdp(out + RSDP_AT, base);
     store32(out + ACPI_RSDT_AT + ACPI_RSDT_FADT, base + ACPI_FADT_AT);
     u8 *more = out + ACPI_RSDT_AT + ACPI_RSDT_MORE;
-    if (b->apic) {
+    if (acpi_has(b, "ioapic")) {
         store32(more, base + ACPI_MADT_AT);
         build_madt(out + ACPI_MADT_AT, b);
         more += 4;
     }
-    if (b->hpet) {
+    if (acpi_has(b, "hpet")) {
         store32(more, base + ACPI_HPET_AT);
         build_hpet(out + ACPI_HPET_AT);
     }

@@ -2,7 +2,7 @@
 #ifndef RING3_ACPI_H
 #define RING3_ACPI_H
 
-#include "cpu/base.h"
+#include "hw/part.h"
 
 enum { ACPI_PA = 0xe0000, ACPI_ROOM = 0x4000 /* reserved for the tables: a multiple of a page */ };
 
@@ -13,10 +13,9 @@ typedef struct AcpiBoard {
     u16 smi_cmd;
     u8 acpi_enable, acpi_disable; /* values for smi_cmd */
     u8 slp_typ_s5;
-    bool apic;     /* the processor has a local APIC, and there is an I/O APIC */
-    bool hpet;     /* there is one */
-    u8 pirq[4];    /* IRQ of PIRQA..PIRQD */
-    u32 ram_bytes; /* PCI memory begins behind it */
+    const Parts *parts; /* what the tables announce of the rest is among them */
+    u8 pirq[4];         /* IRQ of PIRQA..PIRQD */
+    u32 ram_bytes;      /* PCI memory begins behind it */
 } AcpiBoard;
 
 /* acpi_build - RSDP, RSDT, FACS, FADT, DSDT and, with APICs, MADT, with a HPET, HPET as they lie at `base`. Returns the bytes used. */
@@ -38,9 +37,11 @@ enum {
     ACPI_FADT_FACS = 36,
     ACPI_FADT_DSDT = 40
 };
+/* Whether the board has this part, by its name. */
+static inline bool acpi_has(const AcpiBoard *b, const char *part) { return part_find(b->parts, part); }
 static inline u32 acpi_rsdt_bytes(const AcpiBoard *b)
 {
-    return ACPI_RSDT_MORE + 4u * ((u32)b->apic + b->hpet);
+    return ACPI_RSDT_MORE + 4u * ((u32)acpi_has(b, "ioapic") + acpi_has(b, "hpet"));
 }
 
 #endif

@@ -30,11 +30,11 @@ bool boot_open_tour(Boot *b, u32 ram_bytes, Problem *p)
 
 void boot_let_check_processor(Boot *b) { b->needs_firmware = true; }
 
-bool boot_place(const Boot *b, Vcpu *c, Problem *p)
+bool boot_place(const Boot *b, Vcpu *c, const Parts *parts, Problem *p)
 {
     if (b->multiboot) return multiboot_place(b, c, p);
     if (b->needs_firmware) return linux_place_real(b, c, p);
-    firmware_prepare(c, !b->no_acpi);
+    firmware_prepare(c, parts, !b->no_acpi);
     firmware_flat(c, b->entry);
     return linux_place(b, c, p);
 }

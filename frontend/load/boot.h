@@ -4,6 +4,7 @@
 
 #include "cpu/cpu.h"
 #include "frontend/load/image.h"
+#include "hw/part.h"
 
 enum { BOOT_MODULES = 32 };
 
@@ -48,7 +49,7 @@ bool boot_open_tour(Boot *b, u32 ram_bytes, Problem *p);
 void boot_let_check_processor(Boot *b);
 /* boot_place - load everything into RAM and put the processor at the entry point. After machine and CPU reset, or, if
  * it needs firmware, when that is ready: in real mode, with the memory map as bios/boot.c hands it over. */
-bool boot_place(const Boot *b, Vcpu *c, Problem *p);
+bool boot_place(const Boot *b, Vcpu *c, const Parts *parts, Problem *p);
 
 /* boot_linux.c, boot_multiboot.c: `open` has the kernel's image and completes *b; `place` as above. */
 bool linux_recognise(const Boot *b);

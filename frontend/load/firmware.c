@@ -7,7 +7,6 @@
 #include "frontend/load/firmware.h"
 
 #include "frontend/load/acpi.h"
-#include "hw/hpet.h"
 #include "hw/piix4pm.h"
 
 enum { BDA = 0x400, BDA_COM1 = 0x400, BDA_COM2 = 0x402, BDA_EBDA = 0x40e, BDA_MEM_KIB = 0x413 };
@@ -39,18 +38,18 @@ u32 firmware_ram_end(u32 ram_bytes)
 
 static void put(Phys *p, u32 pa, u32 value, unsigned bytes) { phys_dma_write(p, pa, &value, bytes); }
 
-static void build_bda(Phys *p)
+static void build_bda(Phys *p, const Parts *parts)
 {
     u8 zero[0x100] = {0};
     phys_dma_write(p, BDA, zero, sizeof zero);
-    put(p, BDA_COM1, 0x3f8, 2);
-    put(p, BDA_COM2, 0x2f8, 2);
+    if (part_find(parts, "com1")) put(p, BDA_COM1, 0x3f8, 2);
+    if (part_find(parts, "com2")) put(p, BDA_COM2, 0x2f8, 2);
     put(p, BDA_EBDA, LOW_END >> 4, 2);
     put(p, BDA_MEM_KIB, LOW_END >> 10, 2);
     put(p, LOW_END, (0xa0000 - LOW_END) >> 10, 1); /* the EBDA's own size */
 }
 
-AcpiBoard firmware_acpi_board(u32 ram_bytes, bool apic, bool hpet)
+AcpiBoard firmware_acpi_board(u32 ram_bytes, const Parts *parts)
 {
     AcpiBoard b = {.pm1_evt = PIIX4PM_EVT,
                    .pm1_cnt = PIIX4PM_CNT,
@@ -61,25 +60,16 @@ AcpiBoard firmware_acpi_board(u32 ram_bytes, bool apic, bool hpet)
                    .acpi_enable = PIIX4PM_ACPI_ENABLE,
                    .acpi_disable = PIIX4PM_ACPI_DISABLE,
                    .slp_typ_s5 = PIIX4PM_SLP_TYP_S5,
-                   .apic = apic,
-                   .hpet = hpet,
+                   .parts = parts,
                    .ram_bytes = ram_bytes};
     memcpy(b.pirq, pirq_irqs, sizeof b.pirq);
     return b;
 }
 
-static bool has_hpet(const Bus *bus)
-{
-    u32 last;
-    const IoRange *there = bus_mmio_owner(bus, (u32)HPET_PA, &last);
-    return there && there->base == (u32)HPET_PA;
-}
-
-static void build_acpi(Vcpu *c, bool apic)
+static void build_acpi(Phys *p, const Parts *parts)
 {
     static u8 tables[ACPI_ROOM];
-    Phys *p = c->phys;
-    AcpiBoard b = firmware_acpi_board(p->ram_bytes, apic, has_hpet(c->bus));
+    AcpiBoard b = firmware_acpi_board(p->ram_bytes, parts);
     acpi_build(&b, ACPI_PA, tables);
     phys_dma_write(p, ACPI_PA, tables, sizeof tables);
 }
@@ -123,12 +113,11 @@ static void build_gdt(Phys *p)
     phys_dma_write(p, LOW_GDT, gdt, sizeof gdt);
 }
 
-void firmware_prepare(Vcpu *c, bool acpi)
+void firmware_prepare(Vcpu *c, const Parts *parts, bool acpi)
 {
-    bool apic = c->features & BIT(IAPIC);
-    build_bda(c->phys);
-    if (acpi) build_acpi(c, apic);
-    if (apic) build_mp(c);
+    build_bda(c->phys, parts);
+    if (acpi) build_acpi(c->phys, parts);
+    if (part_find(parts, "ioapic")) build_mp(c);
     route_pirqs(c->bus);
 }
 

@@ -29,10 +29,10 @@ unsigned firmware_e820(u32 ram_bytes, E820 out[E820_MAX]); /* returns how many *
 u32 firmware_ram_end(u32 ram_bytes);
 
 /* firmware_acpi_board - where this board's power management block is, and its PCI interrupts. */
-AcpiBoard firmware_acpi_board(u32 ram_bytes, bool apic, bool hpet);
-/* firmware_prepare - BIOS data area, MP table if the processor has an APIC, ACPI tables if they are wanted, PCI
- * interrupt routing. */
-void firmware_prepare(Vcpu *c, bool acpi);
+AcpiBoard firmware_acpi_board(u32 ram_bytes, const Parts *parts);
+/* firmware_prepare - BIOS data area, MP table if there is an I/O APIC, ACPI tables if they are wanted, PCI interrupt
+ * routing; all of the parts that there are. */
+void firmware_prepare(Vcpu *c, const Parts *parts, bool acpi);
 /* firmware_flat - protected mode, flat segments from a GDT at LOW_GDT, interrupts off, all registers 0, EIP = entry. */
 void firmware_flat(Vcpu *c, u32 entry);
 

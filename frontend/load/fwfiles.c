@@ -69,11 +69,11 @@ static void build_commands(Loader *l, const AcpiBoard *b)
     add_checksum(l, rsdp_file, 8, 0, ACPI_RSDP_BYTES);
 }
 
-void fwfiles_add_acpi(Machine *m, u32 ram_bytes, bool apic, bool hpet)
+void fwfiles_add_acpi(Machine *m, u32 ram_bytes)
 {
     static u8 acpi[ACPI_ROOM];
     static Loader loader;
-    AcpiBoard board = firmware_acpi_board(ram_bytes, apic, hpet);
+    AcpiBoard board = firmware_acpi_board(ram_bytes, machine_parts(m));
     u32 used = acpi_build(&board, 0u - ACPI_RSDT_AT, acpi);
     build_commands(&loader, &board);
     machine_add_firmware_file(m, rsdp_file, acpi, ACPI_RSDP_BYTES);

@@ -11,7 +11,7 @@ void fwfiles_boot_order(Machine *m, const char *order, bool strict, bool any_flo
 void fwfiles_add_rom(Machine *m, const char *path, const u8 *bytes, u32 count);
 /* fwfiles_add_kernel_call - our BIOS shall not boot from a drive, but call `ready` when it would. */
 void fwfiles_add_kernel_call(Machine *m, void (*ready)(void *ctx), void *ctx);
-/* fwfiles_add_acpi - the ACPI tables, of a machine with or without APICs and HPET; once, before the guest runs. */
-void fwfiles_add_acpi(Machine *m, u32 ram_bytes, bool apic, bool hpet);
+/* fwfiles_add_acpi - the ACPI tables, of the parts that the machine has; once, before the guest runs. */
+void fwfiles_add_acpi(Machine *m, u32 ram_bytes);
 
 #endif

@@ -170,7 +170,9 @@ static void info_parts(Command *c)
     const Parts *parts = machine_parts(c->pc->machine);
     char name[32];
     if (command_at_end(c)) {
-        for (unsigned n = 0; n < parts->count; n++) command_say(c, "%s\n", parts->part[n].name);
+        for (unsigned n = 0; n < parts->count; n++)
+            command_say(c, "%-12s %016llx\n", parts->part[n].name,
+                        (unsigned long long)part_hash(&parts->part[n]));
         return;
     }
     if (!command_take_text(c, name, sizeof name, "a part") || !command_take_end(c)) return;
@@ -377,7 +379,8 @@ const Word info_words[] = {
     {"mtree", NULL, "", "who answers at which address, in memory and ports", info_mtree},
     {"name", NULL, "", "the machine's name", info_name},
     {"network", NULL, "", "the network cards, and where their cables lead", info_network},
-    {"parts", NULL, "[NAME]", "the board's parts; one's whole state", info_parts},
+    {"parts", NULL, "[NAME]", "the machine's parts, each with a hash of its state; one's whole state",
+     info_parts},
     {"pci", NULL, "", "the functions on the PCI bus", info_pci},
     {"pic", NULL, "", "the interrupt controllers, and the I/O APIC", info_pic},
     {"registers", NULL, "", "the processor's registers", info_registers},

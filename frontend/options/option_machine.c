@@ -141,7 +141,6 @@ static const struct {
 } board_switches[] = {
     {"usb", false, NULL}, /* without devices it does nothing */
     {"dump-guest-core", false, NULL},
-    {"mem-merge", false, NULL},
     {"smm", false, NULL}, /* that firmware of ring3's needs none of it is all that a guest sees */
     {"nvdimm", false, "memory is one piece: leave it out"},
     {"hmat", false, "memory is one piece: leave it out"},
@@ -155,6 +154,17 @@ static const struct {
     {"pit", true, "a PC has its timer: leave it out"},
     {"fd-bootchk", true, "say -no-fd-bootchk"},
 };
+
+/* A wish that this kernel does not fulfil for memory with more than one view (docs/HOSTS.md). */
+static OptionsResult note_merge(const Pair *p)
+{
+    bool on = false;
+    OptionsResult r = pair_switch(p, "-machine", &on);
+    if (r == OPTIONS_RUN && on)
+        say("-machine mem-merge=on: nothing is merged: the host does so with private memory only, and a guest's is shared "
+            "between ring3's views of it");
+    return r;
+}
 
 static OptionsResult set_board_switch(Options *o, const Pair *p)
 {
@@ -173,6 +183,7 @@ static OptionsResult set_board_switch(Options *o, const Pair *p)
         o->no_acpi = r == OPTIONS_RUN && !on;
         return r;
     }
+    if (!strcmp(p->key, "mem-merge")) return note_merge(p);
     if (!strcmp(p->key, "hpet")) return pair_switch(p, "-machine", &o->hpet);
     if (!strcmp(p->key, "vmport") && strcmp(p->value, "auto")) {
         OptionsResult r = pair_switch(p, "-machine", &on);

@@ -35,7 +35,7 @@ typedef struct ExportDisk {
 typedef struct Export {
     Vm vm;
     Options o;
-    const char *profile;
+    Conf conf;
     ExportDisk disk[4];
     unsigned disks;
     char text[TEXT], manifest[4096], plain[VM_NAME]; /* plain: the name as the files have it */
@@ -160,7 +160,7 @@ static void put_system(Export *e)
 {
     char name[VM_NAME * 6], quantity[120];
     u32 controllers[2];
-    const Profile *f = profile_find(e->profile ? e->profile : "other");
+    const Profile *f = profile_find(e->conf.profile ? e->conf.profile : "other");
     escape(e->vm.name, name);
     put(e,
         "  <VirtualSystem ovf:id=\"%s\">\n    <Info>A virtual machine</Info>\n    <Name>%s</Name>\n"
@@ -332,11 +332,11 @@ int vm_export(const VmWords *w)
         return vm_fail(w, "'%.200s': no place for a file", given);
     free(folder);
     if (chdir(e.vm.folder) < 0) return vm_fail(w, "'%s': %s", e.vm.name, strerror(errno));
-    if (!conf_options(&e.vm, &e.o, &e.profile)) return 1;
+    if (!conf_options(&e.vm, &e.conf, &e.o)) return 1;
     bool good = export_to(&e, path, &p);
     for (unsigned n = 0; n < e.disks; n++) host_file_close(&e.disk[n].packed);
     if (e.fd > 0) close(e.fd);
-    drive_options_free(&e.o.drives);
+    conf_free(&e.conf, &e.o);
     if (!good) return vm_fail(w, "%s", p.text);
     printf("%s: '%s' with %u disk%s\n", path, e.vm.name, e.disks, e.disks == 1 ? "" : "s");
     return 0;

@@ -12,6 +12,9 @@ bool vm_start_folder(int *argc, char ***argv);
 /* vm_resumed - the machine is as it was in this snapshot (NULL: none): if it was suspended, it is no more. */
 void vm_resumed(const char *snapshot);
 
+/* vm_in_folder - this ring3 runs a machine's folder, and is in it. */
+bool vm_in_folder(void);
+
 /* --- within frontend/vm/ --- */
 
 enum { VM_PATH = 4000, VM_NAME = 100 };
@@ -31,7 +34,8 @@ typedef struct Vm {
 #define VM_SNAPSHOTS "snapshots"
 #define VM_SUSPENDED                                                                                         \
     "suspended" /* the name of a snapshot, and of a file that says that it is to be resumed */
-#define VM_END ".ring3"
+#define VM_SUSPENDED_NOTE "'ring3 vm start' resumes this machine where it was; without this file it boots\n"
+#define VM_END            ".ring3"
 
 /* vm_find - the machine of this name: a folder, or NAME for NAME.ring3. vm_place: the same for one that is not there yet. */
 bool vm_find(Vm *vm, const char *name, Problem *p);
@@ -52,15 +56,17 @@ bool vm_is_own_file(const Vm *vm, const char *path);
 /* FOLDER/NAME, as long as it lasts: until the fourth call from now. */
 const char *vm_path(const char *folder, const char *name);
 
-/* vm_conf.c: the words of machine.conf, as an argv that stays; *profile: what it says it is made for, or NULL. */
+/* vm_conf.c: the words of machine.conf, as an argv; `profile`: what it says it is made for, or NULL. */
 typedef struct Conf {
     char **argv;
     int argc;
-    const char *profile;
+    char *profile;
 } Conf;
 bool conf_read(const Vm *vm, Conf *c, Problem *p);
-/* The same as options. The process must be in the folder. False: it has been said. */
-bool conf_options(const Vm *vm, Options *o, const char **profile);
+/* The same as options, which use the words: conf_free() ends both. The process must be in the folder. False: it has been
+ * said, and there is nothing to end. */
+bool conf_options(const Vm *vm, Conf *c, Options *o);
+void conf_free(Conf *c, Options *o);
 
 /* The verbs: exit codes; what is wrong is said. */
 typedef struct VmWords {

@@ -159,7 +159,7 @@ static bool fill(Clone *c)
 int vm_clone(const VmWords *w)
 {
     static Clone c;
-    const char *profile;
+    Conf conf;
     c.w = w;
     if (!vm_find(&c.from, w->name[0], &c.p) || !vm_place(&c.to, w->name[1], &c.p) ||
         !vm_is_free(&c.from, &c.p))
@@ -167,13 +167,13 @@ int vm_clone(const VmWords *w)
     if (chdir(c.from.folder) < 0) return vm_fail(w, "'%s': %s", c.from.name, strerror(errno));
     if (!access(VM_SUSPENDED, F_OK))
         return vm_fail(w, "'%s' is suspended: resume it and switch it off first", c.from.name);
-    if (!conf_options(&c.from, &c.o, &profile)) return 1;
+    if (!conf_options(&c.from, &conf, &c.o)) return 1;
     bool good = vm_begin(&c.to, c.building, &c.p);
     if (good && !fill(&c)) {
         vm_abandon(c.building);
         good = false;
     }
-    drive_options_free(&c.o.drives);
+    conf_free(&conf, &c.o);
     if (!good) return vm_fail(w, "%s", c.p.text);
     printf("%s: a %s of '%s'\n", c.to.folder, w->linked ? "linked clone" : "copy", c.from.name);
     return 0;

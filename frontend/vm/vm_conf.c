@@ -77,6 +77,7 @@ static bool take_line(Conf *c, char *line, unsigned number, Problem *p)
             p, VM_CONF ":%u: '%.60s' is no word of the command line; a line is 'word = value' or 'word'",
             number, line);
     if (!strcmp(line, "profile")) {
+        free(c->profile);
         c->profile = value ? strdup(value) : NULL;
         return true;
     }
@@ -100,14 +101,21 @@ bool conf_read(const Vm *vm, Conf *c, Problem *p)
     return good;
 }
 
-bool conf_options(const Vm *vm, Options *o, const char **profile)
+bool conf_options(const Vm *vm, Conf *c, Options *o)
 {
-    Conf c;
     Problem p;
-    if (!conf_read(vm, &c, &p)) {
-        say("%s: %s", vm->name, p.text);
-        return false;
-    }
-    *profile = c.profile;
-    return options_parse(o, c.argc, c.argv) == OPTIONS_RUN;
+    bool read = conf_read(vm, c, &p);
+    *o = (Options){0};
+    if (!read) say("%s: %s", vm->name, p.text);
+    if (read && options_parse(o, c->argc, c->argv) == OPTIONS_RUN) return true;
+    conf_free(c, o);
+    return false;
+}
+
+void conf_free(Conf *c, Options *o)
+{
+    drive_options_free(&o->drives);
+    for (int n = 0; n < c->argc; n++) free(c->argv[n]);
+    free(c->argv);
+    free(c->profile);
 }

@@ -142,10 +142,7 @@ int vm_suspend(const VmWords *w)
                      "{\"execute\": \"human-monitor-command\", \"arguments\": "
                      "{\"command-line\": \"savevm " VM_SUSPENDED "\"}}\n",
                      &p);
-    if (saved)
-        saved =
-            vm_write(VM_SUSPENDED,
-                     "'ring3 vm start' resumes this machine where it was; without this file it boots\n", &p);
+    if (saved) saved = vm_write(VM_SUSPENDED, VM_SUSPENDED_NOTE, &p);
     Problem other;
     ask(&c, saved ? quit : "{\"execute\": \"cont\"}\n", &other);
     bool gone = !saved || is_gone(&vm, STOP_S);

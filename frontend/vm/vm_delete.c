@@ -41,15 +41,15 @@ static bool stands_on(const char *path, const DriveSpec *d, const Vm *vm)
 
 static bool is_clone_of(const Vm *other, const Vm *vm)
 {
+    Conf c;
     Options o;
-    const char *profile;
     bool is = false;
-    if (chdir(other->folder) < 0 || !conf_options(other, &o, &profile)) return false;
+    if (chdir(other->folder) < 0 || !conf_options(other, &c, &o)) return false;
     for (int n = 0; n < DRIVE_COUNT; n++) {
         const DriveSpec *d = &o.drives.drive[n];
         is |= d->path && vm_is_own_file(other, d->path) && stands_on(d->path, d, vm);
     }
-    drive_options_free(&o.drives);
+    conf_free(&c, &o);
     return is;
 }
 
@@ -141,17 +141,17 @@ static bool is_meant(const VmWords *w, const Vm *vm, Problem *p)
 int vm_delete(const VmWords *w)
 {
     Vm vm;
+    Conf c;
     Options o;
     Problem p;
-    const char *profile;
     if (!vm_find(&vm, w->name[0], &p) || !vm_is_free(&vm, &p) || !is_nobodys_base(&vm, &p) ||
         !is_meant(w, &vm, &p))
         return vm_fail(w, "%s", p.text);
     if (chdir(vm.folder) < 0) return vm_fail(w, "'%s': %s", vm.name, strerror(errno));
-    if (!conf_options(&vm, &o, &profile))
+    if (!conf_options(&vm, &c, &o))
         return vm_fail(w, "'%s' is not deleted: which disks are its own is not known", vm.name);
     bool all = remove_all(&vm, &o.drives);
-    drive_options_free(&o.drives);
+    conf_free(&c, &o);
     if (!all) printf("%s: not empty; what is left in it is not the machine's\n", vm.folder);
     return 0;
 }

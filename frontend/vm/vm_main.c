@@ -102,11 +102,11 @@ static const char *state_of(const Vm *vm)
 
 static void list_one(const Vm *vm)
 {
-    const char *profile = NULL;
+    Conf c;
     Options o;
     u64 used = 0;
     struct stat st;
-    if (chdir(vm->folder) < 0 || !conf_options(vm, &o, &profile)) {
+    if (chdir(vm->folder) < 0 || !conf_options(vm, &c, &o)) {
         printf("%-24s %-10s\n", vm->name, "damaged");
         return;
     }
@@ -115,8 +115,8 @@ static void list_one(const Vm *vm)
             !stat(o.drives.drive[n].path, &st))
             used += (u64)st.st_blocks * 512;
     printf("%-24s %-10s %5u MiB %7llu MiB  %s\n", vm->name, state_of(vm), o.ram_bytes >> 20,
-           (unsigned long long)(used >> 20), profile ? profile : "");
-    drive_options_free(&o.drives);
+           (unsigned long long)(used >> 20), c.profile ? c.profile : "");
+    conf_free(&c, &o);
 }
 
 static int is_machine(const struct dirent *e)
@@ -156,7 +156,9 @@ static char *from_here(char *word)
     return whole ? whole : word;
 }
 
-static bool suspended; /* the machine that is about to be started */
+static bool in_folder, suspended; /* the machine that is about to be started */
+
+bool vm_in_folder(void) { return in_folder; }
 
 /* The snapshot stays: a later suspend replaces it. */
 void vm_resumed(const char *snapshot)
@@ -174,6 +176,8 @@ static bool become(const Vm *vm, bool headless, int more, char **words, int *arg
     CHECK(all, "no memory");
     int n = c.argc;
     memcpy(all, c.argv, (size_t)n * sizeof *all);
+    free(c.argv);
+    free(c.profile);
     suspended = !access(vm_path(vm->folder, VM_SUSPENDED), F_OK);
     if (suspended) {
         all[n++] = strdup("-loadvm");
@@ -182,6 +186,7 @@ static bool become(const Vm *vm, bool headless, int more, char **words, int *arg
     for (unsigned i = 0; headless && i < ARRAY_LEN(headless_words); i++) all[n++] = strdup(headless_words[i]);
     for (int i = 0; i < more; i++) all[n++] = from_here(words[i]);
     if (chdir(vm->folder) < 0) return problem_set(p, "'%.200s': it cannot be entered", vm->folder);
+    in_folder = true;
     *argc = n;
     *argv = all;
     return true;

@@ -39,6 +39,12 @@ const char *menu_name(const char *path, char to[48])
     return to;
 }
 
+void menu_choose(Menu *m, char key)
+{
+    for (u32 n = 0; n < m->count; n++)
+        if (key && m->line[n].key == key) m->chosen = (s32)n;
+}
+
 void menu_move(Menu *m, int by)
 {
     s32 to = m->chosen;

@@ -22,7 +22,8 @@ void menu_begin(Menu *m);
 void menu_add(Menu *m, s32 action, char key, const char *fmt, ...) PRINTF(4, 5);
 /* The end of a name that is too long for a line, with dots before it. */
 const char *menu_name(const char *path, char to[48]);
-void menu_move(Menu *m, int by); /* to the next line that can be chosen */
+void menu_choose(Menu *m, char key); /* the line of that key, if there is one */
+void menu_move(Menu *m, int by);     /* to the next line that can be chosen */
 /* The action of the chosen line; of the one that a key or a place stands for; MENU_TEXT: none. */
 s32 menu_action(const Menu *m);
 s32 menu_key(const Menu *m, char key);

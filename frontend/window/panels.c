@@ -1,7 +1,8 @@
 /* panels.c - see panels.h.
  *
- * Closing the window asks: nothing that is done by one key too many ends a machine. Media are shown as the machine last
- * told them (WindowShared), which is not believed: text is cleaned by menu.c, and numbers only choose among drives.
+ * Closing the window asks: nothing that is done by one key too many ends a machine. What was answered the last time is
+ * chosen already. Media are shown as the machine last told them (WindowShared), which is not believed: text is cleaned by
+ * menu.c, and numbers only choose among drives.
  */
 #include "frontend/window/panels.h"
 
@@ -13,10 +14,11 @@
 #include "frontend/options/drive_names.h"
 #include "frontend/window/menu.h"
 #include "frontend/window/recent.h"
+#include "frontend/window/remember.h"
 
 #define MESSAGE_NS 2000000000ull
 enum { OPEN_DRIVE = 0x100, EJECT = 0x200, FORCE = 0x300, PUT_RECENT = 0x400, PUT_DROPPED = 0x500 };
-enum { CANCEL = 1, POWER, END, BACK, KIND = 0xf00, WHICH = 0xff };
+enum { CANCEL = 1, POWER, SUSPEND, END, BACK, KIND = 0xf00, WHICH = 0xff };
 
 static struct {
     Session *s;
@@ -26,7 +28,8 @@ static struct {
     char message[200];
     u64 message_until_ns; /* 0: none */
     bool changed;
-    bool stopped; /* as the machine last said: */
+    bool suspending; /* the person asked for it */
+    bool stopped;    /* as the machine last said: */
     u32 speed_mhz, news;
     bool followed;
 } p;
@@ -83,7 +86,7 @@ void panels_help(void)
                                         "R    return to the newest that was kept",
                                         "B    what runs now, beside the screen",
                                         "+ -  faster, slower",
-                                        "Q    power off or end, as closing the window"};
+                                        "Q    power off, suspend or end, as closing the window"};
     begin_menu("With Ctrl and Alt held:");
     for (unsigned n = 0; n < ARRAY_LEN(lines); n++) menu_add(&p.menu, MENU_TEXT, 0, "%s", lines[n]);
 }
@@ -92,8 +95,11 @@ void panels_ask_close(void)
 {
     begin_menu("Close the machine?");
     menu_add(&p.menu, POWER, 'p', "P  press the power button: the guest shuts down, if it can");
+    if (session_can_suspend(p.s))
+        menu_add(&p.menu, SUSPEND, 's', "S  suspend: the machine is kept, and resumed where it was");
     menu_add(&p.menu, END, 'e', "E  end ring3 now, like pulling the plug");
-    menu_add(&p.menu, CANCEL, 'c', "C  cancel");
+    menu_add(&p.menu, CANCEL, 'c', "C  cancel: the machine runs on");
+    menu_choose(&p.menu, remember_answer());
 }
 
 /* --- media ------------------------------------------------------------------------------------------------- */
@@ -198,6 +204,28 @@ void panels_drop(const char *path)
 
 /* --- choosing ---------------------------------------------------------------------------------------------- */
 
+/* How the person wants the machine to end; the next time that answer is chosen already. */
+static void end_machine(s32 action)
+{
+    switch (action) {
+    case POWER:
+        remember_keep_answer('p');
+        session_send(p.s, WINDOW_POWER, 0, 0, 0, 0);
+        panels_say("the power button was pressed; Ctrl-Alt-Q and E end a guest that ignores it");
+        return;
+    case SUSPEND:
+        remember_keep_answer('s');
+        p.suspending = true;
+        session_send(p.s, WINDOW_SUSPEND, 0, 0, 0, 0);
+        return;
+    case END:
+        remember_keep_answer('e');
+        session_send(p.s, WINDOW_QUIT, 0, 0, 0, 0);
+        return;
+    default: return;
+    }
+}
+
 static void act(s32 action)
 {
     s32 which = action & WHICH;
@@ -211,11 +239,7 @@ static void act(s32 action)
     default: break;
     }
     if (action == BACK) panels_media();
-    if (action == POWER) {
-        session_send(p.s, WINDOW_POWER, 0, 0, 0, 0);
-        panels_say("the power button was pressed; Ctrl-Alt-Q and E end a guest that ignores it");
-    }
-    if (action == END) session_send(p.s, WINDOW_QUIT, 0, 0, 0, 0);
+    end_machine(action);
 }
 
 void panels_key(PanelKey key, char letter)
@@ -266,7 +290,11 @@ static void remember_media(void)
 
 static void say_state(bool stopped, u32 speed_mhz)
 {
-    if (stopped != p.stopped) panels_say(stopped ? "paused: Ctrl-Alt-P resumes" : "resumed");
+    bool kept = p.suspending && stopped;
+    if (stopped != p.stopped) {
+        panels_say(kept ? "suspending ..." : stopped ? "paused: Ctrl-Alt-P resumes" : "resumed");
+        p.suspending = kept;
+    }
     if (speed_mhz != p.speed_mhz && speed_mhz) panels_say("%u MHz", speed_mhz);
     if (speed_mhz != p.speed_mhz && !speed_mhz) panels_say("full speed");
 }

@@ -1,47 +1,15 @@
-/* recent.c - see recent.h. $XDG_STATE_HOME/ring3/recent (XDG Base Directory Specification), one path a line, newest first.
- *
- * A file that cannot be read or written is a list that is forgotten; nothing depends on it.
- */
+/* recent.c - see recent.h. A file of one path a line, newest first (remember.h). */
 #define _GNU_SOURCE
 #include "frontend/window/recent.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "frontend/window/remember.h"
 
 static char *files[RECENT_FILES];
 static unsigned count;
-
-static bool folder(char *to, size_t bytes)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state && *state == '/') return snprintf(to, bytes, "%s", state) < (int)bytes;
-    return home && *home == '/' && snprintf(to, bytes, "%s/.local/state", home) < (int)bytes;
-}
-
-static bool list_path(char *to, size_t bytes, const char *ending)
-{
-    char state[3000];
-    return folder(state, sizeof state) &&
-           snprintf(to, bytes, "%s/ring3/recent%s", state, ending) < (int)bytes;
-}
-
-static void make_folders(void)
-{
-    char path[3000];
-    if (!folder(path, sizeof path - 10)) return;
-    for (char *at = path + 1; *at; at++) {
-        if (*at != '/') continue;
-        *at = 0;
-        mkdir(path, 0700);
-        *at = '/';
-    }
-    mkdir(path, 0700);
-    strcat(path, "/ring3");
-    mkdir(path, 0700);
-}
 
 /* To the front; what was there already is not there twice. */
 static void put_first(char *path)
@@ -69,7 +37,7 @@ static void load_from(FILE *f)
 void recent_load(void)
 {
     char path[4096];
-    FILE *f = list_path(path, sizeof path, "") ? fopen(path, "re") : NULL;
+    FILE *f = remember_path(path, sizeof path, "recent") ? fopen(path, "re") : NULL;
     if (!f) return;
     load_from(f);
     fclose(f);
@@ -79,8 +47,9 @@ void recent_load(void)
 static void save(void)
 {
     char path[4096], part[4096];
-    make_folders();
-    if (!list_path(path, sizeof path, "") || !list_path(part, sizeof part, ".new")) return;
+    remember_make_folder();
+    if (!remember_path(path, sizeof path, "recent") || !remember_path(part, sizeof part, "recent.new"))
+        return;
     FILE *f = fopen(part, "we");
     if (!f) return;
     for (unsigned n = 0; n < count; n++) fprintf(f, "%s\n", files[n]);

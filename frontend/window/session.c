@@ -296,6 +296,11 @@ bool session_is_stopped(const Session *s)
     return s->shared && atomic_load(&s->shared->status) & WINDOW_STOPPED;
 }
 
+bool session_can_suspend(const Session *s)
+{
+    return s->shared && atomic_load(&s->shared->status) & WINDOW_CAN_SUSPEND;
+}
+
 bool session_wants_pointer(const Session *s)
 {
     u32 status = s->shared ? atomic_load(&s->shared->status) : 0;

@@ -102,6 +102,7 @@ def options():
     bad(k + ["-accel", "translate,forms=table"], "forms=table", "form=")
     bad(k + ["-accel", "translate," + "x" * 300], "xxx", "translate")
     bad(k + ["-M", "q35"], "-M", "q35", "pc")
+    bad(k + ["-M", "pc,mem-merge=perhaps"], "mem-merge", "perhaps", "on")
     bad(k + ["-nic", "user,model=e1000"], "-nic", "e1000", "pcnet")
     bad(k + ["-nic", "wire"], "-nic", "wire", "user")
     bad(k + ["-nic", "user,hostfwd=tcp::70000-:22"], "-nic", "hostfwd", "70000")
@@ -289,6 +290,9 @@ def images(folder):
 
 
 def good():
+    vm = Vm([ring3, "-M", "pc,mem-merge=on", "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit"])
+    vm.expect("mem-merge=on: nothing is merged")
+    vm.expect_exit(7)
     for accel in "form=table", "tb-size=64", "cache=4,form=window,translate", "interp,form=table", "translate,cache=1024":
         vm = Vm([ring3, "-accel", accel, "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit"])
         vm.expect_exit(7)

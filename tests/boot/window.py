@@ -218,6 +218,77 @@ def test_snapshot_keys():
     end(vm)
 
 
+def vm_state(name):
+    return re.search(r"(?m)^%s +(\S+)" % name, subprocess.run([ring3, "vm", "list", folder.name], stdout=subprocess.PIPE, check=True,
+                                                               universal_newlines=True).stdout).group(1)
+
+
+def key_reaches(vm, key, code):
+    focus_window()
+    xdotool("key", key)
+    vm.expect("key 000000" + code)
+
+
+def test_suspend():
+    """A machine's folder is offered suspending when its window is closed; its next start resumes it. The answer is chosen the next time."""
+    box = os.path.join(folder.name, "box.ring3")
+    subprocess.run([ring3, "vm", "create", box, "--disk", "none"], stdout=subprocess.DEVNULL, check=True)
+    start = lambda: Vm([ring3, "vm", "start", box, "-kernel", probe, "-append", "text keys spin", "-serial", "stdio", "-display", "sdl"], window=True)
+    vm = start()
+    vm.expect("keys\r\n")
+    key_reaches(vm, "b", "30")
+    xdotool("key", "ctrl+alt+q", "key", "s")
+    vm.expect_exit(0, 60)
+    check(vm_state("box") == "suspended", "not suspended")
+    check(open(box + "/screenshot.png", "rb").read(4) == b"\x89PNG", "no screenshot")
+    for _ in range(2): # resumed where it was, and suspended by the answer of before
+        vm = start()
+        wait_size(640, 480)
+        wait_for(lambda: vm_state("box") == "running", 10, "it does not run")
+        key_reaches(vm, "c", "2e")
+        check("probe" not in vm.output and "keys" not in vm.output, "it was booted: " + vm.output)
+        xdotool("key", "ctrl+alt+q", "key", "Return")
+        vm.expect_exit(0, 60)
+        check(vm_state("box") == "suspended", "not suspended again")
+    os.unlink(box + "/suspended") # then it boots
+    vm = start()
+    vm.expect("keys\r\n")
+    end(vm)
+    check(vm_state("box") == "off", "suspended by the plug")
+
+
+def test_suspend_with_snapshots():
+    """Without a folder of its own: -snapshots says where; the person learns what resumes it. Where it cannot be, it is not offered, and runs on."""
+    place = ["-snapshots", os.path.join(folder.name, "place")]
+    vm = run("text keys spin", *place)
+    vm.expect("keys\r\n")
+    focus_window()
+    xdotool("key", "ctrl+alt+q", "key", "s")
+    vm.expect("suspended; with -loadvm suspended it is resumed")
+    vm.expect_exit(0, 60)
+    vm = run("text keys spin", *place, "-loadvm", "suspended")
+    wait_size(640, 480)
+    key_reaches(vm, "b", "30")
+    check("keys" not in vm.output, "it was booted: " + vm.output)
+    end(vm)
+    vm = run("text keys spin") # no place: S is no answer, the question stays until Escape
+    vm.expect("keys\r\n")
+    focus_window()
+    xdotool("key", "ctrl+alt+q", "key", "s", "key", "Escape")
+    key_reaches(vm, "b", "30")
+    end(vm)
+    image = os.path.join(folder.name, "forgotten.img")
+    with open(image, "wb") as f:
+        f.truncate(1 << 20)
+    vm = run("text keys spin", *place, "-drive", "file=%s,format=raw,snapshot=on" % image)
+    vm.expect("keys\r\n")
+    focus_window()
+    xdotool("key", "ctrl+alt+q", "key", "s")
+    vm.expect("ring3: not suspended: .*snapshot")
+    key_reaches(vm, "b", "30")
+    end(vm)
+
+
 def test_shared_size():
     vm = run("spin")
     vm.expect("probe")
@@ -554,7 +625,10 @@ def asks(m):
 
 
 def test_close_asks():
-    """No key ends a machine by itself, however often it is pressed; each answer does what it says."""
+    """No key ends a machine by itself, however often it is pressed; each answer does what it says, and is chosen already the next time."""
+    answer = os.path.join(folder.name, "state", "ring3", "closing")
+    if os.path.exists(answer):
+        os.unlink(answer)
     m = fake("close")
     for keys in ["ctrl+alt+q"], ["ctrl+alt+q"], ["Escape"], ["ctrl+alt+q", "c"], ["ctrl+alt+q", "Down", "Down", "Return"]:
         xdotool(*[w for k in keys for w in ("key", k)])
@@ -562,7 +636,8 @@ def test_close_asks():
         check(got == [], "%s: %r" % (keys, got))
     xdotool("key", "x")
     keys_come(m, lambda keys: (0x2d, 1) in keys, "the guest has its keys back")
-    for keys, wanted in (["ctrl+alt+q", "p"], fake_machine.POWER), (["ctrl+alt+q", "Return"], fake_machine.POWER), (["ctrl+alt+q", "e"], fake_machine.QUIT):
+    for keys, wanted in (["ctrl+alt+q", "p"], fake_machine.POWER), (["ctrl+alt+q", "Return"], fake_machine.POWER), \
+            (["ctrl+alt+q", "e"], fake_machine.QUIT), (["ctrl+alt+q", "Return"], fake_machine.QUIT), (["ctrl+alt+q", "p"], fake_machine.POWER):
         xdotool(*[w for k in keys for w in ("key", k)])
         got = [k[0] for k in asks(m)]
         check(got == [wanted], "%s: %r" % (keys, got))

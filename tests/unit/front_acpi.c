@@ -7,6 +7,10 @@
 #include "frontend/load/acpi.h"
 #include "frontend/load/aml.h"
 
+static const PartKind kind = {.version = 1};
+static Parts isa; /* the parts that are on the ISA bus */
+static const char *const isa_parts[] = {"kbc", "rtc", "fdc", "lpt1", "com1", "com2"};
+
 static const AcpiBoard board = {.pm1_evt = 0x600,
                                 .pm1_cnt = 0x604,
                                 .pm_tmr = 0x608,
@@ -16,9 +20,27 @@ static const AcpiBoard board = {.pm1_evt = 0x600,
                                 .acpi_enable = 0xf1,
                                 .acpi_disable = 0xf0,
                                 .slp_typ_s5 = 5,
+                                .parts = &isa,
                                 .pirq = {10, 10, 11, 11},
                                 .ram_bytes = 512u << 20};
 static u8 image[ACPI_ROOM];
+
+static int setup(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < ARRAY_LEN(isa_parts); n++) part_add(&isa, &kind, isa_parts[n], NULL);
+    return 0;
+}
+
+/* The ISA bus's parts and others. */
+static const Parts *with_parts(const char *one, const char *other)
+{
+    static Parts all;
+    all = isa;
+    if (one) part_add(&all, &kind, one, NULL);
+    if (other) part_add(&all, &kind, other, NULL);
+    return &all;
+}
 
 static const u8 *at(u32 pa) { return image + (pa - ACPI_PA); }
 
@@ -76,7 +98,7 @@ static void apics_have_their_table(void **state)
                                  4, 6,  0xff, 0, 0, 1};
     AcpiBoard with = board;
     (void)state;
-    with.apic = true;
+    with.parts = with_parts("ioapic", NULL);
     u32 used = acpi_build(&with, ACPI_PA, image);
     const u8 *rsdt = table(load32(image + 16), "RSDT");
     assert_int_equal(load32(rsdt + 4), 44);
@@ -97,7 +119,7 @@ static void a_hpet_has_its_table(void **state)
     (void)state;
     for (int apic = 0; apic < 2; apic++) {
         AcpiBoard with = board;
-        with.apic = apic, with.hpet = true;
+        with.parts = with_parts("hpet", apic ? "ioapic" : NULL);
         acpi_build(&with, ACPI_PA, image);
         const u8 *rsdt = table(load32(image + 16), "RSDT");
         assert_int_equal(load32(rsdt + 4), 44 + 4 * apic);
@@ -114,6 +136,25 @@ static void a_hpet_has_its_table(void **state)
     assert_false(holds(image, ACPI_ROOM, memory, sizeof memory));
 }
 
+/* The DSDT has a device for each part that is there, and none for one that is not. */
+static void only_parts_that_are_there_are_devices(void **state)
+{
+    static const char *const device[] = {"KBD_", "RTC_", "FDC0", "LPT1", "COM1", "COM2"};
+    (void)state;
+    for (unsigned left_out = 0; left_out <= ARRAY_LEN(isa_parts); left_out++) {
+        AcpiBoard with = board;
+        Parts some = {0};
+        for (unsigned n = 0; n < ARRAY_LEN(isa_parts); n++)
+            if (n != left_out) part_add(&some, &kind, isa_parts[n], NULL);
+        with.parts = &some;
+        u32 used = acpi_build(&with, ACPI_PA, image);
+        for (unsigned n = 0; n < ARRAY_LEN(device); n++)
+            assert_int_equal(holds(image, used, (const u8 *)device[n], 4), n != left_out);
+        assert_int_equal(holds(image, used, (const u8 *)"MOU_", 4),
+                         left_out != 0); /* at the same controller */
+    }
+}
+
 /* The fields that acpi.h names are all that depends on where the tables lie. */
 static void tables_move_by_the_named_fields(void **state)
 {
@@ -127,7 +168,7 @@ static void tables_move_by_the_named_fields(void **state)
                                  ACPI_FADT_AT + ACPI_FADT_DSDT};
     AcpiBoard with = board;
     (void)state;
-    with.apic = with.hpet = true;
+    with.parts = with_parts("ioapic", "hpet");
     acpi_build(&with, 0, image);
     acpi_build(&with, MOVED, other);
     for (unsigned n = 0; n < ARRAY_LEN(fields); n++)
@@ -216,10 +257,15 @@ static void resource_templates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tables_point_at_each_other), cmocka_unit_test(apics_have_their_table),
-        cmocka_unit_test(a_hpet_has_its_table),       cmocka_unit_test(tables_move_by_the_named_fields),
-        cmocka_unit_test(s5_has_the_sleep_type),      cmocka_unit_test(package_lengths_of_every_size),
-        cmocka_unit_test(integers_and_ids),           cmocka_unit_test(resource_templates),
+        cmocka_unit_test(tables_point_at_each_other),
+        cmocka_unit_test(apics_have_their_table),
+        cmocka_unit_test(a_hpet_has_its_table),
+        cmocka_unit_test(tables_move_by_the_named_fields),
+        cmocka_unit_test(s5_has_the_sleep_type),
+        cmocka_unit_test(package_lengths_of_every_size),
+        cmocka_unit_test(integers_and_ids),
+        cmocka_unit_test(resource_templates),
+        cmocka_unit_test(only_parts_that_are_there_are_devices),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -16,6 +16,8 @@ enum { SETUP_BYTES = 1024, CODE_BYTES = 5000, INITRD_BYTES = 9000, RAM = 64 << 2
 
 static char kernel[] = "/tmp/ring3-kernel-XXXXXX", initrd[] = "/tmp/ring3-initrd-XXXXXX";
 
+static const Parts no_parts; /* none that tables would announce */
+
 static void write_file(char *name, const void *bytes, u32 n)
 {
     int fd = mkstemp(name);
@@ -66,7 +68,7 @@ static void linux_hand_over(void **state)
     Phys *phys = phys_new(bus, RAM);
     cpu_init(&c, cpu_model_find("max"), bus, phys);
     assert_true(boot_open(&b, RAM, kernel, initrd, "console=ttyS0", &p));
-    assert_true(boot_place(&b, &c, &p));
+    assert_true(boot_place(&b, &c, &no_parts, &p));
 
     const u8 *bp = phys->ram + c.gpr[ESI];
     assert_int_equal(c.eip, 0x100000);
@@ -106,7 +108,7 @@ static void linux_real_hand_over(void **state)
     cpu_init(&c, cpu_model_find("max"), bus, phys);
     assert_true(boot_open(&b, RAM, kernel, initrd, "a=b", &p));
     assert_true(b.needs_firmware);
-    assert_true(boot_place(&b, &c, &p));
+    assert_true(boot_place(&b, &c, &no_parts, &p));
     assert_int_equal(c.seg[CS].sel, 0x1020);
     assert_int_equal(c.seg[CS].base, 0x10200);
     assert_int_equal(c.seg[SS].sel, 0x1000);

@@ -246,7 +246,7 @@ static void vmdk_parts_are_named(void **state)
     d = bench_get(2, "raw", false);
     assert_int_equal(byte_at(d, 4), 0x63);
     disk_close(d);
-    bench_get(0, NULL, false);
+    disk_close(bench_get(0, NULL, false));
     FILE *f = fopen(path[0], "r");
     fseek(f, 36, SEEK_SET); /* the content is another now, and says so */
     assert_int_equal(fread(buffer, 1, 8, f), 8);
