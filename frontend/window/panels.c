@@ -264,9 +264,16 @@ static void remember_media(void)
     }
 }
 
+static void say_stopped(bool stopped) { panels_say(stopped ? "paused: Ctrl-Alt-P resumes" : "resumed"); }
+
+void panels_remind(void)
+{
+    if (session_is_stopped(p.s)) say_stopped(true);
+}
+
 static void say_state(bool stopped, u32 speed_mhz)
 {
-    if (stopped != p.stopped) panels_say(stopped ? "paused: Ctrl-Alt-P resumes" : "resumed");
+    if (stopped != p.stopped) say_stopped(stopped);
     if (speed_mhz != p.speed_mhz && speed_mhz) panels_say("%u MHz", speed_mhz);
     if (speed_mhz != p.speed_mhz && !speed_mhz) panels_say("full speed");
 }
