@@ -153,6 +153,7 @@ static void on_frame(NetPort *p, const u8 *bytes, u32 n)
     memcpy(frame, bytes, frame_bytes = n);
     memset(frame, 0xff, 6); /* to all */
     frames++;
+    cpu_attention(&vm.c, ATT_CLOCK);
 }
 
 static void frames_come(void)
@@ -240,6 +241,16 @@ static unsigned vmware_call(InsnGen *g, u8 *b)
     n += mov_dword(g, b + n, EDX, 0x5658);
     if (!g->mode.code32) b[n++] = 0x66;
     b[n++] = gen_chance(g, 70) ? 0xed : 0xef;
+    return n;
+}
+
+/* A frame that the RTL8139 sends: all cards put it into memory, under the guest's feet. */
+static unsigned frame_send(InsnGen *g, u8 *b)
+{
+    unsigned n = mov_dword(g, b, EAX, 60 + gen_below(g, 1450));
+    n += mov_dword(g, b + n, EDX, CARD_IO + CARD_PORTS * RTL8139 + 0x10 + 4 * gen_below(g, 4));
+    if (!g->mode.code32) b[n++] = 0x66;
+    b[n++] = 0xef;
     return n;
 }
 
@@ -424,7 +435,9 @@ static void fill_code(InsnGen *g, u8 *ram)
         u8 b[2 * INSN_GEN_MAX]; /* a call of VMware's is five instructions */
         unsigned n = gen_chance(g, 3) ? (gen_random(g) & 7) + 1 : insn_gen_any(g, b, &i);
         if (board && gen_chance(g, 20)) {
-            n = gen_chance(g, 5) ? vmware_call(g, b) : port_access(g, b);
+            n = gen_chance(g, 5)   ? vmware_call(g, b)
+                : gen_chance(g, 5) ? frame_send(g, b)
+                                   : port_access(g, b);
             memcpy(ram + at, b, n);
             at += n;
             continue;
