@@ -8,8 +8,9 @@
  * and then. RING3_CACHE=4 makes regions small.
  *
  * With `board` the processor sits on the whole board: code has many IN and OUT to ports of chips, code and data lie
- * in the VGA's memory as well as in RAM, page tables show both, interrupts of all chips come, disks move memory by
- * DMA, and the guest moves base addresses under its own feet. Resets and power-off happen as they do on a PC.
+ * in the VGA's memory as well as in RAM, page tables show both, interrupts of all chips come, disks, network and sound
+ * cards move memory by DMA, into code as well, VMware's port changes registers, and the guest moves base addresses under
+ * its own feet. Resets and power-off happen as they do on a PC.
  *
  * Each round fills the low megabyte with instructions of all classes (system ones included), descriptor and page
  * tables with plausible and implausible entries, and lets the processor run until it halts, triple-faults, or a
@@ -44,6 +45,8 @@ enum {
     STUCK_CPU_US = 5 * 1000 * 1000,
     STUCK_ANYHOW_US = 120 * 1000 * 1000
 };
+enum { PCNET, RTL8139, NE2K_PCI, NICS };
+enum { CARD_IO = 0xd000, CARD_PORTS = 0x100, CARDS = NICS + 3 }; /* AC97 is two of them */
 
 static Vm vm;
 static Machine *board; /* NULL: a processor with RAM */
@@ -136,6 +139,31 @@ static void on_a20(void *ctx, bool on)
     if (c->engine) c->engine->paging_changed(c->engine->ctx, c, EV_A20);
 }
 
+static u32 *on_registers(void *ctx) { return (void)ctx, vm.c.gpr; }
+
+/* The network cards hear what any of them has sent last. */
+static u8 frame[NET_FRAME_MOST];
+static u32 frame_bytes;
+static u64 frames;
+
+static void on_frame(NetPort *p, const u8 *bytes, u32 n)
+{
+    CHECK(n <= sizeof frame, "a frame of %u bytes", n);
+    (void)p;
+    memcpy(frame, bytes, frame_bytes = n);
+    memset(frame, 0xff, 6); /* to all */
+    frames++;
+    cpu_attention(&vm.c, ATT_CLOCK);
+}
+
+static void frames_come(void)
+{
+    for (u32 n = 0; frame_bytes && n < NICS; n++) {
+        NetPort *p = machine_net(board, n);
+        p->receive(p->dev, frame, frame_bytes);
+    }
+}
+
 /* A PC with code in place of a BIOS. */
 static void board_start(void)
 {
@@ -144,10 +172,18 @@ static void board_start(void)
                                          .init = on_init,
                                          .reset = on_reset,
                                          .poweroff = on_poweroff,
-                                         .a20 = on_a20};
+                                         .a20 = on_a20,
+                                         .registers = on_registers};
     MachineConfig cfg = {.ram_bytes = 16 << 20,
                          .lapic_version = LAPIC_P6,
                          .hpet = true,
+                         .vmport = true,
+                         .nic = {[PCNET] = {NIC_PCNET, {2, 0, 0, 0, 0, 1}, 0, 0},
+                                 [RTL8139] = {NIC_RTL8139, {2, 0, 0, 0, 0, 2}, 0, 0},
+                                 [NE2K_PCI] = {NIC_NE2K_PCI, {2, 0, 0, 0, 0, 3}, 0, 0}},
+                         .sb16 = {true, 0x220, 5, 1, 5},
+                         .es1370 = true,
+                         .ac97 = true,
                          .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy},
                                    [DRIVE_IDE_0] = {.present = true, .medium = &disk},
                                    [DRIVE_IDE_2] = {.present = true, .cdrom = true, .medium = &cd}}};
@@ -155,16 +191,18 @@ static void board_start(void)
     CHECK(board, "no memory");
     vm.bus = machine_bus(board);
     vm.phys = machine_phys(board);
+    for (u32 n = 0; n < NICS; n++) machine_net(board, n)->send = on_frame;
 }
 
 static void port_out(u16 port, u32 value, unsigned bytes) { bus_port_out(vm.bus, port, value, bytes); }
 
 static u16 some_port(InsnGen *g)
 {
-    static const u16 home[] = {0x00,  0x20,  0x40,  0x60,  0x61,  0x64,  0x70,  0x80,  0x92,
-                               0xa0,  0xc0,  0xf0,  0x170, 0x1ce, 0x1f0, 0x2f8, 0x376, 0x378,
-                               0x3b4, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f2, 0x3f6, 0x3f8, 0x4d0,
-                               0x604, 0xcf8, 0xcfc, 0x1cf, 0x3c5, 0x3cf, 0xc000};
+    static const u16 home[] = {0x00,  0x20,  0x40,  0x60,   0x61,  0x64,  0x70,  0x80,  0x92,  0xa0,
+                               0xc0,  0xf0,  0x170, 0x1ce,  0x1f0, 0x2f8, 0x376, 0x378, 0x3b4, 0x3c0,
+                               0x3c4, 0x3ce, 0x3d4, 0x3f2,  0x3f6, 0x3f8, 0x4d0, 0x604, 0xcf8, 0xcfc,
+                               0x1cf, 0x3c5, 0x3cf, 0xc000, 0x220, 0x224, 0x22c, 0x388};
+    if (gen_chance(g, 20)) return (u16)(CARD_IO + gen_below(g, CARDS * CARD_PORTS));
     return gen_chance(g, 90) ? (u16)(home[gen_below(g, ARRAY_LEN(home))] + gen_below(g, 3))
                              : (u16)gen_random(g);
 }
@@ -181,6 +219,114 @@ static unsigned port_access(InsnGen *g, u8 *b)
     if (gen_chance(g, 10)) b[n++] = 0xf3;
     b[n++] = ops[gen_below(g, gen_chance(g, 80) ? 4 : 8)];
     return n;
+}
+
+static unsigned mov_dword(const InsnGen *g, u8 *b, unsigned reg, u32 v)
+{
+    unsigned n = 0;
+    if (!g->mode.code32) b[n++] = 0x66;
+    b[n++] = (u8)(0xb8 + reg);
+    store32(b + n, v);
+    return n + 4;
+}
+
+/* A call of VMware's backdoor, which changes up to six registers. */
+static unsigned vmware_call(InsnGen *g, u8 *b)
+{
+    static const u8 commands[] = {10, 20, 23, 39, 39, 40, 41, 41, 46};
+    static const u32 words[] = {0x45414552, 0x53424152, 0x4c455252, 0xf5, 1, 4, 6};
+    unsigned n = mov_dword(g, b, EAX, 0x564d5868);
+    n += mov_dword(g, b + n, ECX, commands[gen_below(g, ARRAY_LEN(commands))]);
+    n += mov_dword(g, b + n, EBX, words[gen_below(g, ARRAY_LEN(words))]);
+    n += mov_dword(g, b + n, EDX, 0x5658);
+    if (!g->mode.code32) b[n++] = 0x66;
+    b[n++] = gen_chance(g, 70) ? 0xed : 0xef;
+    return n;
+}
+
+/* A frame that the RTL8139 sends: all cards put it into memory, under the guest's feet. */
+static unsigned frame_send(InsnGen *g, u8 *b)
+{
+    unsigned n = mov_dword(g, b, EAX, 60 + gen_below(g, 1450));
+    n += mov_dword(g, b + n, EDX, CARD_IO + CARD_PORTS * RTL8139 + 0x10 + 4 * gen_below(g, 4));
+    if (!g->mode.code32) b[n++] = 0x66;
+    b[n++] = 0xef;
+    return n;
+}
+
+/* Where cards find and put what they move: in the code, mostly. */
+static u32 moved_pa(InsnGen *g)
+{
+    return gen_chance(g, 70)   ? CODE + gen_below(g, CODE_BYTES)
+           : gen_chance(g, 70) ? 0xa0000 + gen_below(g, 0x20000)
+                               : gen_random(g);
+}
+
+static void rtl8139_prepare(InsnGen *g, u16 io)
+{
+    port_out(io + 0x37, 0x0c, 1);                            /* CR: both sides */
+    port_out(io + 0x30, moved_pa(g), 4);                     /* RBSTART */
+    port_out(io + 0x44, 0x0f | (gen_random(g) & 0x1880), 4); /* RCR */
+    for (u16 n = 0; n < 16; n += 4) {
+        port_out(io + 0x20 + n, moved_pa(g), 4);             /* TSAD */
+        port_out(io + 0x10 + n, 60 + gen_below(g, 1450), 4); /* TSD: go */
+    }
+}
+
+static void pcnet_csr(u16 io, u16 n, u16 v) { port_out(io + 0x12, n, 2), port_out(io + 0x10, v, 2); }
+
+/* Promiscuous, rings of four descriptors, of 16 bytes each. */
+static void pcnet_prepare(InsnGen *g, u16 io)
+{
+    enum { BLOCK = 0xb000, RINGS = 0xb100, RING = 0x40 };
+    bus_port_in(vm.bus, io + 0x14, 2); /* reset */
+    port_out(io + 0x12, 20, 2), port_out(io + 0x16, 2, 2);
+    phys_write(vm.phys, BLOCK, 0x20208000, 4);
+    phys_write(vm.phys, BLOCK + 20, RINGS, 4), phys_write(vm.phys, BLOCK + 24, RINGS + RING, 4);
+    for (u32 at = RINGS; at < RINGS + 2 * RING; at += 16) {
+        phys_write(vm.phys, at, moved_pa(g), 4);
+        phys_write(vm.phys, at + 4, 0x8300f000 | (gen_random(g) & 0xfff), 4);
+    }
+    pcnet_csr(io, 1, BLOCK), pcnet_csr(io, 2, 0);
+    pcnet_csr(io, 0, 0x43); /* INIT, STRT, interrupts */
+}
+
+/* All streams run; what is recorded is silence, over code. */
+static void sound_prepare(InsnGen *g, u16 es1370, u16 nabm)
+{
+    enum { LIST = 0xb200 };
+    for (u32 n = 0; n < 6; n++) {
+        port_out(es1370 + 0x0c, n < 4 ? 0xc : 0xd, 4);
+        port_out(es1370 + 0x30 + 4 * (n & 3), n & 1 ? gen_below(g, 0x100) : moved_pa(g), 4);
+    }
+    for (u16 n = 0x24; n < 0x30; n += 4) port_out(es1370 + n, gen_below(g, 2) ? 0 : gen_below(g, 100), 4);
+    port_out(es1370 + 0x20, 0x0700 | (gen_random(g) & 0x3f), 4);
+    port_out(es1370, 0x70, 4);
+    for (u32 n = 0; n < 32; n++) {
+        phys_write(vm.phys, LIST + 8 * n, moved_pa(g), 4);
+        phys_write(vm.phys, LIST + 8 * n + 4, gen_below(g, 200) | 1u << 31, 4);
+    }
+    port_out(nabm + 0x2c, 2, 4);
+    for (u16 n = 0; n < 0x30; n += 0x10) {
+        port_out(nabm + n, LIST, 4), port_out(nabm + n + 5, 31, 1);
+        port_out(nabm + n + 11, 0x15, 1);
+    }
+}
+
+/* Each where its slot says, and master of the bus. */
+static void cards_prepare(InsnGen *g)
+{
+    enum { FIRST_SLOT = 3, ES1370 = NICS, AC97, AC97_NABM };
+    for (u32 n = 0; n <= AC97; n++) {
+        u32 function = 0x80000000 | (FIRST_SLOT + n) << 11;
+        port_out(0xcf8, function | 0x10, 4), port_out(0xcfc, CARD_IO + CARD_PORTS * n, 4);
+        if (n == AC97)
+            port_out(0xcf8, function | 0x14, 4), port_out(0xcfc, CARD_IO + CARD_PORTS * AC97_NABM, 4);
+        port_out(0xcf8, function | 4, 4), port_out(0xcfc, 7, 2);
+    }
+    rtl8139_prepare(g, CARD_IO + CARD_PORTS * RTL8139);
+    pcnet_prepare(g, CARD_IO + CARD_PORTS * PCNET);
+    sound_prepare(g, CARD_IO + CARD_PORTS * ES1370, CARD_IO + CARD_PORTS * AC97_NABM);
 }
 
 /* Both APICs on, with a timer of any period and entries of any kind; the guest's stores may hit them all. */
@@ -224,6 +370,7 @@ static void board_prepare(InsnGen *g)
     port_out(0x21, gen_random(g) & 0xf8, 1), port_out(0xa1, gen_random(g), 1);
     apics_prepare(g);
     if (gen_chance(g, 50)) hpet_prepare(g);
+    if (gen_chance(g, 50)) cards_prepare(g);
 }
 
 /* Code is in the VGA's window, too; some of the pages that tables show are the VGA's. */
@@ -252,8 +399,11 @@ static void board_aim(InsnGen *g, Vcpu *c)
 
 static void board_service(void *ctx)
 {
+    static u32 times;
     (void)ctx;
     machine_service(board);
+    frames_come();
+    if (++times % 64 == 0) machine_pointer(board, times * 7919 & 0xffff, times & 0xffff, 0, times >> 6 & 7);
 }
 
 /* A reset, and code at once where the firmware would be; now and then the end of the round. */
@@ -282,10 +432,12 @@ static void fill_code(InsnGen *g, u8 *ram)
 {
     for (u32 at = CODE; at < CODE + CODE_BYTES;) {
         Insn i;
-        u8 b[INSN_GEN_MAX];
+        u8 b[2 * INSN_GEN_MAX]; /* a call of VMware's is five instructions */
         unsigned n = gen_chance(g, 3) ? (gen_random(g) & 7) + 1 : insn_gen_any(g, b, &i);
         if (board && gen_chance(g, 20)) {
-            n = port_access(g, b);
+            n = gen_chance(g, 5)   ? vmware_call(g, b)
+                : gen_chance(g, 5) ? frame_send(g, b)
+                                   : port_access(g, b);
             memcpy(ram + at, b, n);
             at += n;
             continue;
@@ -521,6 +673,7 @@ int main(int argc, char **argv)
         if (getenv("CHAOS_VERBOSE")) fprintf(stderr, "seed %llu\n", (unsigned long long)(seed + n));
         one_round(seed + n);
     }
+    if (board) printf("%llu frames sent\n", (unsigned long long)frames);
     if (audit_blocks()) printf("%llu blocks audited\n", (unsigned long long)audit_blocks());
     if (floods && vm.xlat) {
         const XlatStats *s = &((Xlat *)vm.xlat->ctx)->stats;

@@ -61,14 +61,15 @@ static bool is_socket(int fd)
 }
 
 /* Each connection of the guest's is a descriptor here, for ten seconds after its end, too, and two buffers of 128 KiB, of
- * which most touch a page or two. From a heap that is used again and again they would come with all of their pages. */
+ * which most touch a page or two. From a heap that is used again and again they would come with all of their pages. A guest
+ * that fills as many as it can has little more than a GiB of the host. */
 static void expect_connections(void)
 {
-    enum { LARGE = 64 << 10 };
+    enum { LARGE = 64 << 10, DESCRIPTORS = 4096 };
     struct rlimit l;
     mallopt(M_MMAP_THRESHOLD, LARGE);
     if (getrlimit(RLIMIT_NOFILE, &l)) return;
-    l.rlim_cur = l.rlim_max < 65536 ? l.rlim_max : 65536;
+    l.rlim_cur = l.rlim_max < DESCRIPTORS ? l.rlim_max : DESCRIPTORS;
     setrlimit(RLIMIT_NOFILE, &l);
 }
 

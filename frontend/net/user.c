@@ -5,6 +5,9 @@
  * IPv6) is looked at with the others. A frame that it sends goes to the machine at once.
  *
  * guestfwd to tcp:HOST:PORT is one connection, made at the start, as in QEMU; to unix:PATH it is one for each of the guest's.
+ *
+ * The guest may hold all descriptors that there are. Who calls by hostfwd then waits at the door: a listening socket stays
+ * readable while nobody can be accepted, and the loop would turn for nothing.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -45,6 +48,7 @@ static struct {
     Pipe pipe[NET_FORWARDS];
     unsigned pipes;
     Polls *polls; /* while libslirp fills it */
+    bool full;    /* no descriptor is left */
     const Polls *filled;
 } u;
 
@@ -245,10 +249,25 @@ static void user_send(const u8 *frame, u32 n)
     slirp_input(u.slirp, whole, (int)n);
 }
 
+static bool has_descriptor(void)
+{
+    int fd = fcntl(NET_SOCKET, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+}
+
+static bool listens(int fd)
+{
+    int yes = 0;
+    socklen_t bytes = sizeof yes;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &bytes) == 0 && yes;
+}
+
 static int on_add_poll(int fd, int events, void *ctx)
 {
     (void)ctx;
     short e = 0;
+    if (u.full && listens(fd)) return -1;
     if (events & SLIRP_POLL_IN) e |= POLLIN;
     if (events & SLIRP_POLL_OUT) e |= POLLOUT;
     if (events & SLIRP_POLL_PRI) e |= POLLPRI;
@@ -269,6 +288,7 @@ static void user_fill(Polls *p, int *ms)
 {
     u32 timeout = UINT32_MAX;
     u.polls = p;
+    u.full = !has_descriptor();
     slirp_pollfds_fill(u.slirp, &timeout, on_add_poll, NULL);
     s64 now_ms = now_ns() / 1000000;
     for (unsigned n = 0; n < ARRAY_LEN(u.timer); n++) {

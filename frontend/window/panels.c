@@ -288,11 +288,21 @@ static void remember_media(void)
     }
 }
 
+static void say_stopped(bool stopped) { panels_say(stopped ? "paused: Ctrl-Alt-P resumes" : "resumed"); }
+
+void panels_remind(void)
+{
+    if (session_is_stopped(p.s)) say_stopped(true);
+}
+
 static void say_state(bool stopped, u32 speed_mhz)
 {
-    bool kept = p.suspending && stopped;
     if (stopped != p.stopped) {
-        panels_say(kept ? "suspending ..." : stopped ? "paused: Ctrl-Alt-P resumes" : "resumed");
+        bool kept = p.suspending && stopped;
+        if (kept)
+            panels_say("suspending ...");
+        else
+            say_stopped(stopped);
         p.suspending = kept;
     }
     if (speed_mhz != p.speed_mhz && speed_mhz) panels_say("%u MHz", speed_mhz);

@@ -22,6 +22,8 @@ void panels_click(const Canvas *c, s32 x, s32 y);
 
 /* A line for two seconds. */
 void panels_say(const char *fmt, ...) PRINTF(1, 2);
+/* Somebody typed or clicked: one that stands still says so again, for in full screen nothing else does. */
+void panels_remind(void);
 /* Look at what the machine has written: paused, speed, media. True: it was stopped just now. */
 bool panels_follow(void);
 

@@ -459,6 +459,7 @@ static void on_key(const SDL_KeyboardEvent *e)
     }
     if (down && e->keysym.mod & KMOD_CTRL && e->keysym.mod & KMOD_LALT && hot_key(printed(&e->keysym)))
         return;
+    if (down) panels_remind();
     if (key) session_key(w.s, key, down);
 }
 
@@ -487,6 +488,7 @@ static void on_button(const SDL_MouseButtonEvent *e)
     if (w.places) place_pointer(e->x, e->y);
     if (!w.grabbed && !w.places) { /* the click that takes the mouse is not the guest's */
         if (down && e->button == SDL_BUTTON_LEFT) grab(true);
+        if (down) panels_remind();
         return;
     }
     w.buttons = (u16)(down ? w.buttons | bit : w.buttons & ~bit);

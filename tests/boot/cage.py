@@ -12,7 +12,7 @@ import time
 
 from inject import CLONE, EXECVE, KILL, MMAP, MPROTECT, OPENAT, SOCKET, allowed as inject_is_allowed
 from inject import inject, regions, syscall_instruction
-from vm import Vm, check, children, deadline, main, skip
+from vm import Vm, check, children, deadline, free_port, main, skip
 
 ring3, probe = sys.argv[1:3]
 GUEST = ["-kernel", probe, "-append", "spin", "-m", "16", "-display", "none"]
@@ -109,6 +109,50 @@ def test_threads():
         check(set(descriptors(broker)) <= {3, 4}, "the broker has %r" % descriptors(broker))
         end(vm)
         wait_until(lambda: not os.path.exists("/proc/%d" % broker), "the broker stays")
+
+
+def family(pid):
+    """A process and all that it started, and those."""
+    found = [pid]
+    for place in threads(pid):
+        for child in open(place + "children").read().split():
+            found += family(int(child))
+    return found
+
+
+def test_all_at_once():
+    """With everything that has a process of its own: none has more than its cage allows, nor what somebody left open."""
+    with tempfile.TemporaryDirectory() as folder:
+        image, secret = folder + "/disk.img", open(folder + "/secret", "w")
+        open(image, "wb").truncate(1 << 20)
+        os.dup2(secret.fileno(), 105, inheritable=True)
+        words = ["-hda", image, "-audio", "wav,model=sb16,path=" + folder + "/sound.wav", "-snapshots", folder,
+                 "-gdb", "tcp:127.0.0.1:%d" % free_port(), "-qmp", "unix:" + folder + "/qmp,server,nowait"]
+        expected = {"ring3", "ring3-broker", "ring3-saver"}
+        for name, option in (("vnc", ["-vnc", "127.0.0.1:%d" % (free_port() - 5900)]), ("net", ["-nic", "user"]),
+                             ("inspect", ["-inspect", "127.0.0.1:%d" % free_port()])):
+            if os.path.exists(ring3 + "-" + name):
+                words += option
+                expected.add("ring3-" + name)
+        display = [] if "ring3-vnc" in expected else ["-display", "none"]
+        vm = Vm([ring3, *GUEST[:-2], *display, *words, "-serial", "stdio"], close_fds=False)
+        os.close(105)
+        vm.expect("probe")
+        wait_for_cage(vm)
+        ready = lambda place: status(place, "Seccomp") == 2 and status(place, "NoNewPrivs") == 1
+        all_threads = lambda: [place for pid in family(vm.process.pid) for place in threads(pid)]
+        wait_until(lambda: all(map(ready, all_threads())), "a thread has no cage")
+        names = {open("/proc/%d/comm" % pid).read().strip() for pid in family(vm.process.pid)}
+        check(names == expected, "processes: %r, not %r" % (names, expected))
+        for pid in family(vm.process.pid):
+            for first, last, rights, name in regions(pid):
+                check(not ("w" in rights and "x" in rights), "written and run: %x-%x %s" % (first, last, name))
+            check(secret.name not in descriptors(pid).values(), "an inherited descriptor is open: %r" % descriptors(pid))
+            if pid != vm.process.pid:
+                others = [to for to in descriptors(pid).values() if not re.match(r"(socket:|anon_inode:)", to)]
+                check(not others, "a helper has a file: %r" % others)
+        end(vm)
+        secret.close()
 
 
 def test_written_code():

@@ -3,6 +3,7 @@ sockets of this host and by hostfwd, TFTP, 10,000 connections in bounded memory,
 forbids."""
 import os
 import random
+import resource
 import shutil
 import socket
 import struct
@@ -14,7 +15,7 @@ import time
 
 import net_machine
 from net_machine import Host, NetMachine, Tcp, accept
-from vm import Vm, free_port
+from vm import Vm, free_port, process_cpu_seconds
 
 ring3, program = sys.argv[1:3]
 folder = tempfile.mkdtemp(prefix="ring3-net-")
@@ -288,6 +289,31 @@ def test_many(count=2000): # 10000 by hand: many=10000
     time.sleep(0.2)
     left = len(os.listdir("/proc/%d/fd" % net.process.pid))
     check(left < 100, "... and few are left: %d descriptors" % left)
+    net.end()
+
+
+def test_full():
+    """A guest that takes all descriptors: nobody can be accepted, which costs nothing, and the rest goes on."""
+    port = free_port()
+    net, host = start("user,ipv6=off,hostfwd=tcp:127.0.0.1:%d-:80" % port)
+    pid = net.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    check(soft <= 4096, "what connections can take of the host's memory is bounded: %d descriptors" % soft)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (300, hard))
+    host.dhcp()
+    for n in range(400):
+        host.send_udp("10.0.2.2", 9, b"x", 1024 + n)
+    while net.receive(1):
+        pass
+    check(len(os.listdir("/proc/%d/fd" % pid)) == 300, "the guest takes all descriptors")
+    with socket.create_connection(("127.0.0.1", port)):
+        before = process_cpu_seconds(pid)
+        time.sleep(2)
+        used = process_cpu_seconds(pid) - before
+        check(used < 0.05, "whoever waits for one costs nothing: %.3f s of CPU in 2 s" % used)
+        check(host.ping("10.0.2.2"), "the rest goes on")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        check(accept(host, 80, 20), "... and is accepted when there is one")
     net.end()
 
 
