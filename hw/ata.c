@@ -15,6 +15,10 @@
  * and 6; a sector count of 0 is 256 (65536 in LBA48); after the last block of a PIO read there is no interrupt, after the
  * last block of a PIO write there is one; a transfer that ends in the middle of a bus master's table leaves ACTIVE on.
  *
+ * A medium that takes discards (discard=unmap) makes a drive with DATA SET MANAGEMENT (ACS-2): TRIM, by DMA. Each
+ * step gives one range to the medium, so that the guest does not wait long, and makes it 0 in the buffer. What was
+ * discarded reads as zeros or as before, the same until it is written.
+ *
  * Not implemented: READ/WRITE LONG, FORMAT TRACK, security, host protected area (SET MAX), queued commands, microcode
  * download, SMART logs and self-tests; power modes are remembered, nothing spins down.
  */
@@ -22,6 +26,7 @@
 
 enum {
     NOP = 0x00,
+    DATA_SET_MANAGEMENT = 0x06,
     RECALIBRATE = 0x10,
     READ_SECTORS = 0x20,
     READ_SECTORS_EXT = 0x24,
@@ -56,6 +61,7 @@ enum {
     SET_FEATURES = 0xef,
     READ_NATIVE_MAX = 0xf8,
 };
+enum { RANGE_BYTES = 8, RANGE_BLOCKS_MAX = 8 }; /* DATA SET MANAGEMENT: LBA and count; blocks of 512 bytes */
 enum { LBA28_SECTORS = 0x0fffffff, MULTIPLE_MAX = 16, POWER_STANDBY = 0x00, POWER_ACTIVE = 0xff };
 
 static u64 capacity(const IdeDrive *d) { return d->bay->medium ? d->bay->medium->sectors : 0; }
@@ -289,6 +295,75 @@ static void dma_command(IdeDrive *d, bool writes)
         ide_wait_dma(d, ATA_DMA);
 }
 
+/* --- DATA SET MANAGEMENT --------------------------------------------------------------------------------- */
+
+static bool takes_trim(const IdeDrive *d) { return d->bay->medium->discard != NULL; }
+
+static u64 range_lba(const u8 *range) { return load64(range) & 0xffffffffffffull; }
+static u32 range_count(const u8 *range) { return load16(range + 6); } /* 0: there is no range */
+
+static bool ranges_are_possible(const IdeDrive *d)
+{
+    for (u32 at = 0; at < d->block * SECTOR_BYTES; at += RANGE_BYTES) {
+        u64 lba = range_lba(d->buffer + at), count = range_count(d->buffer + at);
+        if (count && (lba >= capacity(d) || count > capacity(d) - lba)) return false;
+    }
+    return true;
+}
+
+static void trim_ranges(IdeDrive *d)
+{
+    Bmdma *b = &d->channel->bm;
+    u32 bytes = d->block * SECTOR_BYTES;
+    bool enough = bmdma_get(b, d->buffer, bytes) == bytes;
+    bmdma_finish(b);
+    if (!enough) {
+        b->status &= ~BMIS_ACTIVE;
+        ide_busy(d, IDE_END);
+    } else if (ranges_are_possible(d))
+        ide_busy(d, ATA_TRIM);
+    else
+        ide_fail(d, ERROR_ABRT);
+}
+
+/* The first range that is not done, if there is one. */
+static void trim(IdeDrive *d)
+{
+    u32 at = 0, bytes = d->block * SECTOR_BYTES;
+    while (at < bytes && !range_count(d->buffer + at)) at += RANGE_BYTES;
+    if (at >= bytes || !ranges_are_possible(d)) { /* impossible ones: of a forged snapshot */
+        d->held = false;
+        wrote(d);
+        if (d->held)
+            ide_busy(d, ATA_TRIM);
+        else
+            ide_fail(d, d->result);
+        return;
+    }
+    u8 *range = d->buffer + at;
+    result_take(d, medium_discard(d->bay->medium, range_lba(range), range_count(range)), ERROR_ABRT);
+    if (!d->held) store64(range, 0);
+    if (d->result)
+        fault(d, d->result);
+    else
+        ide_busy(d, ATA_TRIM);
+}
+
+static void data_set_management(IdeDrive *d)
+{
+    enum { TRIM = 0x01 };
+    u32 blocks = (u32)d->hob.count << 8 | d->reg.count;
+    bool known = takes_trim(d) && d->reg.features == TRIM && blocks && blocks <= RANGE_BLOCKS_MAX;
+    if (!known || d->bay->medium->readonly) {
+        ide_fail(d, ERROR_ABRT);
+        return;
+    }
+    d->block = blocks;
+    d->writes = true;
+    d->lba = d->left = 0;
+    ide_wait_dma(d, ATA_TRIM_RANGES);
+}
+
 /* --- identification -------------------------------------------------------------------------------------- */
 
 static void identify_geometry(const IdeDrive *d, u8 *w)
@@ -324,6 +399,14 @@ static void identify_features(const IdeDrive *d, u8 *w)
             (u16)(0x6000 | (d->number & 1 ? 0x0b00 : 0x000b))); /* 80-wire cable, device number by jumper */
 }
 
+static void identify_trim(u8 *w)
+{
+    store16(w + 2 * 69, 0x4000); /* what was trimmed reads the same each time */
+    store16(w + 2 * 80, 0x01fe); /* ATA-1 to ATA8-ACS: who knows TRIM looks here first */
+    store16(w + 2 * 105, RANGE_BLOCKS_MAX);
+    store16(w + 2 * 169, 0x0001);
+}
+
 static void identify(IdeDrive *d)
 {
     u8 *w = d->buffer;
@@ -343,6 +426,7 @@ static void identify(IdeDrive *d)
     store16(w + 2 * 59, d->multiple ? 0x100 | d->multiple : 0);
     identify_geometry(d, w);
     identify_features(d, w);
+    if (takes_trim(d)) identify_trim(w);
 }
 
 /* --- other commands -------------------------------------------------------------------------------------- */
@@ -522,6 +606,7 @@ void ata_command(IdeDrive *d, u8 command)
     case READ_DMA_EXT: dma_command(d, false); break;
     case WRITE_DMA:
     case WRITE_DMA_EXT: dma_command(d, true); break;
+    case DATA_SET_MANAGEMENT: data_set_management(d); break;
     default: other_command(d, command);
     }
 }
@@ -541,6 +626,8 @@ void ata_step(IdeDrive *d, IdeStep step)
     case ATA_DMA: dma_run(d); break;
     case ATA_REPLY: reply(d); break;
     case ATA_FLUSH: flush(d); break;
+    case ATA_TRIM_RANGES: trim_ranges(d); break;
+    case ATA_TRIM: trim(d); break;
     default: break;
     }
 }

@@ -515,8 +515,8 @@ static void transfer_state(IdeDrive *d, State *s)
     state_u32(s, "at", &d->at);
     state_u32(s, "end", &d->end);
     state_check(s, d->at <= d->end && d->end <= IDE_BUFFER_BYTES, "at");
-    state_enum(s, "after", &d->after, ATAPI_COMPLETE + 1);
-    state_enum(s, "next", &d->next, ATAPI_COMPLETE + 1);
+    state_enum(s, "after", &d->after, IDE_STEPS);
+    state_enum(s, "next", &d->next, IDE_STEPS);
     state_bytes(s, "buffer", d->buffer, sizeof d->buffer);
 }
 

@@ -32,6 +32,9 @@ typedef enum IdeStep {
     ATAPI_DATA_OUT,   /* parameters have come */
     ATAPI_DMA,
     ATAPI_COMPLETE,
+    ATA_TRIM_RANGES, /* the bus master was started: which sectors nobody needs */
+    ATA_TRIM,        /* the next range of them */
+    IDE_STEPS
 } IdeStep;
 
 typedef struct TaskFile {

@@ -25,6 +25,8 @@ struct Medium {
     int (*read)(Medium *m, u64 sector, void *to, u32 count);
     int (*write)(Medium *m, u64 sector, const void *from, u32 count);
     int (*flush)(Medium *m); /* on return, what was written before survives a crash of the host */
+    /* The guest does not need them any more: they read as zeros or as before from now on. NULL: nothing becomes of it. */
+    int (*discard)(Medium *m, u64 sector, u32 count);
 };
 
 /* Backends are host code that may use the FPU, where the guest's state may be live. */
@@ -42,6 +44,11 @@ static inline int medium_flush(Medium *m)
 {
     if (base_fpu_park) base_fpu_park();
     return m->flush(m);
+}
+static inline int medium_discard(Medium *m, u64 sector, u32 count)
+{
+    if (base_fpu_park) base_fpu_park();
+    return m->discard ? m->discard(m, sector, count) : 0;
 }
 
 #endif

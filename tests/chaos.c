@@ -123,9 +123,15 @@ static int lost(Medium *d, u64 sector, const void *from, u32 count)
 }
 static int flushed(Medium *d) { return (void)d, 0; }
 
-static Medium floppy = {2880, false, "floppy", "raw", zeros, lost, flushed},
-              disk = {100000, false, "disk", "raw", zeros, lost, flushed},
-              cd = {4000, true, "cd", "raw", zeros, lost, flushed};
+static int forgotten(Medium *d, u64 sector, u32 count)
+{
+    CHECK(sector + count <= d->sectors, "sector %llu", (unsigned long long)sector);
+    return 0;
+}
+
+static Medium floppy = {2880, false, "floppy", "raw", zeros, lost, flushed, NULL},
+              disk = {100000, false, "disk", "raw", zeros, lost, flushed, forgotten},
+              cd = {4000, true, "cd", "raw", zeros, lost, flushed, NULL};
 
 static void on_intr(void *c, bool level) { (void)c, cpu_set_intr(&vm.c, level); }
 static void on_nmi(void *c) { (void)c, cpu_attention(&vm.c, ATT_NMI); }

@@ -83,6 +83,18 @@ static void one_write(u64 number)
     put(sector, count, buffer);
 }
 
+/* Zeros, in all ways. */
+static void one_zero_write(u64 number)
+{
+    u64 sector, count;
+    choose(&sector, &count);
+    memset(buffer, 0, count * SECTOR_BYTES);
+    if (number % 3 ? disk_write_zeros(disk, sector, buffer, count, number % 2)
+                   : disk_write(disk, sector, buffer, count))
+        fail("write of zeros", sector, count);
+    put(sector, count, buffer);
+}
+
 static void one_read(void)
 {
     u64 sector, count;
@@ -112,8 +124,10 @@ static void do_random(char **word)
     if (mirror < 0) fail("the mirror", 0, 0);
     for (u64 n = 0; n < count; n++) {
         u64 what = random_number() % 100;
-        if (what < 50)
+        if (what < 44)
             one_write(n + 1);
+        else if (what < 50)
+            one_zero_write(n);
         else if (what < 88)
             one_read();
         else if (what < 94)

@@ -261,34 +261,78 @@ int disk_read(Disk *d, u64 sector, void *to, u64 count)
     return 0;
 }
 
+/* Before anything changes. */
+static int begin_write(Disk *d)
+{
+    d->trouble[0] = 0;
+    if (!d->writable) return EROFS;
+    int error = d->format->begin_write && !d->written ? d->format->begin_write(d) : 0;
+    if (!error) d->written = true;
+    return error;
+}
+
 int disk_write(Disk *d, u64 sector, const void *from, u64 count)
 {
     const u8 *at = from;
-    d->trouble[0] = 0;
-    if (!d->writable) return EROFS;
-    int first = d->format->begin_write && !d->written ? d->format->begin_write(d) : 0;
-    if (first) return first;
-    d->written = true;
-    for (u64 done; count; sector += done, count -= done, at += done * SECTOR_BYTES) {
+    int error = begin_write(d);
+    for (u64 done; count && !error; sector += done, count -= done, at += done * SECTOR_BYTES) {
         Extent e;
-        int error = d->format->find(d, sector, count, &e);
+        error = d->format->find(d, sector, count, &e);
         if (error) return error;
         done = e.sectors;
         if (e.kind == EXTENT_DATA && e.in_place)
             error = host_file_write(e.file, e.offset, at, done * SECTOR_BYTES);
         else
             error = d->format->allocate(d, sector, at, count, &done);
-        if (error) return error;
     }
-    return 0;
+    return error;
+}
+
+/* --- sectors that nobody needs ---------------------------------------------------------------------------- */
+
+/* What has a place of its own in a file becomes a hole there; the tables stay. Zeros that hide a backing file which was
+ * left out would be another thing than nothing. */
+static int forget_in_place(Disk *d, u64 sector, u64 count)
+{
+    Extent e = {0};
+    int error = 0;
+    if (d->no_backing) return 0;
+    for (; count && !error; sector += e.sectors, count -= e.sectors) {
+        error = d->format->find(d, sector, count, &e);
+        if (!error && e.kind == EXTENT_DATA && e.in_place)
+            error = host_file_forget(e.file, e.offset, e.sectors * SECTOR_BYTES);
+    }
+    return error;
 }
 
 int disk_discard(Disk *d, u64 sector, u64 count)
 {
-    d->trouble[0] = 0;
-    if (!d->writable) return EROFS;
-    return d->format->discard && count ? d->format->discard(d, sector, count) : 0;
+    int error = begin_write(d);
+    if (error || !count) return error;
+    return d->format->discard ? d->format->discard(d, sector, count) : forget_in_place(d, sector, count);
 }
+
+static bool is_blank(const Disk *d, const Extent *e)
+{
+    return e->kind == EXTENT_ZERO || (e->kind == EXTENT_BACKING && !d->backing);
+}
+
+int disk_write_zeros(Disk *d, u64 sector, const void *zeros, u64 count, bool unmap)
+{
+    Extent e = {0};
+    int error = unmap ? disk_discard(d, sector, count) : begin_write(d);
+    for (; count && !error; sector += e.sectors, count -= e.sectors) {
+        error = d->format->find(d, sector, count, &e);
+        if (error || is_blank(d, &e)) continue;
+        if (unmap && e.kind == EXTENT_DATA && e.in_place)
+            error = host_file_punch(e.file, e.offset, e.sectors * SECTOR_BYTES);
+        else
+            error = disk_write(d, sector, zeros, e.sectors);
+    }
+    return error;
+}
+
+/* --- what is safe ----------------------------------------------------------------------------------------- */
 
 int disk_settle(Disk *d)
 {

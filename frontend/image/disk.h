@@ -82,6 +82,9 @@ int disk_read(Disk *d, u64 sector, void *to, u64 count);
 int disk_write(Disk *d, u64 sector, const void *from, u64 count);
 /* disk_discard - the guest does not need them any more: they may be forgotten, and then read as zeros. */
 int disk_discard(Disk *d, u64 sector, u64 count);
+/* disk_write_zeros - disk_write() of zeros, which `zeros` has: what reads as zeros gets no room, and what has room loses it
+ * if `unmap`. */
+int disk_write_zeros(Disk *d, u64 sector, const void *zeros, u64 count, bool unmap);
 /* disk_flush - what was written before survives a crash of the host. */
 int disk_flush(Disk *d);
 /* Has a flush failed for good? (host_file.h) */

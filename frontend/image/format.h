@@ -39,7 +39,7 @@ typedef struct DiskFormat {
     /* Write to where find() says that it is not in place; *done: as many sectors as were, 1 to count. NULL: the
      * format is only read. */
     int (*allocate)(Disk *d, u64 sector, const void *from, u64 count, u64 *done);
-    int (*discard)(Disk *d, u64 sector, u64 count); /* NULL: nothing becomes of it */
+    int (*discard)(Disk *d, u64 sector, u64 count); /* NULL: where they lie becomes a hole in the file */
     /* Tables that are newer in memory go to the file; with `durable` what was written survives a crash of the host,
      * too. NULL: there are none. */
     int (*settle)(Disk *d, bool durable);

@@ -132,13 +132,26 @@ static int write_zeros(HostFile *f, u64 offset, u64 n)
     return error;
 }
 
-int host_file_punch(HostFile *f, u64 offset, u64 n)
+/* 0, an errno, or EOPNOTSUPP: nothing has happened. */
+static int punch(const HostFile *f, u64 offset, u64 n)
 {
     if (!f->writable) return EROFS;
     if (offset >= f->bytes || !n) return 0;
     if (n > f->bytes - offset) n = f->bytes - offset;
-    if (!fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)n)) return 0;
-    return write_zeros(f, offset, n);
+    return fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)n) ? errno : 0;
+}
+
+int host_file_punch(HostFile *f, u64 offset, u64 n)
+{
+    int error = punch(f, offset, n);
+    if (!error || error == EROFS) return error;
+    return write_zeros(f, offset, n < f->bytes - offset ? n : f->bytes - offset);
+}
+
+int host_file_forget(const HostFile *f, u64 offset, u64 n)
+{
+    int error = punch(f, offset, n);
+    return error == EOPNOTSUPP || error == ENOSYS || error == ENODEV ? 0 : error;
 }
 
 /* --- locks ----------------------------------------------------------------------------------------------- */

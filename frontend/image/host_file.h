@@ -36,6 +36,8 @@ int host_file_flush(HostFile *f);
 int host_file_resize(HostFile *f, u64 bytes);
 /* host_file_punch - n bytes read as zeros and, where the file system can, take no room; the size stays. */
 int host_file_punch(HostFile *f, u64 offset, u64 n);
+/* host_file_forget - the same if the file system can, else nothing. */
+int host_file_forget(const HostFile *f, u64 offset, u64 n);
 
 /* host_file_lock - NULL, or what another process's locks forbid us ("write"). */
 const char *host_file_lock(const HostFile *f);

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
 #include "frontend/image/disk.h"
 #include "hw/floppy.h"
@@ -33,6 +34,7 @@ struct Image {
     bool leaving;     /* another medium is about to take its place */
     bool later, away; /* another process has it, or may: it is opened anew, or taken back */
     bool sync;
+    MediaZeros zeros;
     const char *format; /* as MediaSpec's; the option's, for `later` */
     HostFile overlay;   /* snapshot: the temporary file */
     u64 *overwritten;   /* snapshot: bit n: sector n is in the overlay */
@@ -117,13 +119,29 @@ void media_service(bool now)
     for (Image *i = images; i; i = i->next) settle(i);
 }
 
+static void note_pending(const Image *i)
+{
+    if (!pending_since && disk_is_pending(i->disk)) pending_since = host_now_ns();
+}
+
 static int file_write(Medium *m, u64 sector, const void *from, u32 count)
 {
     Image *i = (Image *)m;
     if (m->readonly) return EROFS;
-    int error = disk_write(i->disk, sector, from, count);
-    if (!pending_since && disk_is_pending(i->disk)) pending_since = host_now_ns();
+    bool zeros = i->zeros != MEDIA_ZEROS_OFF && bytes_are_zero(from, (size_t)count * SECTOR_BYTES);
+    int error = zeros ? disk_write_zeros(i->disk, sector, from, count, i->zeros == MEDIA_ZEROS_UNMAP)
+                      : disk_write(i->disk, sector, from, count);
+    note_pending(i);
     return answer(i, "writing", i->write_errors, error);
+}
+
+static int image_discard(Medium *m, u64 sector, u32 count)
+{
+    Image *i = (Image *)m;
+    if (m->readonly) return EROFS;
+    int error = disk_discard(i->disk, sector, count);
+    note_pending(i);
+    return answer(i, "discarding", i->write_errors, error);
 }
 
 static int file_flush(Medium *m)
@@ -158,13 +176,28 @@ static int snapshot_read(Medium *m, u64 sector, void *to, u32 count)
     return answer(i, "reading", i->read_errors, error);
 }
 
+static void overwrite(Image *i, u64 sector, u32 count)
+{
+    for (u64 at = sector; at < sector + count; at++) i->overwritten[at / 64] |= 1ull << at % 64;
+}
+
 static int snapshot_write(Medium *m, u64 sector, const void *from, u32 count)
 {
     Image *i = (Image *)m;
     if (m->readonly) return EROFS;
     int error = host_file_write(&i->overlay, sector * SECTOR_BYTES, from, (u64)count * SECTOR_BYTES);
     if (error) return answer(i, "writing its snapshot", i->write_errors, error);
-    for (u64 at = sector; at < sector + count; at++) i->overwritten[at / 64] |= 1ull << at % 64;
+    overwrite(i, sector, count);
+    return 0;
+}
+
+static int snapshot_discard(Medium *m, u64 sector, u32 count)
+{
+    Image *i = (Image *)m;
+    if (m->readonly) return EROFS;
+    int error = host_file_punch(&i->overlay, sector * SECTOR_BYTES, (u64)count * SECTOR_BYTES);
+    if (error) return answer(i, "discarding in its snapshot", i->write_errors, error);
+    overwrite(i, sector, count);
     return 0;
 }
 
@@ -215,6 +248,7 @@ static bool overlay_open(Image *i, const MediaSpec *s, Problem *p)
     i->medium.read = snapshot_read;
     i->medium.write = snapshot_write;
     i->medium.flush = snapshot_flush;
+    i->medium.discard = s->discard ? snapshot_discard : NULL;
     return true;
 }
 
@@ -257,6 +291,7 @@ Medium *media_open(const MediaSpec *s, Problem *p)
     i->overlay.fd = -1;
     i->label = s->option;
     i->sync = s->sync;
+    i->zeros = s->zeros;
     i->format = s->later ? s->format : NULL;
     i->read_errors = s->read_errors ? s->read_errors : MEDIA_REPORT;
     i->write_errors = s->write_errors ? s->write_errors : MEDIA_ENOSPC;
@@ -264,7 +299,8 @@ Medium *media_open(const MediaSpec *s, Problem *p)
                          .name = i->name,
                          .read = file_read,
                          .write = file_write,
-                         .flush = file_flush};
+                         .flush = file_flush,
+                         .discard = s->discard ? image_discard : NULL};
     changes++;
     if (image_open_file(i, s, p)) {
         i->next = images;

@@ -15,6 +15,13 @@ typedef enum MediaErrors {
     MEDIA_ENOSPC /* no room: stop; all else: report */
 } MediaErrors;
 
+/* What becomes of a write of zeros: QEMU's detect-zeroes. */
+typedef enum MediaZeros {
+    MEDIA_ZEROS_OFF,  /* it is a write */
+    MEDIA_ZEROS_ON,   /* what is zeros already gets no room */
+    MEDIA_ZEROS_UNMAP /* and what has room loses it */
+} MediaZeros;
+
 typedef struct MediaSpec {
     const char *option; /* for messages: "-hda"; NULL: none */
     const char *path;
@@ -24,6 +31,8 @@ typedef struct MediaSpec {
     const char *format; /* "raw", ... (image/disk.h), whatever the file looks like; NULL: by what it looks like */
     bool floppy;   /* it is to fit into a floppy drive */
     bool later;    /* another machine still writes to it: it is only looked at, until media_take() */
+    bool discard;  /* discard=unmap: what the guest discards is given back to the host */
+    MediaZeros zeros;
     MediaErrors read_errors, write_errors;
 } MediaSpec;
 

@@ -61,11 +61,6 @@ static int write_guarded(Disk *d, u64 sector, const void *from, u64 count, u64 *
     return host_file_write(&d->file, sector * SECTOR_BYTES, from, count * SECTOR_BYTES);
 }
 
-static int discard_raw(Disk *d, u64 sector, u64 count)
-{
-    return host_file_punch(&d->file, sector * SECTOR_BYTES, count * SECTOR_BYTES);
-}
-
 static bool create_raw(HostFile *f, const DiskMake *m, Problem *p)
 {
     int error = host_file_resize(f, m->bytes);
@@ -84,6 +79,5 @@ const DiskFormat format_raw = {.word = "raw",
                                .open = open_raw,
                                .find = find_raw,
                                .allocate = write_guarded,
-                               .discard = discard_raw,
                                .create = create_raw,
                                .resize = resize_raw};

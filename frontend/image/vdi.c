@@ -8,7 +8,7 @@
  * What ends in between leaves a file that is longer than the count says, which harms nobody.
  *
  * Not here: differencing images (their parent is named by a UUID that only VirtualBox's registry can resolve) and old
- * versions; blocks that a guest discards stay where they are. Memory: the map, 4 bytes for each MiB of the disk.
+ * versions. Memory: the map, 4 bytes for each MiB of the disk.
  */
 #include <errno.h>
 #include <stdlib.h>

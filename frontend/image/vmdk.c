@@ -8,7 +8,7 @@
  * New grains go to the end of the file; tables name them at settle, behind a flush. The CID is changed by the first
  * write.
  *
- * Not here: ESX's COWD and seSparse extents, devices as extents, discard. Limits: 512 parts; directories of 4 MiB a
+ * Not here: ESX's COWD and seSparse extents, devices as extents. Limits: 512 parts; directories of 4 MiB a
  * part; tables are cached.
  */
 #include "frontend/image/vmdk.h"

@@ -12,7 +12,7 @@
  * at settle, behind a flush, bitmaps and then the BAT. What ends in between leaves an image that opens.
  *
  * The size is the footer's current size if the image's creator is known to mean it, else that of its geometry, as in
- * QEMU. Limits: a BAT of 16 MiB; bitmaps are cached. Nothing becomes of a discard.
+ * QEMU. Limits: a BAT of 16 MiB; bitmaps are cached.
  */
 #include <errno.h>
 #include <stdio.h>

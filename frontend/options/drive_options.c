@@ -150,16 +150,32 @@ static bool parse_cache(const Pair *pair, DriveWords *d, Problem *p)
     return words[n] || refuse_word(p, "-drive cache=", pair->value, words);
 }
 
+static bool parse_discard(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const words[] = {"ignore", "off", "unmap", "on", NULL};
+    int n = 0;
+    while (words[n] && strcmp(words[n], pair->value)) n++;
+    d->spec.discard = n >= 2;
+    return words[n] || refuse_word(p, "-drive discard=", pair->value, words);
+}
+
+static bool parse_zeros(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const words[] = {
+        [MEDIA_ZEROS_OFF] = "off", [MEDIA_ZEROS_ON] = "on", [MEDIA_ZEROS_UNMAP] = "unmap", NULL};
+    int n = 0;
+    while (words[n] && strcmp(words[n], pair->value)) n++;
+    d->spec.zeros = (MediaZeros)n;
+    return words[n] || refuse_word(p, "-drive detect-zeroes=", pair->value, words);
+}
+
 /* How the host goes about it makes no difference to the guest. True: it was such a word, and *p is empty if it is one of
  * QEMU's values. */
 static bool parse_host_way(const Pair *pair, Problem *p)
 {
     static const struct {
         const char *key, *const values[5];
-    } ways[] = {{"aio", {"threads", "native", "io_uring", NULL}},
-                {"discard", {"ignore", "off", "unmap", "on", NULL}},
-                {"detect-zeroes", {"off", "on", "unmap", NULL}},
-                {"copy-on-read", {"off", NULL}}};
+    } ways[] = {{"aio", {"threads", "native", "io_uring", NULL}}, {"copy-on-read", {"off", NULL}}};
     char name[60];
     for (unsigned n = 0; n < ARRAY_LEN(ways); n++) {
         if (strcmp(pair->key, ways[n].key)) continue;
@@ -175,9 +191,9 @@ static bool parse_host_way(const Pair *pair, Problem *p)
 
 static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
 {
-    static const char *const keys[] = {"file",  "if",     "index",  "bus",      "unit",
-                                       "media", "format", "id",     "snapshot", "readonly",
-                                       "cache", "aio",    "werror", "rerror",   NULL};
+    static const char *const keys[] = {
+        "file",     "if",    "index", "bus",     "unit",          "media",  "format", "id", "snapshot",
+        "readonly", "cache", "aio",   "discard", "detect-zeroes", "werror", "rerror", NULL};
     const char *k = pair->key;
     if (!strcmp(k, "file")) return snprintf(d->path, sizeof d->path, "%s", pair->value), true;
     if (!strcmp(k, "if")) return parse_interface(pair, d, p);
@@ -192,6 +208,8 @@ static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
         return parse_switch(pair, "-drive", &d->spec.readonly, p);
     if (!strcmp(k, "id")) return true;
     if (!strcmp(k, "cache")) return parse_cache(pair, d, p);
+    if (!strcmp(k, "discard")) return parse_discard(pair, d, p);
+    if (!strcmp(k, "detect-zeroes")) return parse_zeros(pair, d, p);
     if (parse_host_way(pair, p)) return !p->text[0];
     return refuse_word(p, "-drive", k, keys);
 }
@@ -224,6 +242,8 @@ bool drive_option_drive(DriveOptions *o, const char *value, Problem *p)
     if (d.interface == IF_FLOPPY && d.spec.cdrom) return problem_set(p, "-drive: a floppy drive takes no CD");
     if (!d.path[0] && d.interface == IF_IDE && !d.spec.cdrom)
         return problem_set(p, "-drive: file=FILE is missing (only CD and floppy drives may be empty)");
+    if (d.spec.zeros == MEDIA_ZEROS_UNMAP && !d.spec.discard)
+        return problem_set(p, "-drive detect-zeroes=unmap: only with discard=unmap");
     int bay = find_bay(o, &d, p);
     if (bay < 0) return false;
     d.spec.readonly |= d.spec.cdrom;
@@ -289,6 +309,8 @@ static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Pr
                    .sync = s->sync,
                    .floppy = bay->floppy,
                    .later = o->incoming,
+                   .discard = s->discard,
+                   .zeros = s->zeros,
                    .read_errors = s->read_errors,
                    .write_errors = s->write_errors};
     m.snapshot = (s->snapshot || o->snapshot) && !s->readonly;

@@ -12,6 +12,8 @@ typedef struct DriveSpec {
     const char *format; /* of disk_formats(), if it was said; else NULL */
     MediaErrors read_errors, write_errors;
     bool sync; /* a write is on the host's disk when it is done */
+    bool discard;
+    MediaZeros zeros;
 } DriveSpec;
 
 typedef struct DriveOptions {

@@ -499,7 +499,8 @@ static const Option options[] = {
     {"fda", "FILE", set_fda, "floppy image: in drive A (-fdb: in drive B)"},
     {"fdb", "FILE", set_fdb, NULL},
     {"drive", "file=FILE,...", set_drive,
-     "if=ide|floppy, index=N, media=disk|cdrom, format=, snapshot=on, readonly=on, werror=, rerror="},
+     "if=ide|floppy, index=N, media=disk|cdrom, format=, snapshot=on, readonly=on, discard=unmap, "
+     "detect-zeroes=, werror=, rerror="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
     {"incoming", "URI", set_incoming,

@@ -246,6 +246,27 @@ static int undo_write_sectors(Medium *m, u64 sector, const void *from, u32 count
     return error ? answer(u, error) : u->below->write(u->below, sector, from, count);
 }
 
+/* Of zeros a discard makes zeros: there is nothing to keep. */
+static int copy_before_discard(Undo *u, u64 from, u64 last)
+{
+    int error = 0;
+    for (u64 c = from; c <= last && !error; c++) {
+        if (is_copied(u, c)) continue;
+        error = read_live(u, c);
+        if (!error && !bytes_are_zero(u->cluster, UNDO_CLUSTER_BYTES)) error = copy_fresh(u, c);
+    }
+    return end_copies(u, error);
+}
+
+static int undo_discard_sectors(Medium *m, u64 sector, u32 count)
+{
+    Undo *u = (Undo *)m;
+    int error = count && u->mark_count
+                    ? copy_before_discard(u, sector / CLUSTER_SECTORS, (sector + count - 1) / CLUSTER_SECTORS)
+                    : 0;
+    return error ? answer(u, error) : u->below->discard(u->below, sector, count);
+}
+
 static int undo_flush_sectors(Medium *m)
 {
     Undo *u = (Undo *)m;
@@ -262,7 +283,8 @@ Undo *undo_new(Medium *below, const char *name)
                          .format = below->format,
                          .read = undo_read_sectors,
                          .write = undo_write_sectors,
-                         .flush = undo_flush_sectors};
+                         .flush = undo_flush_sectors,
+                         .discard = below->discard ? undo_discard_sectors : NULL};
     u->below = below;
     u->fd = -1;
     u->next = u->ahead = 1;

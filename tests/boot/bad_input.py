@@ -186,6 +186,8 @@ def drives():
     bad(k + ["-serial", "tcp:localhost:99999999999999999999"], "-serial", "65535")
     bad(k + ["-drive", "file=x,werror=never"], "-drive", "werror", "never", "enospc")
     bad(k + ["-drive", "file=x,rerror=enospc"], "-drive", "rerror", "enospc")
+    bad(k + ["-drive", "file=x,discard=always"], "-drive", "discard", "always", "unmap")
+    bad(k + ["-drive", "file=x,detect-zeroes=unmap"], "-drive", "detect-zeroes=unmap", "discard=unmap")
     bad(k + ["-drive", "file=x,readonly=yes"], "-drive", "readonly", "on")
     bad(k + ["-drive", "index=0"], "-drive", "file")
     bad(k + ["-hdc", probe, "-cdrom", probe], "-cdrom", "-hdc")

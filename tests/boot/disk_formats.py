@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """disk_formats.py RING3 GUEST-SCRIPT GUEST-DIR - Debian's kernel on disks of every format that grows, each with a file system.
 
-What the guest synced is there after a SIGKILL of ring3, for ring3 and, in the end, for qemu-img and the host's e2fsck. A CD
+Discards (fstrim) and writes of zeros make the images smaller. What the guest synced is there after a SIGKILL of ring3, for ring3 and, in the end, for qemu-img and the host's e2fsck. A CD
 that is packed by gzip, or whose raw sectors a CUE sheet names, is put in while the guest runs, by the caged process.
 """
 import gzip
@@ -17,8 +17,9 @@ import tempfile
 from vm import Vm, check, made, main, monitor
 
 ring3, script, guests = sys.argv[1:4]
+BIG_MIB = 12
 PROMPT = r"guest# "
-DRIVES = ("hda", "sda", "qcow2"), ("hdb", "sdb", "vdi"), ("hdc", "sdc", "vpc"), ("hdd", "sdd", "vmdk")
+DRIVES = ("sda", "qcow2"), ("sdb", "vdi"), ("sdc", "vpc"), ("sdd", "vmdk")
 
 
 def run(*words):
@@ -48,14 +49,15 @@ def disks(folder):
     with open(folder + "/base", "wb") as f:
         f.write(random.Random(1).randbytes(24 << 20))
     run(ring3, "img", "create", "-q", "-f", "qcow2", "-b", "base", "-F", "raw", folder + "/qcow2", "64M")
-    for _, _, fmt in DRIVES[1:]:
+    for _, fmt in DRIVES[1:]:
         run(ring3, "img", "create", "-q", "-f", fmt, folder + "/" + fmt, "64M")
-    return [w for option, _, fmt in DRIVES for w in ("-" + option, folder + "/" + fmt)]
+    return [w for n, (_, fmt) in enumerate(DRIVES)
+            for w in ("-drive", "file=%s/%s,index=%d,discard=unmap,detect-zeroes=unmap" % (folder, fmt, n))]
 
 
 def writing(args):
     vm = start(*args)
-    for _, name, fmt in DRIVES:
+    for name, fmt in DRIVES:
         command(vm, "mke2fs /dev/%s && mkdir -p /m/%s && mount -t ext4 /dev/%s /m/%s && cp -a /bin /modules /m/%s && echo %s > /m/%s/word"
                 % (name, name, name, name, name, fmt, name))
         command(vm, "cd /m/%s && md5sum bin/busybox modules/* > sums; cd /" % name)
@@ -68,12 +70,40 @@ def reading(args):
     """The kernel numbers the disks as it finds them, which may differ from boot to boot."""
     vm = start(*args)
     words = []
-    for _, name, _ in DRIVES:
+    for name, _ in DRIVES:
         words += command(vm, "mkdir -p /m/%s && mount -t ext4 /dev/%s /m/%s && cd /m/%s && cat word" % ((name,) * 4)).split()[:1]
         command(vm, "md5sum -c sums | grep -vc OK", r"^0\r")
         command(vm, "rm -f unsynced; cd /; umount /m/%s" % name)
-    check(sorted(words) == sorted(fmt for _, _, fmt in DRIVES), "not all are there: %s" % words)
+    check(sorted(words) == sorted(fmt for _, fmt in DRIVES), "not all are there: %s" % words)
     command(vm, "sync")
+    vm.send("poweroff -f\r")
+    vm.expect_exit(0, 30)
+
+
+def room(folder):
+    return {fmt: os.stat(folder + "/" + fmt).st_blocks * 512 for _, fmt in DRIVES}
+
+
+def trimming(args, folder):
+    """What a file took goes back to the host when the guest discards it, and zeros take no room."""
+    vm = start(*args)
+    for name, _ in DRIVES:
+        command(vm, "mkdir -p /m/%s && mount -t ext4 /dev/%s /m/%s" % ((name,) * 3))
+        command(vm, "dd if=/dev/urandom of=/m/%s/big bs=1M count=%d; sync; echo do''ne" % (name, BIG_MIB), "done")
+    full = room(folder)
+    command(vm, "rm /m/*/big; sync; for d in /m/*; do fstrim -v $d; done; sync; echo do''ne", "done")
+    trimmed = room(folder)
+    for name, _ in DRIVES:
+        command(vm, "dd if=/dev/zero of=/m/%s/zeros bs=1M count=%d; sync; echo do''ne" % (name, BIG_MIB), "done")
+    zeros = room(folder)
+    for _, fmt in DRIVES:
+        print("%s: %d KiB with a file of %d MiB, %d without it, %d with zeros"
+              % (fmt, full[fmt] >> 10, BIG_MIB, trimmed[fmt] >> 10, zeros[fmt] >> 10))
+        check(full[fmt] - trimmed[fmt] > BIG_MIB << 19, fmt + " has not become smaller")
+        check(zeros[fmt] - trimmed[fmt] < BIG_MIB << 18, fmt + " has room for zeros")
+    for name, _ in DRIVES:
+        command(vm, "cd /m/%s; md5sum -c sums | grep -vc OK" % name, r"^0\r")
+        command(vm, "rm zeros; cd /; umount /m/%s" % name)
     vm.send("poweroff -f\r")
     vm.expect_exit(0, 30)
 
@@ -82,7 +112,7 @@ def outside(folder):
     e2fsck = shutil.which("e2fsck") or "/sbin/e2fsck"
     if not shutil.which("qemu-img"):
         return
-    for _, _, fmt in DRIVES:
+    for _, fmt in DRIVES:
         image = folder + "/" + fmt
         if fmt == "qcow2":
             run("qemu-img", "check", image)
@@ -119,6 +149,7 @@ def test():
         args = disks(folder)
         writing(args)
         reading(args)
+        trimming(args, folder)
         outside(folder)
         discs(folder)
     finally:

@@ -395,6 +395,74 @@ static void errors_become_what_was_asked_for(void **state)
     media_on_trouble(NULL, NULL);
 }
 
+/* --- sectors that nobody needs ---------------------------------------------------------------------------- */
+
+enum { MIB_SECTORS = (1 << 20) / SECTOR_BYTES };
+
+static u64 file_blocks(int which)
+{
+    struct stat s;
+    return stat(path[which], &s) ? 0 : (u64)s.st_blocks;
+}
+
+static Medium *open_to_discard(bool discard, MediaZeros zeros, bool snapshot)
+{
+    MediaSpec s = {
+        .option = "-hda", .path = path[0], .discard = discard, .zeros = zeros, .snapshot = snapshot};
+    return media_open(&s, &problem);
+}
+
+static void discards_make_the_image_smaller(void **state)
+{
+    (void)state;
+    make(0, 2 << 20);
+    Medium *m = open_to_discard(false, MEDIA_ZEROS_OFF, false);
+    assert_null(m->discard);
+    assert_int_equal(medium_discard(m, 8, 8), 0);
+    assert_int_equal(first_byte(m, 8), 9);
+    media_close(m);
+    m = open_to_discard(true, MEDIA_ZEROS_OFF, false);
+    u64 blocks = file_blocks(0);
+    assert_int_equal(medium_discard(m, 256, MIB_SECTORS), 0);
+    assert_int_equal(first_byte(m, 255), 0);
+    assert_int_equal(buffer[0], 0);
+    assert_int_equal(first_byte(m, 256 + MIB_SECTORS), 1);
+    if (first_byte(m, 256) == 0) assert_true(file_blocks(0) <= blocks - MIB_SECTORS);
+    assert_int_equal(file_bytes(0), 2 << 20);
+    media_close(m);
+}
+
+static void discards_of_a_snapshot_leave_the_image_alone(void **state)
+{
+    (void)state;
+    make(0, 1 << 20);
+    Medium *m = open_to_discard(true, MEDIA_ZEROS_OFF, true);
+    memset(buffer, 0x77, sizeof buffer);
+    assert_int_equal(medium_write(m, 100, buffer, 2), 0);
+    assert_int_equal(medium_discard(m, 101, 50), 0);
+    assert_int_equal(first_byte(m, 100), 0x77);
+    assert_true(first_byte(m, 101) == 0 && first_byte(m, 150) == 0 && first_byte(m, 151) == 152);
+    media_close(m);
+    assert_int_equal(file_byte(0, 101 * 512), 102);
+}
+
+static void zeros_are_found_where_it_is_asked_for(void **state)
+{
+    static u8 zeros[MIB_SECTORS * SECTOR_BYTES];
+    (void)state;
+    for (MediaZeros z = MEDIA_ZEROS_OFF; z <= MEDIA_ZEROS_UNMAP; z++) {
+        make(0, 2 << 20);
+        u64 blocks = file_blocks(0);
+        Medium *m = open_to_discard(true, z, false);
+        assert_int_equal(medium_write(m, 256, zeros, MIB_SECTORS), 0);
+        assert_int_equal(first_byte(m, 255), 0);
+        for (u64 at = 256; at < 256 + MIB_SECTORS; at++) assert_int_equal(first_byte(m, at), 0);
+        assert_int_equal(first_byte(m, 256 + MIB_SECTORS), 1);
+        assert_true(z == MEDIA_ZEROS_UNMAP || file_blocks(0) == blocks);
+        media_close(m);
+    }
+}
+
 static void a_snapshot_without_room_stops_the_machine(void **state)
 {
     (void)state;
@@ -542,6 +610,9 @@ int main(void)
         TEST(drives_have_one_name),
         TEST(a_full_host_stops_the_machine),
         TEST(errors_become_what_was_asked_for),
+        TEST(discards_make_the_image_smaller),
+        TEST(discards_of_a_snapshot_leave_the_image_alone),
+        TEST(zeros_are_found_where_it_is_asked_for),
         TEST(a_snapshot_without_room_stops_the_machine),
         TEST(words_for_errors),
         TEST(media_are_changed_and_ejected),

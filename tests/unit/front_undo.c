@@ -105,10 +105,22 @@ static int disk_write(Medium *m, u64 sector, const void *from, u32 count)
     size_t n = (size_t)count * SECTOR_BYTES;
     return pwrite(disk_fd, from, n, (off_t)(sector * SECTOR_BYTES)) == (ssize_t)n ? 0 : EIO;
 }
+/* Some sectors become zeros, as in an image of clusters. */
+static int disk_discard(Medium *m, u64 sector, u32 count)
+{
+    static const u8 zeros[SECTOR_BYTES];
+    for (u64 at = sector; at < sector + count; at++)
+        if (at % 16 && disk_write(m, at, zeros, 1)) return EIO;
+    return 0;
+}
 static int disk_flush(Medium *m) { return (void)m, fdatasync(disk_fd); }
 
-static Medium disk = {
-    .sectors = SECTORS, .name = "disk", .read = disk_read, .write = disk_write, .flush = disk_flush};
+static Medium disk = {.sectors = SECTORS,
+                      .name = "disk",
+                      .read = disk_read,
+                      .write = disk_write,
+                      .flush = disk_flush,
+                      .discard = disk_discard};
 
 /* --- the model -------------------------------------------------------------------------------------------- */
 
@@ -159,6 +171,13 @@ static void write_some(void)
     memcpy(model->live + sector * SECTOR_BYTES, bytes, count * SECTOR_BYTES);
 }
 
+static void discard_some(void)
+{
+    u32 sector = rnd() % SECTORS, count = 1 + rnd() % (SECTORS - sector);
+    assert_int_equal(medium()->discard(medium(), sector, count), 0);
+    assert_int_equal(medium()->read(medium(), sector, model->live + sector * SECTOR_BYTES, count), 0);
+}
+
 static void mark_now(void)
 {
     Problem p;
@@ -199,9 +218,11 @@ static void check_all(void)
 
 static void do_something(void)
 {
-    u32 what = rnd() % 40;
+    u32 what = rnd() % 42;
     if (what < 30)
         write_some();
+    else if (what >= 40)
+        discard_some();
     else if (what < 33)
         mark_now();
     else if (what < 35 && model->count)
@@ -249,7 +270,7 @@ static void a_host_that_crashes_loses_no_mark(void **state)
         assert_int_equal(medium()->flush(medium()), 0);
         unsigned goes_to = rnd() % model->count;
         writes_left = 1 + rnd() % 60;
-        while (!crashed && rnd() % 10) write_some();
+        while (!crashed && rnd() % 10) rnd() % 5 ? write_some() : discard_some();
         int error = crashed ? 0 : undo_restore(undo, model->mark[goes_to]);
         assert_true(!error || crashed);
         undo_free(undo);

@@ -79,13 +79,19 @@ static int rough_write(Medium *d, u64 sector, const void *from, u32 count)
     return rough(sum ? 28 : 5);
 }
 
+static int rough_discard(Medium *d, u64 sector, u32 count)
+{
+    assert_true(sector + count <= d->sectors && !d->readonly);
+    return rough(5);
+}
+
 static int rough_flush(Medium *d) { return (void)d, rnd() % 8 ? 0 : rough(5); }
 
-static Medium floppy = {2880, false, "floppy", "raw", rough_read, rough_write, rough_flush},
-              locked = {1440, true, "locked", "raw", rough_read, rough_write, rough_flush},
-              disk = {300007, false, "disk", "raw", rough_read, rough_write, rough_flush},
-              big = {1ull << 32, true, "big", "raw", rough_read, rough_write, rough_flush},
-              cd = {4001, true, "cd", "raw", rough_read, rough_write, rough_flush};
+static Medium floppy = {2880, false, "floppy", "raw", rough_read, rough_write, rough_flush, NULL},
+              locked = {1440, true, "locked", "raw", rough_read, rough_write, rough_flush, NULL},
+              disk = {300007, false, "disk", "raw", rough_read, rough_write, rough_flush, rough_discard},
+              big = {1ull << 32, true, "big", "raw", rough_read, rough_write, rough_flush, rough_discard},
+              cd = {4001, true, "cd", "raw", rough_read, rough_write, rough_flush, NULL};
 
 static void change_media(void)
 {
@@ -183,7 +189,7 @@ static void ide_command(void)
 {
     static const u8 commands[] = {0xc8, 0xca, 0x25, 0x35, 0x20, 0x30, 0x24, 0x34, 0xc4,
                                   0xc5, 0x29, 0x39, 0xc6, 0xec, 0xa1, 0xa0, 0xa0, 0xa0,
-                                  0x08, 0xef, 0x40, 0xe7, 0x91, 0x90, 0xf8, 0xe0};
+                                  0x08, 0xef, 0x40, 0xe7, 0x91, 0x90, 0xf8, 0xe0, 0x06};
     static const u8 packets[] = {0x28, 0xa8, 0xbe, 0x43, 0x12, 0x5a, 0x1a, 0x03, 0x00,
                                  0x1b, 0x1e, 0x25, 0x42, 0x46, 0x4a, 0x51, 0xb9, 0x2b};
     u16 base = rnd() & 1 ? 0x1f0 : 0x170, bm = (u16)(bus_master() + (base == 0x170 ? 8 : 0));

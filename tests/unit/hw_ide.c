@@ -375,6 +375,100 @@ static void dma_outside_of_memory_does_no_harm(void **state)
     }
 }
 
+/* --- sectors that nobody needs ---------------------------------------------------------------------------- */
+
+/* DATA SET MANAGEMENT with what lies at DMA_AT. */
+static void trim_from(u32 bytes, u8 features, u8 blocks)
+{
+    out(BM, 0);
+    prd(0, DMA_AT, bytes, true);
+    regs(P, 0, 0, 0, 0, 0, 0xe0);
+    regs(P, features, blocks, 0, 0, 0, 0xe0);
+    out(P + 7, 0x06);
+    bm_start(BM, false);
+}
+static void trim(u8 features, u8 blocks) { trim_from(blocks * 512u, features, blocks); }
+
+static void range_put(u32 n, u64 lba, u32 count)
+{
+    phys_write(phys, DMA_AT + 8 * n, (u32)lba, 4);
+    phys_write(phys, DMA_AT + 8 * n + 4, (u32)(lba >> 32) | count << 16, 4);
+}
+
+static void trim_is_offered_where_the_medium_takes_it(void **state)
+{
+    (void)state;
+    range_put(0, 5, 2);
+    trim(1, 1);
+    assert_int_equal(wait(P) & ERR_BIT, ERR_BIT);
+    for (int with = 0; with < 2; with++) {
+        media[0].medium.discard = with ? test_discard : NULL;
+        out(P + 7, 0xec);
+        wait(P);
+        data_get(P, sector, 512);
+        assert_int_equal(load16(sector + 2 * 169), with);
+        assert_int_equal(load16(sector + 2 * 105), with ? 8 : 0);
+        assert_int_equal(load16(sector + 2 * 69), with ? 0x4000 : 0);
+        assert_int_equal(load16(sector + 2 * 80), with ? 0x01fe : 0x7e);
+    }
+}
+
+static void trim_discards_ranges(void **state)
+{
+    (void)state;
+    media[0].medium.discard = test_discard;
+    range_put(0, 5, 2);
+    range_put(1, 9, 0); /* none */
+    range_put(64, 20, 1);
+    media[0].holds = 2;
+    trim(1, 2);
+    clock_advance(&clk, 40000);
+    assert_int_equal(irq14.level, 0);
+    clock_advance(&clk, MS);
+    assert_int_equal(irq14.level, 1);
+    assert_int_equal(in(BM + 2) & 7, 4);
+    assert_int_equal(in(P + 7), 0x50);
+    const u8 *b = media[0].bytes;
+    assert_true(b[4 * 512] == 5 && !b[5 * 512] && !b[7 * 512 - 1] && b[7 * 512] == 8);
+    assert_true(b[9 * 512] == 10 && b[19 * 512] == 20 && !b[20 * 512] && b[21 * 512] == 22);
+    out(P + 7, 0xe7); /* it is to be flushed as a write is */
+    wait(P);
+    assert_int_equal(media[0].flushes, 1);
+}
+
+static void impossible_trims_do_nothing(void **state)
+{
+    (void)state;
+    static const u64 lbas[] = {SECTORS, SECTORS - 1, 0xffffffffffff, 1ull << 32};
+    media[0].medium.discard = test_discard;
+    for (unsigned n = 0; n < ARRAY_LEN(lbas); n++) {
+        range_put(0, 5, 1);
+        range_put(1, lbas[n], 2);
+        trim(1, 1);
+        assert_int_equal(wait(P) & ERR_BIT, ERR_BIT);
+        assert_int_equal(in(P + 1), 0x04);
+        assert_int_equal(media[0].bytes[5 * 512], 6);
+    }
+    range_put(1, 0, 0);
+    static const u8 bad[][2] = {{0, 1}, {2, 1}, {1, 0}, {1, 9}};
+    for (unsigned n = 0; n < ARRAY_LEN(bad); n++) {
+        trim(bad[n][0], bad[n][1]);
+        assert_int_equal(wait(P) & ERR_BIT, ERR_BIT);
+    }
+    irq14.rises = 0;
+    trim_from(512, 1, 2); /* memory for less: no interrupt */
+    assert_int_equal(wait(P), 0x50);
+    assert_true(irq14.rises == 0 && media[0].bytes[5 * 512] == 6);
+    out(BM, 0);
+    media[0].bad = 5;
+    trim(1, 1);
+    assert_int_equal(wait(P) & ERR_BIT, ERR_BIT);
+    media[0].bad = UINT64_MAX;
+    media[0].medium.readonly = true;
+    trim(1, 1);
+    assert_int_equal(wait(P) & ERR_BIT, ERR_BIT);
+}
+
 /* --- a host that cannot do it now ------------------------------------------------------------------------ */
 
 enum { HELD_US = 45 }; /* of three steps of 15 us */
@@ -559,6 +653,9 @@ int main(void)
         TEST(dma_may_be_started_before_the_command),
         TEST(dma_of_unequal_lengths),
         TEST(dma_outside_of_memory_does_no_harm),
+        TEST(trim_is_offered_where_the_medium_takes_it),
+        TEST(trim_discards_ranges),
+        TEST(impossible_trims_do_nothing),
         TEST(a_held_transfer_is_taken_up_again),
         TEST(held_dma_loses_no_byte),
         TEST(a_held_transfer_can_be_given_up),

@@ -57,6 +57,16 @@ static inline int test_flush(Medium *m)
     return t->flush_error;
 }
 
+static inline int test_discard(Medium *m, u64 sector, u32 count)
+{
+    TestMedium *t = (TestMedium *)m;
+    assert_true(sector + count <= m->sectors && !m->readonly);
+    if (t->holds) return t->holds--, MEDIUM_HELD;
+    if (t->bad >= sector && t->bad < sector + count) return EIO;
+    memset(t->bytes + sector * SECTOR_BYTES, 0, (size_t)count * SECTOR_BYTES);
+    return 0;
+}
+
 static inline Medium *medium_make(int n, u32 sectors)
 {
     TestMedium *t = &media[n];
