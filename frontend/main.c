@@ -28,6 +28,7 @@
 #include "frontend/host/hostio.h"
 #include "frontend/host/output.h"
 #include "frontend/host/tty.h"
+#include "frontend/image/disk.h"
 #include "frontend/image/img.h"
 #include "frontend/load/fwfiles.h"
 #include "frontend/load/rom.h"
@@ -255,7 +256,9 @@ static bool start_cage(const Options *o, Problem *p)
     const char *named[DRIVE_COUNT + 4];
     unsigned count = 0;
     for (int n = 0; n < DRIVE_COUNT; n++)
-        if (o->drives.drive[n].path) named[count++] = o->drives.drive[n].path;
+        if (o->drives.drive[n].path)
+            named[count++] = fat_is_named(o->drives.drive[n].path) ? fat_folder(o->drives.drive[n].path)
+                                                                   : o->drives.drive[n].path;
     if (o->kernel) named[count++] = o->kernel;
     if (*o->sound.wav) named[count++] = o->sound.wav;
     if (o->trace_path) named[count++] = o->trace_path;
