@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """midi.py RING3 GUEST ACCEL - a guest (tests/guests/midi.c) plays two notes by an MPU-401: they are in the WAV file, at their
 pitch, by ring3-midi and a SoundFont; where there is none, what is said. What ring3-midi may do; options."""
-import array
-import math
 import os
 import sys
 import tempfile
 import time
-import wave
 
+from tones import cents_off, left_of, loud
 from vm import Vm, check, main, run_tests, skip, tries
 
 ring3, guest, accel = sys.argv[1:4]
@@ -28,35 +26,7 @@ def plays(*more):
     for what in "reset 000000fe", "uart 000000fe", "taken 00000001", "end":
         vm.expect(what, 60)
     vm.expect_exit(0)
-    with wave.open(wav) as w:
-        both = array.array("h", w.readframes(w.getnframes()))
-    return both[0::2]
-
-
-def loud(samples):
-    """Begins and ends of what is loud for at least half a second, in steps of 10 ms; a gap of two of a late host is none."""
-    found, level = [], [max(map(abs, samples[n:n + 480])) for n in range(0, len(samples) - 480, 480)]
-    for n, v in enumerate(level):
-        if v > max(level) / 8:
-            if not found or n - found[-1][1] > 3:
-                found.append([n, n])
-            found[-1][1] = n
-    return [(a * 480, b * 480) for a, b in found if b - a > 50]
-
-
-def amplitude(samples, hz):
-    re = im = 0
-    for n, v in enumerate(samples):
-        w = 1 - math.cos(2 * math.pi * n / len(samples))
-        re += w * v * math.cos(2 * math.pi * hz * n / 48000)
-        im += w * v * math.sin(2 * math.pi * hz * n / 48000)
-    return math.hypot(re, im)
-
-
-def cents_off(samples, part, hz):
-    """By how much the strongest tone within a fourth is off."""
-    middle = samples[sum(part) // 2 - 4800:sum(part) // 2 + 4800]
-    return max(range(-500, 501, 10), key=lambda cents: amplitude(middle, hz * 2 ** (cents / 1200)))
+    return left_of(wav)
 
 
 def notes(*more):
