@@ -28,11 +28,13 @@
 #include "frontend/host/hostio.h"
 #include "frontend/host/output.h"
 #include "frontend/host/tty.h"
+#include "frontend/image/disk.h"
 #include "frontend/image/img.h"
 #include "frontend/load/fwfiles.h"
 #include "frontend/load/rom.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
+#include "frontend/midi.h"
 #include "frontend/net.h"
 #include "frontend/pc.h"
 #include "frontend/snapshot/migrate.h"
@@ -213,6 +215,7 @@ static bool begin_audio(Pc *pc, const Options *o, Problem *p)
     bool has_card = sound_option_card(&o->sound);
     if (o->sound.silent) display_mute_speaker();
     if (has_card && !o->sound.silent && display_has_sound()) audio_to_window(pc->machine);
+    midi_begin(pc->machine);
     return audio_begin(pc->machine, p);
 }
 
@@ -232,6 +235,7 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .adlib = o->sound.adlib,
                          .es1370 = o->sound.es1370,
                          .ac97 = o->sound.ac97,
+                         .mpu401 = o->sound.mpu401,
                          .hpet = o->hpet,
                          .vmport = !o->no_vmport,
                          .glassbox = o->glassbox ? &glassbox : NULL,
@@ -242,7 +246,7 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
            open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
            snapshots_open(o, cfg.drive, p) && open_backends(pc, o, &cfg, p) &&
            open_trace(o, p) && /* which must not empty an image */
-           (!*o->sound.wav || audio_open(o->sound.wav, p)) && open_hooks(o, p) &&
+           (!*o->sound.wav || audio_open(o->sound.wav, p)) && midi_open(&o->sound, p) && open_hooks(o, p) &&
            explain_open(&o->explain, p) && start_machine(pc, o, &cfg, has_kernel(o) ? boot : NULL, p) &&
            begin_audio(pc, o, p) && explain_begin(&o->explain, pc, p);
 }
@@ -253,7 +257,9 @@ static bool start_cage(const Options *o, Problem *p)
     const char *named[DRIVE_COUNT + 4];
     unsigned count = 0;
     for (int n = 0; n < DRIVE_COUNT; n++)
-        if (o->drives.drive[n].path) named[count++] = o->drives.drive[n].path;
+        if (o->drives.drive[n].path)
+            named[count++] = fat_is_named(o->drives.drive[n].path) ? fat_folder(o->drives.drive[n].path)
+                                                                   : o->drives.drive[n].path;
     if (o->kernel) named[count++] = o->kernel;
     if (*o->sound.wav) named[count++] = o->sound.wav;
     if (o->trace_path) named[count++] = o->trace_path;

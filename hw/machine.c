@@ -80,6 +80,8 @@ struct Machine {
     SpeakerVoice speaker_voice;
     Sb16 sb16;     /* where config.sb16 says so */
     Fm adlib;      /* where config.adlib does, and there is no sb16 */
+    Mpu401 mpu401; /* where config.mpu401 does, and there is no sb16 */
+    MidiOut midi;
     Es1370 es1370; /* where config.es1370 does */
     Ac97 ac97;     /* where config.ac97 does */
     Fwcfg fwcfg;
@@ -337,11 +339,16 @@ static void sound_cards_wire(Machine *m)
     IrqLine irqs[SB16_IRQS] = {piix3_sound_irq(isa, 9), piix3_sound_irq(isa, 5), piix3_sound_irq(isa, 7),
                                piix3_sound_irq(isa, 10)};
     if (c->present) {
-        sb16_init(&m->sb16, c, m->bus, &m->clock, &m->dma, &m->sound, irqs);
+        sb16_init(&m->sb16, c, m->bus, &m->clock, &m->dma, &m->sound, &m->midi, irqs);
         part_add(&m->parts, &sb16_part, "sb16", &m->sb16);
     } else if (m->config.adlib) {
         fm_init(&m->adlib, m->bus, &m->clock, &m->sound);
         part_add(&m->parts, &fm_part, "adlib", &m->adlib);
+    }
+    if (m->config.mpu401.present && !c->present) {
+        const Mpu401Config *mpu = &m->config.mpu401;
+        mpu401_init(&m->mpu401, m->bus, mpu->iobase, &m->clock, &m->midi, piix3_sound_irq(isa, mpu->irq));
+        part_add(&m->parts, &mpu401_part, "mpu401", &m->mpu401);
     }
 }
 
@@ -584,6 +591,7 @@ NetPort *machine_net(Machine *m, unsigned n)
 }
 
 Sound *machine_sound(Machine *m) { return &m->sound; }
+MidiOut *machine_midi(Machine *m) { return &m->midi; }
 Drive *machine_drive(Machine *m, DriveId id) { return &m->drive[id]; }
 
 const ScreenState *machine_screen(const Machine *m) { return m->vga.s; }

@@ -41,6 +41,7 @@ typedef struct MachineConfig {
     Sb16Config sb16;         /* -device sb16 */
     bool adlib;              /* -device adlib; a Sound Blaster has one, too */
     bool es1370, ac97;       /* -device ES1370, AC97 */
+    Mpu401Config mpu401;     /* -device mpu401; a Sound Blaster has one, too */
     bool no_vga;         /* -vga none */
     ScreenState *screen; /* where the VGA's registers shall lie (shared memory); NULL: in the machine */
     const u8 *vga_rom;   /* its option ROM, in the ROM BAR; NULL: none */
@@ -82,6 +83,8 @@ Drive *machine_drive(Machine *m, DriveId id);
 NetPort *machine_net(Machine *m, unsigned n);
 /* The mixer, for who listens. */
 Sound *machine_sound(Machine *m);
+/* The MIDI cable's other end, to be filled in. */
+MidiOut *machine_midi(Machine *m);
 /* Every part: its owner may add some of his own (the processor) before the first machine_reset() of a run. */
 struct Parts *machine_parts(Machine *m);
 const struct Pic *machine_pic(const Machine *m);       /* for people who look */

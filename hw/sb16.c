@@ -1,15 +1,14 @@
-/* sb16.c - Sound Blaster 16: the DSP's commands, ports, MPU-401.
+/* sb16.c - Sound Blaster 16: the DSP's commands, ports.
  *
  * Manual: Creative, Sound Blaster Series Hardware Programming Guide, "DSP Commands" (DSP 4.05). Ports from 220h on:
  * 0-3 OPL3, 4-5 mixer (sb16_mixer.c), 6 reset, 8-9 the OPL3's first bank, Ah answers, Ch commands, Eh and Fh status
- * and interrupt acknowledge; 330h MPU-401. IRQ and DMA channels are what the mixer's 80h and 81h say, at power-on as
- * -device has them.
+ * and interrupt acknowledge; 330h or 300h the MPU-401 (mpu401.c), whose interrupt is bit 2 of the mixer's 82h. IRQ and
+ * DMA channels are what the mixer's 80h and 81h say, at power-on as -device has them.
  *
  * The DSP answers at once. A rate is what was asked for, within 4,000 to 45,454 frames a second, not the nearest that a
  * crystal gives. D1h and D3h (speaker) change what D8h says, nothing else, as on this card.
  *
- * Not implemented: the MPU-401 has no synthesizer behind it, and its port no interrupt: MIDI is taken and dropped.
- * Input is silence. ADPCM (16h, 17h, 74h-7Fh) takes its time but is not decoded. ASP/CSP, the joystick port, ISA PnP,
+ * Not implemented: input is silence. ADPCM (16h, 17h, 74h-7Fh) takes its time but is not decoded. ASP/CSP, the joystick port, ISA PnP,
  * MIDI by DSP commands, the stereo bit of a Sound Blaster Pro's mixer (0Eh).
  */
 #include "hw/sb16.h"
@@ -33,9 +32,12 @@ enum { RATE_MIN = 4000, RATE_MAX = 45454, DMA_SUM = 0xaa, DMA_KEY = 0x96 };
 
 /* --- interrupts ------------------------------------------------------------------------------------------ */
 
+/* Another source that nobody has acknowledged does not hide the edge of this one. */
 void sb16_raise(Sb16 *s, u8 status)
 {
-    s->irq_status |= status;
+    u8 others = s->irq_status;
+    if (!(others & status)) sb16_lower(s, others);
+    s->irq_status = others | status;
     sb16_lines_follow(s);
 }
 
@@ -43,6 +45,15 @@ void sb16_lower(Sb16 *s, u8 status)
 {
     s->irq_status &= (u8)~status;
     sb16_lines_follow(s);
+}
+
+static void mpu_moved(void *sb16, int n, bool level)
+{
+    (void)n;
+    if (level)
+        sb16_raise(sb16, SB16_IRQ_MPU);
+    else
+        sb16_lower(sb16, SB16_IRQ_MPU);
 }
 
 /* --- answers --------------------------------------------------------------------------------------------- */
@@ -282,39 +293,6 @@ static void sb16_write(void *dev, u32 offset, u32 value, unsigned bytes)
     }
 }
 
-/* --- MPU-401 --------------------------------------------------------------------------------------------- */
-
-enum {
-    MPU_DATA,
-    MPU_COMMAND,
-    MPU_PORTS,
-    MPU_ACK = 0xfe,
-    MPU_RESET = 0xff,
-    MPU_UART = 0x3f,
-    MPU_NO_DATA = 0x80
-};
-
-static u32 mpu_read(void *dev, u32 offset, unsigned bytes)
-{
-    Sb16 *s = dev;
-    (void)bytes;
-    if (offset == MPU_COMMAND) return 0x3fu | (s->mpu_has_answer ? 0 : MPU_NO_DATA);
-    s->mpu_has_answer = false;
-    return s->mpu_answer;
-}
-
-/* As a UART it knows reset only, and does not acknowledge it. */
-static void mpu_write(void *dev, u32 offset, u32 value, unsigned bytes)
-{
-    Sb16 *s = dev;
-    (void)bytes;
-    if (offset == MPU_DATA) return; /* MIDI: nobody plays it */
-    if (s->mpu_uart && (u8)value != MPU_RESET) return;
-    s->mpu_has_answer = !s->mpu_uart;
-    s->mpu_answer = MPU_ACK;
-    s->mpu_uart = (u8)value == MPU_UART;
-}
-
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 
 /* What the jumpers, or the PnP chip, chose. */
@@ -333,8 +311,9 @@ static void sb16_reset(void *dev)
     memset(s->parameter, 0, sizeof s->parameter);
     memset(s->answer, 0, sizeof s->answer);
     memset(s->mixer, 0, sizeof s->mixer);
-    s->in_reset = s->mpu_has_answer = s->mpu_uart = false;
-    s->last_answer = s->test = s->mixer_index = s->mpu_answer = 0;
+    s->in_reset = false;
+    s->last_answer = s->test = s->mixer_index = 0;
+    mpu401_reset(&s->mpu);
     resources_set(s);
     sb16_mixer_reset(s);
 }
@@ -361,9 +340,7 @@ static void sb16_state(void *dev, State *to)
     state_u8(to, "mixer_index", &s->mixer_index);
     state_bytes(to, "mixer", s->mixer, sizeof s->mixer);
     state_u8(to, "irq_status", &s->irq_status);
-    state_u8(to, "mpu_answer", &s->mpu_answer);
-    state_bool(to, "mpu_has_answer", &s->mpu_has_answer);
-    state_bool(to, "mpu_uart", &s->mpu_uart);
+    mpu401_state(&s->mpu, to);
     state_u8(to, "direct", &s->direct);
     sb16_play_state(s, to);
     fm_state(&s->fm, to);
@@ -373,16 +350,16 @@ static void sb16_loaded(void *dev)
 {
     Sb16 *s = dev;
     fm_loaded(&s->fm);
+    mpu401_loaded(&s->mpu);
     sb16_mixer_follow(s);
 }
 
-const PartKind sb16_part = {.version = 1, .reset = sb16_reset, .state = sb16_state, .loaded = sb16_loaded};
+const PartKind sb16_part = {.version = 2, .reset = sb16_reset, .state = sb16_state, .loaded = sb16_loaded};
 
 static const IoOps sb16_ops = {sb16_read, sb16_write, 1, 1};
-static const IoOps mpu_ops = {mpu_read, mpu_write, 1, 1};
 
 void sb16_init(Sb16 *s, const Sb16Config *config, Bus *bus, Clock *clock, Dma *dma, Sound *sound,
-               const IrqLine irq[SB16_IRQS])
+               const MidiOut *midi, const IrqLine irq[SB16_IRQS])
 {
     *s = (Sb16){.config = *config, .clock = clock, .dma = dma, .sound = sound};
     memcpy(s->irq, irq, sizeof s->irq);
@@ -392,6 +369,6 @@ void sb16_init(Sb16 *s, const Sb16Config *config, Bus *bus, Clock *clock, Dma *d
     fm_init(&s->fm, bus, clock, sound);
     fm_add_ports(&s->fm, bus, base, OPL3_PORTS);
     fm_add_ports(&s->fm, bus, (u16)(base + PORT_FM), 2);
-    bus_add_ports(bus, SB16_MPU_IOBASE, MPU_PORTS, &mpu_ops, s, "mpu401");
+    mpu401_init(&s->mpu, bus, config->mpu, clock, midi, (IrqLine){mpu_moved, s, 0});
     sb16_reset(s);
 }

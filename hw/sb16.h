@@ -5,6 +5,7 @@
 #include "hw/dma.h"
 #include "hw/fm.h"
 #include "hw/irq.h"
+#include "hw/mpu401.h"
 
 /* Where a card is; zeros: 220h, IRQ 5, channels 1 and 5. */
 typedef struct Sb16Config {
@@ -13,9 +14,10 @@ typedef struct Sb16Config {
     u8 irq;     /* 2 (9), 5, 7, 10 */
     u8 dma;     /* 0, 1, 3 */
     u8 hdma;    /* 5, 6, 7 */
+    u16 mpu;    /* the MPU-401's: 330h, 300h */
 } Sb16Config;
 
-enum { SB16_IOBASE = 0x220, SB16_IRQ = 5, SB16_DMA = 1, SB16_HDMA = 5, SB16_MPU_IOBASE = 0x330 };
+enum { SB16_IOBASE = 0x220, SB16_IRQ = 5, SB16_DMA = 1, SB16_HDMA = 5 };
 enum { SB16_ANSWERS = 64, SB16_MIXER_REGISTERS = 0x83, SB16_IRQS = 4 };
 
 typedef struct Sb16Transfer { /* a block of samples by DMA, or a pause between two */
@@ -43,12 +45,11 @@ typedef struct Sb16 {
     u16 block; /* 48h: bytes - 1 */
     u8 mixer_index, mixer[SB16_MIXER_REGISTERS];
     u8 irq_status; /* bits of 82h */
-    u8 mpu_answer;
-    bool mpu_has_answer, mpu_uart;
-    u8 direct; /* the level that 10h wrote last */
+    u8 direct;     /* the level that 10h wrote last */
     Sb16Transfer transfer;
     Timer timer;
     Fm fm;
+    Mpu401 mpu;
     /* wires */
     Sb16Config config;
     Clock *clock;
@@ -62,12 +63,12 @@ typedef struct Sb16 {
 
 /* sb16_init - irq[] are the lines that the mixer may choose. */
 void sb16_init(Sb16 *s, const Sb16Config *config, Bus *bus, Clock *clock, Dma *dma, Sound *sound,
-               const IrqLine irq[SB16_IRQS]);
+               const MidiOut *midi, const IrqLine irq[SB16_IRQS]);
 extern const PartKind sb16_part;
 
 /* ---- between sb16.c, sb16_mixer.c and sb16_play.c ---- */
 
-enum { SB16_IRQ_8BIT = 1, SB16_IRQ_16BIT = 2 };
+enum { SB16_IRQ_8BIT = 1, SB16_IRQ_16BIT = 2, SB16_IRQ_MPU = 4 };
 void sb16_raise(Sb16 *s, u8 status);
 void sb16_lower(Sb16 *s, u8 status);
 void sb16_lines_follow(Sb16 *s);            /* 80h or the status changed */

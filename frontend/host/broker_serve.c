@@ -126,7 +126,7 @@ static const char *why_not(FileUse use, const char *whole)
     if (is_below(whole, "/proc") || is_below(whole, "/sys")) return "a file of the kernel's";
     if (is_hidden(whole))
         return "hidden, which a running machine opens only beside files of the command line";
-    return use == FILE_READ ? NULL : why_not_written(whole);
+    return use == FILE_READ || use == FILE_BENEATH ? NULL : why_not_written(whole);
 }
 
 /* Of standard output and error by name there is no path, but the machine has them anyway. */
@@ -358,8 +358,10 @@ static void know_folder(char *folder)
 
 static void know_folder_of(const char *path)
 {
+    struct stat st;
     char *whole = resolve(path), *slash = whole ? strrchr(whole, '/') : NULL;
-    if (slash) slash[slash == whole] = 0;
+    bool is_folder = whole && !stat(whole, &st) && S_ISDIR(st.st_mode); /* itself, then */
+    if (slash && !is_folder) slash[slash == whole] = 0;
     know_folder(whole);
 }
 

@@ -81,6 +81,31 @@ bool file_state_remove_here(const char *name)
     return state_path(name, "", path) && !unlink(path);
 }
 
+/* One name after the other, so that none of them can be a link. */
+static int open_beneath(const char *path)
+{
+    enum { FOLDER = O_PATH | O_DIRECTORY | O_CLOEXEC, MEMBER = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
+    char copy[4096], *mark = NULL;
+    errno = EINVAL;
+    if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy) return -1;
+    for (char *at = copy; (at = strstr(at, "/./")); at++) mark = at;
+    if (!mark) return -1;
+    *mark = 0;
+    int fd = open(*copy ? copy : "/", FOLDER);
+    char *name = mark + 3;
+    while (fd >= 0 && name) {
+        char *slash = strchr(name, '/');
+        if (slash) *slash = 0;
+        int next = strcmp(name, "..") ? openat(fd, name, (slash ? FOLDER : MEMBER) | O_NOFOLLOW) : -1;
+        int why = errno;
+        close(fd);
+        errno = why;
+        fd = next;
+        name = slash ? slash + 1 : NULL;
+    }
+    return fd;
+}
+
 int file_open_here(FileUse use, const char *path)
 {
     static const int flags[] = {[FILE_READ] = O_RDONLY,
@@ -90,6 +115,7 @@ int file_open_here(FileUse use, const char *path)
                                 [FILE_CREATE] = O_RDWR | O_CREAT};
     if (use == FILE_TEMPORARY) return temporary(path);
     if (use == FILE_STATE || use == FILE_STATE_OLD) return state_open(use, path);
+    if (use == FILE_BENEATH) return open_beneath(path);
     return open(path, flags[use] | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
 }
 

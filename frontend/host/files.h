@@ -14,6 +14,7 @@ typedef enum FileUse {
     FILE_TEMPORARY, /* path: a folder; a file without a name in it */
     FILE_STATE, /* path: a name in the snapshot folder, which is made if need be; created, read and written */
     FILE_STATE_OLD, /* the same, but it exists */
+    FILE_BENEATH,   /* path: FOLDER/./NAME[/NAME...]: only read, and no link is followed behind the folder */
     FILE_USES
 } FileUse;
 

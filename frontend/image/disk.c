@@ -78,8 +78,18 @@ static bool choose_format(Disk *d, const DiskSpec *s, Problem *p)
     return d->format || problem_set(p, "format %.40s is not known", word);
 }
 
+/* There is no file that could be written, or be of another format. */
+static bool open_folder(Disk *d, const DiskSpec *s, Problem *p)
+{
+    d->format = &format_fat;
+    if (s->format && strcmp(s->format, "raw")) return problem_set(p, "is a folder: format=raw, or none");
+    if (s->writable) return problem_set(p, "is only read; readonly=on or snapshot=on would do");
+    return d->format->open(d, p);
+}
+
 static bool open_all(Disk *d, const DiskSpec *s, Problem *p)
 {
+    if (fat_is_named(s->path)) return open_folder(d, s, p);
     HostFileSpec file = {.path = s->path, .writable = s->writable, .sync = s->sync};
     if (!host_file_open(&d->file, &file, p) || !choose_format(d, s, p)) return false;
     if (s->writable && !d->format->allocate)

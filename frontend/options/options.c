@@ -293,6 +293,7 @@ static OptionsResult set_device(Options *o, const char *value)
     words_offer(&w, "ES1370");
     words_offer(&w, "AC97");
     words_offer(&w, "adlib");
+    words_offer(&w, "mpu401");
     return words_refuse(&w, "-device", value);
 }
 
@@ -498,9 +499,9 @@ static const Option options[] = {
     {"cdrom", "FILE", set_cdrom, "CD image: in the CD drive, the secondary master"},
     {"fda", "FILE", set_fda, "floppy image: in drive A (-fdb: in drive B)"},
     {"fdb", "FILE", set_fdb, NULL},
-    {"drive", "file=FILE,...", set_drive,
-     "if=ide|floppy, index=N, media=disk|cdrom, format=, snapshot=on, readonly=on, discard=unmap, "
-     "detect-zeroes=, werror=, rerror="},
+    {"drive", "file=FILE|fat:DIR,...", set_drive,
+     "an image, or a folder as a FAT disk (to read; fat:floppy:DIR); if=ide|floppy, index=N, media=disk|cdrom, format=, "
+     "snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
     {"incoming", "URI", set_incoming,
@@ -550,9 +551,9 @@ static const Option options[] = {
     {"netdev", "KIND,id=ID...", set_netdev,
      "a cable, which -device CARD,netdev=ID[,mac=ADDR] plugs into a card"},
     {"net", "nic|KIND...", set_net, "the same in old words: -net nic,model=CARD -net user"},
-    {"audio", "none|sdl|wav:FILE[,model=CARD]", set_audio,
-     "where sound goes: nowhere, the window, or a file of all that is played; and a card to play it: sb16, "
-     "es1370, ac97"},
+    {"audio", "none|sdl|wav:FILE[,model=CARD][,soundfont=FILE]", set_audio,
+     "where sound goes: nowhere, the window, or a file of all that is played; a card to play it: sb16, "
+     "es1370, ac97; what MIDI is played with"},
     {"audiodev", "KIND,id=ID[,path=FILE]", set_audiodev, NULL},
     {"soundhw", "sb16|es1370|ac97|adlib", set_soundhw, "a sound card, in old words"},
     {"vga", "std|none", set_vga, "the graphics card: VGA with Bochs VBE (default), or none"},
@@ -593,7 +594,8 @@ static const Option options[] = {
     {"", NULL, NULL, "pc-testdev: interrupt lines, ports and memory for kvm-unit-tests"},
     {"", NULL, NULL,
      "pcnet, ne2k_isa, ne2k_pci, rtl8139: a network card, with netdev=ID, mac=ADDR, romfile=FILE"},
-    {"", NULL, NULL, "sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5]: a Sound Blaster 16;"},
+    {"", NULL, NULL, "sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5][,mpu=0x330]: a Sound Blaster 16;"},
+    {"", NULL, NULL, "mpu401[,iobase=0x330][,irq=9]: a MIDI port alone;"},
     {"", NULL, NULL, "ES1370, AC97: PCI sound cards; adlib: an OPL3 alone"},
     {"", NULL, NULL,
      "vmmouse: the pointer that needs no grab, which is there anyway (-machine vmport=off: not)"},

@@ -8,16 +8,18 @@
 
 typedef struct SoundOptions {
     Sb16Config sb16;
+    Mpu401Config mpu401;
     bool adlib, es1370, ac97;
-    bool silent;    /* -audio none: not in the window either */
-    char wav[1024]; /* -audio wav: empty: not asked for */
+    bool silent;          /* -audio none: not in the window either */
+    char wav[1024];       /* -audio wav: empty: not asked for */
+    char soundfont[1024]; /* -audio soundfont=: empty: one that is found */
 } SoundOptions;
 
 /* One option's value; what is wrong has been said. */
 OptionsResult sound_option_audio(SoundOptions *o, const char *value);
 OptionsResult sound_option_audiodev(SoundOptions *o, const char *value);
 OptionsResult sound_option_soundhw(SoundOptions *o, const char *value);
-/* -device sb16, ES1370, AC97 or adlib, with properties: false: another device, and nothing was done. */
+/* -device sb16, ES1370, AC97, adlib or mpu401, with properties: false: another device, and nothing was done. */
 bool sound_option_device(SoundOptions *o, const char *value, OptionsResult *result);
 
 /* A card is asked for. */

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""sound_linux.py RING3 GUEST-SCRIPT GUEST-DIR PLAYER MODEL [MINUTES] - Debian's kernel with ALSA's own driver on a sound card of
+"""sound_linux.py RING3 GUEST-SCRIPT GUEST-DIR PLAYER FMNOTE MODEL [MINUTES] - Debian's kernel with ALSA's own driver on a sound card of
 ours plays a WAV file: chords that change each quarter of a second, other ones on the right. What wavcapture has is
 what was played, side by side, at one and the same pace from its begin to its end: correlation > 0.999, no gap. A card that
 is silent has no timer. With MINUTES (by hand): a sine for so long while the guest computes, and the gaps are counted.
+The sb16 plays notes besides: by its MIDI port (/dev/snd/midiC0D0) and, through ALSA's sequencer, by snd-opl3-synth; their
+pitch is right.
 """
 import array
 import gzip
@@ -14,14 +16,15 @@ import sys
 import tempfile
 import wave
 
+from tones import cents_off, left_of, loud
 from vm import Vm, check, main, monitor, skip, tries
 
-ring3, script, folder, player, model = sys.argv[1:6]
-minutes = float(sys.argv[6]) if len(sys.argv) > 6 else 0
+ring3, script, folder, player, fmnote, model = sys.argv[1:7]
+minutes = float(sys.argv[7]) if len(sys.argv) > 7 else 0
 PROMPT = r"guest# "
 RATE, SECONDS, QUARTER = 44100, 4, 11025
-BASE = "soundcore snd snd-timer snd-pcm snd-mixer-oss snd-pcm-oss snd-seq-device snd-rawmidi snd-hwdep"
-DRIVERS = {"sb16": "snd-sb-common snd-opl3-lib snd-mpu401-uart snd-sb16-dsp snd-sb16-csp snd-sb16", "es1370": "gameport snd-ens1370",
+BASE = "soundcore snd snd-timer snd-pcm snd-mixer-oss snd-pcm-oss snd-seq-device snd-seq snd-rawmidi snd-hwdep"
+DRIVERS = {"sb16": "snd-sb-common snd-opl3-lib snd-seq-midi-event snd-seq-midi-emul snd-opl3-synth snd-mpu401-uart snd-sb16-dsp snd-sb16-csp snd-sb16", "es1370": "gameport snd-ens1370",
            "ac97": "ac97_bus snd-ac97-codec snd-intel8x0"}
 OPTIONS = {"snd-sb16": " isapnp=0 port=0x220 irq=5 dma8=1 dma16=5 mpu_port=0x330 fm_port=0x388"}
 NAMES = {"sb16": "SB16", "es1370": "AudioPCI", "ac97": "ICH"}
@@ -139,8 +142,8 @@ def boot(place):
     kernel, first = guest()
     left, right = (sine(), sine()) if minutes else (chords(0), chords(1))
     initrd, path, wav = place + "/initrd", place + "/monitor", place + "/out.wav"
-    with open(initrd, "wb") as f, open(first, "rb") as a, open(player, "rb") as b:
-        f.write(a.read() + gzip.compress(cpio({"bin/play": b.read(), "tones.wav": wav_bytes(left, right, place + "/in.wav")}), 1))
+    with open(initrd, "wb") as f, open(first, "rb") as a, open(player, "rb") as b, open(fmnote, "rb") as c:
+        f.write(a.read() + gzip.compress(cpio({"bin/play": b.read(), "bin/fmnote": c.read(), "tones.wav": wav_bytes(left, right, place + "/in.wav")}), 1))
     vm = Vm([ring3, "-m", "128", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet", "-serial", "stdio",
              "-display", "none", "-monitor", "unix:%s,server=on,wait=off" % path, "-device", DEVICES[model]],
             tty=True)
@@ -158,8 +161,34 @@ def boot(place):
         print("%s: %d gaps in %d s%s" % (model, len(found), times * SECONDS, "".join(" %.2f" % t for t in found[:20])))
     else: # a host that takes the processor away for longer than the guest's buffer lasts (0.37 s) spoils one
         tries(lambda: likeness((left, right), played(vm, path, wav, 1)), lambda least: least > 0.999, "what is heard is what was played")
+        if model == "sb16":
+            notes(vm, path, wav)
     vm.send("poweroff -f\r")
     vm.expect_exit(0, 60)
+
+
+def notes(vm, path, wav):
+    """An A by the OPL3; another by MIDI, for which ring3-midi must have been built, and find a SoundFont: else that is said."""
+    client = command(vm, "cat /proc/asound/seq/clients", r'Client +(\d+) : "OPL3 FM synth').group(1)
+    tries(lambda: pitch(vm, path, wav, "fmnote %s 69" % client), lambda off: abs(off) <= 20, "the OPL3 plays 440 Hz by the sequencer")
+    midi = "(printf '\\300\\117\\220\\105\\144'; sleep 1; printf '\\200\\105\\0') > /dev/snd/midiC0D0"
+    if not os.path.exists(os.path.join(os.path.dirname(ring3), "ring3-midi")) or not os.path.exists("/usr/share/sounds/sf2"):
+        command(vm, midi, "the guest's MIDI is silent")
+    else:
+        tries(lambda: pitch(vm, path, wav, midi), lambda off: abs(off) <= 20, "MIDI plays 440 Hz")
+
+
+def pitch(vm, path, wav, what):
+    """How many cents off 440 Hz is what is heard of a command; 9999: nothing is."""
+    check("capture 0" in monitor(path, "wavcapture " + wav), "wavcapture")
+    command(vm, what + "; echo en''ded $?", "\nended 0", 60)
+    command(vm, "sleep 1", "\n")
+    monitor(path, "stopcapture 0")
+    samples = left_of(wav)
+    parts = loud(samples) if any(samples) else []
+    off = cents_off(samples, parts[0], 440) if parts else 9999
+    print("%s: %d cents off" % (what.split()[0], off), flush=True)
+    return off
 
 
 def played(vm, path, wav, times):

@@ -1,7 +1,7 @@
 #!/bin/bash
 # debian.sh DIR - an unmodified Debian kernel and busybox for i386, and an initramfs that ends in a shell:
 #   DIR/vmlinuz   linux-image-686 (non-PAE)      DIR/initramfs.gz   busybox-static and tests/guests/init
-#   DIR/initramfs-disk.gz   the same with the kernel's modules for IDE disks, CDs and ext4
+#   DIR/initramfs-disk.gz   the same with the kernel's modules for IDE disks, CDs, ext4 and FAT
 #   DIR/initramfs-net.gz    the same with those for network cards and the mouse
 #   DIR/initramfs-sound.gz  the same with ALSA and its drivers of our sound cards
 # Packages come from the host's own apt sources, by an apt state of our own in DIR: no foreign architecture is added to
@@ -18,12 +18,12 @@ dir=$(cd "$1" && pwd)
 
 # In the order in which they are loaded.
 modules="crc32c_generic scsi_common scsi_mod libata ata_piix crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi sd_mod
-    cdrom sr_mod crc16 mbcache jbd2 ext4 isofs"
+    cdrom sr_mod crc16 mbcache jbd2 ext4 isofs nls_cp437 nls_iso8859-1 nls_ascii nls_utf8 fat vfat"
 # Loaded by hand: `ne` wants to be told where its card is.
 modules_net="mii 8390 8390p pcnet32 ne ne2k-pci 8139too 8139cp evdev psmouse"
 # In their order, too, but loaded by hand: a card's own from snd-sb-common on.
 modules_sound="soundcore snd snd-timer snd-pcm snd-mixer-oss snd-pcm-oss snd-seq-device snd-rawmidi snd-hwdep snd-sb-common snd-opl3-lib
-    snd-mpu401-uart snd-sb16-dsp snd-sb16-csp snd-sb16 gameport snd-ens1370 ac97_bus snd-ac97-codec snd-intel8x0"
+    snd-mpu401-uart snd-mpu401 snd-seq snd-seq-midi-event snd-seq-midi-emul snd-opl3-synth snd-sb16-dsp snd-sb16-csp snd-sb16 gameport snd-ens1370 ac97_bus snd-ac97-codec snd-intel8x0"
 
 kernel() {
     state
@@ -75,7 +75,7 @@ initramfs() { # initramfs NAME [FOLDER OF MODULES [ITS NAME THERE]]
 
 exec 9>"$dir/.lock" # two tests may want them at once
 flock 9
-[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] && [ -s "$dir/modules-net/psmouse.ko" ] && [ -s "$dir/modules-sound/snd.ko" ] || kernel
+[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] && [ -s "$dir/modules-net/psmouse.ko" ] && [ -s "$dir/modules-sound/snd-seq.ko" ] || kernel
 [ -s "$dir/busybox" ] || busybox
 for part in "$here/init" "$here/debian.sh" "$dir/busybox" "$dir/vmlinuz"; do
     [ "$dir/initramfs-sound.gz" -nt "$part" ] && continue

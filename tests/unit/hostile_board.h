@@ -620,7 +620,7 @@ static Machine *board_new(void)
                                [RTL8139] = {NIC_RTL8139, {2, 0, 0, 0, 0, 2}, 0, 0},
                                [NE2K_PCI] = {NIC_NE2K_PCI, {2, 0, 0, 0, 0, 3}, 0, 0},
                                [NE2K_ISA] = {NIC_NE2K_ISA, {2, 0, 0, 0, 0, 4}, 0, 0}},
-                       .sb16 = {true, 0x220, 5, 1, 5},
+                       .sb16 = {true, 0x220, 5, 1, 5, 0x330},
                        .es1370 = true,
                        .ac97 = true,
                        .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy},

@@ -9,17 +9,31 @@
 static Dma dma;
 static Sb16 sb;
 static Wire irq[SB16_IRQS];
+static u8 written[1024]; /* to the MIDI cable */
+static u32 written_bytes, begun, quieted;
+
+static void midi_byte(void *ctx, u8 byte)
+{
+    (void)ctx;
+    written[written_bytes++ % sizeof written] = byte;
+}
+
+static void count_one(void *counter) { ++*(u32 *)counter; }
+static void midi_began(void *ctx) { (void)ctx, count_one(&begun); }
+static void midi_quieted(void *ctx) { (void)ctx, count_one(&quieted); }
+static const MidiOut midi = {midi_began, midi_byte, midi_quieted, NULL};
 
 static int setup(void **state)
 {
-    static const Sb16Config config = {true, 0x220, 5, 1, 5};
+    static const Sb16Config config = {true, 0x220, 5, 1, 5, 0x330};
     IrqLine lines[SB16_IRQS];
     (void)state;
     sound_bench_up();
+    written_bytes = begun = quieted = 0;
     memset(irq, 0, sizeof irq);
     for (u32 n = 0; n < SB16_IRQS; n++) lines[n] = wire_line(&irq[n]);
     dma_init(&dma, bus, phys);
-    sb16_init(&sb, &config, bus, &clk, &dma, &mixer, lines);
+    sb16_init(&sb, &config, bus, &clk, &dma, &mixer, &midi, lines);
     out(0xd6, 0xc0), out(0xd4, 0);
     return 0;
 }
@@ -140,6 +154,57 @@ static void the_mpu_acknowledges(void **state)
     assert_int_equal(in(0x331) & 0xc0, 0x80); /* none from a UART */
     out(0x331, 0x3f);
     assert_int_equal(in(0x330), 0xfe);
+}
+
+static void midi_goes_to_the_cable(void **state)
+{
+    static const u8 note[] = {0x90, 60, 100};
+    (void)state;
+    out(0x330, 0x55); /* no UART yet */
+    out(0x331, 0xff), in(0x330);
+    out(0x330, 0x55);
+    assert_int_equal(begun, 0);
+    out(0x331, 0x3f), in(0x330);
+    for (u32 n = 0; n < sizeof note; n++) out(0x330, note[n]);
+    assert_int_equal(begun, 1), assert_int_equal(written_bytes, sizeof note);
+    assert_memory_equal(written, note, sizeof note);
+    sb16_part.reset(&sb);
+    out(0x330, 0x55);
+    assert_int_equal(written_bytes, sizeof note), assert_true(quieted);
+}
+
+/* 31,250 bits a second, ten to a byte: who writes without looking is cut to that. */
+static void the_cable_has_its_speed(void **state)
+{
+    (void)state;
+    out(0x331, 0x3f), in(0x330);
+    for (u32 n = 0; n < MPU401_FIFO; n++) {
+        assert_false(in(0x331) & 0x40);
+        out(0x330, 0);
+    }
+    assert_true(in(0x331) & 0x40);
+    out(0x330, 0);
+    assert_int_equal(written_bytes, MPU401_FIFO);
+    clock_advance(&clk, 319 * US);
+    assert_true(in(0x331) & 0x40);
+    clock_advance(&clk, 2 * US);
+    assert_false(in(0x331) & 0x40);
+    for (u32 n = 0; n < 100000; n++) out(0x330, 0), clock_advance(&clk, 10 * US);
+    assert_in_range(written_bytes, MPU401_FIFO + 3124, MPU401_FIFO + 3127);
+}
+
+static void the_mpu_shares_the_cards_interrupt(void **state)
+{
+    (void)state;
+    out(0x331, 0xff);
+    assert_int_equal(mixed(0x82) & 7, 4), assert_true(irq[1].level);
+    unsigned rises = irq[1].rises;
+    dsp(0xf2); /* nobody has read the answer: this one is seen all the same */
+    assert_int_equal(mixed(0x82) & 7, 5), assert_int_equal(irq[1].rises, rises + 1);
+    in(0x22e);
+    assert_int_equal(mixed(0x82) & 7, 4), assert_true(irq[1].level);
+    in(0x330);
+    assert_int_equal(mixed(0x82) & 7, 0), assert_false(irq[1].level);
 }
 
 /* --- blocks ---------------------------------------------------------------------------------------------- */
@@ -392,6 +457,9 @@ int main(void)
         SOUND_TEST(it_proves_itself_by_dma),
         SOUND_TEST(the_mixer_chooses_lines),
         SOUND_TEST(the_mpu_acknowledges),
+        SOUND_TEST(midi_goes_to_the_cable),
+        SOUND_TEST(the_cable_has_its_speed),
+        SOUND_TEST(the_mpu_shares_the_cards_interrupt),
         SOUND_TEST(a_block_ends_with_its_interrupt),
         SOUND_TEST(a_time_constant_is_a_rate),
         SOUND_TEST(pauses_pause),
