@@ -1,6 +1,6 @@
 /* fmnote.c - `fmnote CLIENT KEY` under Linux, without a library: gives snd-opl3-synth an instrument (a sine that lasts) by its
  * hwdep device, and lets the ALSA sequencer's client CLIENT play a note for a second. Numbers and structures:
- * Linux's headers asequencer.h and asound_fm.h, as a 32-bit program has them.
+ * of the sequencer's and the FM hwdep's headers in Linux, as a 32-bit program has them.
  */
 #include "ports.h"
 
