@@ -47,9 +47,10 @@ Block *block_with_door(Xlat *x, u32 pa, u32 eip, unsigned *door)
     const CodePage *p = &x->pages[pa >> PAGE_BITS];
     if (!(p->granules & granule_bits(pa & PAGE_MASK, 1))) return NULL;
     Block *b = p->blocks;
+    bool table = form_is_table(x, pa);
     for (unsigned n = 0; b && n < LOOKS; n++, b = b->page_next) {
         if (pa - b->pa >= b->bytes || b->mode != x->mode || b->eip - b->pa != eip - pa) continue;
-        if (b->sites != x->site_changes || b->table != form_is_table(x, pa)) continue;
+        if (b->sites != x->site_changes || b->table != table) continue;
         *door = door_at(b, pa);
         if (*door) return b;
     }

@@ -146,10 +146,9 @@ void break_expected(void *ctx, Vcpu *c, u32 va)
     if (phys_hp(x->phys, pa)) mark(x, pa >> PAGE_BITS);
 }
 
-bool break_ends_block(const Xlat *x, u32 pa)
+bool break_is_at(const Xlat *x, u32 pa)
 {
     const Breakpoints *b = x->breaks.set;
-    if (likely(!x->pages[pa >> PAGE_BITS].has_breaks)) return false;
     for (unsigned n = 0; n < b->known_count; n++)
         if (!break_is_data(b->known[n].kind) && !((b->known[n].va ^ pa) & PAGE_MASK)) return true;
     return false;

@@ -77,7 +77,8 @@ static struct Tail *tail_new(Tx *t, u8 *hole, u8 kind)
 {
     CHECK(t->tails < (int)ARRAY_LEN(t->tail), "too many exits in one block");
     struct Tail *l = &t->tail[t->tails++];
-    *l = (struct Tail){.hole = hole, .kind = kind};
+    l->hole = hole;
+    l->kind = kind;
     return l;
 }
 
@@ -110,7 +111,7 @@ static Link *link_new(Tx *t, u8 *hole, u32 eip)
     t->b->links = l;
     struct Tail *tail = tail_new(t, hole, TAIL_LINK);
     tail->link = l;
-    tail->x87 = x87_aside(t);
+    x87_aside(t, &tail->x87);
     return l;
 }
 

@@ -60,15 +60,13 @@ const u16 operand_traits[O_COUNT] = {
     [O_Wx] = OT_MEM,
 };
 
-u16 operand_all_traits(const Insn *i)
+u16 operand_row_traits[OPERAND_ROWS]; /* found at the first use; the same for everybody */
+
+u16 operand_learn_traits(const Row *row)
 {
-    enum { KNOWN = 1 << 15, ROWS_MAX = 1024 };
-    static u16 by_row[ROWS_MAX]; /* found at the first use; the same for everybody */
-    const Row *row = i->row;
-    CHECK(row->id < ROWS_MAX, "row %u", row->id);
-    if (likely(by_row[row->id])) return by_row[row->id] & ~KNOWN;
+    CHECK(row->id < OPERAND_ROWS, "row %u", row->id);
     u16 all = operand_traits[row->o[0]] | operand_traits[row->o[1]] | operand_traits[row->o[2]];
-    by_row[row->id] = all | KNOWN;
+    operand_row_traits[row->id] = all | OT_KNOWN;
     return all;
 }
 

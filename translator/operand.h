@@ -61,9 +61,18 @@ enum { /* operand_traits[] */
        OT_IMM8 = 64,
        OT_IMM16 = 128,
        OT_IMMV = 256,
+       OT_KNOWN = 1 << 15, /* in operand_row_traits[] */
+       OPERAND_ROWS = 2048,
 };
 extern const u16 operand_traits[O_COUNT];
-u16 operand_all_traits(const Insn *i);
+extern u16 operand_row_traits[OPERAND_ROWS];
+u16 operand_learn_traits(const Row *row);
+/* Of all operands of i. */
+static inline u16 operand_all_traits(const Insn *i)
+{
+    u16 known = operand_row_traits[i->row->id];
+    return likely(known) ? (u16)(known & ~OT_KNOWN) : operand_learn_traits(i->row);
+}
 unsigned operand_mem_bytes(const Insn *i); /* size of the memory operand; 0 unknown */
 
 /* The address part of an instruction in host registers; `ad16`: to be truncated to 16 bits. */

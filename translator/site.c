@@ -16,23 +16,22 @@
 enum { FORGIVE_SHIFT_MAX = 10 };
 #define FORGIVE_FIRST 1024u
 
-static struct Site *site_slot(Xlat *x, u32 pa) { return &x->sites[(pa ^ pa >> 14) & (SITE_HASH - 1)]; }
+static struct Site *site_slot(const Xlat *x, u32 pa) { return &x->sites[(pa ^ pa >> 14) & (SITE_HASH - 1)]; }
 
 /* The entry of pa, made if need be. */
 static struct Site *site_get(Xlat *x, u32 pa)
 {
     struct Site *s = site_slot(x, pa);
     if (s->pa != pa) *s = (struct Site){.pa = pa};
-    x->pages[pa >> PAGE_BITS].has_sites = true;
+    x->pages[pa >> PAGE_BITS].sites |= 1ull << (pa / CODE_GRANULE % 64);
     return s;
 }
 
 /* Code that keeps changing: after this many stores of up to 4 bytes the instruction is fetched each time. */
 enum { PATCHES_MAX = 4 };
 
-SiteForm site_form(Xlat *x, u32 pa)
+SiteForm site_form_noted(const Xlat *x, u32 pa)
 {
-    if (likely(!x->pages[pa >> PAGE_BITS].has_sites)) return SITE_WINDOW;
     const struct Site *s = site_slot(x, pa);
     return s->pa == pa ? (SiteForm)s->form : SITE_WINDOW;
 }
@@ -81,7 +80,7 @@ void site_patched(Xlat *x, u32 pa)
 }
 
 /* Without paging, what trapped looks first whether its bytes are open (open.c). */
-bool site_choose_form(const Tx *t, MemForm *form)
+bool site_choose_noted(const Tx *t, MemForm *form)
 {
     bool table = t->b->table;
     SiteForm site = site_form(t->x, t->pa);

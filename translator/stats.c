@@ -28,11 +28,13 @@ static void print_shares(const Xlat *x, Line *line)
     line("instructions retired: %llu; translated %llu (%llu.%03llu %%), by the interpreter %llu",
          (unsigned long long)all, (unsigned long long)xl, (unsigned long long)(all ? xl * 100 / all : 0),
          (unsigned long long)(all ? xl * 100000 / all % 1000 : 0), (unsigned long long)in);
-    line("translated: %llu blocks, %llu instructions, %llu ms; killed %llu, retranslated for a trap %llu, "
-         "flushes %llu",
-         (unsigned long long)x->stats.translated_blocks, (unsigned long long)x->stats.translated_insns,
-         (unsigned long long)(x->stats.translate_ns / 1000000), (unsigned long long)x->stats.invalidated,
-         (unsigned long long)x->stats.retranslated, (unsigned long long)x->stats.flushes);
+    u64 insns = x->stats.translated_insns, ns = x->stats.translate_ns;
+    line("translated: %llu blocks, %llu instructions, %llu ms, %llu ns an instruction; killed %llu, "
+         "retranslated for a trap %llu, flushes %llu",
+         (unsigned long long)x->stats.translated_blocks, (unsigned long long)insns,
+         (unsigned long long)(ns / 1000000), (unsigned long long)(insns ? ns / insns : 0),
+         (unsigned long long)x->stats.invalidated, (unsigned long long)x->stats.retranslated,
+         (unsigned long long)x->stats.flushes);
 }
 
 static void print_forms(const Xlat *x, Line *line)

@@ -271,9 +271,7 @@ const Insn *insn_ahead(Tx *t, unsigned n, u32 *pa)
 static bool is_door(const Tx *t, unsigned n, unsigned counted)
 {
     bool counts = t->x->count_insns || t->x->count_speed;
-    if (t->x->count_runs || t->x->instrument || t->x->traced & TRACE_EXEC)
-        return false; /* each entry is to be seen */
-    return n && !t->e.esp && !t->e.hoisted && !t->polled && !(counts && n != counted);
+    return t->may_have_doors && n && !t->e.esp && !t->e.hoisted && !t->polled && !(counts && n != counted);
 }
 
 /* Does a block begin at t->pa, or has one a door there? */
@@ -403,6 +401,8 @@ static void tx_begin(Tx *t, Xlat *x, u32 eip, u32 pa, u32 pa2, bool loop)
     t->x = x;
     t->m = mode_unpack(x->mode);
     t->floats = mode_floats(x->mode);
+    t->may_have_doors =
+        !x->count_runs && !x->instrument && !(x->traced & TRACE_EXEC); /* else each entry is to be seen */
     t->cs_limit = mode_cs_limit(x->mode);
     t->eip = t->floats ? pa & PAGE_MASK : eip;
     t->pa = pa;

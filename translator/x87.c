@@ -168,7 +168,7 @@ static bool may_be_left(const Tx *t, const Insn *i)
     case XC_MEM:
     case XC_FPU:
     case XC_STACK:
-    case XC_INTERP: return site_choose_form(t, &form) && form == MEM_OPEN;
+    case XC_INTERP: return t->m.unpaged && site_choose_form(t, &form) && form == MEM_OPEN;
     default: return true;
     }
 }
@@ -243,17 +243,18 @@ static bool loop_closes(Tx *t, const Insn *i, unsigned n)
     return true;
 }
 
-X87Aside x87_aside(const Tx *t)
+void x87_aside(const Tx *t, X87Aside *a)
 {
     const X87Tx *x = &t->x87;
-    if (!x->aside) return (X87Aside){0};
-    return (X87Aside){.walk = x->walk, .any_new = x->any_new, .mem_new = x->mem_new, .place = x->place};
+    a->any_new = x->aside && x->any_new;
+    if (a->any_new)
+        *a = (X87Aside){.walk = x->walk, .any_new = true, .mem_new = x->mem_new, .place = x->place};
 }
 
 bool x87_emit_aside(Tx *t, const X87Aside *a)
 {
-    X87Tx now = t->x87;
     if (!a->any_new) return false;
+    X87Tx now = t->x87;
     t->x87.walk = a->walk;
     t->x87.any_new = true;
     t->x87.mem_new = a->mem_new;
@@ -308,7 +309,7 @@ void x87_after(Tx *t, const Insn *i, unsigned n)
     X87Tx *x = &t->x87;
     if (is_opaque(t, i)) {
         x->opaque |= 1ull << n;
-        x->walk = (X87Walk){0};
+        if (x->walk.any) x->walk = (X87Walk){0};
         return;
     }
     if (!x->walk.any && i->row->cls != XC_FPU) return;

@@ -10,7 +10,7 @@ void x87_before(Tx *t, const Insn *i, unsigned n);
 /* In front of a C function that does all of the present instruction (and is reached in any case). */
 void x87_call(Tx *t);
 /* What the present jump is to note where it is taken; and the note, if there is anything to be noted. */
-X87Aside x87_aside(const Tx *t);
+void x87_aside(const Tx *t, X87Aside *a);
 bool x87_emit_aside(Tx *t, const X87Aside *a);
 /* Behind i. */
 void x87_after(Tx *t, const Insn *i, unsigned n);

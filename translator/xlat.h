@@ -168,9 +168,10 @@ struct Block {       /* the first 64 bytes, a cache line, are what finding and e
     bool table;      /* its form */
     bool dead;
     bool loop;       /* a second version of the body of a loop, for x87.c: part of the identity */
+    Block *page_next;/* blocks that begin in the same page */
     Link *links_in;  /* linked exits of other blocks */
     Link *links;     /* own exits */
-    Block *page_next, *tail_next;
+    Block *tail_next;
     PcMap *map;      /* insns entries, ascending */
     u64 uses, since_ns; /* table form: look-ups, by samples; host_now_ns() at the first */
     u32 at;          /* EIP where it was translated */
@@ -199,11 +200,12 @@ struct Link {
     bool forward;         /* may enter a block in its middle */
 };
 
-typedef struct CodePage { /* blocks of one physical page */
+enum { CODE_GRANULE = PAGE_BYTES / 64 };
+typedef struct CodePage { /* blocks of one physical page; 64 granules, a bit for each */
     Block *blocks;        /* that begin here */
     Block *tails;         /* whose last bytes are the first of this page */
-    u64 granules;         /* 64-byte granules that blocks overlap */
-    bool has_sites;       /* some instruction in it has an entry in Xlat.sites, or had */
+    u64 granules;         /* that blocks overlap */
+    u64 sites;            /* granules where instructions begin that have an entry in Xlat.sites, or had */
     bool has_breaks;      /* break.c: blocks end where a breakpoint may be */
 } CodePage;
 
@@ -268,12 +270,7 @@ static inline u8 *cache_write(const Cache *k, const u8 *rx) { return k->rw + (rx
 
 /* ---- site.c: docs/TRANSLATOR.md, "Adaptive sites" ---- */
 typedef enum SiteForm { SITE_WINDOW = 0 /* as the block */, SITE_WRAP, SITE_TABLE, SITE_USER, SITE_CALLOUT, SITE_PATCHED } SiteForm;
-SiteForm site_form(Xlat *x, u32 pa);                         /* of the instruction at pa */
-static inline bool site_forgiving(Xlat *x, u32 pa) /* its callout watches whether it is needed */
-{
-    SiteForm f = site_form(x, pa);
-    return f == SITE_CALLOUT || f == SITE_TABLE;
-}
+SiteForm site_form_noted(const Xlat *x, u32 pa);
 /* An access of the instruction at pa, in block b, trapped (x->trap); true: it wants another form than it has in b. */
 bool site_trapped(Xlat *x, const Block *b, u32 pa);
 /* Accesses to plain memory in a row after which the site is forgiven; and to forgive it. */
@@ -332,6 +329,7 @@ struct Tx { /* a translation in progress */
     BlockMode m;
     bool floats;      /* see mode_floats() */
     bool stack_waits; /* the stack is flat: see stack.c */
+    bool may_have_doors;
     bool polls;       /* this instruction polls for the jump behind it */
     bool polled;      /* ... the one before did for this one */
     u16 how;          /* HOW_ bits of the current instruction */
@@ -417,7 +415,7 @@ void open_code(Xlat *x, const Block *b, bool live); /* the bytes of b became cod
 void open_emit_after(Tx *t, const Insn *i);         /* behind an instruction with shut jumps */
 void open_emit_tail(Tx *t, const struct Tail *l);
 /* How the memory operand of the instruction at t->pa is reached; false: by a callout. The second notes it in t->how. */
-bool site_choose_form(const Tx *t, MemForm *form);
+bool site_choose_noted(const Tx *t, MemForm *form); /* if site_may_be() */
 bool site_mem_form(Tx *t, MemForm *form);
 
 /* ---- break.c ---- */
@@ -426,7 +424,7 @@ void break_expected(void *xlat, Vcpu *c, u32 va); /* Engine.break_expected */
 void break_leave(void *xlat);                  /* Engine.leave */
 bool break_watches(const Xlat *x, u32 page);   /* the linear page holds a watchpoint: nothing of it is mapped */
 void break_mark(Xlat *x, u32 va, u32 pa);      /* code at va is about to be found, or translated, at pa */
-bool break_ends_block(const Xlat *x, u32 pa);  /* the instruction at pa is looked at by the dispatcher first */
+bool break_is_at(const Xlat *x, u32 pa);       /* ... in a page with has_breaks */
 
 /* ---- listing.c ---- */
 /* Traces that change the code of blocks: when they are switched on or off, all are made anew. */
@@ -543,6 +541,33 @@ struct Xlat {
     u32 ret_guard_bytes;
     XlatStats stats;
 };
+
+/* May the instruction at pa have an entry in Xlat.sites, which is a cache miss to look at? */
+static inline bool site_may_be(const Xlat *x, u32 pa)
+{
+    return unlikely(x->pages[pa >> PAGE_BITS].sites >> (pa / CODE_GRANULE % 64) & 1);
+}
+static inline SiteForm site_form(const Xlat *x, u32 pa) /* of the instruction at pa */
+{
+    return site_may_be(x, pa) ? site_form_noted(x, pa) : SITE_WINDOW;
+}
+static inline bool site_choose_form(const Tx *t, MemForm *form)
+{
+    if (site_may_be(t->x, t->pa) || unlikely(t->x->open_always)) return site_choose_noted(t, form);
+    *form = t->b->table ? MEM_TABLE : MEM_WINDOW;
+    return true;
+}
+static inline bool site_forgiving(const Xlat *x, u32 pa) /* its callout watches whether it is needed */
+{
+    SiteForm f = site_form(x, pa);
+    return f == SITE_CALLOUT || f == SITE_TABLE;
+}
+
+/* The instruction at pa is looked at by the dispatcher first. */
+static inline bool break_ends_block(const Xlat *x, u32 pa)
+{
+    return unlikely(x->pages[pa >> PAGE_BITS].has_breaks) && break_is_at(x, pa);
+}
 
 enum { EXIT_WORDS = 6 }; /* and one more than the last EXIT_ (layout.h) */
 extern const char *const exit_words[EXIT_WORDS], *const trap_words[SHADOW_RESULTS]; /* for people; NULL: none such */
