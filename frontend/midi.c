@@ -41,6 +41,12 @@ static struct {
     MidiAsk ask;
 } s = {.socket = -1};
 
+/* The C library may use the FPU, where the guest's state may be live. */
+static void park(void)
+{
+    if (base_fpu_park) base_fpu_park();
+}
+
 /* --- starting -------------------------------------------------------------------------------------------- */
 
 /* Where Debian, Fedora, Arch and others put the one that is to be taken if no other is named. */
@@ -215,6 +221,7 @@ static void midi_pull(void *ctx, u64 now)
 {
     (void)ctx;
     if (!s.voice.open) return;
+    park();
     ask_add((MidiEvent){.frames = frames_due(now)});
     if (s.socket >= 0) ask_send();
     while (receive()) continue;
@@ -241,12 +248,14 @@ static void midi_woken(void *ctx)
 {
     (void)ctx;
     if (s.socket < 0 || s.has_begun) return;
+    park();
     s.has_begun = true;
     ask_send();
 }
 
 static void midi_byte(void *ctx, u8 byte)
 {
+    park();
     if (s.socket < 0) {
         say_why_silent();
         return;
@@ -263,6 +272,7 @@ static void midi_quiet(void *ctx)
 {
     (void)ctx;
     if (s.socket < 0 || !s.has_begun) return;
+    park();
     ask_drop();
     s.must_silence = true;
     ask_send();
