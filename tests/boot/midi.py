@@ -50,7 +50,8 @@ def test_wrong_words():
     for words, why in ((["-device", "mpu401,irq=3"], "5, 7, 9 or 10"), (["-device", "sb16,mpu=0x340"], "0x330 or 0x300"),
                        (["-device", "mpu401", "-device", "sb16"], "has an MPU-401"), (["-device", "sb16", "-device", "mpu401"], "has one"),
                        (["-audio", "none,soundfont=x.sf2"], "needs a card with MIDI"),
-                       (["-device", "sb16", "-audio", "none,soundfont=/nowhere/x.sf2"], "No such file")):
+                       (["-device", "sb16", "-audio", "none,soundfont=/nowhere/x.sf2"], "No such file"),
+                       (["-device", "sb16", "-audio", "none,soundfont=/"], "is no file")):
         vm = run(*words)
         vm.expect(why)
         vm.expect_exit(1)
