@@ -236,6 +236,7 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .es1370 = o->sound.es1370,
                          .ac97 = o->sound.ac97,
                          .mpu401 = o->sound.mpu401,
+                         .gameport = o->gameport,
                          .hpet = o->hpet,
                          .vmport = !o->no_vmport,
                          .glassbox = o->glassbox ? &glassbox : NULL,

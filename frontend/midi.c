@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/host/helper.h"
@@ -24,13 +25,12 @@
 enum { CUSHION = SOUND_HZ * 3 / 100, SILENCE_FRAMES = SOUND_HZ, SILENT_LEVEL = 2 };
 
 static struct {
-    int socket;         /* -1: there is no synthesizer, or no longer */
-    Problem why;        /* ... and why; empty: it was said */
-    const char *sounds; /* the SoundFont's name */
-    bool is_wanted;     /* the machine has a port */
-    bool is_loaded;     /* it answers */
-    bool must_silence;  /* in the next MidiAsk */
-    bool has_begun;     /* it was woken */
+    int socket;        /* -1: there is no synthesizer, or no longer */
+    Problem why;       /* ... and why; empty: it was said */
+    bool is_wanted;    /* the machine has a port */
+    bool is_loaded;    /* it answers */
+    bool must_silence; /* in the next MidiAsk */
+    bool has_begun;    /* it was woken */
     Sound *sound;
     SoundVoice voice;
     u64 asked_at;                 /* frames of the open voice up to which all was asked for, or skipped */
@@ -40,6 +40,12 @@ static struct {
     u32 silent_frames; /* played in a row, since the last byte */
     MidiAsk ask;
 } s = {.socket = -1};
+
+/* The C library may use the FPU, where the guest's state may be live. */
+static void park(void)
+{
+    if (base_fpu_park) base_fpu_park();
+}
 
 /* --- starting -------------------------------------------------------------------------------------------- */
 
@@ -53,7 +59,6 @@ static int find_sounds(void)
         "/usr/share/sounds/sf3/MuseScore_General.sf3"};
     for (unsigned n = 0; n < ARRAY_LEN(places); n++) {
         int fd = open(places[n], O_RDONLY | O_CLOEXEC);
-        s.sounds = places[n];
         if (fd >= 0) return fd;
     }
     return -1;
@@ -67,10 +72,16 @@ static int open_sounds(const char *named)
         if (fd < 0) problem_set(&s.why, "there is no SoundFont (Debian: package timgm6mb-soundfont)");
         return fd;
     }
-    s.sounds = named;
-    fd = open(named, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) problem_set(&s.why, "soundfont=%.200s: %s", named, strerror(errno));
-    return fd;
+    struct stat st;
+    fd = open(named, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        problem_set(&s.why, "%s", strerror(errno));
+        return -1;
+    }
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) return fd;
+    problem_set(&s.why, "is no file");
+    close(fd);
+    return -1;
 }
 
 /* A descriptor that is not in the way of those that the program gets (helper_start). */
@@ -105,8 +116,7 @@ bool midi_open(const SoundOptions *o, Problem *p)
     bool good = sounds >= 0 && start_process(sounds);
     if (sounds >= 0) close(sounds);
     if (good || !*o->soundfont) return true;
-    *p = s.why;
-    return false;
+    return problem_set(p, "-audio soundfont=%.200s: %.150s", o->soundfont, s.why.text);
 }
 
 /* --- to ring3-midi --------------------------------------------------------------------------------------- */
@@ -215,6 +225,7 @@ static void midi_pull(void *ctx, u64 now)
 {
     (void)ctx;
     if (!s.voice.open) return;
+    park();
     ask_add((MidiEvent){.frames = frames_due(now)});
     if (s.socket >= 0) ask_send();
     while (receive()) continue;
@@ -241,12 +252,14 @@ static void midi_woken(void *ctx)
 {
     (void)ctx;
     if (s.socket < 0 || s.has_begun) return;
+    park();
     s.has_begun = true;
     ask_send();
 }
 
 static void midi_byte(void *ctx, u8 byte)
 {
+    park();
     if (s.socket < 0) {
         say_why_silent();
         return;
@@ -263,6 +276,7 @@ static void midi_quiet(void *ctx)
 {
     (void)ctx;
     if (s.socket < 0 || !s.has_begun) return;
+    park();
     ask_drop();
     s.must_silence = true;
     ask_send();

@@ -82,8 +82,9 @@ struct Machine {
     Fm adlib;      /* where config.adlib does, and there is no sb16 */
     Mpu401 mpu401; /* where config.mpu401 does, and there is no sb16 */
     MidiOut midi;
-    Es1370 es1370; /* where config.es1370 does */
-    Ac97 ac97;     /* where config.ac97 does */
+    Gameport gameport; /* where config.gameport does */
+    Es1370 es1370;     /* where config.es1370 does */
+    Ac97 ac97;         /* where config.ac97 does */
     Fwcfg fwcfg;
     Debugcon debugcon;
     Debugexit debug_exit;
@@ -350,6 +351,10 @@ static void sound_cards_wire(Machine *m)
         mpu401_init(&m->mpu401, m->bus, mpu->iobase, &m->clock, &m->midi, piix3_sound_irq(isa, mpu->irq));
         part_add(&m->parts, &mpu401_part, "mpu401", &m->mpu401);
     }
+    if (m->config.gameport) {
+        gameport_init(&m->gameport, m->bus, &m->clock);
+        part_add(&m->parts, &gameport_part, "gameport", &m->gameport);
+    }
 }
 
 enum { ES1370_SLOT = NIC_SLOT + NICS_MAX, AC97_SLOT };
@@ -592,6 +597,11 @@ NetPort *machine_net(Machine *m, unsigned n)
 
 Sound *machine_sound(Machine *m) { return &m->sound; }
 MidiOut *machine_midi(Machine *m) { return &m->midi; }
+bool machine_has_gameport(const Machine *m) { return m->config.gameport; }
+void machine_stick(Machine *m, unsigned stick, const Stick *now)
+{
+    if (m->config.gameport) gameport_move(&m->gameport, stick, now);
+}
 Drive *machine_drive(Machine *m, DriveId id) { return &m->drive[id]; }
 
 const ScreenState *machine_screen(const Machine *m) { return m->vga.s; }

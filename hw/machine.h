@@ -7,6 +7,7 @@
 #include "hw/clock.h"
 #include "hw/drive.h"
 #include "hw/nic.h"
+#include "hw/gameport.h"
 #include "hw/sb16.h"
 #include "hw/screen.h"
 #include "hw/speaker.h"
@@ -42,6 +43,7 @@ typedef struct MachineConfig {
     bool adlib;              /* -device adlib; a Sound Blaster has one, too */
     bool es1370, ac97;       /* -device ES1370, AC97 */
     Mpu401Config mpu401;     /* -device mpu401; a Sound Blaster has one, too */
+    bool gameport;           /* -device gameport */
     bool no_vga;         /* -vga none */
     ScreenState *screen; /* where the VGA's registers shall lie (shared memory); NULL: in the machine */
     const u8 *vga_rom;   /* its option ROM, in the ROM BAR; NULL: none */
@@ -83,6 +85,9 @@ Drive *machine_drive(Machine *m, DriveId id);
 NetPort *machine_net(Machine *m, unsigned n);
 /* The mixer, for who listens. */
 Sound *machine_sound(Machine *m);
+/* A joystick is plugged in, moved, or unplugged; without a game port nothing happens. */
+void machine_stick(Machine *m, unsigned stick, const Stick *now);
+bool machine_has_gameport(const Machine *m);
 /* The MIDI cable's other end, to be filled in. */
 MidiOut *machine_midi(Machine *m);
 /* Every part: its owner may add some of his own (the processor) before the first machine_reset() of a run. */

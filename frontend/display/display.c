@@ -346,12 +346,21 @@ void display_act_mouse(Machine *m, const WindowMessage *w)
         machine_mouse(m, clamp(w->a), clamp(w->b), clamp(w->c), buttons);
 }
 
+static s16 axis(s32 v) { return (s16)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v); }
+
+static void act_stick(Machine *m, const WindowMessage *w)
+{
+    Stick now = {w->c >= 0, axis(w->a), axis(w->b), (u8)(w->c & 15)};
+    machine_stick(m, w->d, &now);
+}
+
 static unsigned act(Machine *m, const WindowMessage *w)
 {
     switch (w->kind) {
     case WINDOW_KEY: act_key(m, (u8)w->a, w->b & 1); return 0;
     case WINDOW_MOUSE:
     case WINDOW_POINTER: display_act_mouse(m, w); return 0;
+    case WINDOW_STICK: act_stick(m, w); return 0;
     case WINDOW_POWER: return ASKED_POWER;
     case WINDOW_PAUSE: return ASKED_PAUSE;
     case WINDOW_SPEED: return w->a > 0 ? ASKED_FASTER : ASKED_SLOWER;
@@ -377,6 +386,10 @@ unsigned display_service(Machine *m)
         set_status(~0u << WINDOW_LEDS, (u32)machine_leds(m) << WINDOW_LEDS);
     if (d.shared && machine_wants_pointer(m) != !!(d.status & WINDOW_ABSOLUTE)) {
         set_status(WINDOW_ABSOLUTE, machine_wants_pointer(m) ? WINDOW_ABSOLUTE : 0);
+        send_message(WINDOW_LOOK);
+    }
+    if (d.shared && machine_has_gameport(m) && !(d.status & WINDOW_STICKS)) {
+        set_status(WINDOW_STICKS, WINDOW_STICKS);
         send_message(WINDOW_LOOK);
     }
     if (d.shared && display_media_show(m, d.shared)) send_message(WINDOW_LOOK);

@@ -27,7 +27,7 @@
 #include "cpu/base.h"
 
 enum {
-    WINDOW_PROTOCOL = 6,
+    WINDOW_PROTOCOL = 7,
     WINDOW_SOCKET = 3,            /* the window's descriptor of the socket */
     WINDOW_MONITOR = 4,           /* ... of its connection to the monitor, if it may use the terminal */
     WINDOW_NO_DISPLAY = 3,        /* its exit code when nothing could be opened */
@@ -41,6 +41,7 @@ enum {
     WINDOW_BLOCK_LINES = 40,
     WINDOW_BLOCK_COLUMNS = 56,   /* and a zero */
     WINDOW_POINTER_MAX = 0xffff, /* the right and the lower edge */
+    WINDOW_STICKS_MAX = 2,
     WINDOW_VIEWERS = 16,
     WINDOW_PASSWORD_BYTES = 8, /* more do not count in VNC's own authentication (RFC 6143, 7.2.2) */
     WINDOW_FRAMES = 16384,     /* a power of two; a third of a second */
@@ -67,6 +68,7 @@ typedef enum WindowMessageKind {
     WINDOW_BLOCK,    /* write WindowShared.block anew */
     WINDOW_SNAPSHOT, /* a: 0 keep the machine as it is now, 1 go back to the newest */
     WINDOW_POINTER, /* where the pointer is, with WINDOW_ABSOLUTE. a, b: 0 to WINDOW_POINTER_MAX; c, d: as WINDOW_MOUSE */
+    WINDOW_STICK, /* of the joystick with the number d: a: x, b: y, 16 bits with sign; c: 4 buttons, or -1: it is gone */
     WINDOW_VIEWER, /* ring3-vnc: a, b, c: the next d bytes of an address, as in WINDOW_PATH */
     WINDOW_CAME,   /* a: the number of the viewer whose address that was. It is used up */
     WINDOW_LEFT,   /* a: a viewer's number */
@@ -85,6 +87,7 @@ enum {
     WINDOW_TROUBLE = 2,
     WINDOW_ABSOLUTE = 4 /* the guest wants to know where the pointer is */,
     WINDOW_CAN_SUSPEND = 8 /* the machine has a place where it is kept */,
+    WINDOW_STICKS = 16 /* the machine has a game port */,
     WINDOW_LEDS = 8
 };
 

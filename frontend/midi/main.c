@@ -4,11 +4,14 @@
  * It sleeps until the machine says something; then it makes a synthesizer, shuts itself in, and only then reads: the
  * SoundFont first, which is as foreign as what the guest writes. It says nothing and ends with the machine.
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <fluidsynth.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -32,19 +35,31 @@ static bool is_heard;
 
 static const u32 fcntls[] = {F_GETFL, F_SETFL, F_GETFD};
 static const Call calls[] = {
-    {.number = SYS_read},          {.number = SYS_lseek},
-    {.number = SYS_fstat},         {.number = SYS_newfstatat},
-    {.number = SYS_recvfrom},      {.number = SYS_sendto},
-    {.number = SYS_write},         {.number = SYS_poll},
-    {.number = SYS_close},         {SYS_fcntl, CALL_SECOND, fcntls, ARRAY_LEN(fcntls)},
-    {.number = SYS_brk},           {SYS_mmap, CALL_NO_EXEC, NULL, 0},
-    {.number = SYS_munmap},        {.number = SYS_mremap},
-    {.number = SYS_madvise},       {.number = SYS_mlock},
-    {.number = SYS_munlock},       {.number = SYS_futex},
-    {.number = SYS_clock_gettime}, {.number = SYS_gettimeofday},
-    {.number = SYS_getrandom},     {.number = SYS_getpid},
-    {.number = SYS_rt_sigreturn},  {.number = SYS_restart_syscall},
-    {.number = SYS_exit},          {.number = SYS_exit_group},
+    {.number = SYS_read},
+    {.number = SYS_fstat},
+    {.number = SYS_newfstatat},
+    {.number = SYS_recvfrom},
+    {.number = SYS_sendto},
+    {.number = SYS_write},
+    {.number = SYS_poll},
+    {.number = SYS_close},
+    {SYS_fcntl, CALL_SECOND, fcntls, ARRAY_LEN(fcntls)},
+    {.number = SYS_brk},
+    {SYS_mmap, CALL_NO_EXEC, NULL, 0},
+    {.number = SYS_munmap},
+    {.number = SYS_mremap},
+    {.number = SYS_madvise},
+    {.number = SYS_mlock},
+    {.number = SYS_munlock},
+    {.number = SYS_futex},
+    {.number = SYS_clock_gettime},
+    {.number = SYS_gettimeofday},
+    {.number = SYS_getrandom},
+    {.number = SYS_getpid},
+    {.number = SYS_rt_sigreturn},
+    {.number = SYS_restart_syscall},
+    {.number = SYS_exit},
+    {.number = SYS_exit_group},
 };
 
 static void confine(void)
@@ -57,37 +72,53 @@ static void confine(void)
     filter_confine(calls, ARRAY_LEN(calls), true);
 }
 
-/* --- the SoundFont, which has a descriptor instead of a name --------------------------------------------- */
+/* --- the SoundFont, which is memory instead of a name ----------------------------------------------------- */
+
+static struct {
+    const u8 *at;
+    fluid_long_long_t bytes, next;
+} sounds;
+
+/* It is read two bytes at a time: not by system calls. A file that is cut short meanwhile is our end (SIGBUS). */
+static bool sounds_map(void)
+{
+    struct stat st;
+    if (fstat(MIDI_SOUNDS, &st) || st.st_size <= 0) return false;
+    const void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, MIDI_SOUNDS, 0);
+    sounds.at = at;
+    sounds.bytes = st.st_size;
+    return at != MAP_FAILED;
+}
 
 static void *sounds_open(const char *name)
 {
-    static int handle;
     (void)name;
-    return lseek(MIDI_SOUNDS, 0, SEEK_SET) == 0 ? &handle : NULL;
+    sounds.next = 0;
+    return &sounds;
 }
 
 static int sounds_read(void *to, fluid_long_long_t count, void *handle)
 {
     (void)handle;
-    for (u8 *at = to; count > 0;) {
-        ssize_t n = read(MIDI_SOUNDS, at, (size_t)count);
-        if (n <= 0) return FLUID_FAILED;
-        at += n;
-        count -= n;
-    }
+    if (count < 0 || count > sounds.bytes - sounds.next) return FLUID_FAILED;
+    memcpy(to, sounds.at + sounds.next, (size_t)count);
+    sounds.next += count;
     return FLUID_OK;
 }
 
-static int sounds_seek(void *handle, fluid_long_long_t at, int from)
+static int sounds_seek(void *handle, fluid_long_long_t by, int from)
 {
+    fluid_long_long_t base = from == SEEK_SET ? 0 : from == SEEK_CUR ? sounds.next : sounds.bytes;
     (void)handle;
-    return lseek(MIDI_SOUNDS, at, from) < 0 ? FLUID_FAILED : FLUID_OK;
+    if (by < -base || by > sounds.bytes - base) return FLUID_FAILED;
+    sounds.next = base + by;
+    return FLUID_OK;
 }
 
 static fluid_long_long_t sounds_tell(void *handle)
 {
     (void)handle;
-    return lseek(MIDI_SOUNDS, 0, SEEK_CUR);
+    return sounds.next;
 }
 
 static int sounds_close(void *handle)
@@ -98,9 +129,18 @@ static int sounds_close(void *handle)
 
 /* --- the synthesizer ------------------------------------------------------------------------------------- */
 
+/* FluidSynth would read a SoundFont by OpenMP's threads, which this process cannot start any more. */
+static void use_one_thread(void)
+{
+    void (*set)(int);
+    *(void **)&set = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+    if (set) set(1);
+}
+
 static bool synth_make(void)
 {
     fluid_settings_t *settings;
+    use_one_thread();
     for (int level = 0; level < LAST_LOG_LEVEL; level++) fluid_set_log_function(level, NULL, NULL);
     settings = new_fluid_settings();
     if (!settings) return false;
@@ -199,7 +239,7 @@ int main(void)
     signal(SIGHUP, SIG_IGN);
     silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO);
     while (poll(&wait, 1, -1) < 0) continue;
-    if (!(wait.revents & POLLIN) || !synth_make()) return 1;
+    if (!(wait.revents & POLLIN) || !sounds_map() || !synth_make()) return 1;
     confine();
     if (fluid_synth_sfload(synth, "SoundFont", 1) == FLUID_FAILED || !frames_send(0)) return 1;
     while (ask_take()) continue;

@@ -275,6 +275,10 @@ static OptionsResult set_device(Options *o, const char *value)
         o->glassbox = true;
         return OPTIONS_RUN;
     }
+    if (!strcmp(value, "gameport")) {
+        o->gameport = true;
+        return OPTIONS_RUN;
+    }
     OptionsResult card;
     if (net_option_device(&o->net, value, &card)) return card;
     if (sound_option_device(&o->sound, value, &card)) return card;
@@ -294,6 +298,7 @@ static OptionsResult set_device(Options *o, const char *value)
     words_offer(&w, "AC97");
     words_offer(&w, "adlib");
     words_offer(&w, "mpu401");
+    words_offer(&w, "gameport");
     return words_refuse(&w, "-device", value);
 }
 
@@ -596,6 +601,7 @@ static const Option options[] = {
      "pcnet, ne2k_isa, ne2k_pci, rtl8139: a network card, with netdev=ID, mac=ADDR, romfile=FILE"},
     {"", NULL, NULL, "sb16[,iobase=0x220][,irq=5][,dma=1][,hdma=5][,mpu=0x330]: a Sound Blaster 16;"},
     {"", NULL, NULL, "mpu401[,iobase=0x330][,irq=9]: a MIDI port alone;"},
+    {"", NULL, NULL, "gameport: joysticks and gamepads of the host's, while the window has the keyboard;"},
     {"", NULL, NULL, "ES1370, AC97: PCI sound cards; adlib: an OPL3 alone"},
     {"", NULL, NULL,
      "vmmouse: the pointer that needs no grab, which is there anyway (-machine vmport=off: not)"},

@@ -83,7 +83,7 @@ typedef struct Options {
     bool debug_exit;
     u16 debug_exit_iobase;
     u8 debug_exit_iosize;
-    bool postcode, testdev, glassbox;
+    bool postcode, testdev, glassbox, gameport;
     bool tour; /* with the glass box; see tour.h */
     u16 postcode_port;
 } Options;

@@ -28,6 +28,7 @@
 #include "frontend/window/scale.h"
 #include "frontend/window/sdl_keys.h"
 #include "frontend/window/sound.h"
+#include "frontend/window/sticks.h"
 #include "hw/keys.h"
 #include "hw/screen_text.h"
 
@@ -561,6 +562,12 @@ static void handle(const SDL_Event *e)
         panels_drop(e->drop.file);
         SDL_free(e->drop.file);
         break;
+    case SDL_JOYDEVICEADDED:
+    case SDL_JOYDEVICEREMOVED:
+    case SDL_JOYAXISMOTION:
+    case SDL_JOYHATMOTION:
+    case SDL_JOYBUTTONDOWN:
+    case SDL_JOYBUTTONUP: sticks_event(w.s, e); break;
     case SDL_QUIT: open_menu(panels_ask_close); break;
     default:
         if (e->type != w.note) return;
@@ -657,6 +664,7 @@ void sdl_run(Session *s)
             pace_input(&w.pace, now);
         }
         follow_pointer();
+        sticks_follow(s);
         if (!w.hidden && now >= w.pace.next_ns) look(now);
         show_title();
         next = earlier(earlier(earlier(typing, sounds), earlier(panels, block)), flush_mouse(now));

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 
-PROTOCOL = 6
+PROTOCOL = 7
 HELLO, LOOK, BYE = 1, 2, 3
 KEY, MOUSE, POWER, QUIT, PAUSE, SPEED, PATH, CHANGE, EJECT, BLOCK, SNAPSHOT, POINTER = range(32, 44)
 ABSOLUTE = 4 # of the status

@@ -2,6 +2,7 @@
 """midi.py RING3 GUEST ACCEL - a guest (tests/guests/midi.c) plays two notes by an MPU-401: they are in the WAV file, at their
 pitch, by ring3-midi and a SoundFont; where there is none, what is said. What ring3-midi may do; options."""
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -49,7 +50,8 @@ def test_wrong_words():
     for words, why in ((["-device", "mpu401,irq=3"], "5, 7, 9 or 10"), (["-device", "sb16,mpu=0x340"], "0x330 or 0x300"),
                        (["-device", "mpu401", "-device", "sb16"], "has an MPU-401"), (["-device", "sb16", "-device", "mpu401"], "has one"),
                        (["-audio", "none,soundfont=x.sf2"], "needs a card with MIDI"),
-                       (["-device", "sb16", "-audio", "none,soundfont=/nowhere/x.sf2"], "No such file")):
+                       (["-device", "sb16", "-audio", "none,soundfont=/nowhere/x.sf2"], "No such file"),
+                       (["-device", "sb16", "-audio", "none,soundfont=/"], "is no file")):
         vm = run(*words)
         vm.expect(why)
         vm.expect_exit(1)
@@ -83,6 +85,35 @@ def test_its_process_is_shut_in():
     vm.expect("end", 60)
     vm.expect_exit(0)
     tries(lambda: time.sleep(0.5) or of(child[0], "State")[:1] or "gone", lambda got: got in ("Z", "gone"), "it ends with the machine")
+
+
+FAKE = """#!%s
+import socket, sys, time
+s = socket.socket(fileno=3)
+s.recv(5000)
+s.send(bytes(4))
+while s.recv(5000):
+    %%s
+""" % sys.executable
+
+
+def test_one_that_lies_is_sent_away():
+    """In place of ring3-midi: frames that nobody asked for, wrong sizes, none at all, its end. The guest gets on in any case."""
+    place = os.path.join(folder.name, "fake")
+    shutil.copytree(os.path.join(os.path.dirname(ring3), "bios"), place + "/bios")
+    shutil.copy(ring3, place)
+    for does, said in (("s.send((480).to_bytes(4, 'little') + bytes(1920))", "broke the protocol"), ("s.send(b'x')", "broke the protocol"),
+                       ("sys.exit()", "has ended"), ("pass", None), ("time.sleep(60)", None)):
+        with open(place + "/ring3-midi", "w") as f:
+            f.write(FAKE % does)
+        os.chmod(place + "/ring3-midi", 0o755)
+        vm = Vm([place + "/ring3", "-kernel", guest, "-serial", "stdio", "-display", "none", "-nic", "none", "-accel", accel, "-device", "sb16",
+                 "-audio", "wav:" + wav])
+        if said:
+            vm.expect("silent from here on: ring3-midi " + said, 60)
+        vm.expect("taken 00000001", 60)
+        vm.expect("end", 60)
+        vm.expect_exit(0)
 
 
 def of(pid, field):

@@ -38,7 +38,7 @@ static void send(u8 v)
 static void note(u8 key)
 {
     send(0x90), send(key), send(100);
-    wait_us(1200000);
+    wait_us(900000);
     send(key), send(0); /* running status: a note of no velocity ends it */
     wait_us(600000);
 }

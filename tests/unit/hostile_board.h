@@ -573,6 +573,9 @@ static void time_and_people(void)
         machine_key(m, (u8)rnd(), rnd() & 1);
         machine_mouse(m, (int)rnd(), (int)rnd(), (int)rnd(), (u8)rnd());
     }
+    machine_stick(m, rnd() % 3, &(Stick){rnd() & 1, (s16)rnd(), (s16)rnd(), (u8)rnd()});
+    if (rnd() & 1) out(0x201, 0);
+    in(0x201);
     com1.out_bytes = com2.out_bytes = lpt.out_bytes = con.out_bytes = 0;
 }
 
@@ -621,6 +624,7 @@ static Machine *board_new(void)
                                [NE2K_PCI] = {NIC_NE2K_PCI, {2, 0, 0, 0, 0, 3}, 0, 0},
                                [NE2K_ISA] = {NIC_NE2K_ISA, {2, 0, 0, 0, 0, 4}, 0, 0}},
                        .sb16 = {true, 0x220, 5, 1, 5, 0x330},
+                       .gameport = true,
                        .es1370 = true,
                        .ac97 = true,
                        .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy},
