@@ -184,20 +184,3 @@ void exec_std(Vcpu *c, const Insn *i)
     (void)i;
     flags_set(c, FL_D, FL_D);
 }
-
-bool condition_holds(const Vcpu *c, unsigned cc)
-{
-    u32 f = c->eflags;
-    bool less = !(f & FL_S) != !(f & FL_O), holds = false;
-    switch (cc >> 1 & 7) {
-    case 0: holds = f & FL_O; break;
-    case 1: holds = f & FL_C; break;
-    case 2: holds = f & FL_Z; break;
-    case 3: holds = f & (FL_C | FL_Z); break;
-    case 4: holds = f & FL_S; break;
-    case 5: holds = f & FL_P; break;
-    case 6: holds = less; break;
-    case 7: holds = less || (f & FL_Z); break;
-    }
-    return holds != (cc & 1);
-}

@@ -37,6 +37,14 @@ static inline u32 flags_sub(u32 a, u32 b, u32 r, unsigned bytes)
            ((a ^ b) & (a ^ r) & sign ? FL_O : 0u);
 }
 
-bool condition_holds(const Vcpu *c, unsigned cc); /* cc: low four bits of Jcc, SETcc, CMOVcc */
+/* cc: the low bits of Jcc, SETcc, CMOVcc. Without a branch, which the host would guess wrongly. */
+static inline bool condition_holds(const Vcpu *c, unsigned cc)
+{
+    static const u16 any_of[8] = {FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, 0, FL_Z};
+    u32 f = c->eflags, kind = cc >> 1 & 7;
+    u32 less = kind >= 6 ? (f ^ f << 4) & FL_O : 0; /* SF, brought to OF's place */
+    bool holds = (f & any_of[kind]) | less;
+    return holds != (cc & 1);
+}
 
 #endif

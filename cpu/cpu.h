@@ -59,12 +59,7 @@ void mem_write64(Vcpu *c, int seg, u32 off, u64 value);
 void mem_read_bytes(Vcpu *c, int seg, u32 off, void *to, unsigned bytes);
 void mem_write_bytes(Vcpu *c, int seg, u32 off, const void *from, unsigned bytes);
 
-/* --- operands (operand.c) --- */
-u32 insn_ea(const Vcpu *c, const Insn *i);      /* effective offset, truncated to address size */
-unsigned op_bytes(const Insn *i, int n);        /* 1, 2 or 4 */
-u32 op_read(Vcpu *c, const Insn *i, int n);     /* zero-extended; raises */
-u32 op_read_rmw(Vcpu *c, const Insn *i, int n); /* for read-modify-write: faults as a write */
-void op_write(Vcpu *c, const Insn *i, int n, u32 v);
+/* --- registers and flags; operands by letter are in operand.h --- */
 static inline u32 reg_read(const Vcpu *c, unsigned r, unsigned bytes)
 {
     if (bytes == 4) return c->gpr[r];
@@ -97,7 +92,11 @@ void desc_to_segment(const Descriptor *d, u16 sel, Segment *s);
 void desc_set_accessed(Vcpu *c, Descriptor *d);
 void cpu_set_cpl(Vcpu *c, unsigned cpl);
 /* Near branch target check: #GP(0) if beyond CS.limit; then next_eip = eip. */
-void branch_to(Vcpu *c, u32 eip);
+static inline void branch_to(Vcpu *c, u32 eip)
+{
+    if (unlikely(eip > c->seg[CS].limit)) raise_gp(c, 0);
+    c->next_eip = eip;
+}
 
 /* --- far transfers, tasks --- */
 void far_jmp(Vcpu *c, u16 sel, u32 off, unsigned opsize);

@@ -2,7 +2,7 @@
 #ifndef RING3_EXEC_H
 #define RING3_EXEC_H
 
-#include "cpu/cpu.h"
+#include "cpu/operand.h"
 
 #define X(opcode, ext, pfx, name, o1, o2, o3, dest, read, write, undef, checks, need, class, host, exec)     \
     ExecFn exec_##exec;

@@ -188,6 +188,7 @@ struct Insn {
     u32 imm;         /* Iv, Iw, Ib (zero-extended), Ibs and J (sign-extended), Ap's and CALLF's offset */
     u16 imm2;        /* Ap: selector; ENTER: nesting level */
     u8 op_at;        /* offset of the opcode byte (of 0F, in the two-byte map) in the instruction */
+    u8 place[3];     /* where the operands are: 0 from the decoder; the interpreter fills it in (cpu/operand.h) */
 };
 
 /* The bytes of a Row.opcode to to[0..2]; returns behind them. */

@@ -5,7 +5,8 @@
  *  - Whatever can fault faults before a byte is written: an access that straddles pages walks both first.
  *  - Writes reach RAM through phys_write, which tells the watchers of a page (translated code, page tables);
  *    pages nobody watches are stored to directly.
- *  - Nothing is cached between accesses: a changed page-table entry counts from the next access on.
+ *  - Nothing is cached between accesses: a changed page-table entry counts from the next access on. (Who keeps where an
+ *    access went compares the entries before the next: Entries, for the fetch of interp.c.)
  *
  * Limits: an access that runs over offset FFFFFFFF of a segment with limit FFFFFFFF wraps, as on the P6
  * (the manual leaves it open). Type checks apply in protected mode only; real and V86 mode check just the limit.
@@ -55,39 +56,72 @@ u32 lin_walk(Vcpu *c, u32 va, Access a, AccessBy by)
     cpu_raise_error(c, EX_PF, w.error);
 }
 
-/* lin_pa with PAE: the same short way through entries that grant the access and have nothing unusual. With SMEP or SMAP
- * rings 0-2 have no short way. */
-u32 lin_pa_more(Vcpu *c, u32 va, Access a, AccessBy by)
+/* The user pages that SMEP or SMAP may keep this access out of are mmu_walk's: PTE_U, or nothing. */
+static u32 guarded_user(const Vcpu *c, AccessBy by)
 {
-    if (!(c->cr4 & CR4_PAE) || (by != BY_USER && c->cr4 & (CR4_SMEP | CR4_SMAP)))
-        return lin_walk(c, va, a, by);
+    return by != BY_USER && c->cr4 & (CR4_SMEP | CR4_SMAP) ? PTE_U : 0;
+}
+
+/* lin_paged with PAE. */
+static u32 pae_paged(Vcpu *c, u32 va, Access a, AccessBy by, Entries *from)
+{
     u64 want = PTE_P | PTE_A | (by == BY_USER ? PTE_U : 0) | (a & ACC_WRITE ? PTE_W : 0);
     u64 odd = ~0ull << 32; /* reserved bits, memory that is not there, NX unless it matters only to a fetch */
     if (c->efer & EFER_NXE && !(a & ACC_FETCH)) odd &= ~PTE_NX;
     u64 pdpte = c->pdpte[va >> 30];
     if (unlikely((pdpte & (odd | PTE_P)) != PTE_P)) return lin_walk(c, va, a, by);
-    const u8 *hp = phys_hp(c->phys, ((u32)pdpte & ~(u32)PAGE_MASK) | (va >> 18 & 0xff8));
-    if (unlikely(!hp)) return lin_walk(c, va, a, by);
-    u64 pde = load64(hp), dirty = a & ACC_WRITE ? PTE_D : 0;
+    const u8 *pde_hp = phys_hp(c->phys, ((u32)pdpte & ~(u32)PAGE_MASK) | (va >> 18 & 0xff8));
+    if (unlikely(!pde_hp)) return lin_walk(c, va, a, by);
+    u64 pde = load64(pde_hp), dirty = a & ACC_WRITE ? PTE_D : 0;
     if (unlikely((pde & (want | odd)) != want)) return lin_walk(c, va, a, by);
     if (pde & PTE_PS) {
-        if ((pde & (dirty | PAE_2M_RSVD)) != dirty) return lin_walk(c, va, a, by);
+        if ((pde & (dirty | PAE_2M_RSVD | guarded_user(c, by))) != dirty) return lin_walk(c, va, a, by);
+        if (from) *from = (Entries){pde_hp, pde_hp};
         return ((u32)pde & ~PAE_2M_MASK) | (va & PAE_2M_MASK);
     }
-    hp = phys_hp(c->phys, ((u32)pde & ~(u32)PAGE_MASK) | (va >> 9 & 0xff8));
-    if (unlikely(!hp)) return lin_walk(c, va, a, by);
-    u64 pte = load64(hp);
-    if (unlikely((pte & (want | dirty | odd)) != (want | dirty))) return lin_walk(c, va, a, by);
+    const u8 *pte_hp = phys_hp(c->phys, ((u32)pde & ~(u32)PAGE_MASK) | (va >> 9 & 0xff8));
+    if (unlikely(!pte_hp)) return lin_walk(c, va, a, by);
+    u64 pte = load64(pte_hp);
+    if (unlikely((pte & (want | dirty | odd)) != (want | dirty) || pde & pte & guarded_user(c, by)))
+        return lin_walk(c, va, a, by);
+    if (from) *from = (Entries){pde_hp, pte_hp};
     return ((u32)pte & ~(u32)PAGE_MASK) | (va & PAGE_MASK);
 }
 
-static u32 pa_read(Phys *p, u32 pa, unsigned bytes)
+static const u8 *entry_word(const u8 *hp) { return (const u8 *)((uintptr_t)hp & ~(uintptr_t)7); }
+
+/* A walk every time, so it is coherent with the guest's tables by construction; but when the entries already grant the
+ * access and hold A and D, two loads are all that it takes. Everything out of the ordinary is mmu_walk's. */
+u32 lin_paged(Vcpu *c, u32 va, Access a, AccessBy by, Entries *from)
+{
+    if (c->cr4 & CR4_PAE) return pae_paged(c, va, a, by, from);
+    u32 want = PTE_P | PTE_A | (by == BY_USER ? PTE_U : 0) | (a & ACC_WRITE ? PTE_W : 0);
+    const u8 *pde_hp = phys_hp(c->phys, (c->cr3 & ~(u32)PAGE_MASK) | (va >> 20 & 0xffc));
+    if (unlikely(!pde_hp)) return lin_walk(c, va, a, by);
+    u32 pde = load32(pde_hp);
+    if (unlikely((pde & want) != want)) return lin_walk(c, va, a, by);
+    if (pde & PTE_PS) {
+        bool plain = (c->cr4 & CR4_PSE) && !(pde & (0x3fe000 /* reserved */ | guarded_user(c, by)));
+        if (!plain || ((a & ACC_WRITE) && !(pde & PTE_D))) return lin_walk(c, va, a, by);
+        if (from) *from = (Entries){entry_word(pde_hp), entry_word(pde_hp)};
+        return (pde & 0xffc00000u) | (va & 0x3fffff);
+    }
+    const u8 *pte_hp = phys_hp(c->phys, (pde & ~(u32)PAGE_MASK) | (va >> 10 & 0xffc));
+    if (unlikely(!pte_hp)) return lin_walk(c, va, a, by);
+    if (a & ACC_WRITE) want |= PTE_D;
+    u32 pte = load32(pte_hp);
+    if (unlikely((pte & want) != want || pde & pte & guarded_user(c, by))) return lin_walk(c, va, a, by);
+    if (from) *from = (Entries){entry_word(pde_hp), entry_word(pte_hp)};
+    return (pte & ~(u32)PAGE_MASK) | (va & PAGE_MASK);
+}
+
+static inline u32 pa_read(Phys *p, u32 pa, unsigned bytes)
 {
     const u8 *hp = phys_hp(p, pa);
     return likely(hp) ? host_load(hp, bytes) : phys_read(p, pa, bytes);
 }
 
-static void pa_write(Phys *p, u32 pa, u32 v, unsigned bytes)
+static inline void pa_write(Phys *p, u32 pa, u32 v, unsigned bytes)
 {
     u8 *hp = phys_hp_quiet(p, pa);
     if (likely(hp))
@@ -118,12 +152,12 @@ static u32 span_pa(const Span *s, unsigned n)
     return n < s->first ? s->pa[0] + n : s->pa[1] + (n - s->first);
 }
 
-static void watch_data(Vcpu *c, u32 va, unsigned bytes, bool write)
+static inline void watch_data(Vcpu *c, u32 va, unsigned bytes, bool write)
 {
     if (unlikely(cpu_watches(c))) debug_data_access(c, va, bytes, write);
 }
 
-static u32 read_straddling(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
+__attribute__((noinline)) static u32 read_straddling(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
 {
     Span s = lin_span(c, va, bytes, a, by);
     u32 v = 0;
@@ -131,7 +165,7 @@ static u32 read_straddling(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy b
     return v;
 }
 
-u32 lin_read(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
+static inline u32 read_inline(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
 {
     u32 v = unlikely(lin_straddles(va, bytes)) ? read_straddling(c, va, bytes, a, by)
                                                : pa_read(c->phys, lin_pa(c, va, a, by), bytes);
@@ -139,19 +173,30 @@ u32 lin_read(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
     return v;
 }
 
-static void write_straddling(Vcpu *c, u32 va, u32 value, unsigned bytes, AccessBy by)
+u32 lin_read(Vcpu *c, u32 va, unsigned bytes, Access a, AccessBy by)
+{
+    return read_inline(c, va, bytes, a, by);
+}
+
+__attribute__((noinline)) static void write_straddling(Vcpu *c, u32 va, u32 value, unsigned bytes,
+                                                       AccessBy by)
 {
     Span s = lin_span(c, va, bytes, ACC_WRITE, by);
     for (unsigned n = 0; n < bytes; n++) pa_write(c->phys, span_pa(&s, n), value >> 8 * n & 0xff, 1);
 }
 
-void lin_write(Vcpu *c, u32 va, u32 value, unsigned bytes, AccessBy by)
+static inline void write_inline(Vcpu *c, u32 va, u32 value, unsigned bytes, AccessBy by)
 {
     if (unlikely(lin_straddles(va, bytes)))
         write_straddling(c, va, value, bytes, by);
     else
         pa_write(c->phys, lin_pa(c, va, ACC_WRITE, by), value, bytes);
     watch_data(c, va, bytes, true);
+}
+
+void lin_write(Vcpu *c, u32 va, u32 value, unsigned bytes, AccessBy by)
+{
+    write_inline(c, va, value, bytes, by);
 }
 
 /* How many of the bytes from n on can move at once: 4, or 1 at the end of a page or of the buffer. */
@@ -232,21 +277,31 @@ u32 seg_linear(Vcpu *c, int seg, u32 off, unsigned bytes, Access a)
     return va;
 }
 
+/* seg_linear, whose tests are all passed by an access within a segment of writable data that grows upwards. */
+static inline u32 seg_inline(Vcpu *c, int seg, u32 off, unsigned bytes, Access a)
+{
+    const Segment *s = &c->seg[seg];
+    u32 type = s->attr & (SEG_UNUSABLE | SEG_S | SEG_CODE | SEG_DOWN | SEG_WRITABLE);
+    if (unlikely(type != (SEG_S | SEG_WRITABLE) || (u64)off + bytes - 1 > s->limit || c->eflags & FL_AC))
+        return seg_linear(c, seg, off, bytes, a);
+    return s->base + off;
+}
+
 static bool is_user(const Vcpu *c) { return c->cpl == 3; }
 
 u32 mem_read(Vcpu *c, int seg, u32 off, unsigned bytes)
 {
-    return lin_read(c, seg_linear(c, seg, off, bytes, ACC_READ), bytes, ACC_READ, is_user(c));
+    return read_inline(c, seg_inline(c, seg, off, bytes, ACC_READ), bytes, ACC_READ, is_user(c));
 }
 
 u32 mem_read_rmw(Vcpu *c, int seg, u32 off, unsigned bytes)
 {
-    return lin_read(c, seg_linear(c, seg, off, bytes, ACC_RMW), bytes, ACC_RMW, is_user(c));
+    return read_inline(c, seg_inline(c, seg, off, bytes, ACC_RMW), bytes, ACC_RMW, is_user(c));
 }
 
 void mem_write(Vcpu *c, int seg, u32 off, u32 value, unsigned bytes)
 {
-    lin_write(c, seg_linear(c, seg, off, bytes, ACC_WRITE), value, bytes, is_user(c));
+    write_inline(c, seg_inline(c, seg, off, bytes, ACC_WRITE), value, bytes, is_user(c));
 }
 
 void mem_read_bytes(Vcpu *c, int seg, u32 off, void *to, unsigned bytes)

@@ -1,30 +1,27 @@
-/* operand.c - operands by the instruction table's letters (SDM vol. 2, appendix A.2).
- *
- * A letter says where the operand is (kind) and how wide (size; V = by operand size). op_read and op_write know
- * registers, immediates, selectors and explicit memory operands up to 32 bits; string, far-pointer, x87 and
- * SIMD operands belong to the instructions that use them, and asking for them here is our mistake.
- */
-#include "cpu/cpu.h"
+/* operand.c - what the table's operand letters mean (SDM vol. 2, appendix A.2), and the rarer ones: see operand.h. */
+#include "cpu/operand.h"
 
-typedef enum Kind {
+typedef enum OperandKind {
     K_BAD,
-    K_RM,
-    K_REG,
-    K_RM_REG,
-    K_OPREG,
-    K_FIXED,
+    K_RM,     /* register or memory */
+    K_RM_REG, /* general registers: from here ... */
+    K_REG,    /* also that in the opcode's low bits, which Insn.reg has */
+    K_FIXED,  /* ... to here */
     K_IMM,
     K_ONE,
     K_SEG_REG,
     K_SEG,
     K_CR,
     K_DR
-} Kind;
-enum { V = 0 }; /* size: word or dword by operand size */
+} OperandKind;
 
 typedef struct OperandInfo {
-    u8 kind, size, arg; /* arg: register number of fixed ones */
+    u8 kind; /* OperandKind */
+    u8 size; /* 0: word or dword, by operand size */
+    u8 arg;  /* the number of a fixed register */
 } OperandInfo;
+
+enum { V = 0 };
 
 static const OperandInfo operands[O_COUNT] = {
     [O_Eb] = {K_RM, 1, 0},       [O_Ew] = {K_RM, 2, 0},      [O_Ed] = {K_RM, 4, 0},
@@ -34,7 +31,7 @@ static const OperandInfo operands[O_COUNT] = {
     [O_Md] = {K_RM, 4, 0},       [O_Ib] = {K_IMM, 1, 0},     [O_Iw] = {K_IMM, 2, 0},
     [O_Iv] = {K_IMM, V, 0},      [O_Ibs] = {K_IMM, V, 0},    [O_Jb] = {K_IMM, V, 0},
     [O_Jv] = {K_IMM, V, 0},      [O_Ob] = {K_RM, 1, 0},      [O_Ov] = {K_RM, V, 0},
-    [O_Zb] = {K_OPREG, 1, 0},    [O_Zv] = {K_OPREG, V, 0},   [O_Sw] = {K_SEG_REG, 2, 0},
+    [O_Zb] = {K_REG, 1, 0},      [O_Zv] = {K_REG, V, 0},     [O_Sw] = {K_SEG_REG, 2, 0},
     [O_Cd] = {K_CR, 4, 0},       [O_Dd] = {K_DR, 4, 0},      [O_AL] = {K_FIXED, 1, EAX},
     [O_CL] = {K_FIXED, 1, ECX},  [O_AX] = {K_FIXED, 2, EAX}, [O_DX] = {K_FIXED, 2, EDX},
     [O_eAX] = {K_FIXED, V, EAX}, [O_I1] = {K_ONE, 1, 0},     [O_ES] = {K_SEG, 2, ES},
@@ -43,42 +40,32 @@ static const OperandInfo operands[O_COUNT] = {
     [O_Yb] = {K_BAD, 1, 0},      [O_Xv] = {K_BAD, V, 0},     [O_Yv] = {K_BAD, V, 0},
 };
 
-u32 insn_ea(const Vcpu *c, const Insn *i)
-{
-    u32 ea = i->disp;
-    if (i->base != REG_NONE) ea += c->gpr[i->base];
-    if (i->index != REG_NONE) ea += c->gpr[i->index] << i->scale;
-    return i->adsize == 2 ? (u16)ea : ea;
-}
-
-static inline OperandInfo operand_info(const Insn *i, int n)
+static OperandInfo operand_info(const Insn *i, int n)
 {
     OperandInfo o = operands[i->row->o[n]];
-    if (o.size == V) o.size = i->opsize;
+    if (!o.size) o.size = i->opsize;
     return o;
 }
 
-unsigned op_bytes(const Insn *i, int n) { return operand_info(i, n).size; }
+unsigned operand_bytes(const Insn *i, int n) { return operand_info(i, n).size; }
 
-/* The number of the general register that the operand is, or REG_NONE. */
-static inline unsigned operand_gpr(const Insn *i, OperandInfo o)
+static bool operand_is_gpr(const Insn *i, OperandInfo o)
 {
-    switch (o.kind) {
-    case K_RM: return i->is_mem ? REG_NONE : i->rm;
-    case K_RM_REG: return i->rm;
-    case K_REG: return i->reg;
-    case K_OPREG: return i->opcode & 7;
-    case K_FIXED: return o.arg;
-    default: return REG_NONE;
-    }
+    return o.kind == K_RM ? !i->is_mem : o.kind >= K_RM_REG && o.kind <= K_FIXED;
 }
 
-static inline u32 truncate(u32 v, unsigned bytes) { return bytes == 4 ? v : bytes == 2 ? (u16)v : (u8)v; }
+/* The number of the general register that it is. */
+static unsigned operand_gpr(const Insn *i, OperandInfo o)
+{
+    return o.kind == K_FIXED ? o.arg : o.kind == K_REG ? i->reg : i->rm;
+}
 
-static u32 read_other(Vcpu *c, const Insn *i, OperandInfo o)
+static u32 truncated(u32 v, unsigned bytes) { return bytes == 4 ? v : bytes == 2 ? (u16)v : (u8)v; }
+
+static u32 read_other(const Vcpu *c, const Insn *i, OperandInfo o)
 {
     switch (o.kind) {
-    case K_IMM: return truncate(i->imm, o.size);
+    case K_IMM: return truncated(i->imm, o.size);
     case K_ONE: return 1;
     case K_SEG: return c->seg[o.arg].sel;
     case K_SEG_REG:
@@ -90,29 +77,36 @@ static u32 read_other(Vcpu *c, const Insn *i, OperandInfo o)
     }
 }
 
-u32 op_read(Vcpu *c, const Insn *i, int n)
+u32 operand_read(Vcpu *c, const Insn *i, int n, Access a)
 {
     OperandInfo o = operand_info(i, n);
-    if (o.kind == K_RM && i->is_mem) return mem_read(c, i->seg, insn_ea(c, i), o.size);
-    unsigned r = operand_gpr(i, o);
-    return r != REG_NONE ? reg_read(c, r, o.size) : read_other(c, i, o);
+    if (operand_is_gpr(i, o)) return reg_read(c, operand_gpr(i, o), o.size);
+    if (o.kind != K_RM) return read_other(c, i, o);
+    u32 ea = insn_ea(c, i);
+    return a == ACC_RMW ? mem_read_rmw(c, i->seg, ea, o.size) : mem_read(c, i->seg, ea, o.size);
 }
 
-u32 op_read_rmw(Vcpu *c, const Insn *i, int n)
+void operand_write(Vcpu *c, const Insn *i, int n, u32 v)
 {
     OperandInfo o = operand_info(i, n);
-    if (o.kind == K_RM && i->is_mem) return mem_read_rmw(c, i->seg, insn_ea(c, i), o.size);
-    return op_read(c, i, n);
-}
-
-void op_write(Vcpu *c, const Insn *i, int n, u32 v)
-{
-    OperandInfo o = operand_info(i, n);
-    if (o.kind == K_RM && i->is_mem) {
-        mem_write(c, i->seg, insn_ea(c, i), v, o.size);
+    if (operand_is_gpr(i, o)) {
+        reg_write(c, operand_gpr(i, o), v, o.size);
         return;
     }
-    unsigned r = operand_gpr(i, o);
-    CHECK(r != REG_NONE, "%s: operand %d is not writable here", i->row->name, n);
-    reg_write(c, r, v, o.size);
+    CHECK(o.kind == K_RM, "%s: operand %d is not writable here", i->row->name, n);
+    mem_write(c, i->seg, insn_ea(c, i), v, o.size);
+}
+
+/* Insn.place of operand n. */
+static u8 place_of(const Insn *i, int n)
+{
+    OperandInfo o = operand_info(i, n);
+    if (operand_is_gpr(i, o)) return o.size == 4 ? (u8)(PLACE_GPR32 | operand_gpr(i, o)) : 0;
+    if (o.kind == K_RM) return PLACE_MEMORY | o.size;
+    return o.kind == K_IMM && o.size == 4 ? PLACE_IMM32 : 0;
+}
+
+void operands_place(Insn *i)
+{
+    for (int n = 0; n < 3; n++) i->place[n] = place_of(i, n);
 }

@@ -150,12 +150,6 @@ void segs_drop_for(Vcpu *c, unsigned cpl)
     }
 }
 
-void branch_to(Vcpu *c, u32 eip)
-{
-    if (unlikely(eip > c->seg[CS].limit)) raise_gp(c, 0);
-    c->next_eip = eip;
-}
-
 /* --- a stack under construction --- */
 
 bool seg_has(const Segment *s, u32 off, unsigned bytes)

@@ -60,6 +60,7 @@ static u32 chunk(u32 pa, u32 bytes) /* how much of [pa, pa + bytes) lies in pa's
 
 static void remapped(Phys *p, u32 pa, u32 bytes)
 {
+    p->remaps++;
     if (p->on_remap) p->on_remap(p->on_remap_ctx, pa, bytes);
 }
 

@@ -42,6 +42,7 @@ struct Phys {
     u64 slow;             /* CPU accesses that a window would not have served: devices, ROM, watched pages */
     u8 *watch;            /* [1 << 20] WATCH_ bits */
     u32 a20_mask;         /* ~0 or ~0x100000: applied to every pa */
+    u32 remaps;           /* how often the map, or A20, changed: host addresses hold while it stays the same */
     Bus *bus;
     /* Called for a write to a watched page, after the bytes changed, on the vCPU thread. */
     void (*on_written)(void *ctx, u32 pa, u32 bytes, u8 watch);

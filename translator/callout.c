@@ -7,6 +7,7 @@
  */
 #include "translator/callout.h"
 #include "cpu/fpu.h"
+#include "cpu/operand.h"
 #include "translator/instrument.h"
 
 static inline void exec(Vcpu *c, const Insn *i)

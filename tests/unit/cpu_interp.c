@@ -135,6 +135,112 @@ static void test_run_counts(void **state)
     assert_int_equal(c->insns_interp, 1000);
 }
 
+/* --- the page of code that the engine keeps --- */
+
+enum { PAGE_A = 0x105000, PAGE_B = 0x5000, ENTRY_BITS = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D };
+
+/* inc eax; mov [at], edx; inc ebx; jmp $ at PAGE_A. The same at PAGE_B, but for inc ecx in place of inc ebx. */
+static void put_two_pages(Vcpu *c, u32 at)
+{
+    const u8 code[] = {0x40, 0x89, 0x15, (u8)at, (u8)(at >> 8), (u8)(at >> 16), 0, 0x43, 0xeb, 0xfe};
+    code_at(c, PAGE_B, code, sizeof code);
+    *flat_ram(c, PAGE_B + 7) = 0x41;
+    code_at(c, PAGE_A, code, sizeof code);
+}
+
+/* The engine knows both pages' instructions, and is in PAGE_A. */
+static void run_two_pages(Vcpu *c, u32 edx)
+{
+    c->gpr[EDX] = edx;
+    c->eip = PAGE_A;
+    engine_interp.run(NULL, c, 5);
+}
+
+static void test_run_sees_entry(void **state)
+{
+    Vcpu *c = *state;
+    flat_paging(c);
+    put_two_pages(c, FLAT_PT + 4 * (PAGE_A >> PAGE_BITS));
+    for (int n = 0; n < 3; n++) {
+        run_two_pages(c, PAGE_A | ENTRY_BITS);
+        assert_int_equal(c->gpr[ECX], n);
+        assert_int_equal(c->gpr[EBX], n + 1);
+        run_two_pages(c, PAGE_B | ENTRY_BITS); /* its store changes where the next instruction is */
+        assert_int_equal(c->gpr[ECX], n + 1);
+        assert_int_equal(c->gpr[EBX], n + 1);
+        store32(flat_pte(c, PAGE_A), PAGE_A | ENTRY_BITS);
+    }
+}
+
+static void a20_follows(void *ctx, u32 pa, u32 bytes, u8 watch)
+{
+    Vcpu *c = ctx;
+    (void)bytes, (void)watch;
+    phys_set_a20(c->phys, *flat_ram(c, pa));
+}
+
+static void test_run_sees_a20(void **state)
+{
+    Vcpu *c = *state;
+    put_two_pages(c, 0x8000);
+    c->phys->watch[8] = WATCH_OTHER;
+    c->phys->on_written = a20_follows;
+    c->phys->on_written_ctx = c;
+    for (int n = 0; n < 3; n++) {
+        run_two_pages(c, 1);
+        assert_int_equal(c->gpr[ECX], n);
+        assert_int_equal(c->gpr[EBX], n + 1);
+        run_two_pages(c, 0);
+        assert_int_equal(c->gpr[ECX], n + 1);
+        assert_int_equal(c->gpr[EBX], n + 1);
+        phys_set_a20(c->phys, true);
+    }
+    c->phys->on_written = NULL;
+}
+
+static void test_run_sees_own_store(void **state)
+{
+    Vcpu *c = *state;
+    put_two_pages(c, PAGE_A + 7); /* with its store, of four bytes, it writes the two instructions behind */
+    run_two_pages(c, 0xfeeb43u);
+    run_two_pages(c, 0xfeeb43u);
+    assert_int_equal(c->gpr[EBX], 2);
+    run_two_pages(c, 0xfeeb41u);
+    assert_int_equal(c->gpr[EBX], 2);
+    assert_int_equal(c->gpr[ECX], 1);
+}
+
+/* The vector that ends the run. */
+static int flat_run(Vcpu *c)
+{
+    if (setjmp(c->fault_jmp)) return c->fault.vector;
+    engine_interp.run(NULL, c, 1000);
+    return NO_FAULT;
+}
+
+static void test_run_ends_with_page_and_limit(void **state)
+{
+    Vcpu *c = *state;
+    memset(flat_ram(c, 0x4ff0), 0x40, 0x30); /* inc eax, across the end of a page */
+    c->seg[CS].limit = 0x501f;
+    for (u32 n = 1; n <= 2; n++) {
+        c->eip = 0x4ff0;
+        assert_int_equal(flat_run(c), EX_GP);
+        assert_int_equal(c->eip, 0x5020);
+        assert_int_equal(c->gpr[EAX], n * 0x30);
+    }
+}
+
+static void test_run_clears_rf(void **state)
+{
+    Vcpu *c = *state;
+    CODE(c, 0x40, 0xeb, 0xfd);
+    engine_interp.run(NULL, c, 3);
+    c->eflags |= FL_RF;
+    engine_interp.run(NULL, c, 1);
+    assert_false(c->eflags & FL_RF);
+}
+
 /* --- branches --- */
 
 static void test_conditions(void **state)
@@ -347,6 +453,11 @@ int main(void)
         T(test_modified_code),
         T(test_privilege_and_inhibit),
         T(test_run_counts),
+        T(test_run_sees_entry),
+        T(test_run_sees_a20),
+        T(test_run_sees_own_store),
+        T(test_run_ends_with_page_and_limit),
+        T(test_run_clears_rf),
         T(test_conditions),
         T(test_branch_16_bit),
         T(test_call_and_ret),

@@ -13,6 +13,7 @@
 
 #include "cpu/cpu.h"
 #include "cpu/fpu.h"
+#include "cpu/operand.h"
 #include "tests/host_run.h"
 #include "tests/insn_gen.h"
 #include "translator/operand.h"
@@ -586,6 +587,9 @@ typedef struct PieceArgs {
     u32 extra;
 } PieceArgs;
 
+/* Not inline: its caller has a setjmp. */
+__attribute__((noinline)) static u32 piece_ea(const Vcpu *c, const Insn *i) { return insn_ea(c, i); }
+
 static u32 piece_reference(Case *t, PieceArgs a)
 {
     static Vcpu c;
@@ -593,7 +597,7 @@ static u32 piece_reference(Case *t, PieceArgs a)
     c = t->before;
     v = 0;
     t->vector = -1;
-    u32 off = a.what >= PIECE_LINEAR ? insn_ea(&c, &t->insn) : 0;
+    u32 off = a.what >= PIECE_LINEAR ? piece_ea(&c, &t->insn) : 0;
     u32 pushed = a.what == PIECE_PUSH_REG && a.reg < R8 ? c.gpr[a.reg] : a.reg == R14 ? c.gpr[ESP] : a.value;
     if (setjmp(c.fault_jmp))
         t->vector = c.fault.vector;
