@@ -120,6 +120,7 @@ static const Call sanitizer_calls[] = {
     {.number = SYS_clock_gettime},
     {.number = SYS_getrlimit},
     {.number = SYS_stat},
+    {SYS_mprotect, CALL_NO_EXEC, NULL, 0}, /* a guard for that thread's stack */
 };
 enum { SANITIZER_CALLS = ARRAY_LEN(sanitizer_calls) };
 #else

@@ -89,6 +89,14 @@ static bool take_line(Conf *c, char *line, unsigned number, Problem *p)
     return true;
 }
 
+static void free_words(Conf *c)
+{
+    for (int n = 0; n < c->argc; n++) free(c->argv[n]);
+    free(c->argv);
+    free(c->profile);
+    *c = (Conf){0};
+}
+
 bool conf_read(const Vm *vm, Conf *c, Problem *p)
 {
     char *text = vm_read(vm_path(vm->folder, VM_CONF), CONF_BYTES, p), *rest = text;
@@ -98,6 +106,7 @@ bool conf_read(const Vm *vm, Conf *c, Problem *p)
     add_own(vm, c);
     for (unsigned n = 1; good && rest; n++) good = take_line(c, strsep(&rest, "\n"), n, p);
     free(text);
+    if (!good) free_words(c);
     return good;
 }
 
@@ -115,7 +124,5 @@ bool conf_options(const Vm *vm, Conf *c, Options *o)
 void conf_free(Conf *c, Options *o)
 {
     drive_options_free(&o->drives);
-    for (int n = 0; n < c->argc; n++) free(c->argv[n]);
-    free(c->argv);
-    free(c->profile);
+    free_words(c);
 }

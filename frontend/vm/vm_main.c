@@ -172,7 +172,8 @@ static bool become(const Vm *vm, bool headless, int more, char **words, int *arg
     static const char *const headless_words[] = {"-display", "none", "-daemonize"};
     Conf c;
     if (!vm_is_free(vm, p) || !conf_read(vm, &c, p)) return false;
-    char **all = calloc((size_t)c.argc + (size_t)more + 8, sizeof *all);
+    static char **all; /* for the life of the process, as any argv */
+    all = calloc((size_t)c.argc + (size_t)more + 8, sizeof *all);
     CHECK(all, "no memory");
     int n = c.argc;
     memcpy(all, c.argv, (size_t)n * sizeof *all);
