@@ -622,7 +622,11 @@ bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p)
     state_name(shot->id, "", file);
     int fd = file_open(FILE_STATE_OLD, file);
     if (fd < 0) return problem_set(p, "'%.100s': %s: %.120s", name, file, file_problem());
+    Clock *clock = machine_clock(pc->machine);
+    bool ran = !clock->stopped;
+    clock_stop(clock); /* disks and memory come after the clock, and take their time */
     bool good = load_from(pc, shot, fd, &parts, &why);
+    if (ran && !pc->paused) clock_cont(clock);
     close(fd);
     state_bytes_free(&parts);
     if (!good) return problem_set(p, "'%.100s' is not loaded: %.250s", name, why.text);
