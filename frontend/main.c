@@ -29,6 +29,7 @@
 #include "frontend/host/output.h"
 #include "frontend/host/tty.h"
 #include "frontend/image/disk.h"
+#include "frontend/image/flusher.h"
 #include "frontend/image/img.h"
 #include "frontend/load/fwfiles.h"
 #include "frontend/load/rom.h"
@@ -173,7 +174,7 @@ static void add_option_roms(Pc *pc, const Options *o)
 static bool start_threads(Pc *pc, Problem *p)
 {
     cage_leave_files();
-    return hostio_start(&pc->cpu, p);
+    return hostio_start(&pc->cpu, p) && flusher_start(pc_disk_flushed, p);
 }
 
 /* Everything that may be wrong comes first, the window next, and while it opens, the machine. */

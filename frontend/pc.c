@@ -260,6 +260,14 @@ static void serve_trouble(Pc *pc)
     pc_pause(pc);
 }
 
+static atomic_bool disk_flushed;
+
+void pc_disk_flushed(void)
+{
+    atomic_store(&disk_flushed, true);
+    hostio_call_service();
+}
+
 /* --- speed ------------------------------------------------------------------------------------------------ */
 
 /* Instructions are handed out as guest time passes, at most a few slices at once. While none are left the thread
@@ -325,6 +333,7 @@ static void service(void *ctx)
     Pc *pc = ctx;
     if (!pc->paused) machine_service(pc->machine);
     if (!pc->paused) media_service(false);
+    if (!pc->paused && atomic_exchange(&disk_flushed, false)) machine_disk_flushed(pc->machine);
     net_service();
     serve_trouble(pc);
     if (pc->is_off && !pc->paused) stay_off(pc);

@@ -56,6 +56,7 @@ bool pc_power_button(Pc *pc);           /* pressed for a moment; false: the gues
 /* The machine is another one: it was loaded. */
 void pc_jumped(Pc *pc);
 /* For media_on_trouble(); ctx: a Pc. */
+void pc_disk_flushed(void); /* for any thread: a flush that went on beside the guest is over */
 bool pc_media_trouble(void *ctx, const char *sentence, bool stops);
 /* Instructions per microsecond from now on, the meaning of a MHz in docs/PERFORMANCE.md; 0: as many as it can. */
 void pc_set_speed(Pc *pc, u32 mhz);

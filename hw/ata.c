@@ -143,12 +143,13 @@ static void result_take(IdeDrive *d, int error, u8 code)
 }
 
 /* What was written stays to be flushed until a flush has succeeded. */
-static void flush_now(IdeDrive *d)
+static void flush_over(IdeDrive *d, int error)
 {
-    int error = d->written ? medium_flush(d->bay->medium) : 0;
     result_take(d, error, ERROR_ABRT);
     d->written = d->written && error;
 }
+
+static void flush_now(IdeDrive *d) { flush_over(d, d->written ? medium_flush(d->bay->medium) : 0); }
 
 /* With the write cache off a write is safe before it is reported. */
 static void wrote(IdeDrive *d)
@@ -458,9 +459,15 @@ static void initialize_parameters(IdeDrive *d)
     ide_fail(d, 0);
 }
 
+/* The guest runs on until it is done. */
 static void flush(IdeDrive *d)
 {
-    flush_now(d);
+    int error = d->written ? medium_flush_later(d->bay->medium) : 0;
+    if (error == MEDIUM_LATER) {
+        ide_later(d, ATA_FLUSH);
+        return;
+    }
+    flush_over(d, error);
     if (d->held)
         ide_busy(d, ATA_FLUSH);
     else

@@ -6,7 +6,8 @@
  *
  * A command makes the drive busy; after BUSY_NS, or when the guest has looked at a status register twice, it takes its
  * next step (IdeStep): offer a block of data, or end. A guest that polls needs no timer (nIEN): none is armed for
- * it. The medium is read and written synchronously when a step is taken.
+ * it. The medium is read and written synchronously when a step is taken; a flush goes on beside the guest, and the
+ * drive is busy until it is done.
  *
  * Both drives of a channel hear what is written to the task file; the selected one answers. A slave that does not
  * exist is answered for by the master with status 0; a channel without drives reads as 0.
@@ -21,7 +22,7 @@
  */
 #include "hw/ide.h"
 
-enum { BUSY_NS = 15000, POLLS = 2 };
+enum { BUSY_NS = 15000, LATER_NS = 10000000, POLLS = 2 };
 enum { DATA, ERROR_FEATURES, COUNT, LOW, MID, HIGH, DEVICE, STATUS_COMMAND };
 enum { NIEN = 0x02, SRST = 0x04, HOB = 0x80 };
 enum { DEVICE_RESET = 0x08, DIAGNOSTIC = 0x90 };
@@ -60,7 +61,7 @@ static void timer_update(IdeChannel *c)
         clock_disarm(c->clock, &c->timer);
 }
 
-void ide_busy(IdeDrive *d, IdeStep next)
+static void be_busy(IdeDrive *d, IdeStep next, u64 ns)
 {
     IdeChannel *c = d->channel;
     d->status = BSY | ide_ready(d);
@@ -69,9 +70,12 @@ void ide_busy(IdeDrive *d, IdeStep next)
     c->busy = unit_of(d);
     d->next = next;
     c->polls = 0;
-    c->busy_until_ns = clock_now(c->clock) + BUSY_NS;
+    c->busy_until_ns = clock_now(c->clock) + ns;
     timer_update(c);
 }
+
+void ide_busy(IdeDrive *d, IdeStep next) { be_busy(d, next, BUSY_NS); }
+void ide_later(IdeDrive *d, IdeStep next) { be_busy(d, next, LATER_NS); }
 
 static void step(IdeDrive *d, IdeStep s)
 {
@@ -95,6 +99,14 @@ static void busy_over(void *channel)
     c->busy = IDE_NOBODY;
     clock_disarm(c->clock, &c->timer);
     step(d, d->next);
+}
+
+void ide_medium_done(Ide *x)
+{
+    for (int n = 0; n < IDE_CHANNELS; n++) {
+        IdeChannel *c = &x->channel[n];
+        if (c->busy != IDE_NOBODY && c->drive[c->busy].next == ATA_FLUSH) busy_over(c);
+    }
 }
 
 /* The guest looks whether it is done. */

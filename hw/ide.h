@@ -25,7 +25,7 @@ typedef enum IdeStep {
     ATA_WRITE_DONE,   /* ... is on the medium */
     ATA_DMA,          /* the bus master was started */
     ATA_REPLY,        /* one sector that is in the buffer */
-    ATA_FLUSH,        /* a flush that the host could not do before */
+    ATA_FLUSH,        /* is it flushed now? */
     ATAPI_PACKET,     /* the packet has come */
     ATAPI_DATA_IN,    /* the next part of the reply */
     ATAPI_DATA_TAKEN, /* ... was taken */
@@ -116,6 +116,8 @@ void ide_init(Ide *x, Pci *pci, Bus *bus, Phys *phys, Clock *clock, Drive bays[4
               IrqLine irq15, bool configured);
 void ide_reset(void *dev);
 extern const PartKind ide_part;
+/* ide_medium_done - a medium has done what it said MEDIUM_LATER to: the drive that waits for it asks again. */
+void ide_medium_done(Ide *x);
 
 /* What CMOS says of a disk (QEMU's convention at index 39h): how the BIOS should translate its geometry. */
 enum { IDE_TRANSLATION_NONE, IDE_TRANSLATION_LBA, IDE_TRANSLATION_LARGE };
@@ -139,6 +141,7 @@ static inline bool ide_is_cd(const IdeDrive *d) { return d->bay->cdrom; }
 static inline u8 ide_ready(const IdeDrive *d) { return ide_is_cd(d) ? DRDY : DRDY | DSC; }
 static inline bool ide_exists(const IdeDrive *d) { return d->bay && d->bay->present; }
 void ide_busy(IdeDrive *d, IdeStep next);             /* BSY for a moment, then `next` */
+void ide_later(IdeDrive *d, IdeStep next);            /* BSY until the medium has done it (MEDIUM_LATER) */
 void ide_interrupt(IdeDrive *d);                      /* INTRQ, as soon as the drive is selected */
 void ide_complete(IdeDrive *d, u8 error);             /* the command ends; interrupt */
 void ide_fail(IdeDrive *d, u8 error);                 /* the same after a moment */

@@ -614,6 +614,7 @@ const u8 *machine_vram(const Machine *m, u32 *bytes)
 
 u64 machine_vram_offset(const Machine *m) { return (u64)m->phys->vram_page << PAGE_BITS; }
 
+void machine_disk_flushed(Machine *m) { ide_medium_done(&m->ide); }
 bool machine_power_button(Machine *m) { return piix4pm_power_button(&m->power); }
 
 void machine_add_firmware_call(Machine *m, const char *name, void (*written)(void *ctx), void *ctx)

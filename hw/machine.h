@@ -100,6 +100,7 @@ const struct Pci *machine_pci(const Machine *m);
 const ScreenState *machine_screen(const Machine *m);
 const u8 *machine_vram(const Machine *m, u32 *bytes);
 u64 machine_vram_offset(const Machine *m);
+void machine_disk_flushed(Machine *m); /* what a medium said MEDIUM_LATER to is done */
 /* Pressed for a moment: the guest may power off. False: it has no driver that listens. */
 bool machine_power_button(Machine *m);
 void machine_set_boot_menu(Machine *m, bool wanted);  /* the firmware is to show it */

@@ -1,6 +1,6 @@
 /* medium.h - a medium as a disk, CD or floppy controller sees it: a row of 512-byte sectors.
  *
- * The frontend implements it (image files). Calls are synchronous and run on the vCPU
+ * The frontend implements it (image files). Calls are synchronous, but for flush_later(), and run on the vCPU
  * thread; the host's page cache makes most of them a copy. `to` and `from` may point into guest memory: whoever reads
  * into it calls phys_written() afterwards.
  */
@@ -14,6 +14,8 @@ enum { SECTOR_BYTES = 512 };
 /* Instead of an errno: the host cannot do it now, and the machine is about to be stopped. Nothing has happened to the
  * guest's side; the controller keeps the command as it is and asks again a little later in guest time. */
 enum { MEDIUM_HELD = -1 };
+/* The same, but nothing stops: the host is at it (flush_later). */
+enum { MEDIUM_LATER = -2 };
 
 typedef struct Medium Medium;
 struct Medium {
@@ -25,6 +27,8 @@ struct Medium {
     int (*read)(Medium *m, u64 sector, void *to, u32 count);
     int (*write)(Medium *m, u64 sector, const void *from, u32 count);
     int (*flush)(Medium *m); /* on return, what was written before survives a crash of the host */
+    /* flush(), or MEDIUM_LATER, without waiting for the host's disk. NULL: there is only flush(). */
+    int (*flush_later)(Medium *m);
     /* The guest does not need them any more: they read as zeros or as before from now on. NULL: nothing becomes of it. */
     int (*discard)(Medium *m, u64 sector, u32 count);
 };
@@ -44,6 +48,11 @@ static inline int medium_flush(Medium *m)
 {
     if (base_fpu_park) base_fpu_park();
     return m->flush(m);
+}
+static inline int medium_flush_later(Medium *m)
+{
+    if (base_fpu_park) base_fpu_park();
+    return m->flush_later ? m->flush_later(m) : m->flush(m);
 }
 static inline int medium_discard(Medium *m, u64 sector, u32 count)
 {

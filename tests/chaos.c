@@ -129,9 +129,9 @@ static int forgotten(Medium *d, u64 sector, u32 count)
     return 0;
 }
 
-static Medium floppy = {2880, false, "floppy", "raw", zeros, lost, flushed, NULL},
-              disk = {100000, false, "disk", "raw", zeros, lost, flushed, forgotten},
-              cd = {4000, true, "cd", "raw", zeros, lost, flushed, NULL};
+static Medium floppy = {2880, false, "floppy", "raw", zeros, lost, flushed, NULL, NULL},
+              disk = {100000, false, "disk", "raw", zeros, lost, flushed, NULL, forgotten},
+              cd = {4000, true, "cd", "raw", zeros, lost, flushed, NULL, NULL};
 
 static void on_intr(void *c, bool level) { (void)c, cpu_set_intr(&vm.c, level); }
 static void on_nmi(void *c) { (void)c, cpu_attention(&vm.c, ATT_NMI); }

@@ -153,6 +153,7 @@ static const Call calls[] = {
     ALWAYS(fsync),
     ALWAYS(ftruncate),
     ALWAYS(fallocate),
+    ALWAYS(sync_file_range),
     ALWAYS(fstat),
     ALWAYS(newfstatat), /* fstat() of newer libraries; attributes of any file, but nothing that is in it */
     ALWAYS(close),

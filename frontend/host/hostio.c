@@ -94,6 +94,11 @@ static void raise_attention(u32 bits)
     if (atomic_load(&io.asleep)) post(io.wake);
 }
 
+void hostio_call_service(void)
+{
+    if (io.running) raise_attention(ATT_IO);
+}
+
 /* --- the clock ------------------------------------------------------------------------------------------- */
 
 /* `armed` comes first: a signal in between takes it back, and the timer then goes off for nothing. The other way round

@@ -14,6 +14,9 @@ bool hostio_start(Vcpu *c, Problem *p);
 /* hostio_stop - end the thread, restore the terminal. */
 void hostio_stop(void);
 
+/* hostio_call_service - the vCPU thread shall come to its service hook. For any thread. */
+void hostio_call_service(void);
+
 /* --- for the vCPU thread --- */
 void hostio_idle(void);  /* block until attention */
 void hostio_nap(u64 ns); /* the same, but no longer than ns (UINT64_MAX: for ever); the deadline stays */

@@ -23,7 +23,7 @@
 
 #include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
-#include "frontend/image/disk.h"
+#include "frontend/image/flusher.h"
 #include "hw/floppy.h"
 
 typedef struct Image Image;
@@ -36,6 +36,7 @@ struct Image {
     bool sync;
     MediaZeros zeros;
     const char *format; /* as MediaSpec's; the option's, for `later` */
+    Flush flush;        /* the disk is its thread's while that is at work: claim() */
     HostFile overlay;   /* snapshot: the temporary file */
     u64 *overwritten;   /* snapshot: bit n: sector n is in the overlay */
     MediaErrors read_errors, write_errors;
@@ -93,12 +94,19 @@ static int answer(Image *i, const char *what, MediaErrors policy, int error)
     return error;
 }
 
+/* The disk, for this thread. */
+static Disk *claim(Image *i)
+{
+    flusher_wait(&i->flush);
+    return i->disk;
+}
+
 /* --- sectors --------------------------------------------------------------------------------------------- */
 
 static int file_read(Medium *m, u64 sector, void *to, u32 count)
 {
     Image *i = (Image *)m;
-    return answer(i, "reading", i->read_errors, disk_read(i->disk, sector, to, count));
+    return answer(i, "reading", i->read_errors, disk_read(claim(i), sector, to, count));
 }
 
 /* Tables of formats that grow are newer in memory than in the file, for a second at most. */
@@ -107,7 +115,7 @@ static u64 pending_since; /* 0: nothing is */
 
 static void settle(Image *i)
 {
-    if (i->disk && disk_is_pending(i->disk) && answer(i, "writing", i->write_errors, disk_settle(i->disk)))
+    if (i->disk && disk_is_pending(claim(i)) && answer(i, "writing", i->write_errors, disk_settle(i->disk)))
         pending_since = host_now_ns();
 }
 
@@ -116,7 +124,8 @@ void media_service(bool now)
     if (likely(!pending_since) || (!now && host_now_ns() - pending_since < PENDING_NS)) return;
     if (base_fpu_park) base_fpu_park();
     pending_since = 0;
-    for (Image *i = images; i; i = i->next) settle(i);
+    for (Image *i = images; i; i = i->next)
+        if (now || !flusher_is_at_work(&i->flush)) settle(i); /* a flush settles, too */
 }
 
 static void note_pending(const Image *i)
@@ -128,9 +137,10 @@ static int file_write(Medium *m, u64 sector, const void *from, u32 count)
 {
     Image *i = (Image *)m;
     if (m->readonly) return EROFS;
+    Disk *d = claim(i);
     bool zeros = i->zeros != MEDIA_ZEROS_OFF && bytes_are_zero(from, (size_t)count * SECTOR_BYTES);
-    int error = zeros ? disk_write_zeros(i->disk, sector, from, count, i->zeros == MEDIA_ZEROS_UNMAP)
-                      : disk_write(i->disk, sector, from, count);
+    int error = zeros ? disk_write_zeros(d, sector, from, count, i->zeros == MEDIA_ZEROS_UNMAP)
+                      : disk_write(d, sector, from, count);
     note_pending(i);
     return answer(i, "writing", i->write_errors, error);
 }
@@ -139,20 +149,30 @@ static int image_discard(Medium *m, u64 sector, u32 count)
 {
     Image *i = (Image *)m;
     if (m->readonly) return EROFS;
-    int error = disk_discard(i->disk, sector, count);
+    int error = disk_discard(claim(i), sector, count);
     note_pending(i);
     return answer(i, "discarding", i->write_errors, error);
+}
+
+static int answer_flush(Image *i, int error)
+{
+    bool is_final =
+        disk_flush_failed(i->disk); /* else there was no room for a table, and may be another time */
+    MediaErrors policy = is_final && i->write_errors == MEDIA_ENOSPC ? MEDIA_REPORT : i->write_errors;
+    return answer(i, "flushing", policy, error);
 }
 
 static int file_flush(Medium *m)
 {
     Image *i = (Image *)m;
-    if (m->readonly) return 0;
-    int error = disk_flush(i->disk);
-    bool is_final =
-        disk_flush_failed(i->disk); /* else there was no room for a table, and may be another time */
-    MediaErrors policy = is_final && i->write_errors == MEDIA_ENOSPC ? MEDIA_REPORT : i->write_errors;
-    return answer(i, "flushing", policy, error);
+    return m->readonly ? 0 : answer_flush(i, disk_flush(claim(i)));
+}
+
+static int file_flush_later(Medium *m)
+{
+    Image *i = (Image *)m;
+    int error = m->readonly ? 0 : flusher_ask(&i->flush, i->disk);
+    return error == MEDIUM_LATER ? error : answer_flush(i, error);
 }
 
 static bool is_overwritten(const Image *i, u64 sector)
@@ -171,7 +191,7 @@ static int snapshot_read(Medium *m, u64 sector, void *to, u32 count)
         for (n = 1; n < count - done && is_overwritten(i, at + n) == ours; n++) {
         }
         error = ours ? host_file_read(&i->overlay, at * SECTOR_BYTES, place, (u64)n * SECTOR_BYTES)
-                     : disk_read(i->disk, at, place, n);
+                     : disk_read(claim(i), at, place, n);
     }
     return answer(i, "reading", i->read_errors, error);
 }
@@ -248,6 +268,7 @@ static bool overlay_open(Image *i, const MediaSpec *s, Problem *p)
     i->medium.read = snapshot_read;
     i->medium.write = snapshot_write;
     i->medium.flush = snapshot_flush;
+    i->medium.flush_later = NULL;
     i->medium.discard = s->discard ? snapshot_discard : NULL;
     return true;
 }
@@ -300,6 +321,7 @@ Medium *media_open(const MediaSpec *s, Problem *p)
                          .read = file_read,
                          .write = file_write,
                          .flush = file_flush,
+                         .flush_later = file_flush_later,
                          .discard = s->discard ? image_discard : NULL};
     changes++;
     if (image_open_file(i, s, p)) {
@@ -324,7 +346,7 @@ void media_close(Medium *m)
     if (!m) return;
     forget(i);
     changes++;
-    disk_close(i->disk);
+    disk_close(claim(i));
     host_file_close(&i->overlay);
     free(i->overwritten);
     free(i);
@@ -405,7 +427,7 @@ static void undo_moves(bool was_away)
     for (Image *i = images; i; i = i->next) {
         if (!is_written(i) || i->later || i->away == was_away) continue;
         if (was_away)
-            disk_release(i->disk);
+            disk_release(claim(i));
         else
             disk_take_back(i->disk, &lock);
         i->away = was_away;
@@ -416,7 +438,7 @@ bool media_release(Problem *p)
 {
     for (Image *i = images; i; i = i->next) {
         if (!is_written(i) || i->later || i->away) continue;
-        int error = disk_release(i->disk);
+        int error = disk_release(claim(i));
         i->away = !error;
         if (!error) continue;
         problem_set(p, "%.200s: flushing it failed: %s", i->name, strerror(error));
@@ -432,7 +454,7 @@ static bool take_new(Image *i, bool *taken, Problem *p)
     MediaSpec s = {.option = i->label, .path = i->name};
     DiskSpec spec = {.path = i->name, .format = i->format, .writable = true, .sync = i->sync};
     Problem why;
-    Disk *old = i->disk, *disk = disk_open(&spec, &why);
+    Disk *old = claim(i), *disk = disk_open(&spec, &why);
     if (!disk) return wrong(&s, p, why.text);
     i->disk = disk;
     i->leaving = true; /* not its own twin */

@@ -272,6 +272,7 @@ static void confine(void)
         {.number = SYS_close},
         {.number = SYS_fsync},
         {.number = SYS_fdatasync},
+        {.number = SYS_sync_file_range},
         {.number = SYS_munmap},
         {.number = SYS_mremap},
         {.number = SYS_brk},

@@ -273,6 +273,12 @@ static int undo_flush_sectors(Medium *m)
     return u->below->flush(u->below);
 }
 
+static int undo_flush_later(Medium *m)
+{
+    Undo *u = (Undo *)m;
+    return medium_flush_later(u->below);
+}
+
 Undo *undo_new(Medium *below, const char *name)
 {
     Undo *u = calloc(1, sizeof *u);
@@ -284,6 +290,7 @@ Undo *undo_new(Medium *below, const char *name)
                          .read = undo_read_sectors,
                          .write = undo_write_sectors,
                          .flush = undo_flush_sectors,
+                         .flush_later = undo_flush_later,
                          .discard = below->discard ? undo_discard_sectors : NULL};
     u->below = below;
     u->fd = -1;

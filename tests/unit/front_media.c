@@ -5,7 +5,9 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -13,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "frontend/image/flusher.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/options/drive_options.h"
 #include "frontend/load/image_kind.h"
@@ -463,6 +466,104 @@ static void zeros_are_found_where_it_is_asked_for(void **state)
     }
 }
 
+/* --- a flush beside the guest ----------------------------------------------------------------------------- */
+
+/* The host's disk takes its time: until `release` is called, if it was told so. */
+static atomic_bool slow, told;
+static atomic_int syncs;
+static int sync_error;
+
+int fdatasync(int fd)
+{
+    (void)fd;
+    while (atomic_load(&slow)) usleep(100);
+    atomic_fetch_add(&syncs, 1);
+    if (!sync_error) return 0;
+    errno = sync_error;
+    return -1;
+}
+
+static void tell(void) { atomic_store(&told, true); }
+
+static void *release(void *none)
+{
+    usleep(20000);
+    atomic_store(&slow, false);
+    return none;
+}
+
+static void release_soon(void)
+{
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, release, NULL), 0);
+    pthread_detach(t);
+}
+
+static Medium *begin_slow_flush(void)
+{
+    make(0, 1 << 16);
+    Medium *m = open_image(0, false, false);
+    memset(buffer, 0x77, sizeof buffer);
+    assert_int_equal(medium_write(m, 20, buffer, 2), 0);
+    atomic_store(&slow, true);
+    atomic_store(&told, false);
+    atomic_store(&syncs, 0);
+    assert_int_equal(medium_flush_later(m), MEDIUM_LATER);
+    return m;
+}
+
+static void until_told(void)
+{
+    for (int n = 0; n < 100000 && !atomic_load(&told); n++) usleep(100);
+    assert_true(atomic_load(&told));
+}
+
+static void a_flush_does_not_wait_for_the_host(void **state)
+{
+    (void)state;
+    assert_true(flusher_start(tell, &problem));
+    Medium *m = begin_slow_flush();
+    for (int n = 0; n < 20; n++) assert_int_equal(medium_flush_later(m), MEDIUM_LATER);
+    assert_int_equal(atomic_load(&syncs), 0);
+    atomic_store(&slow, false);
+    until_told();
+    assert_int_equal(medium_flush_later(m), 0);
+    assert_int_equal(atomic_load(&syncs), 1);
+    media_close(m);
+}
+
+/* A result of before says nothing of what was written since. */
+static void who_wants_the_disk_waits_for_its_flush(void **state)
+{
+    (void)state;
+    Medium *m = begin_slow_flush();
+    release_soon();
+    assert_int_equal(first_byte(m, 20), 0x77);
+    assert_int_equal(atomic_load(&syncs), 1);
+    assert_int_equal(medium_write(m, 30, buffer, 1), 0);
+    atomic_store(&told, false);
+    assert_int_equal(medium_flush_later(m), MEDIUM_LATER);
+    until_told();
+    assert_int_equal(medium_write(m, 31, buffer, 1), 0);
+    assert_int_equal(medium_flush_later(m), MEDIUM_LATER);
+    release_soon();
+    media_close(m);
+    assert_int_equal(atomic_load(&syncs), 3);
+}
+
+static void a_flush_that_fails_beside_the_guest_fails(void **state)
+{
+    (void)state;
+    Medium *m = begin_slow_flush();
+    sync_error = EIO;
+    atomic_store(&slow, false);
+    until_told();
+    assert_int_equal(medium_flush_later(m), EIO);
+    sync_error = 0;
+    assert_int_equal(medium_flush(m), EIO); /* for good */
+    media_close(m);
+}
+
 static void a_snapshot_without_room_stops_the_machine(void **state)
 {
     (void)state;
@@ -613,6 +714,9 @@ int main(void)
         TEST(discards_make_the_image_smaller),
         TEST(discards_of_a_snapshot_leave_the_image_alone),
         TEST(zeros_are_found_where_it_is_asked_for),
+        TEST(a_flush_does_not_wait_for_the_host),
+        TEST(who_wants_the_disk_waits_for_its_flush),
+        TEST(a_flush_that_fails_beside_the_guest_fails),
         TEST(a_snapshot_without_room_stops_the_machine),
         TEST(words_for_errors),
         TEST(media_are_changed_and_ejected),

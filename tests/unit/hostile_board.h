@@ -87,11 +87,13 @@ static int rough_discard(Medium *d, u64 sector, u32 count)
 
 static int rough_flush(Medium *d) { return (void)d, rnd() % 8 ? 0 : rough(5); }
 
-static Medium floppy = {2880, false, "floppy", "raw", rough_read, rough_write, rough_flush, NULL},
-              locked = {1440, true, "locked", "raw", rough_read, rough_write, rough_flush, NULL},
-              disk = {300007, false, "disk", "raw", rough_read, rough_write, rough_flush, rough_discard},
-              big = {1ull << 32, true, "big", "raw", rough_read, rough_write, rough_flush, rough_discard},
-              cd = {4001, true, "cd", "raw", rough_read, rough_write, rough_flush, NULL};
+static Medium floppy = {2880, false, "floppy", "raw", rough_read, rough_write, rough_flush, NULL, NULL},
+              locked = {1440, true, "locked", "raw", rough_read, rough_write, rough_flush, NULL, NULL},
+              disk = {300007,      false,       "disk", "raw",        rough_read,
+                      rough_write, rough_flush, NULL,   rough_discard},
+              big = {1ull << 32,  true,        "big", "raw",        rough_read,
+                     rough_write, rough_flush, NULL,  rough_discard},
+              cd = {4001, true, "cd", "raw", rough_read, rough_write, rough_flush, NULL, NULL};
 
 static void change_media(void)
 {

@@ -509,6 +509,51 @@ static void a_held_transfer_is_taken_up_again(void **state)
     assert_true(in(P + 7) == 0x50 && media[0].flushes == 1);
 }
 
+static void begin_slow_flush(void)
+{
+    media[0].medium.flush_later = test_flush_later;
+    lba_command(P, 0x30, 20, 1);
+    wait(P);
+    data_put(P, sector, 512);
+    assert_int_equal(wait(P), 0x50);
+    media[0].flushing = true;
+    out(P + 7, 0xe7);
+}
+
+/* The drive is busy, without an interrupt, for as long as the host takes; the guest hears of the end at once. */
+static void a_flush_goes_on_beside_the_guest(void **state)
+{
+    (void)state;
+    begin_slow_flush();
+    for (int n = 0; n < 100; n++) assert_int_equal(wait(P) & BSY_BIT, BSY_BIT);
+    assert_true(irq14.level == 0 && media[0].flushes == 0);
+    media[0].flushing = false;
+    ide_medium_done(ide);
+    clock_advance(&clk, 50000);
+    assert_true(irq14.level == 1 && media[0].flushes == 1);
+    assert_int_equal(in(P + 7), 0x50);
+    begin_slow_flush(); /* and if nobody says so, a little later */
+    media[0].flushing = false;
+    clock_advance(&clk, 20 * MS);
+    assert_true(in(P + 7) == 0x50 && media[0].flushes == 2);
+}
+
+static void a_flush_that_goes_on_can_be_given_up(void **state)
+{
+    (void)state;
+    begin_slow_flush();
+    out(0x3f6, 0x04);
+    out(0x3f6, 0x00);
+    assert_int_equal(in(P + 7), 0x50);
+    media[0].flushing = false;
+    ide_medium_done(ide);
+    clock_advance(&clk, SEC);
+    assert_int_equal(irq14.level, 0);
+    out(P + 7, 0xe7); /* what was written is still to be flushed */
+    wait(P);
+    assert_int_equal(media[0].flushes, 1);
+}
+
 static void held_dma_loses_no_byte(void **state)
 {
     (void)state;
@@ -657,6 +702,8 @@ int main(void)
         TEST(trim_discards_ranges),
         TEST(impossible_trims_do_nothing),
         TEST(a_held_transfer_is_taken_up_again),
+        TEST(a_flush_goes_on_beside_the_guest),
+        TEST(a_flush_that_goes_on_can_be_given_up),
         TEST(held_dma_loses_no_byte),
         TEST(a_held_transfer_can_be_given_up),
         TEST(a_failed_flush_is_not_forgotten),

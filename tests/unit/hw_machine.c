@@ -64,8 +64,8 @@ static int lost(Medium *medium, u64 sector, const void *from, u32 count)
 
 static int flushed(Medium *medium) { return (void)medium, 0; }
 
-static Medium disk = {3000, false, "disk", "raw", zeros, lost, flushed, NULL},
-              cd = {4001, true, "cd", "raw", zeros, lost, flushed, NULL};
+static Medium disk = {3000, false, "disk", "raw", zeros, lost, flushed, NULL, NULL},
+              cd = {4001, true, "cd", "raw", zeros, lost, flushed, NULL, NULL};
 
 static Machine *board_with(bool firmware, u32 lapic_version)
 {

@@ -17,6 +17,7 @@ typedef struct TestMedium {
     unsigned flushes;
     unsigned holds;  /* so often the next access is to be asked for again */
     int flush_error; /* what a flush gives */
+    bool flushing;   /* a flush is under way */
 } TestMedium;
 
 static Pci pci;
@@ -55,6 +56,12 @@ static inline int test_flush(Medium *m)
     if (t->holds) return t->holds--, MEDIUM_HELD;
     t->flushes++;
     return t->flush_error;
+}
+
+/* Under way until a test clears `flushing`. */
+static inline int test_flush_later(Medium *m)
+{
+    return ((TestMedium *)m)->flushing ? MEDIUM_LATER : test_flush(m);
 }
 
 static inline int test_discard(Medium *m, u64 sector, u32 count)

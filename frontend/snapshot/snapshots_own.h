@@ -1,0 +1,40 @@
+/* snapshots_own.h - what the files of savevm, loadvm and delvm share. See snapshots.c. */
+#ifndef RING3_SNAPSHOT_SNAPSHOTS_OWN_H
+#define RING3_SNAPSHOT_SNAPSHOTS_OWN_H
+
+#include "frontend/snapshot/folder.h"
+#include "frontend/snapshot/identity.h"
+#include "frontend/snapshot/pages.h"
+#include "frontend/snapshot/saver.h"
+#include "frontend/snapshot/snapshots.h"
+#include "frontend/snapshot/undo.h"
+
+/* Of ID.state. */
+enum { SNAPSHOT_VERSION = 1, SNAPSHOT_HEAD_BYTES = 20, SNAPSHOT_REGIONS = 2 };
+
+typedef struct Snapshots {
+    Folder folder;
+    bool there; /* the folder has an index */
+    bool has_folder;
+    int lock;                      /* -1: not taken */
+    FolderDisk found[DRIVE_COUNT]; /* the images before they were opened, which may write to them */
+    Undo *undo[DRIVE_COUNT];       /* NULL: not a disk that is written to */
+    const char *path[DRIVE_COUNT]; /* of its image */
+    bool forgets[DRIVE_COUNT];     /* snapshot=on */
+    Identity identity;
+} Snapshots;
+extern Snapshots snapshots;
+
+void snapshots_state_name(u32 id, const char *end, char to[40]);
+void snapshots_regions(Pc *pc, PageRegion r[SNAPSHOT_REGIONS]);
+/* snapshots_lock - the folder is ours: two machines must not share one. */
+bool snapshots_lock(Problem *p);
+/* snapshots_are_idle - false, with *p: one is being saved. */
+bool snapshots_are_idle(Problem *p);
+/* snapshots_in_use - note how the images are; `used`: from now on their time says nothing, until ring3 ends in good order. */
+void snapshots_in_use(bool used);
+bool snapshots_restore_disks(const Snapshot *shot, Problem *p);
+/* snapshots_keep_marks - the disks keep what the snapshots need that there are, and no more. */
+void snapshots_keep_marks(void);
+
+#endif
