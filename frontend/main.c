@@ -176,6 +176,14 @@ static bool start_threads(Pc *pc, Problem *p)
     return hostio_start(&pc->cpu, p);
 }
 
+/* Before start_threads(), which leaves a machine's folder to others. */
+static void forget_resumed(const Options *o)
+{
+    Problem p;
+    const char *spent = vm_resumed(o->loadvm);
+    if (spent && snapshot_exists(spent) && !snapshot_delete(spent, &p)) say("%s", p.text);
+}
+
 /* Everything that may be wrong comes first, the window next, and while it opens, the machine. */
 static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Boot *boot, Problem *p)
 {
@@ -188,11 +196,16 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     if (!vnc_start(&o->vnc, o->name, o->display.layout, p)) return false;
     cfg->screen = display_screen();
-    if (!pc_start(pc, o, cfg, boot, p)) return false;
+    if (!pc_start(pc, o, cfg, boot, p)) {
+        vm_explain(o->loadvm, p);
+        return false;
+    }
     add_option_roms(pc, o);
-    vm_resumed(o->loadvm);
-    return display_attach(machine_phys(pc->machine), p) && vnc_attach(machine_phys(pc->machine), p) &&
-           inspect_attach(pc->machine, p) && net_attach(pc, p) && start_threads(pc, p);
+    if (!display_attach(machine_phys(pc->machine), p) || !vnc_attach(machine_phys(pc->machine), p) ||
+        !inspect_attach(pc->machine, p) || !net_attach(pc, p))
+        return false;
+    forget_resumed(o);
+    return start_threads(pc, p);
 }
 
 /* As the processor that -cpu names had it; 0: it has none. */

@@ -729,10 +729,36 @@ static OptionsResult take_argument(Options *o, int argc, char **argv, int *n)
     return qemu_word_judge(q, takes ? value : NULL);
 }
 
+/* The file that the first arguments are from. */
+static struct {
+    const char *file;
+    const u16 *line;
+    int count;
+} from;
+
+void options_come_from(const char *file, const u16 *line, int count)
+{
+    from.file = file;
+    from.line = line;
+    from.count = count;
+}
+
+static void name_place(int n)
+{
+    static char place[300];
+    bool is_from_file = n < from.count && from.line[n];
+    if (is_from_file) snprintf(place, sizeof place, "%.250s:%u", from.file, from.line[n]);
+    say_about(is_from_file ? place : NULL);
+}
+
 static OptionsResult parse_all(Options *o, int argc, char **argv)
 {
     OptionsResult r = OPTIONS_RUN;
-    for (int n = 1; n < argc && r == OPTIONS_RUN; n++) r = take_argument(o, argc, argv, &n);
+    for (int n = 1; n < argc && r == OPTIONS_RUN; n++) {
+        name_place(n);
+        r = take_argument(o, argc, argv, &n);
+    }
+    say_about(from.count == argc ? from.file : NULL); /* how they go together */
     return r;
 }
 
@@ -793,7 +819,7 @@ static OptionsResult begin_tour(Options *o)
     return set_tour(o, NULL);
 }
 
-OptionsResult options_parse(Options *o, int argc, char **argv)
+static OptionsResult parse(Options *o, int argc, char **argv)
 {
     *o = (Options){.ram_bytes = (u32)RAM_DEFAULT_MIB << 20,
                    .cpu = *cpu_model_find("default"),
@@ -816,4 +842,11 @@ OptionsResult options_parse(Options *o, int argc, char **argv)
     if (!wrong) return OPTIONS_RUN;
     say("%s", wrong);
     return OPTIONS_BAD;
+}
+
+OptionsResult options_parse(Options *o, int argc, char **argv)
+{
+    OptionsResult r = parse(o, argc, argv);
+    say_about(NULL);
+    return r;
 }

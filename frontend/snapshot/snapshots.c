@@ -82,8 +82,6 @@ static bool take_lock(Problem *p)
     return problem_set(p, "the snapshot folder %.200s is in use by another ring3", file_state_folder);
 }
 
-static void state_name(u32 id, const char *end, char to[40]) { snprintf(to, 40, "%u.state%s", id, end); }
-
 /* --- disks ------------------------------------------------------------------------------------------------ */
 
 static unsigned marks_of(unsigned drive, u64 marks[UNDO_MARKS_MAX])
@@ -204,7 +202,7 @@ static bool complete_load(Problem *p)
 static void forget_unfinished(void)
 {
     char file[40];
-    state_name(folder_next_id(&s.folder), ".new", file);
+    folder_state_name(folder_next_id(&s.folder), ".new", file);
     file_state_remove(file);
 }
 
@@ -394,7 +392,7 @@ static bool commit(const Snapshot *shot, Problem *p)
     if (old_id) folder_remove(&s.folder, old_id);
     s.folder.current = shot->id;
     disks_in_use(true);
-    state_name(shot->id, "", file);
+    folder_state_name(shot->id, "", file);
     bool good = file_state_replace(file) || problem_set(p, "%s: %.120s", file, file_problem());
     if (!good || !folder_write(&s.folder, p)) {
         s.folder = before;
@@ -402,7 +400,7 @@ static bool commit(const Snapshot *shot, Problem *p)
     }
     s.there = true;
     if (!old_id) return true;
-    state_name(old_id, "", file);
+    folder_state_name(old_id, "", file);
     file_state_remove(file);
     return true;
 }
@@ -412,7 +410,7 @@ static void tell_done(bool good, Problem *p)
     char file[40];
     SnapshotDone *done = save.done;
     close(save.fd);
-    state_name(save.shot.id, ".new", file);
+    folder_state_name(save.shot.id, ".new", file);
     if (!good) file_state_remove(file);
     save.fd = -1;
     save.phase = SAVE_NONE;
@@ -489,7 +487,7 @@ static bool wait_for_it(Pc *pc, Problem *p)
 static bool begin_file(Problem *p)
 {
     char file[40];
-    state_name(save.shot.id, ".new", file);
+    folder_state_name(save.shot.id, ".new", file);
     save.fd = file_open(FILE_STATE, file);
     return save.fd >= 0 ||
            problem_set(p, "the snapshot folder %.200s: %.120s", file_state_folder, file_problem());
@@ -619,7 +617,7 @@ bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p)
             return problem_set(p, "'%.100s' has a hard disk, %s, that this machine does not write to", name,
                                drive_name((DriveId)n, false));
     u64 since = host_now_ns();
-    state_name(shot->id, "", file);
+    folder_state_name(shot->id, "", file);
     int fd = file_open(FILE_STATE_OLD, file);
     if (fd < 0) return problem_set(p, "'%.100s': %s: %.120s", name, file, file_problem());
     bool good = load_from(pc, shot, fd, &parts, &why);
@@ -663,7 +661,7 @@ bool snapshot_delete(const char *name, Problem *p)
     if (save.phase != SAVE_NONE) return problem_set(p, "a snapshot is being saved");
     if (!migrate_lets_save(p)) return false;
     if (!shot) return problem_set(p, "Snapshot '%.100s' does not exist in one or more devices", name);
-    state_name(shot->id, "", file);
+    folder_state_name(shot->id, "", file);
     before = s.folder;
     folder_remove(&s.folder, shot->id);
     disks_in_use(true);
@@ -675,6 +673,8 @@ bool snapshot_delete(const char *name, Problem *p)
     file_state_remove(file);
     return true;
 }
+
+bool snapshot_exists(const char *name) { return folder_find(&s.folder, name); }
 
 const char *snapshots_newest(void)
 {

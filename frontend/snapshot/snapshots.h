@@ -44,6 +44,7 @@ void snapshots_service(Pc *pc);
  * the host's disk failed half-way, the machine is held, and the next start completes it. */
 bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p);
 const char *snapshots_newest(void); /* the last that was made; "": there is none */
+bool snapshot_exists(const char *name);
 bool snapshot_delete(const char *name, Problem *p);
 /* One line each, as `info snapshots` shows them. */
 void snapshots_list(void (*line)(void *ctx, const char *text), void *ctx);
