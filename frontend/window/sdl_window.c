@@ -398,13 +398,6 @@ static void toggle_block_view(void)
     if (!w.person_size && !w.full_screen) chosen_size();
 }
 
-/* What comes of it ring3 says, on the terminal. */
-static void snapshot(bool back)
-{
-    session_send(w.s, WINDOW_SNAPSHOT, back, 0, 0, 0);
-    panels_say(back ? "back to the newest snapshot" : "keeping a snapshot");
-}
-
 static bool hot_key(SDL_Keycode key)
 {
     switch (key) {
@@ -419,8 +412,8 @@ static bool hot_key(SDL_Keycode key)
     case SDLK_v: type_clipboard(); return true;
     case SDLK_s: screenshot(); return true;
     case SDLK_p: session_send(w.s, WINDOW_PAUSE, 0, 0, 0, 0); return true;
-    case SDLK_k: snapshot(false); return true;
-    case SDLK_r: snapshot(true); return true;
+    case SDLK_k: session_send(w.s, WINDOW_SNAPSHOT, 0, 0, 0, 0); return true;
+    case SDLK_r: session_send(w.s, WINDOW_SNAPSHOT, 1, 0, 0, 0); return true;
     case SDLK_q: open_menu(panels_ask_close); return true;
     case SDLK_h: open_menu(panels_help); return true;
     case SDLK_PLUS:

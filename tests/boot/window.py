@@ -289,6 +289,55 @@ def test_suspend_with_snapshots():
     end(vm)
 
 
+# In the window's place: asks for snapshots, and prints the news that come.
+ASKS = """#!%s
+import os, socket, struct, sys
+NEWS, SNAPSHOT = %d, %d
+s = socket.socket(fileno=3)
+fds, told = [], 0
+while not fds: # the hello
+    data, fds, *_ = socket.recv_fds(s, 64, 4)
+for back in 1, 0, 1:
+    s.send(struct.pack("<HHiii", SNAPSHOT, 0, back, 0, 0))
+    while True:
+        s.recv(64)
+        news = os.pread(fds[0], 204, NEWS)
+        count, text = struct.unpack_from("<I", news)[0], news[4:].split(b"\\0")[0].decode()
+        if count != told:
+            told = count
+            print("news:", text, flush=True)
+            if not text.endswith("..."):
+                break
+print("asked", flush=True)
+s.recv(64)
+"""
+
+
+def other_window(name, script):
+    """ring3 with another program in its window's place."""
+    place = os.path.join(folder.name, name)
+    os.mkdir(place)
+    shutil.copy(ring3, place)
+    os.symlink(os.path.join(os.path.dirname(ring3), "bios"), os.path.join(place, "bios"))
+    with open(os.path.join(place, "ring3-window"), "w") as f:
+        f.write(script)
+    os.chmod(os.path.join(place, "ring3-window"), 0o755)
+    return os.path.join(place, "ring3")
+
+
+def test_snapshot_news():
+    """The window is told what came of it, when it is known: that it is done, or why not."""
+    program = other_window("asks", ASKS % (sys.executable, fake_machine.NEWS, fake_machine.SNAPSHOT))
+    line = [program, "-kernel", probe, "-append", "spin", "-serial", "null", "-display", "sdl"]
+    vm = Vm(line + ["-snapshots", os.path.join(folder.name, "told")], window=True)
+    for news in "not gone back: there is no snapshot available", "kept: vm-2\\d+", "back to: vm-2\\d+", "asked":
+        vm.expect(news, 60)
+    vm.kill()
+    vm = Vm(line, window=True)
+    vm.expect("news: no snapshot: there is no place for snapshots", 60)
+    vm.kill()
+
+
 def test_shared_size():
     vm = run("spin")
     vm.expect("probe")
@@ -645,7 +694,7 @@ def test_close_asks():
 
 
 def test_pause_and_messages():
-    """A machine that pauses gives the mouse back, and the picture says so for two seconds."""
+    """A machine that pauses gives the mouse back, and the picture says so for as long as it takes to read it."""
     m = fake("pause")
     rows = colours(640, 480, 3)
     m.mode(640, 480)
@@ -669,6 +718,9 @@ def test_pause_and_messages():
             check("releases" not in window()[-1], "a machine that is paused takes the mouse")
             xdotool("mousemove", 1270, 1010)
         wait_picture(rows, (x, y), "the message stays")
+    m.news(2, "no snapshot: " + "there is no place " * 6)
+    wait_for(lambda: server.screen()(x + 300, y + 415, 40) != rows[415][300:340], 5, "a long message has no second line")
+    wait_picture(rows, (x, y), "the long message stays")
     leave(m)
 
 
@@ -841,14 +893,7 @@ os._exit(7)
 
 def test_bad_windows():
     """A window that sends anything at all does no harm; then it ends, and so does ring3."""
-    place = os.path.join(folder.name, "bad")
-    os.mkdir(place)
-    shutil.copy(ring3, place)
-    os.symlink(os.path.join(os.path.dirname(ring3), "bios"), os.path.join(place, "bios"))
-    with open(os.path.join(place, "ring3-window"), "w") as f:
-        f.write(HOSTILE % sys.executable)
-    os.chmod(os.path.join(place, "ring3-window"), 0o755)
-    vm = Vm([os.path.join(place, "ring3"), "-kernel", probe, "-append", "keys spin", "-serial", "null", "-display", "sdl"], window=True)
+    vm = Vm([other_window("bad", HOSTILE % sys.executable), "-kernel", probe, "-append", "keys spin", "-serial", "null", "-display", "sdl"], window=True)
     vm.expect("ring3: the window's process ended; ring3 ends", 20)
     vm.expect_exit(1, 5)
 
