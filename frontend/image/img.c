@@ -139,6 +139,8 @@ static const Command commands[] = {
     {"resize", "[-q] [-f FORMAT] [--shrink] FILE [+|-]SIZE", img_resize, "qf", 1, 2},
 };
 
+const char *img_verb(unsigned n) { return n < ARRAY_LEN(commands) ? commands[n].name : NULL; }
+
 static int help(void)
 {
     printf("ring3 img - image files, in qemu-img's words\n");

@@ -6,6 +6,8 @@
 
 /* vm_main - `ring3 vm ...`, argv[1] being "vm". True: go on as ring3 with what *argv is now; false: *code is the exit code. */
 bool vm_main(int *argc, char ***argv, int *code);
+/* What may stand behind "vm": word n; NULL: there are no more. */
+const char *vm_verb(unsigned n);
 /* vm_start_folder - the first argument, if it names a machine's folder, becomes its words; this process goes there. False: it
  * cannot be; that was said. Any other argument: true, and nothing changes. */
 bool vm_start_folder(int *argc, char ***argv);

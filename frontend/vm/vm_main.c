@@ -175,6 +175,8 @@ static const Verb verbs[] = {
     {"suspend", "NAME", vm_suspend, "", 1, 1},
 };
 
+const char *vm_verb(unsigned n) { return n < ARRAY_LEN(verbs) ? verbs[n].name : NULL; }
+
 static int help(void)
 {
     printf("ring3 vm - machines as folders, NAME" VM_END "\n");
