@@ -203,14 +203,22 @@ def drives():
 
 
 def starts_with_odd_images(folder):
-    """Odd sizes, more than fits a CD, and an image whose name goes away while it is used: nothing to complain about."""
+    """Odd sizes, of which a line is said, more than fits a CD, and an image whose name goes away while it is used: it starts."""
     odd = os.path.join(folder, "odd")
     for option in "-hda", "-cdrom", "-fda":
-        for size in 1, 511, 2049, 737281, 1 << 43 if option != "-fda" else 7680 * 512:
+        unit = 2048 if option == "-cdrom" else 512
+        for size in 512, 2049, 737281, 4096, 737280, 1 << 43 if option != "-fda" else 7680 * 512:
             with open(odd, "wb") as f:
                 f.truncate(size)
             vm = Vm([ring3, "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit", option, odd])
             vm.expect_exit(7)
+            hint = "ring3: %s %s: has %d bytes, no multiple of %d: is it an image?" % (option, odd, size, unit)
+            check((hint in vm.output) == (size % unit != 0), "%s of %d bytes: %s" % (option, size, vm.output))
+            os.unlink(odd)
+        for size in 1, 3, 511:
+            with open(odd, "wb") as f:
+                f.truncate(size)
+            bad(["-kernel", probe, option, odd], option, odd, "only %d bytes" % size)
             os.unlink(odd)
     with open(odd, "wb") as f:
         f.truncate(1 << 20)
