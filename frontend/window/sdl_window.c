@@ -15,12 +15,15 @@
  * asked there, is panels.c.
  */
 #include <SDL.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "frontend/display/png.h"
+#include "frontend/host/silence.h"
 #include "frontend/window/block_view.h"
 #include "frontend/window/displays.h"
 #include "frontend/window/pace.h"
@@ -601,6 +604,18 @@ static bool start_listener(Session *s)
     return w.listener != NULL;
 }
 
+/* The desktop's libraries say on stderr what they did not find; what comes of it SDL_GetError() says. */
+static bool init_silently(void)
+{
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, WINDOW_MONITOR + 1);
+    if (kept >= 0) silence(STDERR_FILENO, STDERR_FILENO);
+    bool good = SDL_Init(SDL_INIT_VIDEO) == 0;
+    if (kept < 0) return good;
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    return good;
+}
+
 bool sdl_open(Session *s, char *why, u32 bytes)
 {
     u32 flags = SDL_WINDOW_RESIZABLE | (s->full_screen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
@@ -608,7 +623,7 @@ bool sdl_open(Session *s, char *why, u32 bytes)
     w.full_screen = s->full_screen;
     set_hints();
     panels_begin(s);
-    if (SDL_Init(SDL_INIT_VIDEO) == 0) {
+    if (init_silently()) {
         choose_base();
         w.asked_width = w.base_width;
         w.asked_height = w.base_height;

@@ -377,6 +377,9 @@ def test_either_dies():
     vm = run("spin")
     vm.expect("probe")
     wait_size(640, 480)
+    os.kill(window_of(vm.process.pid), signal.SIGTERM) # which comes to the whole process group, and is ring3's
+    time.sleep(0.3)
+    check(window(), "the window ends by itself")
     os.kill(window_of(vm.process.pid), signal.SIGKILL)
     vm.expect("ring3: the window's process was ended by signal 9; ring3 ends")
     vm.expect_exit(1, 5)
@@ -396,6 +399,12 @@ def test_no_server():
         vm = run("spin")
         vm.expect("ring3: -display sdl: no window: .*")
         vm.expect_exit(1, 5)
+        environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")}
+        for name in "DISPLAY", "WAYLAND_DISPLAY":
+            done = subprocess.run([ring3, "-display", "sdl"], env=dict(environment, **{name: ":99999"}), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+            said = done.stdout.decode()
+            check(re.fullmatch("ring3: -display sdl: no window: .*\n", said), "a library speaks: " + said)
         vm = Vm([ring3, "-kernel", probe, "-append", "halt", "-serial", "stdio"], window=True)
         vm.expect("running without a screen")
         vm.signal(signal.SIGTERM)
@@ -981,6 +990,22 @@ def test_curses_monitor():
         wait_for(lambda: (t.send("info status\r"), t.expect("VM status: [^\r]*\r"), "paused" in t.output)[2], 10, "not paused")
         t.send("quit\r")
         check(t.wait() == 0, "the end by quit")
+        t.expect(r"quit.*\n.*\n$")
+
+
+def test_curses_end():
+    """The shell's prompt comes below what the monitor left, and where there was none, and another screen, where it was."""
+    for kind, monitor, end in ("xterm", True, r"\x1b\[\?1049l.*\n$"), ("xterm", False, r"\x1b\[\?1049l[^\n]*$"), ("linux", False, r"\n$"):
+        t = curses("spin", os.path.join(folder.name, "serial"), kind=kind)
+        t.expect("Ctrl-A H: keys")
+        if monitor:
+            t.send("\x01c")
+            t.expect(r"\(ring3\) $")
+            t.send("\x01c")
+            t.expect("Ctrl-A H: keys")
+        t.send("\x01x")
+        check(t.wait() == 0, "the end by Ctrl-A X")
+        t.expect(end)
 
 
 def test_curses_scroll():
