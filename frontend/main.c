@@ -256,9 +256,9 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
     net_configure(&o->net, cfg.nic);
     return migrate_open(o, p) && (!o->nvram || nvram_open(o->nvram, &cfg.cmos, p)) &&
-           open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
-           snapshots_open(o, cfg.drive, p) && open_backends(pc, o, &cfg, p) &&
-           open_trace(o, p) && /* which must not empty an image */
+           open_first_code(o, boot, &cfg, p) && snapshots_claim(o, p) &&
+           drives_open(&o->drives, cfg.drive, p) && snapshots_open(o, cfg.drive, p) &&
+           open_backends(pc, o, &cfg, p) && open_trace(o, p) && /* which must not empty an image */
            (!*o->sound.wav || audio_open(o->sound.wav, p)) && midi_open(&o->sound, p) && open_hooks(o, p) &&
            explain_open(&o->explain, p) && start_machine(pc, o, &cfg, has_kernel(o) ? boot : NULL, p) &&
            begin_audio(pc, o, p) && explain_begin(&o->explain, pc, p);
@@ -293,7 +293,6 @@ static bool may_be_told(const Options *o)
 static bool prepare(const Options *o, Problem *p)
 {
     file_state_folder = snapshots_folder(o);
-    snapshots_look(o);
     if (file_state_folder || o->incoming || may_be_told(o)) saver_start();
     int gate = saver_take_gate();
     if (gate >= 0 && !may_be_told(o)) close(gate);
@@ -304,6 +303,7 @@ static bool prepare(const Options *o, Problem *p)
 static int give_up(const Problem *p)
 {
     display_stop();
+    snapshots_disclaim();
     say("%s", p->text);
     broker_leave();
     return 1;

@@ -40,6 +40,8 @@ static struct {
     Folder folder;
     bool there; /* the folder has an index */
     bool has_folder;
+    bool claimed; /* the index says that the disks are used, and they are not yet */
+    bool was_used[DRIVE_COUNT];
     int lock;                      /* -1: not taken */
     FolderDisk found[DRIVE_COUNT]; /* the images before they were opened, which may write to them */
     Undo *undo[DRIVE_COUNT];       /* NULL: not a disk that is written to */
@@ -107,12 +109,6 @@ static void look_at_disk(unsigned drive, FolderDisk *to)
     look_at_file(s.path[drive], to);
 }
 
-void snapshots_look(const Options *o)
-{
-    for (unsigned n = 0; n < DRIVE_COUNT; n++)
-        if (o->drives.drive[n].path) look_at_file(o->drives.drive[n].path, &s.found[n]);
-}
-
 /* Snapshots share with the image what nobody has written since: whoever else writes to it spoils them. */
 static void notice_changes(unsigned drive)
 {
@@ -144,9 +140,7 @@ static bool open_disk(unsigned drive, Problem *p)
                            "%.200s has another size than its snapshots in %.100s: give another folder with "
                            "-snapshots, or delete that one",
                            s.path[drive], file_state_folder);
-    if (!undo_open(s.undo[drive], marks, count, p)) return false;
-    notice_changes(drive);
-    return true;
+    return undo_open(s.undo[drive], marks, count, p);
 }
 
 static bool wrap_disk(const Options *o, Drive bays[DRIVE_COUNT], unsigned n)
@@ -206,11 +200,21 @@ static void forget_unfinished(void)
     file_state_remove(file);
 }
 
-bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
+/* Opening an image may write to it: who dies right after that is still ring3. */
+static void claim_disk(const Options *o, unsigned n)
+{
+    const DriveSpec *d = &o->drives.drive[n];
+    s.was_used[n] = s.folder.disk[n].used;
+    if (n < DRIVE_IDE_0 || !is_kept(&o->drives, d)) return;
+    s.path[n] = d->path;
+    look_at_file(d->path, &s.found[n]);
+    notice_changes(n);
+    s.folder.disk[n].used = true;
+}
+
+bool snapshots_claim(const Options *o, Problem *p)
 {
     s.has_folder = file_state_folder != NULL;
-    for (unsigned n = 0; n < DRIVE_COUNT; n++)
-        if (s.has_folder && !wrap_disk(o, bays, n)) return problem_set(p, "the host has no memory");
     if (!s.has_folder) return true;
     if (!folder_read(&s.folder, &s.there, p)) return false;
     if (!s.folder.count) return true;
@@ -221,11 +225,30 @@ bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
             file_state_folder);
     if (!take_lock(p)) return false;
     forget_unfinished();
+    for (unsigned n = 0; n < DRIVE_COUNT; n++) claim_disk(o, n);
+    s.claimed = folder_write(&s.folder, p);
+    return s.claimed;
+}
+
+void snapshots_disclaim(void)
+{
+    Problem p;
+    if (!s.claimed) return;
+    for (unsigned n = 0; n < DRIVE_COUNT; n++) s.folder.disk[n].used = s.was_used[n];
+    if (!folder_write(&s.folder, &p)) say("%s", p.text);
+}
+
+bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
+{
+    for (unsigned n = 0; n < DRIVE_COUNT; n++)
+        if (s.has_folder && !wrap_disk(o, bays, n)) return problem_set(p, "the host has no memory");
+    if (!s.has_folder || !s.folder.count) return true;
     for (unsigned n = DRIVE_IDE_0; n < DRIVE_COUNT; n++)
         if (s.undo[n] && !open_disk(n, p)) return false;
     if (!complete_load(p)) return false;
     disks_in_use(true);
-    return folder_write(&s.folder, p);
+    s.claimed = !folder_write(&s.folder, p);
+    return !s.claimed;
 }
 
 static bool on_trouble(void *pc, const char *sentence, bool stops)
