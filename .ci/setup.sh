@@ -44,12 +44,14 @@ forget_other_folder() {
     find build -name CMakeFiles -prune -exec rm -rf {} +
 }
 
-# The build tool's lines, "[ 40%] ...", as progress: in place on a terminal, else every 20 %.
+# The build tool's lines, "[ 40%] ...", as progress: in place on a terminal, else every 20 %. Nothing as long as nothing is done.
 show_percent() {
-    local line percent shown=0
+    local line percent shown=0 works=
     while IFS= read -r line; do
-        [[ $line =~ ^\[\ *([0-9]+)%\] ]] || continue
+        [[ $line =~ ^\[\ *([0-9]+)%\]\ (.*) ]] || continue
         percent=${BASH_REMATCH[1]}
+        [[ $works || ${BASH_REMATCH[2]} != "Built target "* ]] || continue
+        works=1
         [ "$percent" -gt "$shown" ] || continue
         if [ -t 1 ]; then
             printf '\rbuilding, %d %% ' "$percent"
@@ -58,7 +60,7 @@ show_percent() {
         fi
         shown=$percent
     done
-    [ ! -t 1 ] || printf '\r\033[K'
+    [[ ! -t 1 || ! $works ]] || printf '\r\033[K'
 }
 
 # build TARGET...: the release build; what the tools say is shown only if it fails.

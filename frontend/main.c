@@ -177,6 +177,14 @@ static bool start_threads(Pc *pc, Problem *p)
     return hostio_start(&pc->cpu, p) && flusher_start(pc_disk_flushed, p);
 }
 
+/* Before start_threads(), which leaves a machine's folder to others. */
+static void forget_resumed(const Options *o)
+{
+    Problem p;
+    const char *spent = vm_resumed(o->loadvm);
+    if (spent && snapshot_exists(spent) && !snapshot_delete(spent, &p)) say("%s", p.text);
+}
+
 /* Everything that may be wrong comes first, the window next, and while it opens, the machine. */
 static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Boot *boot, Problem *p)
 {
@@ -189,11 +197,16 @@ static bool start_machine(Pc *pc, const Options *o, MachineConfig *cfg, const Bo
     if (display_monitor() >= 0) monitor_new(channel_adopt(display_monitor()));
     if (!vnc_start(&o->vnc, o->name, o->display.layout, p)) return false;
     cfg->screen = display_screen();
-    if (!pc_start(pc, o, cfg, boot, p)) return false;
+    if (!pc_start(pc, o, cfg, boot, p)) {
+        vm_explain(o->loadvm, p);
+        return false;
+    }
     add_option_roms(pc, o);
-    vm_resumed(o->loadvm);
-    return display_attach(machine_phys(pc->machine), p) && vnc_attach(machine_phys(pc->machine), p) &&
-           inspect_attach(pc->machine, p) && net_attach(pc, p) && start_threads(pc, p);
+    if (!display_attach(machine_phys(pc->machine), p) || !vnc_attach(machine_phys(pc->machine), p) ||
+        !inspect_attach(pc->machine, p) || !net_attach(pc, p))
+        return false;
+    forget_resumed(o);
+    return start_threads(pc, p);
 }
 
 /* As the processor that -cpu names had it; 0: it has none. */
@@ -245,9 +258,9 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .rtc_base_unix_s = o->rtc_given ? o->rtc_base_unix_s : (s64)time(NULL)};
     net_configure(&o->net, cfg.nic);
     return migrate_open(o, p) && (!o->nvram || nvram_open(o->nvram, &cfg.cmos, p)) &&
-           open_first_code(o, boot, &cfg, p) && drives_open(&o->drives, cfg.drive, p) &&
-           snapshots_open(o, cfg.drive, p) && open_backends(pc, o, &cfg, p) &&
-           open_trace(o, p) && /* which must not empty an image */
+           open_first_code(o, boot, &cfg, p) && snapshots_claim(o, p) &&
+           drives_open(&o->drives, cfg.drive, p) && snapshots_open(o, cfg.drive, p) &&
+           open_backends(pc, o, &cfg, p) && open_trace(o, p) && /* which must not empty an image */
            (!*o->sound.wav || audio_open(o->sound.wav, p)) && midi_open(&o->sound, p) && open_hooks(o, p) &&
            explain_open(&o->explain, p) && start_machine(pc, o, &cfg, has_kernel(o) ? boot : NULL, p) &&
            begin_audio(pc, o, p) && explain_begin(&o->explain, pc, p);
@@ -282,7 +295,6 @@ static bool may_be_told(const Options *o)
 static bool prepare(const Options *o, Problem *p)
 {
     file_state_folder = snapshots_folder(o);
-    snapshots_look(o);
     if (file_state_folder || o->incoming || may_be_told(o)) saver_start();
     int gate = saver_take_gate();
     if (gate >= 0 && !may_be_told(o)) close(gate);
@@ -293,6 +305,7 @@ static bool prepare(const Options *o, Problem *p)
 static int give_up(const Problem *p)
 {
     display_stop();
+    snapshots_disclaim();
     say("%s", p->text);
     broker_leave();
     return 1;

@@ -174,16 +174,24 @@ static void say_saved(void *ctx, const Problem *p)
 {
     (void)ctx;
     if (p) say("savevm: %s", p->text);
+    display_say(p ? "no snapshot" : "kept", p ? p->text : snapshots_newest());
 }
 
-static void serve_snapshot_keys(Pc *pc, unsigned asked)
+static void save_by_key(Pc *pc)
 {
     Problem p;
-    if (asked & ASKED_SAVE && !snapshot_save(pc, "", say_saved, pc, &p)) say("savevm: %s", p.text);
-    if (asked & ASKED_LOAD && !*snapshots_newest())
-        say("loadvm: there is no snapshot available");
-    else if (asked & ASKED_LOAD && !snapshot_load(pc, snapshots_newest(), false, &p))
-        say("loadvm: %s", p.text);
+    display_say("", "keeping a snapshot ...");
+    if (!snapshot_save(pc, "", say_saved, pc, &p)) say_saved(pc, &p);
+}
+
+static void load_by_key(Pc *pc)
+{
+    Problem p;
+    const char *name = snapshots_newest();
+    bool good =
+        *name ? snapshot_load(pc, name, false, &p) : problem_set(&p, "there is no snapshot available");
+    if (!good) say("loadvm: %s", p.text);
+    display_say(good ? "back to" : "not gone back", good ? name : p.text);
 }
 
 /* What the person did in the window. */
@@ -194,7 +202,8 @@ static void serve_display(Pc *pc)
         pc_set_speed(pc, next_speed(pc->speed_mhz, asked & ASKED_FASTER));
     vnc_service(pc->machine);
     if (asked & ASKED_BLOCK) display_show_block(pc);
-    if (asked & (ASKED_SAVE | ASKED_LOAD)) serve_snapshot_keys(pc, asked);
+    if (asked & ASKED_SAVE) save_by_key(pc);
+    if (asked & ASKED_LOAD) load_by_key(pc);
     if (asked & ASKED_SUSPEND) suspend_begin(pc);
     if (asked & ASKED_POWER) pc_power_button(pc);
     if (!(asked & ASKED_PAUSE)) return;

@@ -4,6 +4,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static const char *about;
+static Problem *to;
+static unsigned caught; /* lines, since say_to() */
+
+void say_about(const char *place) { about = place; }
+
+void say_to(Problem *p)
+{
+    to = p;
+    caught = 0;
+}
+
 static void clean(char *s)
 {
     for (; *s; s++)
@@ -15,10 +27,14 @@ void say(const char *fmt, ...)
     char line[600];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
+    int n = about ? snprintf(line, sizeof line, "%.250s: ", about) : 0;
+    vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
     va_end(ap);
     clean(line);
-    fprintf(stderr, "ring3: %s\n", line);
+    if (!to)
+        fprintf(stderr, "ring3: %s\n", line);
+    else if (!caught++)
+        problem_set(to, "%.399s", line);
 }
 
 bool problem_set(Problem *p, const char *fmt, ...)

@@ -14,4 +14,10 @@ typedef struct Problem {
 /* problem_set - fill in the sentence; returns false, so that `return problem_set(...)` reads well. */
 bool problem_set(Problem *p, const char *fmt, ...) PRINTF(2, 3);
 
+/* Before there are threads: */
+/* say_about - each line is about this place ("old.ring3/machine.conf:12"), which stands before it; NULL: no more. */
+void say_about(const char *place);
+/* say_to - the first line goes to *p, and no other anywhere; NULL: no more. */
+void say_to(Problem *p);
+
 #endif

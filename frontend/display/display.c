@@ -438,10 +438,11 @@ void display_offer_suspend(void)
     if (d.shared) set_status(WINDOW_CAN_SUSPEND, WINDOW_CAN_SUSPEND);
 }
 
-void display_say(const char *text)
+void display_say(const char *what, const char *text)
 {
     if (!d.shared) return;
-    display_media_say(d.shared, "", text);
+    if (base_fpu_park) base_fpu_park();
+    display_media_say(d.shared, what, text);
     send_message(WINDOW_LOOK);
 }
 

@@ -68,7 +68,8 @@ struct Pc;
 void display_show_block(const struct Pc *pc); /* what the pane beside the screen says (ASKED_BLOCK) */
 /* The window may offer to suspend the machine. Before display_attach(). */
 void display_offer_suspend(void);
-void display_say(const char *text); /* a line that the window shows for a moment */
+/* A line that the window shows for a moment: "what: text", or `text` where `what` is empty. */
+void display_say(const char *what, const char *text);
 /* For the title. trouble: it is stopped by an error of the host's disk; speed 0: as fast as it goes. */
 void display_show_state(bool stopped, bool trouble, u32 speed_mhz);
 

@@ -47,6 +47,7 @@ int format_trouble(Disk *d, int error, const char *fmt, ...)
 const char *disk_trouble(const Disk *d) { return d->trouble[0] ? d->trouble : NULL; }
 const char *disk_format(const Disk *d) { return d->format->word; }
 u64 disk_sectors(const Disk *d) { return d->sectors; }
+u64 disk_raw_bytes(const Disk *d) { return d->format == &format_raw && !d->file.device ? d->file.bytes : 0; }
 bool disk_is_pending(const Disk *d) { return d->pending; }
 
 /* --- opening --------------------------------------------------------------------------------------------- */

@@ -75,6 +75,7 @@ int disk_reads_zero(Disk *d, u64 sector, u64 *count, bool *zero);
 const char *const *disk_formats(void);
 const char *disk_format(const Disk *d);
 u64 disk_sectors(const Disk *d);
+u64 disk_raw_bytes(const Disk *d); /* of a raw image's file; 0: it is another image, or a device */
 /* Is a's own file, or one that it refers to, also one of b's? Only files that one of the two writes to count. */
 bool disk_clashes(const Disk *a, const Disk *b);
 /* NULL, or what another process's locks forbid us. */

@@ -91,7 +91,8 @@ char *format_beside(const Disk *d, const char *name);
 char *format_name_beside(const char *path, const char *name); /* the same for an image at `path` */
 /* format_option - the value of one of m's options, or `otherwise`; valid until the next call. */
 const char *format_option(const DiskMake *m, const char *key, const char *otherwise);
-/* format_size - a number with k, M, G or T behind it; false: it is none, or too large. */
+/* format_size - a number with k, M, G or T behind it; false: it is none, or too large. What it takes, for who reads why not: */
+#define FORMAT_SIZE_TAKES "a number with k, M, G or T, less than 4194304T"
 bool format_size(const char *text, u64 *bytes);
 
 /* format_trouble - say why, for disk_trouble(); returns the errno. */

@@ -82,7 +82,7 @@ static int img_create(const ImgWords *w)
     const char *size = w->files > 1 ? w->file[1] : format_option(&m, "size", NULL);
     if (!size && !w->base) return img_fail(w->file[0], "how large? a number with k, M, G or T");
     if (size && !format_size(size, &m.bytes))
-        return img_fail(w->file[0], "'%.60s' is no size: a number with k, M, G or T", size);
+        return img_fail(w->file[0], "'%.60s' is no size: " FORMAT_SIZE_TAKES, size);
     if (!disk_create(&m, &p)) return img_fail(w->file[0], "%s", p.text);
     if (!w->quiet) printf("%s: %s, %llu bytes\n", w->file[0], m.format, (unsigned long long)m.bytes);
     return 0;
@@ -109,7 +109,8 @@ static int img_resize(const ImgWords *w)
     u64 now = disk_sectors(d) * SECTOR_BYTES;
     int code = 0;
     if (!new_size(w->file[1], now, &bytes) || !bytes)
-        code = img_fail(w->file[0], "'%.60s' is no size that it can have", w->file[1]);
+        code =
+            img_fail(w->file[0], "'%.60s' is no size that it can have: [+|-]" FORMAT_SIZE_TAKES, w->file[1]);
     else if (bytes < now && !w->shrink)
         code = img_fail(w->file[0], "it would lose its end: --shrink says that this is meant");
     else if (!disk_resize(d, bytes, &p))
@@ -137,6 +138,8 @@ static const Command commands[] = {
     {"rebase", "[-q] [-f FORMAT] [-u] -b BACKING [-F FORMAT] FILE", img_rebase, "qfubF", 1, 1},
     {"resize", "[-q] [-f FORMAT] [--shrink] FILE [+|-]SIZE", img_resize, "qf", 1, 2},
 };
+
+const char *img_verb(unsigned n) { return n < ARRAY_LEN(commands) ? commands[n].name : NULL; }
 
 static int help(void)
 {

@@ -6,6 +6,8 @@
 
 /* img_main - argv[0] is "img". The exit code: 0, 1, or, of check, 2 (damaged) and 3 (leaked clusters). */
 int img_main(int argc, char **argv);
+/* What may stand behind "img": word n; NULL: there are no more. */
+const char *img_verb(unsigned n);
 
 /* What the words of a command may say. */
 typedef struct ImgWords {

@@ -259,6 +259,23 @@ static bool fits_drive(const Image *i, const MediaSpec *s, Problem *p)
     return wrong(s, p, text);
 }
 
+/* A raw image is sectors. What is not whole may still be meant; what is less than one is no image. */
+static bool is_whole(const Image *i, const MediaSpec *s, Problem *p)
+{
+    enum { CD_SECTOR_BYTES = 2048 };
+    unsigned unit = s->cdrom ? CD_SECTOR_BYTES : SECTOR_BYTES;
+    unsigned long long bytes = disk_raw_bytes(i->disk);
+    char text[100];
+    if (bytes % unit == 0) return true;
+    if (bytes < SECTOR_BYTES) {
+        snprintf(text, sizeof text, "has only %llu bytes, less than a sector: not an image", bytes);
+        return wrong(s, p, text);
+    }
+    say("%s%s%.200s: has %llu bytes, no multiple of %u: is it an image?", s->option ? s->option : "",
+        s->option ? " " : "", s->path, bytes, unit);
+    return true;
+}
+
 static bool overlay_open(Image *i, const MediaSpec *s, Problem *p)
 {
     i->overlay = (HostFile){.fd = file_open(FILE_TEMPORARY, file_temporary_folder()), .writable = true};
@@ -294,7 +311,8 @@ static bool image_open_file(Image *i, const MediaSpec *s, Problem *p)
     if (i->later) spec.writable = false;
     i->disk = disk_open(&spec, &why);
     if (!i->disk) return wrong(s, p, why.text);
-    if (!fits_drive(i, s, p) || (!i->later && !image_lock(i, s, spec.writable, p))) return false;
+    if (!fits_drive(i, s, p) || !is_whole(i, s, p) || (!i->later && !image_lock(i, s, spec.writable, p)))
+        return false;
     i->medium.sectors = disk_sectors(i->disk);
     i->medium.format = disk_format(i->disk);
     return !s->snapshot || s->readonly || overlay_open(i, s, p);
@@ -376,6 +394,7 @@ bool media_change(Drive *d, const MediaSpec *spec, bool force, Problem *p)
     MediaSpec s = *spec;
     s.readonly |= d->cdrom;
     s.floppy = d->floppy;
+    s.cdrom = d->cdrom;
     s.read_errors = (MediaErrors)d->read_errors;
     s.write_errors = (MediaErrors)d->write_errors;
     Image *old = (Image *)d->medium;

@@ -30,6 +30,7 @@ typedef struct MediaSpec {
     bool snapshot; /* writes go to a temporary file and are forgotten at the end */
     const char *format; /* "raw", ... (image/disk.h), whatever the file looks like; NULL: by what it looks like */
     bool floppy;   /* it is to fit into a floppy drive */
+    bool cdrom;    /* into a CD drive */
     bool later;    /* another machine still writes to it: it is only looked at, until media_take() */
     bool discard;  /* discard=unmap: what the guest discards is given back to the host */
     MediaZeros zeros;

@@ -83,8 +83,9 @@ static bool plan(Layout *l, const DiskMake *m, Problem *p)
     l->l1_count = (l->size + per_l1 - 1) / per_l1;
     l->l1_clusters = clusters_for(l, l->l1_count * 8);
     if (!l->size || l->l1_count * 8 > L1_BYTES_MAX)
-        return problem_set(p, "%llu bytes cannot be had with clusters of this size",
-                           (unsigned long long)l->size);
+        return problem_set(p, "%llu bytes cannot be had with clusters of this size, but at most %llu GiB",
+                           (unsigned long long)l->size,
+                           (unsigned long long)(per_l1 * (L1_BYTES_MAX / 8) >> 30));
     l->blocks = l->table_clusters = 1;
     while ((used = 1 + l->table_clusters + l->blocks + l->l1_clusters) > l->blocks << l->refcount_bits ||
            clusters_for(l, l->blocks * 8) > l->table_clusters) {

@@ -5,12 +5,12 @@
  * It says nothing and ends with the machine.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/host/filter.h"
+#include "frontend/host/leave_signals.h"
 #include "frontend/host/silence.h"
 #include "frontend/inspect/confine.h"
 #include "frontend/inspect/link.h"
@@ -28,11 +28,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "ring3-inspect: ring3 starts this program; it does nothing by itself\n");
         return 1;
     }
-    /* Keys of the terminal that ring3 was started from are for ring3, whose end we see. */
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
+    leave_signals();
     silence(STDOUT_FILENO,
             filter_sanitized ? STDOUT_FILENO : STDERR_FILENO); /* a sanitizer may have to speak */
     if (!link_begin(argc > 1 && !strcmp(argv[1], "-unsealed"))) return 1;

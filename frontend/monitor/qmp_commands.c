@@ -175,6 +175,14 @@ static void do_query_uuid(QmpCommand *c)
     json_close(j, '}');
 }
 
+static void do_query_memory(QmpCommand *c)
+{
+    Json *j = qmp_return(c);
+    json_object(j, "return");
+    json_number(j, "base-memory", machine_phys(c->pc->machine)->ram_bytes);
+    json_close(j, '}');
+}
+
 static void do_query_target(QmpCommand *c)
 {
     Json *j = qmp_return(c);
@@ -538,6 +546,7 @@ const QmpWord qmp_words[] = {
     {"query-commands", "", do_query_commands},
     {"query-cpus-fast", "", do_query_cpus_fast},
     {"query-kvm", "", do_query_kvm},
+    {"query-memory-size-summary", "", do_query_memory},
     {"query-migrate", "", qmp_query_migrate},
     {"query-migrate-parameters", "", qmp_query_migrate_parameters},
     {"query-name", "", do_query_name},

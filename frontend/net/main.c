@@ -9,7 +9,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "frontend/host/filter.h"
+#include "frontend/host/leave_signals.h"
 #include "frontend/host/silence.h"
 #include "frontend/net/confine.h"
 #include "frontend/net/link.h"
@@ -114,11 +114,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "ring3-net: ring3 starts this program; it does nothing by itself\n");
         return 1;
     }
-    /* Keys of the terminal that ring3 was started from are for ring3, whose end we see. */
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
+    leave_signals();
     expect_connections();
     return net_spec_parse(&spec, skip_card_key, NULL, "ring3-net", argv[1]) ? 1 : serve(&spec);
 }

@@ -308,6 +308,7 @@ static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Pr
                    .format = s->format,
                    .sync = s->sync,
                    .floppy = bay->floppy,
+                   .cdrom = s->cdrom,
                    .later = o->incoming,
                    .discard = s->discard,
                    .zeros = s->zeros,

@@ -13,10 +13,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cpu/timeline.h"
 #include "frontend/debug/trace_words.h"
 #include "frontend/host/host_report.h"
+#include "frontend/image/img.h"
 #include "frontend/load/boot_guess.h"
 #include "frontend/load/tour.h"
 #include "frontend/options/option_cpu.h"
@@ -26,6 +28,7 @@
 #include "frontend/options/option_words.h"
 #include "frontend/options/qemu_words.h"
 #include "frontend/say.h"
+#include "frontend/vm/vm.h"
 
 typedef struct Option {
     const char *name, *value; /* value: what help calls it; NULL: takes none */
@@ -614,15 +617,26 @@ static const Option options[] = {
     {"version", NULL, show_version, "the version"},
 };
 
+/* What ring3 does besides. */
+static const struct {
+    const char *name, *takes, *help;
+} commands[] = {
+    {"vm", "COMMAND ...", "machines in folders: create, list, start, stop, clone ... ('ring3 vm help')"},
+    {"img", "COMMAND ...", "image files: create, convert, check ... ('ring3 img help')"},
+    {"switch", "PATH ...", "a network between machines, which -nic stream plugs into (docs/NETWORK.md)"},
+};
+
+static const char *command_name(unsigned n) { return n < ARRAY_LEN(commands) ? commands[n].name : NULL; }
+
 static OptionsResult show_help(Options *o, const char *value)
 {
     (void)o, (void)value;
-    printf(
-        "usage: ring3 [options] [disk, CD or floppy image]\n"
-        "       ring3 [NAME.ring3] [options]    a machine in a folder\n"
-        "       ring3 vm COMMAND ...     machines in folders: create, list, start, stop, clone ... ('ring3 vm help')\n"
-        "       ring3 img COMMAND ...    image files: create, convert, check ... ('ring3 img help')\n"
-        "Runs a 32-bit PC with its operating system as an ordinary process.\n\n");
+    printf("usage: ring3 [options] [disk, CD or floppy image]\n"
+           "       ring3 [NAME.ring3] [options]    a machine in a folder\n");
+    for (unsigned n = 0; n < ARRAY_LEN(commands); n++)
+        printf("       ring3 %s %-*s    %s\n", commands[n].name, 17 - (int)strlen(commands[n].name),
+               commands[n].takes, commands[n].help);
+    printf("Runs a 32-bit PC with its operating system as an ordinary process.\n\n");
     for (unsigned n = 0; n < ARRAY_LEN(options); n++) {
         char left[60];
         if (!options[n].help) continue;
@@ -673,17 +687,63 @@ static const Option *option_find(const char *arg)
     return NULL;
 }
 
-static OptionsResult refuse_option(const char *arg)
+/* NULL: the table has no more. */
+static const char *option_name(unsigned n) { return n < ARRAY_LEN(options) ? options[n].name : NULL; }
+
+/* The nearest of a list of words, with its distance. */
+static const char *nearest(const char *word, const char *(*name)(unsigned n), unsigned *distance)
 {
     Suggest s;
-    suggest_begin(&s, arg + (arg[1] == '-' ? 2 : 1));
-    for (unsigned n = 0; n < ARRAY_LEN(options); n++) suggest_offer(&s, options[n].name);
-    const char *near = suggest_result(&s);
-    if (near)
-        say("%.80s: no such option; did you mean -%s?", arg, near);
+    suggest_begin(&s, word);
+    for (unsigned n = 0; name(n); n++) suggest_offer(&s, name(n));
+    *distance = s.distance;
+    return suggest_result(&s);
+}
+
+/* -hda=FILE, --help-me: the word in front is one. */
+static const Option *option_in_front(const char *arg)
+{
+    char front[40];
+    size_t dashes = strspn(arg, "-"), n = dashes + strcspn(arg + dashes, "=-");
+    if (n >= sizeof front || !arg[n]) return NULL;
+    snprintf(front, sizeof front, "%.*s", (int)n, arg);
+    const Option *found = option_find(front);
+    return found && (n > dashes + 1 || arg[n] == '=') ? found : NULL;
+}
+
+static OptionsResult refuse_option(const char *arg)
+{
+    unsigned distance;
+    const char *near = nearest(arg + (arg[1] == '-' ? 2 : 1), option_name, &distance);
+    const Option *front = option_in_front(arg);
+    if (front && front->value && strchr(arg, '='))
+        say("%.80s: no such option; did you mean -%s %.80s?", arg, front->name, strchr(arg, '=') + 1);
+    else if (near || front)
+        say("%.80s: no such option; did you mean -%s?", arg, near ? near : front->name);
     else
         say("%.80s: no such option; -h lists them", arg);
     return OPTIONS_BAD;
+}
+
+/* A word alone that is no file: an option without its dash, a command, or what stands behind one. False: it is near to none. */
+static bool refuse_lone_word(const char *word)
+{
+    static const struct {
+        const char *before, *(*name)(unsigned n);
+    } lists[] = {
+        {"ring3 ", command_name}, {"-", option_name}, {"ring3 vm ", vm_verb}, {"ring3 img ", img_verb}};
+    const char *best = NULL;
+    unsigned distance, least = ~0u, which = 0;
+    if (strpbrk(word, "./") || !access(word, F_OK)) return false;
+    for (unsigned n = 0; n < ARRAY_LEN(lists); n++) {
+        const char *near = nearest(word, lists[n].name, &distance);
+        if (!near || distance >= least) continue;
+        best = near;
+        least = distance;
+        which = n;
+    }
+    if (best) say("%.80s: there is no such file; did you mean %s%s?", word, lists[which].before, best);
+    return best;
 }
 
 /* "help" as a value lists what there is; where a value may be any text, it is that text. */
@@ -703,16 +763,29 @@ static OptionsResult show_option(const Option *opt)
     return OPTIONS_DONE;
 }
 
-static OptionsResult missing_value(const char *name, const char *value)
+/* `next`: what stands in its place; NULL: nothing. */
+static OptionsResult missing_value(const char *name, const char *value, const char *next)
 {
-    say("-%s: the value is missing%s%s%s", name, value ? " (" : "", value ? value : "", value ? ")" : "");
+    say("-%s: the value is missing%s%s%s%s%.80s%s", name, value ? " (" : "", value ? value : "",
+        value ? ")" : "", next ? "; " : "", next ? next : "", next ? " is an option of its own" : "");
     return OPTIONS_BAD;
+}
+
+static bool is_option(const char *arg)
+{
+    return option_find(arg) || (*arg == '-' && qemu_word_find(arg + (arg[1] == '-' ? 2 : 1)));
+}
+
+/* Only a text, which is the guest's or another program's, may look like one. */
+static bool lacks_value(const Option *opt, const char *next)
+{
+    return opt->value && next && strcmp(opt->value, "TEXT") && is_option(next);
 }
 
 static OptionsResult take_option(Options *o, const Option *opt, const char *value)
 {
     if (!opt->value) return opt->set(o, NULL);
-    if (!value) return missing_value(opt->name, opt->value);
+    if (!value) return missing_value(opt->name, opt->value, NULL);
     bool lists = opt->set == set_cpu || opt->set == set_d || opt->set == set_explain;
     return asks_for_help(opt, value) && !lists ? show_option(opt) : opt->set(o, value);
 }
@@ -722,7 +795,8 @@ static OptionsResult take_argument(Options *o, int argc, char **argv, int *n)
 {
     const char *arg = argv[*n], *value = *n + 1 < argc ? argv[*n + 1] : NULL;
     const Option *opt = option_find(arg);
-    if (*arg != '-') return boot_guess(o, arg);
+    if (*arg != '-') return refuse_lone_word(arg) ? OPTIONS_BAD : boot_guess(o, arg);
+    if (opt && lacks_value(opt, value)) return missing_value(opt->name, opt->value, value);
     if (opt) {
         *n += opt->value && value;
         return take_option(o, opt, value);
@@ -730,15 +804,41 @@ static OptionsResult take_argument(Options *o, int argc, char **argv, int *n)
     const QemuWord *q = qemu_word_find(arg + (arg[1] == '-' ? 2 : 1));
     if (!q) return refuse_option(arg);
     bool takes = qemu_word_takes_value(q);
-    if (takes && !value) return missing_value(q->name, NULL);
+    if (takes && (!value || is_option(value))) return missing_value(q->name, NULL, value);
     *n += takes;
     return qemu_word_judge(q, takes ? value : NULL);
+}
+
+/* The file that the first arguments are from. */
+static struct {
+    const char *file;
+    const u16 *line;
+    int count;
+} from;
+
+void options_come_from(const char *file, const u16 *line, int count)
+{
+    from.file = file;
+    from.line = line;
+    from.count = count;
+}
+
+static void name_place(int n)
+{
+    static char place[300];
+    bool is_from_file = n < from.count && from.line[n];
+    if (is_from_file) snprintf(place, sizeof place, "%.250s:%u", from.file, from.line[n]);
+    say_about(is_from_file ? place : NULL);
 }
 
 static OptionsResult parse_all(Options *o, int argc, char **argv)
 {
     OptionsResult r = OPTIONS_RUN;
-    for (int n = 1; n < argc && r == OPTIONS_RUN; n++) r = take_argument(o, argc, argv, &n);
+    for (int n = 1; n < argc && r == OPTIONS_RUN; n++) {
+        name_place(n);
+        r = take_argument(o, argc, argv, &n);
+    }
+    say_about(from.count == argc ? from.file : NULL); /* how they go together */
     return r;
 }
 
@@ -799,7 +899,7 @@ static OptionsResult begin_tour(Options *o)
     return set_tour(o, NULL);
 }
 
-OptionsResult options_parse(Options *o, int argc, char **argv)
+static OptionsResult parse(Options *o, int argc, char **argv)
 {
     *o = (Options){.ram_bytes = (u32)RAM_DEFAULT_MIB << 20,
                    .cpu = *cpu_model_find("default"),
@@ -822,4 +922,11 @@ OptionsResult options_parse(Options *o, int argc, char **argv)
     if (!wrong) return OPTIONS_RUN;
     say("%s", wrong);
     return OPTIONS_BAD;
+}
+
+OptionsResult options_parse(Options *o, int argc, char **argv)
+{
+    OptionsResult r = parse(o, argc, argv);
+    say_about(NULL);
+    return r;
 }

@@ -93,6 +93,9 @@ enum { SPEED_MHZ_MAX = 10000 };
 bool speed_parse(const char *text, u32 *mhz);
 
 OptionsResult options_parse(Options *o, int argc, char **argv);
+/* options_come_from - the first `count` arguments are words of a file, argument n of line[n] (0: of none): what is wrong with
+ * them is said with its place. All of it stays. */
+void options_come_from(const char *file, const u16 *line, int count);
 
 /* A serial port, a monitor or the like is on standard input or output. */
 bool options_use_stdio(const Options *o);

@@ -44,6 +44,8 @@ bool folder_name_ok(const char *name)
     return true;
 }
 
+void folder_state_name(u32 id, const char *end, char to[40]) { snprintf(to, 40, "%u.state%s", id, end); }
+
 /* --- finding ---------------------------------------------------------------------------------------------- */
 
 Snapshot *folder_by_id(Folder *f, u32 id)

@@ -43,6 +43,8 @@ Snapshot *folder_by_id(Folder *f, u32 id);
 u32 folder_next_id(const Folder *f);
 /* Take it out: its children become its parent's. */
 void folder_remove(Folder *f, u32 id);
+/* The file of a snapshot's state, with `end` behind its name. */
+void folder_state_name(u32 id, const char *end, char to[40]);
 /* What may be a snapshot's name. */
 bool folder_name_ok(const char *name);
 

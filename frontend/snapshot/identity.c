@@ -56,10 +56,11 @@ static void compare(State *s, Identity *was, const Identity *is)
     if (strcmp(was->version, is->version))
         state_fail(s, "it was saved on a machine pc-%s, and this is pc-%s", was->version, is->version);
     else if (was->ram_bytes != is->ram_bytes)
-        state_fail(s, "it was saved with -m %u, and this machine has -m %u", was->ram_bytes >> 20,
-                   is->ram_bytes >> 20);
+        state_fail(s, "it was saved with -m %u, and this machine has -m %u: start it with -m %u",
+                   was->ram_bytes >> 20, is->ram_bytes >> 20, was->ram_bytes >> 20);
     else if (!same_cpu)
-        state_fail(s, "it was saved with -cpu %s, and this machine has -cpu %s", was->cpu, is->cpu);
+        state_fail(s, "it was saved with -cpu %s, and this machine has -cpu %s: start it with -cpu %s",
+                   was->cpu, is->cpu, was->cpu);
     else if (was->cpu_features != is->cpu_features)
         state_fail(s, "it was saved with other processor features (%08x) than this machine has (%08x): -cpu",
                    was->cpu_features, is->cpu_features);

@@ -95,7 +95,7 @@ bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p)
             return problem_set(p, "'%.100s' has a hard disk, %s, that this machine does not write to", name,
                                drive_name((DriveId)n, false));
     u64 since = host_now_ns();
-    snapshots_state_name(shot->id, "", file);
+    folder_state_name(shot->id, "", file);
     int fd = file_open(FILE_STATE_OLD, file);
     if (fd < 0) return problem_set(p, "'%.100s': %s: %.120s", name, file, file_problem());
     Clock *clock = machine_clock(pc->machine);

@@ -127,7 +127,7 @@ static bool commit(const Snapshot *shot, Problem *p)
     if (old_id) folder_remove(&snapshots.folder, old_id);
     snapshots.folder.current = shot->id;
     snapshots_in_use(true);
-    snapshots_state_name(shot->id, "", file);
+    folder_state_name(shot->id, "", file);
     bool good = file_state_replace(file) || problem_set(p, "%s: %.120s", file, file_problem());
     if (!good || !folder_write(&snapshots.folder, p)) {
         snapshots.folder = before;
@@ -135,7 +135,7 @@ static bool commit(const Snapshot *shot, Problem *p)
     }
     snapshots.there = true;
     if (!old_id) return true;
-    snapshots_state_name(old_id, "", file);
+    folder_state_name(old_id, "", file);
     file_state_remove(file);
     return true;
 }
@@ -145,7 +145,7 @@ static void tell_done(bool good, Problem *p)
     char file[40];
     SnapshotDone *done = save.done;
     close(save.fd);
-    snapshots_state_name(save.shot.id, ".new", file);
+    folder_state_name(save.shot.id, ".new", file);
     if (!good) file_state_remove(file);
     save.fd = -1;
     save.phase = SAVE_NONE;
@@ -222,7 +222,7 @@ static bool wait_for_it(Pc *pc, Problem *p)
 static bool begin_file(Problem *p)
 {
     char file[40];
-    snapshots_state_name(save.shot.id, ".new", file);
+    folder_state_name(save.shot.id, ".new", file);
     save.fd = file_open(FILE_STATE, file);
     return save.fd >= 0 ||
            problem_set(p, "the snapshot folder %.200s: %.120s", file_state_folder, file_problem());

@@ -60,8 +60,6 @@ bool snapshots_lock(Problem *p)
     return problem_set(p, "the snapshot folder %.200s is in use by another ring3", file_state_folder);
 }
 
-void snapshots_state_name(u32 id, const char *end, char to[40]) { snprintf(to, 40, "%u.state%s", id, end); }
-
 /* --- disks ------------------------------------------------------------------------------------------------ */
 
 static unsigned marks_of(unsigned drive, u64 marks[UNDO_MARKS_MAX])
@@ -86,12 +84,6 @@ static void look_at_disk(unsigned drive, FolderDisk *to)
 {
     to->sectors = undo_medium(snapshots.undo[drive])->sectors;
     look_at_file(snapshots.path[drive], to);
-}
-
-void snapshots_look(const Options *o)
-{
-    for (unsigned n = 0; n < DRIVE_COUNT; n++)
-        if (o->drives.drive[n].path) look_at_file(o->drives.drive[n].path, &snapshots.found[n]);
 }
 
 /* Snapshots share with the image what nobody has written since: whoever else writes to it spoils them. */
@@ -125,9 +117,7 @@ static bool open_disk(unsigned drive, Problem *p)
                            "%.200s has another size than its snapshots in %.100s: give another folder with "
                            "-snapshots, or delete that one",
                            snapshots.path[drive], file_state_folder);
-    if (!undo_open(snapshots.undo[drive], marks, count, p)) return false;
-    notice_changes(drive);
-    return true;
+    return undo_open(snapshots.undo[drive], marks, count, p);
 }
 
 static bool wrap_disk(const Options *o, Drive bays[DRIVE_COUNT], unsigned n)
@@ -183,15 +173,25 @@ static bool complete_load(Problem *p)
 static void forget_unfinished(void)
 {
     char file[40];
-    snapshots_state_name(folder_next_id(&snapshots.folder), ".new", file);
+    folder_state_name(folder_next_id(&snapshots.folder), ".new", file);
     file_state_remove(file);
 }
 
-bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
+/* Opening an image may write to it: who dies right after that is still ring3. */
+static void claim_disk(const Options *o, unsigned n)
+{
+    const DriveSpec *d = &o->drives.drive[n];
+    snapshots.was_used[n] = snapshots.folder.disk[n].used;
+    if (n < DRIVE_IDE_0 || !is_kept(&o->drives, d)) return;
+    snapshots.path[n] = d->path;
+    look_at_file(d->path, &snapshots.found[n]);
+    notice_changes(n);
+    snapshots.folder.disk[n].used = true;
+}
+
+bool snapshots_claim(const Options *o, Problem *p)
 {
     snapshots.has_folder = file_state_folder != NULL;
-    for (unsigned n = 0; n < DRIVE_COUNT; n++)
-        if (snapshots.has_folder && !wrap_disk(o, bays, n)) return problem_set(p, "the host has no memory");
     if (!snapshots.has_folder) return true;
     if (!folder_read(&snapshots.folder, &snapshots.there, p)) return false;
     if (!snapshots.folder.count) return true;
@@ -202,11 +202,30 @@ bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
             file_state_folder);
     if (!snapshots_lock(p)) return false;
     forget_unfinished();
+    for (unsigned n = 0; n < DRIVE_COUNT; n++) claim_disk(o, n);
+    snapshots.claimed = folder_write(&snapshots.folder, p);
+    return snapshots.claimed;
+}
+
+void snapshots_disclaim(void)
+{
+    Problem p;
+    if (!snapshots.claimed) return;
+    for (unsigned n = 0; n < DRIVE_COUNT; n++) snapshots.folder.disk[n].used = snapshots.was_used[n];
+    if (!folder_write(&snapshots.folder, &p)) say("%s", p.text);
+}
+
+bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
+{
+    for (unsigned n = 0; n < DRIVE_COUNT; n++)
+        if (snapshots.has_folder && !wrap_disk(o, bays, n)) return problem_set(p, "the host has no memory");
+    if (!snapshots.has_folder || !snapshots.folder.count) return true;
     for (unsigned n = DRIVE_IDE_0; n < DRIVE_COUNT; n++)
         if (snapshots.undo[n] && !open_disk(n, p)) return false;
     if (!complete_load(p)) return false;
     snapshots_in_use(true);
-    return folder_write(&snapshots.folder, p);
+    snapshots.claimed = !folder_write(&snapshots.folder, p);
+    return !snapshots.claimed;
 }
 
 static bool on_trouble(void *pc, const char *sentence, bool stops)
@@ -303,7 +322,7 @@ bool snapshot_delete(const char *name, Problem *p)
     if (!snapshots_are_idle(p)) return false;
     if (!migrate_lets_save(p)) return false;
     if (!shot) return problem_set(p, "Snapshot '%.100s' does not exist in one or more devices", name);
-    snapshots_state_name(shot->id, "", file);
+    folder_state_name(shot->id, "", file);
     before = snapshots.folder;
     folder_remove(&snapshots.folder, shot->id);
     snapshots_in_use(true);
@@ -315,6 +334,8 @@ bool snapshot_delete(const char *name, Problem *p)
     file_state_remove(file);
     return true;
 }
+
+bool snapshot_exists(const char *name) { return folder_find(&snapshots.folder, name); }
 
 const char *snapshots_newest(void)
 {

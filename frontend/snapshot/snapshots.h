@@ -1,6 +1,6 @@
 /* snapshots.h - a whole machine kept at a moment, and gone back to: savevm, loadvm, delvm. See snapshots.c.
  *
- * All but snapshots_folder() and snapshots_open() run on the vCPU thread in the service hook: between two instructions.
+ * All up to snapshots_open() is the start's; the rest runs on the vCPU thread in the service hook: between two instructions.
  */
 #ifndef RING3_SNAPSHOT_SNAPSHOTS_H
 #define RING3_SNAPSHOT_SNAPSHOTS_H
@@ -11,10 +11,13 @@
 /* snapshots_folder - where a machine with these options keeps them: -snapshots, or beside its first writable disk;
  * NULL: nowhere. Before the broker starts, and the string stays. */
 const char *snapshots_folder(const Options *o);
-/* snapshots_look - note how the images were left; before they are opened, which may write to them. */
-void snapshots_look(const Options *o);
-/* snapshots_open - put the layer that keeps old contents over each hard disk that is written to, read which snapshots
- * there are, and complete a loadvm that was cut off. False: *p says why the machine cannot start. */
+/* snapshots_claim - read which snapshots there are, look how the images were left, and note that from now on ring3 writes to them;
+ * before they are opened, which may do so. False: *p says why the machine cannot start. */
+bool snapshots_claim(const Options *o, Problem *p);
+/* snapshots_disclaim - they could not be opened: as before. */
+void snapshots_disclaim(void);
+/* snapshots_open - put the layer that keeps old contents over each hard disk that is written to, and complete a loadvm that was
+ * cut off. False: *p says why the machine cannot start. */
 bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p);
 /* snapshots_attach - the machine is built; its identity becomes a part of it. */
 void snapshots_attach(Pc *pc);
@@ -44,6 +47,7 @@ void snapshots_service(Pc *pc);
  * the host's disk failed half-way, the machine is held, and the next start completes it. */
 bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p);
 const char *snapshots_newest(void); /* the last that was made; "": there is none */
+bool snapshot_exists(const char *name);
 bool snapshot_delete(const char *name, Problem *p);
 /* One line each, as `info snapshots` shows them. */
 void snapshots_list(void (*line)(void *ctx, const char *text), void *ctx);

@@ -16,6 +16,8 @@ typedef struct Snapshots {
     Folder folder;
     bool there; /* the folder has an index */
     bool has_folder;
+    bool claimed; /* the index says that the disks are used, and they are not yet */
+    bool was_used[DRIVE_COUNT];
     int lock;                      /* -1: not taken */
     FolderDisk found[DRIVE_COUNT]; /* the images before they were opened, which may write to them */
     Undo *undo[DRIVE_COUNT];       /* NULL: not a disk that is written to */
@@ -25,7 +27,6 @@ typedef struct Snapshots {
 } Snapshots;
 extern Snapshots snapshots;
 
-void snapshots_state_name(u32 id, const char *end, char to[40]);
 void snapshots_regions(Pc *pc, PageRegion r[SNAPSHOT_REGIONS]);
 /* snapshots_lock - the folder is ours: two machines must not share one. */
 bool snapshots_lock(Problem *p);

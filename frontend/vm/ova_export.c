@@ -332,7 +332,7 @@ int vm_export(const VmWords *w)
         return vm_fail(w, "'%.200s': no place for a file", given);
     free(folder);
     if (chdir(e.vm.folder) < 0) return vm_fail(w, "'%s': %s", e.vm.name, strerror(errno));
-    if (!conf_options(&e.vm, &e.conf, &e.o)) return 1;
+    if (!conf_options(&e.vm, &e.conf, &e.o, &p)) return vm_fail(w, "%s", p.text);
     bool good = export_to(&e, path, &p);
     for (unsigned n = 0; n < e.disks; n++) host_file_close(&e.disk[n].packed);
     if (e.fd > 0) close(e.fd);

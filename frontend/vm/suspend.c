@@ -30,7 +30,7 @@ static void run_on(Pc *pc, const Problem *p)
     snprintf(text, sizeof text, "not suspended: %s", p->text);
     say("%s", text);
     if (s.ran) pc_continue(pc);
-    display_say(text);
+    display_say("", text);
 }
 
 static bool write_note(Problem *p)

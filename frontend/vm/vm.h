@@ -6,11 +6,16 @@
 
 /* vm_main - `ring3 vm ...`, argv[1] being "vm". True: go on as ring3 with what *argv is now; false: *code is the exit code. */
 bool vm_main(int *argc, char ***argv, int *code);
+/* What may stand behind "vm": word n; NULL: there are no more. */
+const char *vm_verb(unsigned n);
 /* vm_start_folder - the first argument, if it names a machine's folder, becomes its words; this process goes there. False: it
  * cannot be; that was said. Any other argument: true, and nothing changes. */
 bool vm_start_folder(int *argc, char ***argv);
-/* vm_resumed - the machine is as it was in this snapshot (NULL: none): if it was suspended, it is no more. */
-void vm_resumed(const char *snapshot);
+/* vm_resumed - the machine is as it was in the snapshot `loaded` (NULL: none), and nothing can keep it from running: if it was
+ * suspended, it is no more. Returns the snapshot that is used up, if it is there, or NULL. */
+const char *vm_resumed(const char *loaded);
+/* vm_explain - the machine could not be started: of one that is suspended *p says how it is started all the same. */
+void vm_explain(const char *loaded, Problem *p);
 
 /* vm_in_folder - this ring3 runs a machine's folder, and is in it. */
 bool vm_in_folder(void);
@@ -59,13 +64,15 @@ const char *vm_path(const char *folder, const char *name);
 /* vm_conf.c: the words of machine.conf, as an argv; `profile`: what it says it is made for, or NULL. */
 typedef struct Conf {
     char **argv;
+    u16 *line; /* of each word; 0: it is not from the file */
     int argc;
     char *profile;
+    const char *file; /* NAME.ring3/machine.conf */
 } Conf;
 bool conf_read(const Vm *vm, Conf *c, Problem *p);
-/* The same as options, which use the words: conf_free() ends both. The process must be in the folder. False: it has been
- * said, and there is nothing to end. */
-bool conf_options(const Vm *vm, Conf *c, Options *o);
+/* The same as options, which use the words: conf_free() ends both. The process must be in the folder. False: *p names file and
+ * line, and there is nothing to end. */
+bool conf_options(const Vm *vm, Conf *c, Options *o, Problem *p);
 void conf_free(Conf *c, Options *o);
 
 /* The verbs: exit codes; what is wrong is said. */
@@ -76,6 +83,10 @@ typedef struct VmWords {
     const char *profile, *disk, *memory; /* NULL: not given */
     bool linked, yes, force, headless;
 } VmWords;
+/* vm_start - what *argv is becomes the words of this machine and `more` words of the person's. False: it was said why not. */
+bool vm_start(const VmWords *w, int more, char **words, int *argc, char ***argv);
+/* vm_count_snapshots - of the machine that is off, in whose folder this process is. */
+bool vm_count_snapshots(unsigned *count, Problem *p);
 int vm_fail(const VmWords *w, const char *fmt, ...) PRINTF(2, 3);
 int vm_create(const VmWords *w);
 int vm_list(const VmWords *w);
@@ -83,7 +94,11 @@ int vm_clone(const VmWords *w);  /* vm_clone.c */
 int vm_delete(const VmWords *w); /* vm_delete.c */
 int vm_stop(const VmWords *w);   /* vm_control.c */
 int vm_suspend(const VmWords *w);
-int vm_export(const VmWords *w); /* ova_export.c */
-int vm_import(const VmWords *w); /* ova_import.c */
+/* vm_running_memory - bytes of memory that the running machine says it has; 0: it does not say. This process goes into its
+ * folder. */
+u64 vm_running_memory(const Vm *vm);
+int vm_discard(const VmWords *w); /* vm_start.c */
+int vm_export(const VmWords *w);  /* ova_export.c */
+int vm_import(const VmWords *w);  /* ova_import.c */
 
 #endif

@@ -123,10 +123,13 @@ static bool share_disks(Clone *c)
     if (strncmp(c->from.folder, c->to.folder, n + 1) || strchr(c->to.folder + n + 1, '/'))
         return problem_set(&c->p, "a linked clone lies beside its machine, in %.*s", (int)(n ? n : 1),
                            c->from.folder);
-    if (!access(VM_SNAPSHOTS "/index", F_OK))
+    unsigned snapshots;
+    if (!vm_count_snapshots(&snapshots, &c->p)) return false;
+    if (snapshots)
         return problem_set(&c->p,
-                           "'%s' has snapshots, which need its disks as they are; clone without --linked",
-                           c->from.name);
+                           "'%s' has %u snapshot%s (delvm deletes them), which need its disks as they are; "
+                           "clone without --linked",
+                           c->from.name, snapshots, snapshots == 1 ? "" : "s");
     for (int k = 0; k < DRIVE_COUNT; k++) {
         const DriveSpec *d = &c->o.drives.drive[k];
         if (is_own_disk(c, d) && !d->cdrom && !d->readonly && !may_link(c, d)) return false;
@@ -166,8 +169,9 @@ int vm_clone(const VmWords *w)
         return vm_fail(w, "%s", c.p.text);
     if (chdir(c.from.folder) < 0) return vm_fail(w, "'%s': %s", c.from.name, strerror(errno));
     if (!access(VM_SUSPENDED, F_OK))
-        return vm_fail(w, "'%s' is suspended: resume it and switch it off first", c.from.name);
-    if (!conf_options(&c.from, &conf, &c.o)) return 1;
+        return vm_fail(w, "'%s' is suspended: resume it and switch it off first, or 'ring3 vm discard %s'",
+                       c.from.name, c.from.name);
+    if (!conf_options(&c.from, &conf, &c.o, &c.p)) return vm_fail(w, "%s", c.p.text);
     bool good = vm_begin(&c.to, c.building, &c.p);
     if (good && !fill(&c)) {
         vm_abandon(c.building);

@@ -20,10 +20,11 @@
 
 enum { CONF_BYTES = 64 << 10, CONF_WORDS = 512 };
 
-static void add(Conf *c, const char *word)
+static void add(Conf *c, unsigned line, const char *word)
 {
     c->argv[c->argc] = strdup(word);
     CHECK(c->argv[c->argc], "no memory");
+    c->line[c->argc] = (u16)line;
     c->argv[++c->argc] = NULL;
 }
 
@@ -36,8 +37,8 @@ static void add_name(Conf *c, const char *name)
         if (*name == ',') *to++ = ',';
     }
     *to = 0;
-    add(c, "-name");
-    add(c, twice);
+    add(c, 0, "-name");
+    add(c, 0, twice);
 }
 
 static void add_own(const Vm *vm, Conf *c)
@@ -46,9 +47,9 @@ static void add_own(const Vm *vm, Conf *c)
         "-pidfile",   VM_PID,       "-qmp",   "unix:" VM_CONTROL ",server=on,wait=off",
         "-snapshots", VM_SNAPSHOTS, "-nvram", VM_NVRAM,
         "-D",         VM_LOG};
-    add(c, "ring3");
+    add(c, 0, "ring3");
     add_name(c, vm->name);
-    for (unsigned n = 0; n < ARRAY_LEN(own); n++) add(c, own[n]);
+    for (unsigned n = 0; n < ARRAY_LEN(own); n++) add(c, 0, own[n]);
 }
 
 static char *trim(char *s)
@@ -84,8 +85,8 @@ static bool take_line(Conf *c, char *line, unsigned number, Problem *p)
     if (c->argc > CONF_WORDS)
         return problem_set(p, VM_CONF ":%u: more words than %d", number, CONF_WORDS / 2);
     snprintf(word, sizeof word, "-%s", line);
-    add(c, word);
-    if (value) add(c, value);
+    add(c, number, word);
+    if (value) add(c, number, value);
     return true;
 }
 
@@ -93,32 +94,44 @@ static void free_words(Conf *c)
 {
     for (int n = 0; n < c->argc; n++) free(c->argv[n]);
     free(c->argv);
+    free(c->line);
     free(c->profile);
     *c = (Conf){0};
 }
 
 bool conf_read(const Vm *vm, Conf *c, Problem *p)
 {
-    char *text = vm_read(vm_path(vm->folder, VM_CONF), CONF_BYTES, p), *rest = text;
-    bool good = text != NULL;
-    *c = (Conf){.argv = calloc(CONF_WORDS + 32, sizeof(char *))};
-    CHECK(c->argv, "no memory");
+    static char file[VM_PATH];
+    enum { ROOM = CONF_WORDS + 32 };
+    Problem why;
+    snprintf(file, sizeof file, "%s/" VM_CONF, strrchr(vm->folder, '/') + 1);
+    *c = (Conf){.argv = calloc(ROOM, sizeof *c->argv), .line = calloc(ROOM, sizeof *c->line), .file = file};
+    CHECK(c->argv && c->line, "no memory");
     add_own(vm, c);
-    for (unsigned n = 1; good && rest; n++) good = take_line(c, strsep(&rest, "\n"), n, p);
+    char *text = vm_read(vm_path(vm->folder, VM_CONF), CONF_BYTES, &why), *rest = text;
+    bool good = text != NULL;
+    for (unsigned n = 1; good && rest; n++) good = take_line(c, strsep(&rest, "\n"), n, &why);
     free(text);
-    if (!good) free_words(c);
-    return good;
+    if (good) return true;
+    problem_set(p, "%.*s/%.250s", (int)(strrchr(file, '/') - file), file, why.text);
+    free_words(c);
+    return false;
 }
 
-bool conf_options(const Vm *vm, Conf *c, Options *o)
+bool conf_options(const Vm *vm, Conf *c, Options *o, Problem *p)
 {
-    Problem p;
-    bool read = conf_read(vm, c, &p);
     *o = (Options){0};
-    if (!read) say("%s: %s", vm->name, p.text);
-    if (read && options_parse(o, c->argc, c->argv) == OPTIONS_RUN) return true;
-    conf_free(c, o);
-    return false;
+    bool good = conf_read(vm, c, p);
+    if (good) {
+        problem_set(p, "%.250s: it only lists what there is", c->file);
+        options_come_from(c->file, c->line, c->argc);
+        say_to(p);
+        good = options_parse(o, c->argc, c->argv) == OPTIONS_RUN;
+        say_to(NULL);
+        options_come_from(NULL, NULL, 0);
+    }
+    if (!good) conf_free(c, o);
+    return good;
 }
 
 void conf_free(Conf *c, Options *o)

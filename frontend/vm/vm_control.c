@@ -1,4 +1,5 @@
-/* vm_control.c - `ring3 vm stop` and `suspend`: a running machine is spoken to at its control socket, by QMP (monitor/qmp.c).
+/* vm_control.c - `ring3 vm stop`, `suspend` and `list`: a running machine is spoken to at its control socket, by QMP
+ * (monitor/qmp.c).
  *
  * The socket's folder is gone into first: its path may be longer than a socket's may be. Whoever answers is not believed
  * beyond "return" or "error": a line has an end, and a time limit.
@@ -14,7 +15,7 @@
 
 #include "frontend/vm/vm.h"
 
-enum { ANSWER_S = 120, STOP_S = 60, LINE = 16384 };
+enum { ANSWER_S = 120, GLANCE_S = 1, STOP_S = 60, LINE = 16384 };
 
 typedef struct Control {
     int fd;
@@ -53,9 +54,9 @@ static void take_reason(const char *line, Problem *p)
     problem_set(p, "%.*s", (int)strcspn(desc, "\"\r\\"), desc);
 }
 
-static bool ask(Control *c, const char *command, Problem *p)
+/* What it answered stays in `line`. */
+static bool ask_for(Control *c, const char *command, char line[LINE], Problem *p)
 {
-    char line[LINE];
     size_t n = strlen(command);
     if (send(c->fd, command, n, MSG_NOSIGNAL) != (ssize_t)n)
         return problem_set(p, "its control socket is closed");
@@ -69,10 +70,16 @@ static bool ask(Control *c, const char *command, Problem *p)
     return problem_set(p, "it does not answer at its control socket");
 }
 
-static bool open_control(const Vm *vm, Control *c, Problem *p)
+static bool ask(Control *c, const char *command, Problem *p)
+{
+    char line[LINE];
+    return ask_for(c, command, line, p);
+}
+
+static bool open_control(const Vm *vm, Control *c, int patience_s, Problem *p)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = VM_CONTROL};
-    struct timeval limit = {.tv_sec = ANSWER_S};
+    struct timeval limit = {.tv_sec = patience_s};
     char line[LINE];
     *c = (Control){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     if (c->fd < 0 || chdir(vm->folder) < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof a) < 0) {
@@ -102,9 +109,23 @@ static bool find_running(const VmWords *w, Vm *vm, Control *c)
     Problem p;
     bool found = vm_find(vm, w->name[0], &p);
     if (found && vm_process(vm) == 0) found = problem_set(&p, "'%s' is not running", vm->name);
-    if (found && open_control(vm, c, &p)) return true;
+    if (found && open_control(vm, c, ANSWER_S, &p)) return true;
     vm_fail(w, "%s", p.text);
     return false;
+}
+
+/* Another program may be connected, which is not waited for. */
+u64 vm_running_memory(const Vm *vm)
+{
+    static const char mark[] = "\"base-memory\":";
+    char line[LINE];
+    Control c;
+    Problem p;
+    if (!open_control(vm, &c, GLANCE_S, &p)) return 0;
+    bool told = ask_for(&c, "{\"execute\": \"query-memory-size-summary\"}\n", line, &p);
+    const char *number = told ? strstr(line, mark) : NULL;
+    close(c.fd);
+    return number ? strtoull(number + sizeof mark - 1, NULL, 10) : 0;
 }
 
 static const char quit[] = "{\"execute\": \"quit\"}\n";
@@ -113,7 +134,7 @@ int vm_stop(const VmWords *w)
 {
     Vm vm;
     Control c;
-    Problem p;
+    Problem p = {""};
     if (!find_running(w, &vm, &c)) return 1;
     ask(&c,
         "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"" VM_PICTURE
@@ -123,7 +144,9 @@ int vm_stop(const VmWords *w)
     bool gone = asked && is_gone(&vm, STOP_S);
     close(c.fd);
     if (gone) return 0;
-    if (!asked) return vm_fail(w, "%s; --force switches it off", p.text);
+    p.text[strcspn(p.text, ";")] = 0; /* behind it stands the monitor's own way out */
+    if (!asked && !w->force) return vm_fail(w, "'%s': %s; --force switches it off", vm.name, p.text);
+    if (!asked) return vm_fail(w, "'%s': %s", vm.name, p.text);
     return vm_fail(w, "'%s' was told, and still runs after %d s; --force switches it off", vm.name, STOP_S);
 }
 

@@ -21,9 +21,9 @@
 /* --- linked clones --------------------------------------------------------------------------------------- */
 
 /* Does the image at `path` stand on a file of the folder? */
-static bool stands_on(const char *path, const DriveSpec *d, const Vm *vm)
+static bool stands_on(const char *path, const Vm *vm)
 {
-    DiskSpec s = {.path = path, .format = d->format, .no_backing = true};
+    DiskSpec s = {.path = path, .no_backing = true};
     DiskInfo i;
     Problem p;
     Disk *disk = disk_open(&s, &p);
@@ -39,17 +39,14 @@ static bool stands_on(const char *path, const DriveSpec *d, const Vm *vm)
     return does;
 }
 
+/* Any file in its folder may be its disk, also when its machine.conf cannot be understood. */
 static bool is_clone_of(const Vm *other, const Vm *vm)
 {
-    Conf c;
-    Options o;
+    DIR *d = opendir(other->folder);
     bool is = false;
-    if (chdir(other->folder) < 0 || !conf_options(other, &c, &o)) return false;
-    for (int n = 0; n < DRIVE_COUNT; n++) {
-        const DriveSpec *d = &o.drives.drive[n];
-        is |= d->path && vm_is_own_file(other, d->path) && stands_on(d->path, d, vm);
-    }
-    conf_free(&c, &o);
+    for (struct dirent *e; d && !is && (e = readdir(d));)
+        is = vm_is_own_file(other, e->d_name) && stands_on(vm_path(other->folder, e->d_name), vm);
+    if (d) closedir(d);
     return is;
 }
 
@@ -148,8 +145,9 @@ int vm_delete(const VmWords *w)
         !is_meant(w, &vm, &p))
         return vm_fail(w, "%s", p.text);
     if (chdir(vm.folder) < 0) return vm_fail(w, "'%s': %s", vm.name, strerror(errno));
-    if (!conf_options(&vm, &c, &o))
-        return vm_fail(w, "'%s' is not deleted: which disks are its own is not known", vm.name);
+    if (!conf_options(&vm, &c, &o, &p))
+        return vm_fail(w, "'%s' is not deleted, since which disks are its own is not known: %s", vm.name,
+                       p.text);
     bool all = remove_all(&vm, &o.drives);
     conf_free(&c, &o);
     if (!all) printf("%s: not empty; what is left in it is not the machine's\n", vm.folder);

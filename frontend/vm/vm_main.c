@@ -5,6 +5,7 @@
  *   start NAME [--headless] [OPTION ...]       the same as ring3 NAME.ring3
  *   stop NAME [--force]
  *   suspend NAME
+ *   discard NAME                               what was suspended
  *   clone NAME NEW [--linked]
  *   export NAME [FILE.ova]
  *   import FILE.ova|FILE.ovf [NAME]
@@ -81,7 +82,7 @@ int vm_create(const VmWords *w)
         return vm_fail(w, "--memory %.40s: MiB, %u to %u", w->memory, RAM_MIN_MIB, RAM_MAX_MIB);
     const char *size = w->disk ? w->disk : f->disk;
     if (strcmp(size, "none") && (!format_size(size, &disk) || !disk))
-        return vm_fail(w, "--disk %.40s: a number with M, G or T, or none", size);
+        return vm_fail(w, "--disk %.40s: " FORMAT_SIZE_TAKES ", or none", size);
     if (!vm_place(&vm, w->name[0], &p) || !vm_begin(&vm, building, &p)) return vm_fail(w, "%s", p.text);
     if (!fill(&vm, building, f, ram ? (u32)ram : f->ram_mib, disk, &p) || !vm_commit(&vm, building, &p)) {
         vm_abandon(building);
@@ -104,17 +105,21 @@ static void list_one(const Vm *vm)
 {
     Conf c;
     Options o;
+    Problem p = {"its folder cannot be entered"};
     u64 used = 0;
     struct stat st;
-    if (chdir(vm->folder) < 0 || !conf_options(vm, &c, &o)) {
-        printf("%-24s %-10s\n", vm->name, "damaged");
+    if (chdir(vm->folder) < 0 || !conf_options(vm, &c, &o, &p)) {
+        printf("%-24s %-10s %s\n", vm->name, "broken", p.text);
         return;
     }
+    bool runs = vm_process(vm) > 0;
+    u64 memory = runs ? vm_running_memory(vm) : 0;
+    if (!memory) memory = o.ram_bytes;
     for (int n = 0; n < DRIVE_COUNT; n++)
         if (o.drives.drive[n].path && vm_is_own_file(vm, o.drives.drive[n].path) &&
             !stat(o.drives.drive[n].path, &st))
             used += (u64)st.st_blocks * 512;
-    printf("%-24s %-10s %5u MiB %7llu MiB  %s\n", vm->name, state_of(vm), o.ram_bytes >> 20,
+    printf("%-24s %-10s %5u MiB %7llu MiB  %s\n", vm->name, state_of(vm), (u32)(memory >> 20),
            (unsigned long long)(used >> 20), c.profile ? c.profile : "");
     conf_free(&c, &o);
 }
@@ -147,69 +152,6 @@ int vm_list(const VmWords *w)
     return 0;
 }
 
-/* --- starting -------------------------------------------------------------------------------------------- */
-
-/* A file beside which the person stands, not the machine. */
-static char *from_here(char *word)
-{
-    char *whole = *word == '-' || *word == '/' || access(word, F_OK) ? NULL : realpath(word, NULL);
-    return whole ? whole : word;
-}
-
-static bool in_folder, suspended; /* the machine that is about to be started */
-
-bool vm_in_folder(void) { return in_folder; }
-
-/* The snapshot stays: a later suspend replaces it. */
-void vm_resumed(const char *snapshot)
-{
-    if (suspended && snapshot && !strcmp(snapshot, VM_SUSPENDED)) unlink(VM_SUSPENDED);
-}
-
-/* The machine's words, and then the person's. */
-static bool become(const Vm *vm, bool headless, int more, char **words, int *argc, char ***argv, Problem *p)
-{
-    static const char *const headless_words[] = {"-display", "none", "-daemonize"};
-    Conf c;
-    if (!vm_is_free(vm, p) || !conf_read(vm, &c, p)) return false;
-    static char **all; /* for the life of the process, as any argv */
-    all = calloc((size_t)c.argc + (size_t)more + 8, sizeof *all);
-    CHECK(all, "no memory");
-    int n = c.argc;
-    memcpy(all, c.argv, (size_t)n * sizeof *all);
-    free(c.argv);
-    free(c.profile);
-    suspended = !access(vm_path(vm->folder, VM_SUSPENDED), F_OK);
-    if (suspended) {
-        all[n++] = strdup("-loadvm");
-        all[n++] = strdup(VM_SUSPENDED);
-    }
-    for (unsigned i = 0; headless && i < ARRAY_LEN(headless_words); i++) all[n++] = strdup(headless_words[i]);
-    for (int i = 0; i < more; i++) all[n++] = from_here(words[i]);
-    if (chdir(vm->folder) < 0) return problem_set(p, "'%.200s': it cannot be entered", vm->folder);
-    in_folder = true;
-    *argc = n;
-    *argv = all;
-    return true;
-}
-
-bool vm_start_folder(int *argc, char ***argv)
-{
-    Vm vm;
-    Problem p;
-    struct stat st;
-    char whole[VM_PATH];
-    const char *name = *argc > 1 ? (*argv)[1] : "-";
-    if (*name == '-' || !*name) return true;
-    if (!stat(name, &st) && !S_ISDIR(st.st_mode)) return true;
-    if (stat(name, &st) &&
-        (snprintf(whole, sizeof whole, "%s%s", name, VM_END) >= VM_PATH || stat(whole, &st)))
-        return true;
-    if (vm_find(&vm, name, &p) && become(&vm, false, *argc - 2, *argv + 2, argc, argv, &p)) return true;
-    say("%s", p.text);
-    return false;
-}
-
 /* --- the command line ------------------------------------------------------------------------------------ */
 
 typedef struct Verb {
@@ -224,6 +166,7 @@ static const Verb verbs[] = {
     {"create", "NAME [--profile P] [--memory MIB] [--disk SIZE|none]", vm_create, "profile memory disk ", 1,
      1},
     {"delete", "NAME [--yes]", vm_delete, "yes ", 1, 1},
+    {"discard", "NAME", vm_discard, "", 1, 1},
     {"export", "NAME [FILE.ova]", vm_export, "", 1, 2},
     {"import", "FILE.ova|FILE.ovf [NAME]", vm_import, "", 1, 2},
     {"list", "[FOLDER]", vm_list, "", 0, 1},
@@ -231,6 +174,8 @@ static const Verb verbs[] = {
     {"stop", "NAME [--force]", vm_stop, "force ", 1, 1},
     {"suspend", "NAME", vm_suspend, "", 1, 1},
 };
+
+const char *vm_verb(unsigned n) { return n < ARRAY_LEN(verbs) ? verbs[n].name : NULL; }
 
 static int help(void)
 {
@@ -280,15 +225,6 @@ static int misused(const Verb *v, const char *what)
     return 1;
 }
 
-static bool start(const VmWords *w, int more, char **words, int *argc, char ***argv)
-{
-    Vm vm;
-    Problem p;
-    if (vm_find(&vm, w->name[0], &p) && become(&vm, w->headless, more, words, argc, argv, &p)) return true;
-    vm_fail(w, "%s", p.text);
-    return false;
-}
-
 static bool run_verb(const Verb *v, int *argc, char ***argv, int *code)
 {
     VmWords w = {.verb = v->name};
@@ -304,7 +240,7 @@ static bool run_verb(const Verb *v, int *argc, char ***argv, int *code)
     if (w.names < v->least) return *code = misused(v, ""), false;
     if (v->run) return *code = v->run(&w), false;
     *code = 1;
-    return start(&w, *argc - n, *argv + n, argc, argv);
+    return vm_start(&w, *argc - n, *argv + n, argc, argv);
 }
 
 bool vm_main(int *argc, char ***argv, int *code)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "frontend/host/filter.h"
+#include "frontend/host/leave_signals.h"
 #include "frontend/vnc/confine.h"
 #include "frontend/vnc/viewer.h"
 
@@ -193,14 +194,12 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const int ignored[] = {SIGINT, SIGQUIT, SIGHUP, SIGPIPE};
     parse(argc, argv);
     if (!is_socket(WINDOW_SOCKET) || !is_socket(LISTENER)) {
         fprintf(stderr, "ring3-vnc: ring3 starts this program; it does nothing by itself\n");
         return 1;
     }
-    /* Keys of the terminal that ring3 was started from are for ring3, whose end we see. */
-    for (unsigned n = 0; n < ARRAY_LEN(ignored); n++) signal(ignored[n], SIG_IGN);
+    leave_signals();
     signal(SIGCHLD, on_child);
     be_silent();
     held =

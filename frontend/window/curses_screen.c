@@ -39,12 +39,13 @@ enum { CTRL_U = 21, ESCAPE = 27, ESCAPE_MS = 25 };
 static struct {
     Session *s;
     struct termios saved;
-    volatile bool changed; /* the terminal is ours */
-    bool escape;           /* Ctrl-A was the last key */
-    bool in_monitor;       /* it has the terminal */
-    bool scrolls;          /* ... and what it said is read again */
-    u8 held[4], holds;     /* of what was typed to it: the beginning of a PageUp, perhaps */
-    char said[1 << 16];    /* what it says meanwhile */
+    volatile bool changed;     /* the terminal is ours */
+    bool escape;               /* Ctrl-A was the last key */
+    bool in_monitor;           /* it has the terminal */
+    volatile bool leaves_text; /* on the terminal's own screen, with the cursor in its last line */
+    bool scrolls;              /* ... and what it said is read again */
+    u8 held[4], holds;         /* of what was typed to it: the beginning of a PageUp, perhaps */
+    char said[1 << 16];        /* what it says meanwhile */
     size_t said_bytes;
     bool show_help, stale;
     const Picture *picture;
@@ -57,7 +58,14 @@ void curses_restore(void)
     if (!t.changed) return;
     t.changed = false;
     (void)!write(STDOUT_FILENO, leave, sizeof leave - 1);
+    if (t.leaves_text) (void)!write(STDOUT_FILENO, "\r\n", 2);
     tcsetattr(STDIN_FILENO, TCSANOW, &t.saved);
+}
+
+static bool has_capability(const char *name)
+{
+    const char *does = tigetstr(name);
+    return does && does != (char *)-1;
 }
 
 /* --- colours --------------------------------------------------------------------------------------------- */
@@ -276,9 +284,8 @@ static void type_character(u32 c, u8 with)
 /* What the terminal has for it, by terminfo; false: nothing. */
 static bool put_capability(const char *name)
 {
-    char *does = tigetstr(name);
-    if (!does || does == (char *)-1) return false;
-    putp(does);
+    if (!has_capability(name)) return false;
+    putp(tigetstr(name));
     return true;
 }
 
@@ -315,7 +322,7 @@ static void enter_curses(void)
 static void enter_monitor(void)
 {
     if (t.s->monitor < 0) return;
-    t.in_monitor = true;
+    t.in_monitor = t.leaves_text = true;
     t.holds = 0;
     leave_curses();
 }
@@ -529,6 +536,7 @@ bool curses_open(Session *s, char *why, u32 bytes)
     set_escdelay(ESCAPE_MS);
     if (!newterm(NULL, stdout, stdin)) return snprintf(why, bytes, "TERM=%s: unknown terminal", kind), false;
     t.changed = true;
+    t.leaves_text = !has_capability("rmcup"); /* a terminal with one screen only */
     raw();
     noecho();
     nonl();
@@ -561,16 +569,15 @@ static void wait_for_events(struct pollfd p[3], u64 next)
     poll(p, 3, milliseconds_until(next, host_now_ns()));
 }
 
-/* The terminal as the shell had it; the monitor's text stays. */
+/* The terminal as the shell had it; the monitor's text stays, and the shell's goes on below it. */
 static void leave_terminal(void)
 {
-    if (t.in_monitor && !t.scrolls) {
+    if (t.in_monitor && !t.scrolls)
         reset_shell_mode();
-        printf("\n");
-        fflush(stdout);
-    } else {
+    else
         endwin();
-    }
+    if (t.leaves_text) printf("\n");
+    fflush(stdout);
     t.changed = false;
 }
 

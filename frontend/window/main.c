@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/host/leave_signals.h"
 #include "frontend/host/tty.h"
 #include "frontend/window/displays.h"
 
@@ -75,17 +76,12 @@ static void on_fatal(int sig)
     raise(sig);
 }
 
-/* Keys of the terminal that ring3 was started from are for ring3, whose end we see; SIGTERM ends us. */
 static void set_signals(void)
 {
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
+    leave_signals();
     signal(SIGBUS, on_bus_error);
     signal(SIGSEGV, on_fatal);
     signal(SIGABRT, on_fatal);
-    signal(SIGTERM, on_fatal);
 }
 
 static bool open_terminal(Session *s, const Wish *w, char *why, u32 bytes)

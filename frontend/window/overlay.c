@@ -1,6 +1,7 @@
 /* overlay.c - text in the video BIOS's own font, so that it needs none of the desktop's.
  *
- * On a large window each of the font's pixels is four. What is wider than the canvas is cut off.
+ * On a large window each of the font's pixels is four. What is wider than the canvas is cut off, but a message is broken into
+ * lines.
  */
 #include "frontend/window/overlay.h"
 
@@ -10,6 +11,8 @@
 
 enum { CELL_WIDTH = 8, CELL_HEIGHT = 16, MARGIN = 12, INK = 0xd8dee9, PAPER = 0x20242e, CHOSEN = 0x3b5b8c };
 enum { LARGE_WIDTH = 1100, LARGE_HEIGHT = 900 };
+
+enum { MESSAGE_LINES = 4, MESSAGE_COLUMNS = 199 };
 
 typedef struct Box {
     s32 x, y, w, h; /* without the margin */
@@ -37,10 +40,12 @@ static void put_text(const Canvas *c, s32 x, s32 y, s32 times, const char *text)
     for (; *text; text++, x += CELL_WIDTH * times) put_character(c, x, y, times, (u8)*text);
 }
 
+static s32 times_on(const Canvas *c) { return c->width >= LARGE_WIDTH && c->height >= LARGE_HEIGHT ? 2 : 1; }
+
 static Box box_of(const Canvas *c, const char *const *lines, u32 count)
 {
     size_t columns = 0;
-    Box b = {.times = c->width >= LARGE_WIDTH && c->height >= LARGE_HEIGHT ? 2 : 1};
+    Box b = {.times = times_on(c)};
     for (u32 n = 0; n < count; n++) columns = strlen(lines[n]) > columns ? strlen(lines[n]) : columns;
     b.w = (s32)columns * CELL_WIDTH * b.times;
     b.h = (s32)count * CELL_HEIGHT * b.times;
@@ -75,11 +80,32 @@ void overlay_column(const Canvas *c, s32 x, const char *const *lines, u32 count)
             put_text(c, x + MARGIN, MARGIN + (s32)n * CELL_HEIGHT, 1, lines[n]);
 }
 
+/* How many of its bytes the next line has: to the last blank that fits, if there is one. */
+static size_t line_length(const char *text, size_t columns)
+{
+    size_t n = strlen(text);
+    if (n <= columns) return n;
+    for (n = columns; n && text[n] != ' ';) n--;
+    return n ? n : columns;
+}
+
 void overlay_message(const Canvas *c, const char *text)
 {
-    Box b = box_of(c, &text, 1);
+    char line[MESSAGE_LINES][MESSAGE_COLUMNS + 1];
+    const char *lines[MESSAGE_LINES];
+    s32 room = ((s32)c->width - 4 * MARGIN) / (CELL_WIDTH * times_on(c));
+    size_t columns = room < 1 ? 1 : room > MESSAGE_COLUMNS ? MESSAGE_COLUMNS : (size_t)room;
+    u32 count = 0;
+    for (; *text && count < MESSAGE_LINES; count++) {
+        size_t n = line_length(text, columns);
+        memcpy(line[count], text, n);
+        line[count][n] = 0;
+        lines[count] = line[count];
+        text += n + strspn(text + n, " ");
+    }
+    Box b = box_of(c, lines, count);
     b.y = (s32)c->height - b.h - 2 * MARGIN;
-    put_lines(c, &b, &text, 1, OVERLAY_NONE);
+    put_lines(c, &b, lines, count, OVERLAY_NONE);
 }
 
 s32 overlay_line_at(const Canvas *c, const char *const *lines, u32 count, s32 x, s32 y)

@@ -13,7 +13,7 @@ enum { OVERLAY_NONE = -1 };
 
 /* Lines of text in a box in the middle; `chosen`: one of them in other colours, or OVERLAY_NONE. */
 void overlay_panel(const Canvas *c, const char *const *lines, u32 count, s32 chosen);
-/* One line at the bottom. */
+/* A sentence at the bottom: a line, or as many as it takes. */
 void overlay_message(const Canvas *c, const char *text);
 /* Lines from the top left corner of a column that begins at x and is overlay_column_width() wide. */
 void overlay_column(const Canvas *c, s32 x, const char *const *lines, u32 count);

@@ -16,7 +16,8 @@
 #include "frontend/window/recent.h"
 #include "frontend/window/remember.h"
 
-#define MESSAGE_NS 2000000000ull
+#define MESSAGE_NS           1000000000ull /* and for each character of it: */
+#define MESSAGE_CHARACTER_NS 50000000ull
 enum { OPEN_DRIVE = 0x100, EJECT = 0x200, FORCE = 0x300, PUT_RECENT = 0x400, PUT_DROPPED = 0x500 };
 enum { CANCEL = 1, POWER, SUSPEND, END, BACK, KIND = 0xf00, WHICH = 0xff };
 
@@ -64,7 +65,7 @@ void panels_say(const char *fmt, ...)
     va_end(ap);
     for (char *at = p.message; *at; at++)
         if (*at < ' ' || *at == 0x7f) *at = '?';
-    p.message_until_ns = host_now_ns() + MESSAGE_NS;
+    p.message_until_ns = host_now_ns() + MESSAGE_NS + strlen(p.message) * MESSAGE_CHARACTER_NS;
     p.changed = true;
 }
 

@@ -15,12 +15,15 @@
  * asked there, is panels.c.
  */
 #include <SDL.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "frontend/display/png.h"
+#include "frontend/host/silence.h"
 #include "frontend/window/block_view.h"
 #include "frontend/window/displays.h"
 #include "frontend/window/pace.h"
@@ -399,13 +402,6 @@ static void toggle_block_view(void)
     if (!w.person_size && !w.full_screen) chosen_size();
 }
 
-/* What comes of it ring3 says, on the terminal. */
-static void snapshot(bool back)
-{
-    session_send(w.s, WINDOW_SNAPSHOT, back, 0, 0, 0);
-    panels_say(back ? "back to the newest snapshot" : "keeping a snapshot");
-}
-
 static bool hot_key(SDL_Keycode key)
 {
     switch (key) {
@@ -420,8 +416,8 @@ static bool hot_key(SDL_Keycode key)
     case SDLK_v: type_clipboard(); return true;
     case SDLK_s: screenshot(); return true;
     case SDLK_p: session_send(w.s, WINDOW_PAUSE, 0, 0, 0, 0); return true;
-    case SDLK_k: snapshot(false); return true;
-    case SDLK_r: snapshot(true); return true;
+    case SDLK_k: session_send(w.s, WINDOW_SNAPSHOT, 0, 0, 0, 0); return true;
+    case SDLK_r: session_send(w.s, WINDOW_SNAPSHOT, 1, 0, 0, 0); return true;
     case SDLK_q: open_menu(panels_ask_close); return true;
     case SDLK_h: open_menu(panels_help); return true;
     case SDLK_PLUS:
@@ -615,6 +611,18 @@ static bool start_listener(Session *s)
     return w.listener != NULL;
 }
 
+/* The desktop's libraries say on stderr what they did not find; what comes of it SDL_GetError() says. */
+static bool init_silently(void)
+{
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, WINDOW_MONITOR + 1);
+    if (kept >= 0) silence(STDERR_FILENO, STDERR_FILENO);
+    bool good = SDL_Init(SDL_INIT_VIDEO) == 0;
+    if (kept < 0) return good;
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    return good;
+}
+
 bool sdl_open(Session *s, char *why, u32 bytes)
 {
     u32 flags = SDL_WINDOW_RESIZABLE | (s->full_screen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
@@ -622,7 +630,7 @@ bool sdl_open(Session *s, char *why, u32 bytes)
     w.full_screen = s->full_screen;
     set_hints();
     panels_begin(s);
-    if (SDL_Init(SDL_INIT_VIDEO) == 0) {
+    if (init_silently()) {
         choose_base();
         w.asked_width = w.base_width;
         w.asked_height = w.base_height;

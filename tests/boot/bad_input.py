@@ -159,6 +159,14 @@ def options():
     bad(["--no-rebot"], "--no-rebot", "-no-reboot")
     bad(["-frobnicate"], "-frobnicate")
     bad(["none.img"], "none.img", "No such file")
+    for word, near in (("tour", "-tour?"), ("help", "-help?"), ("hlep", "-help?"), ("vmm", "ring3 vm?"), ("swich", "ring3 switch?"), ("img", "ring3 img?"),
+                       ("create", "ring3 vm create?"), ("convert", "ring3 img convert?"), ("nographic", "-nographic?"), ("xyzzy", "-hda xyzzy: No such file")):
+        bad(["-m", "64", word], word, near)
+    for word, near in ("--help-me", "-help?"), ("-hda=" + probe, "did you mean -hda %s?" % probe), ("-m=64", "-m 64?"), ("-display=none", "-display none?"), ("--no-rebootx", "-no-reboot?"):
+        bad([word], word, near)
+    for line in (["-hda", "-display", "none"], ["-m", "-hda", probe], ["-serial", "-nographic"], ["-drive", "--kernel", probe],
+                 ["-kernel", "-usb"], ["-smbios", "-m", "64"]):
+        bad(line, "%s: the value is missing" % line[0], line[1] + " is an option of its own")
     bad(["-m"], "-m")
     bad(["-append", "x"], "-append")
     bad(["-initrd", "x"], "-initrd")
@@ -195,14 +203,22 @@ def drives():
 
 
 def starts_with_odd_images(folder):
-    """Odd sizes, more than fits a CD, and an image whose name goes away while it is used: nothing to complain about."""
+    """Odd sizes, of which a line is said, more than fits a CD, and an image whose name goes away while it is used: it starts."""
     odd = os.path.join(folder, "odd")
     for option in "-hda", "-cdrom", "-fda":
-        for size in 1, 511, 2049, 737281, 1 << 43 if option != "-fda" else 7680 * 512:
+        unit = 2048 if option == "-cdrom" else 512
+        for size in 512, 2049, 737281, 4096, 737280, 1 << 43 if option != "-fda" else 7680 * 512:
             with open(odd, "wb") as f:
                 f.truncate(size)
             vm = Vm([ring3, "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit", option, odd])
             vm.expect_exit(7)
+            hint = "ring3: %s %s: has %d bytes, no multiple of %d: is it an image?" % (option, odd, size, unit)
+            check((hint in vm.output) == (size % unit != 0), "%s of %d bytes: %s" % (option, size, vm.output))
+            os.unlink(odd)
+        for size in 1, 3, 511:
+            with open(odd, "wb") as f:
+                f.truncate(size)
+            bad(["-kernel", probe, option, odd], option, odd, "only %d bytes" % size)
             os.unlink(odd)
     with open(odd, "wb") as f:
         f.truncate(1 << 20)
@@ -298,7 +314,10 @@ def good():
     for accel in "form=table", "tb-size=64", "cache=4,form=window,translate", "interp,form=table", "translate,cache=1024":
         vm = Vm([ring3, "-accel", accel, "-kernel", probe, "-append", "exit=3", "-serial", "stdio", "-device", "isa-debug-exit"])
         vm.expect_exit(7)
-    for args, word in (["-h"], "-kernel"), (["--help"], "-append"), (["-version"], "ring3 "), (["-d", "help"], "guest_errors"), (["-cpu", "help"], "pentium2"), (["-host"], "bmi2"):
+    vm = Vm([ring3, "-kernel", probe, "-append", "-s", "-serial", "stdio", "-no-reboot"]) # a kernel's own words may look like ours
+    vm.expect("probe")
+    vm.kill()
+    for args, word in (["-h"], "ring3 switch PATH"), (["-h"], "-kernel"), (["--help"], "-append"), (["-version"], "ring3 "), (["-d", "help"], "guest_errors"), (["-cpu", "help"], "pentium2"), (["-host"], "bmi2"):
         p = subprocess.run([ring3, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
         check(p.returncode == 0 and word in p.stdout.decode() and not p.stderr, "%s: %s" % (args, p))
 

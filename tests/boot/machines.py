@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -126,6 +128,9 @@ def create():
     refuse("did you mean 'win98'", "vm", "create", "beta", "--profile", "win89")
     refuse("MiB", "vm", "create", "beta", "--memory", "9999999")
     refuse("number", "vm", "create", "beta", "--disk", "many")
+    refuse("less than 4194304T", "vm", "create", "beta", "--disk", "9999999T")
+    refuse("at most 2097152 GiB", "vm", "create", "beta", "--disk", "3000T")
+    refuse("less than 4194304T", "img", "create", "beta.img", "9999999T")
     refuse("not understood", "vm", "create", "beta", "--size", "4G")
     refuse("name", "vm", "create", ".hidden")
     refuse("did you mean 'create'", "vm", "craete", "beta")
@@ -143,10 +148,40 @@ def conf_by_hand():
                        ("a" * 70000, "64 KiB"), (b"m = 32\0\n", "not a text"), ("hda = gone.img\n", "gone.img")):
         write(conf, text)
         refuse(says, "alpha.ring3", "-display", "none")
+    write(conf, "[machine]\n\nm = 32\nfoo = bar\n")
+    says = r"alpha\.ring3/machine\.conf:4: -foo: no such option"
+    for words in (["alpha"], ["vm", "start", "alpha"], ["vm", "clone", "alpha", "beta"], ["vm", "delete", "alpha", "--yes"], ["vm", "export", "alpha"]):
+        refuse(says, *words)
+    others_of_broken(says)
+    write(conf, "append = x\n")
+    refuse(r"alpha\.ring3/machine\.conf: -append: only with -kernel", "alpha")
+    write(conf, "m = 32\n")
+    refuse("ring3: -foo: no such option", "alpha", "-foo")
+    refuse("ring3: -append: only with", "alpha", "-append", "x")
     os.unlink(conf)
     refuse("machine.conf", "alpha")
     write(conf, b"; mine\r\n" + kept.replace(b"m = 32", b"  -m =  32  # no comment here").replace(b"  # no comment here", b"") + b"\nno-hpet\n")
     check(state("alpha") == "off", "a file edited by hand is not understood")
+
+
+def others_of_broken(says):
+    """One whose machine.conf is wrong does not get into the way of another, but its disks count."""
+    run("vm", "create", "other", "--disk", "1M")
+    text = run("vm", "list")
+    check(re.search(r"^alpha +broken +" + says, text, re.M) and re.search("^other +off", text, re.M), text)
+    check("ring3: " not in text, text)
+    os.rename("alpha.ring3/disk.qcow2", "kept.qcow2")
+    run("img", "create", "-q", "-f", "qcow2", "-b", "../other.ring3/disk.qcow2", "-F", "qcow2", "alpha.ring3/disk.qcow2")
+    refuse("linked clone 'alpha'", "vm", "delete", "other", "--yes")
+    os.rename("kept.qcow2", "alpha.ring3/disk.qcow2")
+    check(run("vm", "delete", "other", "--yes") == "", "more is said than there is")
+
+
+def snapshots(name):
+    q = Qmp(name + ".ring3")
+    found = re.findall(r"^\d+ +(\S+)", q.word("info snapshots"), re.M)
+    q.close()
+    return found
 
 
 def life():
@@ -164,7 +199,7 @@ def life():
         check(time.monotonic() < end, "the guest does not count")
         time.sleep(0.1)
     q.close()
-    refuse("power button.*--force", "vm", "stop", "alpha")
+    check("quit" not in refuse("power button.*--force", "vm", "stop", "alpha"), "a way out that is not vm's")
     check(read("alpha.ring3/screenshot.png")[:4] == b"\x89PNG", "no screenshot")
     suspend()
     run("vm", "stop", "alpha", "--force")
@@ -181,7 +216,10 @@ def suspend():
     run("vm", "start", "moved", "--headless")
     first = memory("moved.ring3")
     check(state("moved") == "running", "it is not resumed")
+    check(snapshots("moved") == [], "what was resumed is kept: %s" % snapshots("moved"))
     run("vm", "suspend", "moved")
+    refuse("start it with -m 32; 'ring3 vm discard moved'", "vm", "start", "moved", "-m", "64", "--headless")
+    check(state("moved") == "suspended", "a start that failed lost it")
     run("vm", "start", "moved", "--headless")
     again = memory("moved.ring3")
     check(again[0] == first[0] and again[1] >= first[1] >= 20, "it was not resumed where it was: %s, %s" % (first, again))
@@ -193,6 +231,66 @@ def suspend():
     while memory("alpha.ring3")[0] in (0, first[0]):
         check(time.monotonic() < end, "it is resumed twice")
         time.sleep(0.2)
+
+
+def discard():
+    """What was suspended and is not wanted leaves nothing; the person's own snapshots stay."""
+    refuse("not suspended", "vm", "discard", "alpha")
+    run("vm", "start", "alpha", "-m", "64", "--headless")
+    refuse("is running", "vm", "discard", "alpha")
+    check(re.search("^alpha +running +64 MiB", run("vm", "list"), re.M), "the memory is not that of the running machine: " + run("vm", "list"))
+    q = Qmp("alpha.ring3")
+    check(re.search("^alpha +running +32 MiB", run("vm", "list"), re.M), "vm list waits for another program")
+    q.word("savevm mine")
+    q.close()
+    run("vm", "suspend", "alpha")
+    check(state("alpha") == "suspended", "it is not suspended")
+    refuse("vm discard alpha", "vm", "clone", "alpha", "linked", "--linked")
+    run("vm", "discard", "alpha")
+    check(state("alpha") == "off", "it is still suspended")
+    refuse("has 1 snapshot ", "vm", "clone", "alpha", "linked", "--linked")
+    run("vm", "start", "--headless", "alpha", "-m", "64")
+    check(snapshots("alpha") == ["mine"], str(snapshots("alpha")))
+    q = Qmp("alpha.ring3")
+    q.word("delvm mine")
+    q.close()
+    run("vm", "stop", "alpha", "--force")
+
+
+def killed():
+    """At any moment of suspending and resuming: it starts again, and nothing is left in the way of a linked clone."""
+    random.seed(int(os.environ.get("SUSPEND_SEED", 1)))
+    for n in range(int(os.environ.get("SUSPEND_KILLS", 12))):
+        run("vm", "start", "alpha", "--headless")
+        p = subprocess.Popen([RING3, "vm", "suspend", "alpha"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if n % 3:
+            p.wait()
+        else:
+            time.sleep(random.random() / 20)
+            kill_machine(p)
+        p = subprocess.Popen([RING3, "alpha.ring3", "-display", "none"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.random() / 4)
+        p.kill()
+        p.wait()
+        wait_until_off()
+    run("vm", "start", "alpha", "--headless")
+    run("vm", "stop", "alpha", "--force")
+    check(not os.path.exists("alpha.ring3/suspended"), "it is still suspended")
+
+
+def kill_machine(suspend):
+    try:
+        os.kill(int(read("alpha.ring3/pid")), signal.SIGKILL)
+    except FileNotFoundError: # it has ended already
+        pass
+    suspend.wait()
+    wait_until_off()
+
+
+def wait_until_off():
+    end = vm.deadline(30)
+    while state("alpha") == "running":
+        check(time.monotonic() < end, "it cannot be killed")
 
 
 def nvram():
@@ -220,8 +318,6 @@ def disk(path):
 
 def clone():
     before = disk("alpha.ring3/disk.qcow2")
-    refuse("suspended|snapshots", "vm", "clone", "alpha", "linked", "--linked")
-    shutil.rmtree("alpha.ring3/snapshots")
     run("vm", "clone", "alpha", "full")
     check(read("full.ring3/machine.conf") == read("alpha.ring3/machine.conf"), "a comment is lost")
     check(disk("full.ring3/disk.qcow2") == before, "a copy is not equal")
@@ -479,6 +575,8 @@ def main():
         create()
         conf_by_hand()
         life()
+        discard()
+        killed()
         nvram()
         clone()
         delete()

@@ -7,7 +7,7 @@ import tempfile
 import termios
 import time
 
-from vm import Vm, check, deadline, main, run_tests, tries
+from vm import Vm, check, children, deadline, main, run_tests, tries
 
 ring3, probe, accel = sys.argv[1:4]
 
@@ -62,6 +62,23 @@ def test_signals():
             vm.expect("probe")
             vm.signal(number)
             vm.expect_exit(128 + number, 3)
+
+
+def test_signal_to_all():
+    """A signal to the whole process group comes to ring3's helpers, too, perhaps before it comes to ring3: none is missed."""
+    with tempfile.TemporaryDirectory() as folder:
+        for screen in [], ["-vnc", "unix:%s/vnc" % folder, "-inspect", "unix:%s/inspect" % folder]:
+            vm = run("hlt", "-nic", "user", *screen)
+            vm.expect("probe")
+            helpers = children(vm.process.pid)
+            check("ring3-net" in helpers and len(helpers) >= 1 + len(screen) // 2, str(helpers))
+            for helper in helpers.values():
+                os.kill(helper, signal.SIGTERM)
+            time.sleep(0.3)
+            check(children(vm.process.pid) == helpers, "a helper ended by itself: %s, %s" % (helpers, children(vm.process.pid)))
+            os.killpg(vm.process.pid, signal.SIGTERM)
+            vm.expect_exit(143)
+            check("runs on" not in vm.output and "ended" not in vm.output, vm.output)
 
 
 def test_stdin():

@@ -378,7 +378,7 @@ def test_telnet():
             got += data
         got = got[got.index(what) + len(what):]
     until(b"\xff\xfb\1\xff\xfb\3\xff\xfb\0\xff\xfd\0")
-    until(b"probe\r\n")
+    until(b"echo\r\n")
     s.sendall(b"\xff\xfd\1\xff\xfd\3\xff\xfb\x18\xff\xfd\x21") # agreed twice; terminal type, flow control: neither
     until(b"\xff\xfe\x18\xff\xfc\x21")
     check(got == b"", "agreement is answered: %r" % got)

@@ -132,6 +132,7 @@ def test_session():
     check({"query-status", "stop", "cont", "quit", "wait-for", "human-monitor-command"} <= names, "commands: %r" % names)
     check(c.run("query-version") == greeting["version"], "query-version")
     check(c.run("query-name") == {"name": "n\u00e4me"}, "query-name: %r" % c.run("query-name"))
+    check(c.run("query-memory-size-summary") == {"base-memory": 32 << 20}, "query-memory-size-summary")
     check(c.run("query-uuid") == {"UUID": "00112233-4455-6677-8899-aabbccddeeff"}, "query-uuid")
     check(c.run("query-kvm") == {"enabled": False, "present": False} and c.run("query-target") == {"arch": "i386"}, "kvm")
     cpus = c.run("query-cpus-fast")

@@ -289,6 +289,55 @@ def test_suspend_with_snapshots():
     end(vm)
 
 
+# In the window's place: asks for snapshots, and prints the news that come.
+ASKS = """#!%s
+import os, socket, struct, sys
+NEWS, SNAPSHOT = %d, %d
+s = socket.socket(fileno=3)
+fds, told = [], 0
+while not fds: # the hello
+    data, fds, *_ = socket.recv_fds(s, 64, 4)
+for back in 1, 0, 1:
+    s.send(struct.pack("<HHiii", SNAPSHOT, 0, back, 0, 0))
+    while True:
+        s.recv(64)
+        news = os.pread(fds[0], 204, NEWS)
+        count, text = struct.unpack_from("<I", news)[0], news[4:].split(b"\\0")[0].decode()
+        if count != told:
+            told = count
+            print("news:", text, flush=True)
+            if not text.endswith("..."):
+                break
+print("asked", flush=True)
+s.recv(64)
+"""
+
+
+def other_window(name, script):
+    """ring3 with another program in its window's place."""
+    place = os.path.join(folder.name, name)
+    os.mkdir(place)
+    shutil.copy(ring3, place)
+    os.symlink(os.path.join(os.path.dirname(ring3), "bios"), os.path.join(place, "bios"))
+    with open(os.path.join(place, "ring3-window"), "w") as f:
+        f.write(script)
+    os.chmod(os.path.join(place, "ring3-window"), 0o755)
+    return os.path.join(place, "ring3")
+
+
+def test_snapshot_news():
+    """The window is told what came of it, when it is known: that it is done, or why not."""
+    program = other_window("asks", ASKS % (sys.executable, fake_machine.NEWS, fake_machine.SNAPSHOT))
+    line = [program, "-kernel", probe, "-append", "spin", "-serial", "null", "-display", "sdl"]
+    vm = Vm(line + ["-snapshots", os.path.join(folder.name, "told")], window=True)
+    for news in "not gone back: there is no snapshot available", "kept: vm-2\\d+", "back to: vm-2\\d+", "asked":
+        vm.expect(news, 60)
+    vm.kill()
+    vm = Vm(line, window=True)
+    vm.expect("news: no snapshot: there is no place for snapshots", 60)
+    vm.kill()
+
+
 def test_shared_size():
     vm = run("spin")
     vm.expect("probe")
@@ -328,6 +377,9 @@ def test_either_dies():
     vm = run("spin")
     vm.expect("probe")
     wait_size(640, 480)
+    os.kill(window_of(vm.process.pid), signal.SIGTERM) # which comes to the whole process group, and is ring3's
+    time.sleep(0.3)
+    check(window(), "the window ends by itself")
     os.kill(window_of(vm.process.pid), signal.SIGKILL)
     vm.expect("ring3: the window's process was ended by signal 9; ring3 ends")
     vm.expect_exit(1, 5)
@@ -347,6 +399,12 @@ def test_no_server():
         vm = run("spin")
         vm.expect("ring3: -display sdl: no window: .*")
         vm.expect_exit(1, 5)
+        environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")}
+        for name in "DISPLAY", "WAYLAND_DISPLAY":
+            done = subprocess.run([ring3, "-display", "sdl"], env=dict(environment, **{name: ":99999"}), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+            said = done.stdout.decode()
+            check(re.fullmatch("ring3: -display sdl: no window: .*\n", said), "a library speaks: " + said)
         vm = Vm([ring3, "-kernel", probe, "-append", "halt", "-serial", "stdio"], window=True)
         vm.expect("running without a screen")
         vm.signal(signal.SIGTERM)
@@ -645,7 +703,7 @@ def test_close_asks():
 
 
 def test_pause_and_messages():
-    """A machine that pauses gives the mouse back, and the picture says so for two seconds."""
+    """A machine that pauses gives the mouse back, and the picture says so for as long as it takes to read it."""
     m = fake("pause")
     rows = colours(640, 480, 3)
     m.mode(640, 480)
@@ -669,6 +727,9 @@ def test_pause_and_messages():
             check("releases" not in window()[-1], "a machine that is paused takes the mouse")
             xdotool("mousemove", 1270, 1010)
         wait_picture(rows, (x, y), "the message stays")
+    m.news(2, "no snapshot: " + "there is no place " * 6)
+    wait_for(lambda: server.screen()(x + 300, y + 415, 40) != rows[415][300:340], 5, "a long message has no second line")
+    wait_picture(rows, (x, y), "the long message stays")
     leave(m)
 
 
@@ -841,14 +902,7 @@ os._exit(7)
 
 def test_bad_windows():
     """A window that sends anything at all does no harm; then it ends, and so does ring3."""
-    place = os.path.join(folder.name, "bad")
-    os.mkdir(place)
-    shutil.copy(ring3, place)
-    os.symlink(os.path.join(os.path.dirname(ring3), "bios"), os.path.join(place, "bios"))
-    with open(os.path.join(place, "ring3-window"), "w") as f:
-        f.write(HOSTILE % sys.executable)
-    os.chmod(os.path.join(place, "ring3-window"), 0o755)
-    vm = Vm([os.path.join(place, "ring3"), "-kernel", probe, "-append", "keys spin", "-serial", "null", "-display", "sdl"], window=True)
+    vm = Vm([other_window("bad", HOSTILE % sys.executable), "-kernel", probe, "-append", "keys spin", "-serial", "null", "-display", "sdl"], window=True)
     vm.expect("ring3: the window's process ended; ring3 ends", 20)
     vm.expect_exit(1, 5)
 
@@ -936,6 +990,22 @@ def test_curses_monitor():
         wait_for(lambda: (t.send("info status\r"), t.expect("VM status: [^\r]*\r"), "paused" in t.output)[2], 10, "not paused")
         t.send("quit\r")
         check(t.wait() == 0, "the end by quit")
+        t.expect(r"quit.*\n.*\n$")
+
+
+def test_curses_end():
+    """The shell's prompt comes below what the monitor left, and where there was none, and another screen, where it was."""
+    for kind, monitor, end in ("xterm", True, r"\x1b\[\?1049l.*\n$"), ("xterm", False, r"\x1b\[\?1049l[^\n]*$"), ("linux", False, r"\n$"):
+        t = curses("spin", os.path.join(folder.name, "serial"), kind=kind)
+        t.expect("Ctrl-A H: keys")
+        if monitor:
+            t.send("\x01c")
+            t.expect(r"\(ring3\) $")
+            t.send("\x01c")
+            t.expect("Ctrl-A H: keys")
+        t.send("\x01x")
+        check(t.wait() == 0, "the end by Ctrl-A X")
+        t.expect(end)
 
 
 def test_curses_scroll():
