@@ -234,7 +234,7 @@ static void foreign_formats_are_refused(void **state)
     }
 }
 
-/* Boot sectors, file systems and archives that people use as disks; and files that are hardly there. */
+/* Boot sectors, file systems and archives that people use as disks; but not what is less than a sector. */
 static void raw_is_what_is_not_foreign(void **state)
 {
     (void)state;
@@ -253,7 +253,7 @@ static void raw_is_what_is_not_foreign(void **state)
         {8, BYTES("conectix")},
         {0, BYTES("070701")},
     };
-    static const u64 sizes[] = {70000, 1, 7, 100, 511, 513};
+    static const u64 sizes[] = {70000, 512, 513}, too_small[] = {1, 7, 100, 511};
     Medium *m;
     for (unsigned n = 0; n < ARRAY_LEN(raw); n++) {
         make(0, 70000);
@@ -265,6 +265,11 @@ static void raw_is_what_is_not_foreign(void **state)
         make(0, sizes[n]);
         assert_non_null(m = open_image(0, false, false));
         media_close(m);
+    }
+    for (unsigned n = 0; n < ARRAY_LEN(too_small); n++) {
+        make(0, too_small[n]);
+        assert_null(open_image(0, false, false));
+        assert_non_null(strstr(problem.text, "less than a sector"));
     }
 }
 
