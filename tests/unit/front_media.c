@@ -253,7 +253,7 @@ static void raw_is_what_is_not_foreign(void **state)
         {8, BYTES("conectix")},
         {0, BYTES("070701")},
     };
-    static const u64 sizes[] = {70000, 1, 7, 100, 511, 513};
+    static const u64 sizes[] = {70000, 512, 513}, no_sector[] = {1, 7, 100, 511};
     Medium *m;
     for (unsigned n = 0; n < ARRAY_LEN(raw); n++) {
         make(0, 70000);
@@ -265,6 +265,10 @@ static void raw_is_what_is_not_foreign(void **state)
         make(0, sizes[n]);
         assert_non_null(m = open_image(0, false, false));
         media_close(m);
+    }
+    for (unsigned n = 0; n < ARRAY_LEN(no_sector); n++) {
+        make(0, no_sector[n]);
+        assert_null(open_image(0, false, false));
     }
 }
 
