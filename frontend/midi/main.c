@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <fluidsynth.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "frontend/host/filter.h"
+#include "frontend/host/leave_signals.h"
 #include "frontend/host/landlock.h"
 #include "frontend/host/silence.h"
 #include "frontend/midi/parser.h"
@@ -234,9 +234,7 @@ int main(void)
         fprintf(stderr, "ring3-midi: ring3 starts this program; it does nothing by itself\n");
         return 1;
     }
-    signal(SIGINT, SIG_IGN); /* keys of the terminal are for ring3, whose end we see */
-    signal(SIGQUIT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    leave_signals();
     silence(STDOUT_FILENO, filter_sanitized ? STDOUT_FILENO : STDERR_FILENO);
     while (poll(&wait, 1, -1) < 0) continue;
     if (!(wait.revents & POLLIN) || !sounds_map() || !synth_make()) return 1;
