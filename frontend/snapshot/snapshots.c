@@ -14,9 +14,11 @@
 #define _GNU_SOURCE
 #include "frontend/snapshot/snapshots_own.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,12 +171,23 @@ static bool complete_load(Problem *p)
     return true;
 }
 
-/* What a savevm left that was cut off. */
+/* A state's file that no snapshot of the index has. */
+static bool is_left_over(const char *name)
+{
+    char *end;
+    if (*name < '1' || *name > '9') return false;
+    unsigned long id = strtoul(name, &end, 10);
+    if (!strcmp(end, ".state.new")) return true;
+    return !strcmp(end, ".state") && id <= UINT32_MAX && !folder_by_id(&snapshots.folder, (u32)id);
+}
+
+/* What a savevm or a delvm left that was cut off. */
 static void forget_unfinished(void)
 {
-    char file[40];
-    folder_state_name(folder_next_id(&snapshots.folder), ".new", file);
-    file_state_remove(file);
+    DIR *d = opendir(file_state_folder);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+        if (is_left_over(e->d_name)) file_state_remove(e->d_name);
+    if (d) closedir(d);
 }
 
 /* Opening an image may write to it: who dies right after that is still ring3. */

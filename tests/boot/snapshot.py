@@ -277,12 +277,15 @@ def somebody_else_is_noticed(one):
 
 
 def what_is_deleted_gives_its_room_back():
+    for name in "7777.state", "7778.state.new", "mine.state": # as if a savevm had been cut off; and a person's
+        open(image + ".snapshots/" + name, "w").close()
     with start() as g:
         names = re.findall(r"^\d+ +(\S+)", g.do("info snapshots"), re.M)
         check(len(names) > 2, names)
         for name in names:
             check(g.do("delvm " + name) == "(ring3) ", name)
         check("There is no snapshot available" in g.do("info snapshots"), "some are left")
+        os.unlink(image + ".snapshots/mine.state")
         left = {f: os.path.getsize(image + ".snapshots/" + f) for f in os.listdir(image + ".snapshots")}
         check(set(left) <= {"index", "lock", "ide0-hd0.undo"} and left["ide0-hd0.undo"] <= 4096, left)
         lines(g, 5)
