@@ -2,7 +2,7 @@
  *
  *     chunk   u32 region, u32 first page, u64 pages: a bit for each of 64 that follow, u32 bytes, u32 CRC-32 of the
  *     head
- *             up to here and of the bytes; the bytes: those pages, by zlib, or as they are if they did not shrink
+ *             up to here and of the bytes; the bytes: those pages, by zstd, or as they are if they did not shrink
  *     end     a chunk of region 2^32 - 1, without pages
  *
  * A page of zeros is in no chunk. Pages that nobody ever touched are holes of the memory's file: they are not even
@@ -17,11 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "frontend/host/bytes.h"
 
 enum { CHUNK_PAGES = 64, CHUNK_BYTES = CHUNK_PAGES * PAGE_BYTES, HEAD_BYTES = 24, BUFFER_BYTES = 4 << 20 };
-enum { PACKED_BYTES = CHUNK_BYTES + CHUNK_BYTES / 1000 + 64 };
+enum { PACKED_BYTES = ZSTD_COMPRESSBOUND(CHUNK_BYTES), LEVEL = 1 };
 #define REGION_END UINT32_MAX
 
 typedef struct Chunk {
@@ -79,7 +80,7 @@ typedef struct Writer {
     u32 used;
     u8 *buffer;
     u8 raw[CHUNK_BYTES];
-    z_stream z;
+    ZSTD_CCtx *z;
 } Writer;
 
 /* The host's disk begins at once, while the next chunks are packed: the sync at the end has less to wait for. */
@@ -91,27 +92,11 @@ static void write_out(Writer *w)
     w->used = 0;
 }
 
-/* What `bytes` of w->raw from `from` on become at `to`; more than they were, or 0: they do not fit. */
-static u32 deflate_to(Writer *w, u8 *to, u32 from, u32 bytes)
-{
-    deflateReset(&w->z);
-    w->z.next_in = w->raw + from;
-    w->z.avail_in = bytes;
-    w->z.next_out = to;
-    w->z.avail_out = PACKED_BYTES;
-    return deflate(&w->z, Z_FINISH) == Z_STREAM_END ? (u32)w->z.total_out : 0;
-}
-
-/* A chunk's bytes, behind the place of its head. A page in its midst tells of all: what is random or packed already is
- * not worth the time. */
+/* A chunk's bytes, behind the place of its head. */
 static u32 pack(Writer *w, u8 *to, u32 bytes)
 {
-    u32 middle = bytes / PAGE_BYTES / 2 * PAGE_BYTES, packed = deflate_to(w, to, middle, PAGE_BYTES);
-    if (packed && packed < PAGE_BYTES / 16 * 15)
-        packed = deflate_to(w, to, 0, bytes);
-    else
-        packed = 0;
-    if (packed && packed < bytes) return packed;
+    size_t packed = ZSTD_compressCCtx(w->z, to, PACKED_BYTES, w->raw, bytes, LEVEL);
+    if (!ZSTD_isError(packed) && packed < bytes) return (u32)packed;
     memcpy(to, w->raw, bytes);
     return bytes;
 }
@@ -149,17 +134,17 @@ int pages_save(const PageRegion *regions, unsigned count, int fd, u64 *end)
 {
     Writer *w = calloc(1, sizeof *w);
     int error = ENOMEM;
-    if (w && (w->buffer = malloc(BUFFER_BYTES)) && deflateInit(&w->z, Z_BEST_SPEED) == Z_OK) {
+    if (w && (w->buffer = malloc(BUFFER_BYTES)) && (w->z = ZSTD_createCCtx())) {
         Chunk last = {.region = REGION_END};
         w->fd = fd;
         w->end = *end;
         for (u32 n = 0; n < count; n++) save_region(w, &regions[n], n);
         put_chunk(w, &last);
         write_out(w);
-        deflateEnd(&w->z);
         *end = w->end;
         error = w->error;
     }
+    if (w) ZSTD_freeCCtx(w->z);
     if (w) free(w->buffer);
     free(w);
     return error;
@@ -173,7 +158,7 @@ typedef struct Reader {
     int fd;
     u64 at;
     Problem *p;
-    z_stream z;
+    ZSTD_DCtx *z;
     u8 packed[PACKED_BYTES], raw[CHUNK_BYTES];
 } Reader;
 
@@ -216,12 +201,7 @@ static bool unpack(Reader *r, const Chunk *c)
         memcpy(r->raw, r->packed, bytes);
         return true;
     }
-    inflateReset(&r->z);
-    r->z.next_in = r->packed;
-    r->z.avail_in = c->bytes;
-    r->z.next_out = r->raw;
-    r->z.avail_out = bytes;
-    return (inflate(&r->z, Z_FINISH) == Z_STREAM_END && r->z.total_out == bytes) ||
+    return ZSTD_decompressDCtx(r->z, r->raw, bytes, r->packed, c->bytes) == bytes ||
            damaged(r, "it does not unpack");
 }
 
@@ -289,7 +269,7 @@ static bool with_reader(const PageRegion *regions, unsigned count, int fd, u64 a
 {
     Reader *r = calloc(1, sizeof *r);
     bool good = false;
-    if (!r || inflateInit(&r->z) != Z_OK) {
+    if (!r || !(r->z = ZSTD_createDCtx())) {
         free(r);
         return problem_set(p, "the host has no memory");
     }
@@ -299,7 +279,7 @@ static bool with_reader(const PageRegion *regions, unsigned count, int fd, u64 a
     r->at = at;
     r->p = p;
     good = read_all(r, places);
-    inflateEnd(&r->z);
+    ZSTD_freeDCtx(r->z);
     free(r);
     return good;
 }
