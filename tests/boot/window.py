@@ -299,8 +299,7 @@ while not fds: # the hello
     data, fds, *_ = socket.recv_fds(s, 64, 4)
 for back in 1, 0, 1:
     s.send(struct.pack("<HHiii", SNAPSHOT, 0, back, 0, 0))
-    while True:
-        s.recv(64)
+    while s.recv(64): # else the machine has gone
         news = os.pread(fds[0], 204, NEWS)
         count, text = struct.unpack_from("<I", news)[0], news[4:].split(b"\\0")[0].decode()
         if count != told:
@@ -308,6 +307,8 @@ for back in 1, 0, 1:
             print("news:", text, flush=True)
             if not text.endswith("..."):
                 break
+    else:
+        sys.exit()
 print("asked", flush=True)
 s.recv(64)
 """
