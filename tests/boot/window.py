@@ -157,10 +157,18 @@ def test_screen_and_keys():
 
 
 def focus_window():
-    xdotool("search", "--onlyvisible", "--name", "^ring3", "windowfocus", "--sync")
+    """The window may still be on its way, and what is typed before it has the focus is nobody's."""
+    def is_focused():
+        found = xdotool("search", "--onlyvisible", "--name", "^ring3").split()
+        if not found:
+            return False
+        xdotool("windowfocus", found[-1])
+        return xdotool("getwindowfocus", "-f") == found[-1]
+    wait_for(is_focused, 20, "the window does not take the focus")
 
 
 def end(vm):
+    focus_window()
     xdotool("key", "ctrl+alt+q", "key", "e")
     vm.expect_exit(0, 5)
     wait_for(lambda: not window(), 5, "the window stays")
