@@ -25,7 +25,8 @@ static bool vde_is_open(const NetSpec *s, Problem *p)
     strcpy(group, s->group);
     plug = vde_open(*path ? path : NULL, name, &args);
     if (!plug)
-        return problem_set(p, "vde switch at %.200s: %s", *path ? path : "its default place", strerror(errno));
+        return problem_set(p, "vde switch at %.200s: %s", *path ? path : "its default place",
+                           strerror(errno));
     int flags = fcntl(vde_datafd(plug), F_GETFL);
     bool set = flags >= 0 && !fcntl(vde_datafd(plug), F_SETFL, flags | O_NONBLOCK);
     return set || problem_set(p, "vde: %s", strerror(errno));

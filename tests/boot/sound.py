@@ -8,6 +8,7 @@ import sys
 import tempfile
 import wave
 
+from tones import amplitude
 from vm import Vm, check, main, run_tests
 
 ring3, guest, probe, accel = sys.argv[1:5]
@@ -59,15 +60,6 @@ def sampled(samples, begin, count, step):
         k = int(at)
         out.append(samples[k] + (samples[k + 1] - samples[k]) * (at - k))
     return out
-
-
-def amplitude(samples, hz):
-    re = im = 0
-    for n, v in enumerate(samples):
-        w = 1 - math.cos(2 * math.pi * n / len(samples))
-        re += w * v * math.cos(2 * math.pi * hz * n / 48000)
-        im += w * v * math.sin(2 * math.pi * hz * n / 48000)
-    return 2 * math.hypot(re, im) / len(samples)
 
 
 def same_as_source(left, begin, end):

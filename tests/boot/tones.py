@@ -26,7 +26,7 @@ def amplitude(samples, hz):
         w = 1 - math.cos(2 * math.pi * n / len(samples))
         re += w * v * math.cos(2 * math.pi * hz * n / 48000)
         im += w * v * math.sin(2 * math.pi * hz * n / 48000)
-    return math.hypot(re, im)
+    return 2 * math.hypot(re, im) / len(samples)
 
 
 def cents_off(samples, part, hz):

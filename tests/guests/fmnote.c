@@ -2,7 +2,7 @@
  * hwdep device, and lets the ALSA sequencer's client CLIENT play a note for a second. Numbers and structures:
  * of the sequencer's and the FM hwdep's headers in Linux, as a 32-bit program has them.
  */
-#include "ports.h"
+#include "linux.h"
 
 enum { EXIT = 1, WRITE = 4, OPEN = 5, CLOSE = 6, IOCTL = 54, NANOSLEEP = 162, O_RDWR = 2 };
 enum { NOTE_ON = 6, NOTE_OFF = 7, PROGRAM = 11, DIRECT_QUEUE = 253, MY_PORT = 0 };
@@ -46,15 +46,7 @@ static const struct Instrument {
           .data = {0x21, 0x21, 0x3f, 0, 0xf0, 0xf0, 0x0f, 0x0f, 0, 0, 0}};
 
 void fmnote_main(int count, char **argument) __attribute__((noreturn));
-__asm__(
-    ".globl _start\n_start: mov %esp, %eax\n lea 4(%eax), %edx\n push %edx\n push (%eax)\n call fmnote_main\n");
-
-static int call(int n, u32 a, u32 b, u32 c)
-{
-    int result;
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(n), "b"(a), "c"(b), "d"(c) : "memory");
-    return result;
-}
+LINUX_START(fmnote_main)
 
 static __attribute__((noreturn)) void leave(int code)
 {

@@ -1,24 +1,12 @@
 /* midi.c - a guest that finds an MPU-401 at 330h, makes it a UART and plays two notes of an ocarina; then it writes as fast
  * as it can for a while, and says how much of that was taken. tests/boot/midi.py knows what it plays.
  */
+#include "delay.h"
 #include "serial.h"
 
 enum { DATA = 0x330, COMMAND = 0x331, NO_DATA = 0x80, NO_ROOM = 0x40, FLOOD = 100000 };
 
 void probe_main(u32 magic, const u32 *info);
-
-static u32 now_us(void)
-{
-    u32 low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    __asm__("divl %2" : "+a"(low), "+d"(high) : "r"(1000));
-    return low;
-}
-
-static void wait_us(u32 us)
-{
-    for (u32 began = now_us(); now_us() - began < us;) continue;
-}
 
 static u8 command(u8 v)
 {

@@ -1,7 +1,7 @@
 /* play.c - `play FILE TIMES PCM` under Linux, without a library: a WAV file (stereo, 16 bits) to /dev/dsp, as programs of the
  * OSS time do it, after the mixer's volumes (PCM in percent). It says which rate the card took, and "played" when all was heard.
  */
-#include "ports.h"
+#include "linux.h"
 
 enum { EXIT = 1, READ = 3, WRITE = 4, OPEN = 5, LSEEK = 19, NICE = 34, IOCTL = 54 };
 enum { WAV_HEADER = 44, WAV_RATE = 24, O_WRONLY = 1, AFMT_S16_LE = 0x10 };
@@ -13,15 +13,7 @@ enum { DSP_SYNC = 0x5001 };
 #define MIXER_PCM    0xc0044d04u
 
 void play_main(int count, char **argument) __attribute__((noreturn));
-__asm__(
-    ".globl _start\n_start: mov %esp, %eax\n lea 4(%eax), %edx\n push %edx\n push (%eax)\n call play_main\n");
-
-static int call(int n, u32 a, u32 b, u32 c)
-{
-    int result;
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(n), "b"(a), "c"(b), "d"(c) : "memory");
-    return result;
-}
+LINUX_START(play_main)
 
 static void print(const char *s)
 {

@@ -1,6 +1,7 @@
 /* sound.c - a guest that finds a Sound Blaster 16 as DOS programs do, plays blocks by auto-init DMA with interrupts,
  * and a note of the OPL3. It says on COM1 what it found and did. tests/boot/sound.py knows what it plays.
  */
+#include "delay.h"
 #include "serial.h"
 
 enum { BASE = 0x220, RESET = BASE + 6, READ = BASE + 0xa, WRITE = BASE + 0xc, STATUS = BASE + 0xe };
@@ -14,19 +15,6 @@ __asm__(".globl irq5\nirq5: pusha\n cld\n call on_irq5\n popa\n iret\n");
 
 static volatile u32 interrupts;
 static u32 played; /* samples written into the buffer */
-
-static u32 now_us(void)
-{
-    u32 low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    __asm__("divl %2" : "+a"(low), "+d"(high) : "r"(1000));
-    return low;
-}
-
-static void wait_us(u32 us)
-{
-    for (u32 began = now_us(); now_us() - began < us;) continue;
-}
 
 /* --- interrupts ------------------------------------------------------------------------------------------ */
 
