@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 
 /* leaf 1, ECX */
 enum {

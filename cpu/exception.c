@@ -13,7 +13,7 @@
  * Not implemented: debug traps for data breakpoints that the frame of an event hits.
  */
 #include "cpu/protect.h"
-#include "cpu/timeline.h"
+#include "cpu/base/timeline.h"
 
 typedef enum Event { EVENT_FAULT, EVENT_TRAP, EVENT_EXTERNAL, EVENT_SOFT } Event;
 

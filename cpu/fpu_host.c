@@ -19,7 +19,7 @@
  */
 #define _GNU_SOURCE
 #include "cpu/fpu.h"
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 
 #include <string.h>
 #include <sys/mman.h>

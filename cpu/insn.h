@@ -24,7 +24,7 @@
 #ifndef RING3_INSN_H
 #define RING3_INSN_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* clang-format off */
 

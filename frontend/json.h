@@ -2,7 +2,7 @@
 #ifndef RING3_JSON_H
 #define RING3_JSON_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef void JsonPut(void *ctx, const char *text, u32 n);
 

@@ -2,7 +2,7 @@
 #ifndef RING3_JSON_READ_H
 #define RING3_JSON_READ_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { JSON_DEPTH = 32, JSON_NODES = 1024, JSON_BYTES = 64 << 10, JSON_WORD = 64 };
 

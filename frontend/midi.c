@@ -44,7 +44,7 @@ static struct {
 /* The C library may use the FPU, where the guest's state may be live. */
 static void park(void)
 {
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
 }
 
 /* --- starting -------------------------------------------------------------------------------------------- */

@@ -11,8 +11,8 @@
 #include "frontend/pc.h"
 
 #include "cpu/fpu.h"
-#include "cpu/host.h"
-#include "cpu/timeline.h"
+#include "cpu/base/host.h"
+#include "cpu/base/timeline.h"
 #include "frontend/debug/debugger.h"
 #include "frontend/debug/disasm.h"
 #include "frontend/debug/gdb.h"

@@ -2,7 +2,7 @@
 #ifndef RING3_SAY_H
 #define RING3_SAY_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* "ring3: " and one line: control characters become '?', what is over-long is cut. */
 void say(const char *fmt, ...) PRINTF(1, 2);

@@ -2,7 +2,7 @@
 #ifndef RING3_UTF8_H
 #define RING3_UTF8_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* utf8_length - how many bytes the character at `text` has, which ends with a zero; 0: it is none. */
 u32 utf8_length(const char *text);

@@ -4,7 +4,7 @@
 #ifndef RING3_CATCH_UP_H
 #define RING3_CATCH_UP_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { CATCH_UP_SPEED = 4, CATCH_UP_GAP_NS = 10000, CATCH_UP_MOST_NS = 1000000000 };
 

@@ -6,7 +6,7 @@
 #ifndef RING3_CHARDEV_H
 #define RING3_CHARDEV_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct Chardev Chardev;
 struct Chardev {
@@ -19,7 +19,7 @@ struct Chardev {
 /* Backends are host code that may use the FPU, where the guest's state may be live. */
 static inline void chardev_park(void)
 {
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
 }
 static inline void chardev_write(Chardev *d, const u8 *b, u32 n)
 {

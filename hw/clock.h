@@ -7,7 +7,7 @@
 #ifndef RING3_CLOCK_H
 #define RING3_CLOCK_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct Timer Timer;
 struct Timer {

@@ -2,7 +2,7 @@
 #ifndef RING3_CP437_H
 #define RING3_CP437_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 extern const u16 cp437[256];
 

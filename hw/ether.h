@@ -2,7 +2,7 @@
 #ifndef RING3_ETHER_H
 #define RING3_ETHER_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { ETHER_ADDRESS = 6, ETHER_FCS = 4, ETHER_WIRE_MIN = 60 /* without FCS */ };
 

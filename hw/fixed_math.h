@@ -3,7 +3,7 @@
 #ifndef RING3_FIXED_MATH_H
 #define RING3_FIXED_MATH_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* fixed_sin - the sine of turn / 2^32 of a full turn, in units of 2^-60; exact to about 2^-55. */
 s64 fixed_sin(u32 turn);

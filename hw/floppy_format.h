@@ -2,7 +2,7 @@
 #ifndef RING3_FLOPPY_FORMAT_H
 #define RING3_FLOPPY_FORMAT_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { FLOPPY_SECTORS_MAX = 7680 }; /* of the largest format that is known */
 

@@ -2,7 +2,7 @@
 #ifndef RING3_IRQ_H
 #define RING3_IRQ_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct IrqLine {
     void (*set)(void *ctx, int n, bool level);

@@ -2,7 +2,7 @@
 #ifndef RING3_MACHINE_H
 #define RING3_MACHINE_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 #include "hw/chardev.h"
 #include "hw/clock.h"
 #include "hw/drive.h"

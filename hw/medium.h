@@ -7,7 +7,7 @@
 #ifndef RING3_MEDIUM_H
 #define RING3_MEDIUM_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { SECTOR_BYTES = 512 };
 
@@ -36,27 +36,27 @@ struct Medium {
 /* Backends are host code that may use the FPU, where the guest's state may be live. */
 static inline int medium_read(Medium *m, u64 sector, void *to, u32 count)
 {
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     return m->read(m, sector, to, count);
 }
 static inline int medium_write(Medium *m, u64 sector, const void *from, u32 count)
 {
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     return m->write(m, sector, from, count);
 }
 static inline int medium_flush(Medium *m)
 {
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     return m->flush(m);
 }
 static inline int medium_flush_later(Medium *m)
 {
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     return m->flush_later ? m->flush_later(m) : m->flush(m);
 }
 static inline int medium_discard(Medium *m, u64 sector, u32 count)
 {
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     return m->discard ? m->discard(m, sector, count) : 0;
 }
 

@@ -7,7 +7,7 @@
 #ifndef RING3_NET_H
 #define RING3_NET_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { NET_FRAME_MIN = 14, NET_FRAME_MAX = 1514, NET_FRAME_MOST = 1518 };
 
@@ -29,14 +29,14 @@ struct NetPort { /* one end of the cable each */
 static inline void net_send(NetPort *p, const u8 *frame, u32 n)
 {
     if (!p->send) return;
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     p->send(p, frame, n);
 }
 
 static inline void net_ready(NetPort *p)
 {
     if (!p->ready) return;
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     p->ready(p);
 }
 

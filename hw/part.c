@@ -42,14 +42,14 @@ static bool visit_all(const Parts *p, State *s, const u8 *from, u32 count, char 
 bool parts_save(const Parts *p, StateBytes *to, char problem[STATE_PROBLEM])
 {
     State s = {.way = STATE_SAVE, .out = to};
-    if (base_fpu_park) base_fpu_park(); /* zlib is host code, where the guest's state may be live */
+    base_park_fpu(); /* zlib is host code, where the guest's state may be live */
     return visit_all(p, &s, NULL, 0, problem);
 }
 
 static bool load(const Parts *p, const u8 *from, u32 count, bool trusted, char problem[STATE_PROBLEM])
 {
     State s = {.way = STATE_LOAD, .trusted = trusted};
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     parts_reset(p);
     return visit_all(p, &s, from, count, problem);
 }
@@ -103,7 +103,7 @@ u64 part_hash(const Part *p)
 {
     StateBytes bytes = {0};
     State s = {.way = STATE_SAVE, .out = &bytes};
-    if (base_fpu_park) base_fpu_park(); /* as in parts_save() */
+    base_park_fpu(); /* as in parts_save() */
     visit(p, &s, NULL, 0);
     u64 hash = bytes.count && !s.problem[0] ? fnv1a(bytes.at, bytes.count) : 0;
     state_bytes_free(&bytes);

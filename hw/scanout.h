@@ -6,7 +6,7 @@
 #ifndef RING3_SCANOUT_H
 #define RING3_SCANOUT_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct ScreenState
     ScreenState; /* hw/screen.h: every register that the picture depends on; plain data */

@@ -7,7 +7,7 @@
 #ifndef RING3_SCREEN_H
 #define RING3_SCREEN_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum {                   /* Miscellaneous Output, 3C2h */
        MISC_IOAS = 0x01, /* 3Dxh, not 3Bxh */

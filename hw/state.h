@@ -24,7 +24,7 @@
 #ifndef RING3_STATE_H
 #define RING3_STATE_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 #include "hw/clock.h"
 
 typedef enum StateWay { STATE_SAVE, STATE_LOAD, STATE_SHOW } StateWay;

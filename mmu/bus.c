@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/timeline.h"
+#include "cpu/base/timeline.h"
 
 enum { RANGES_MAX = 512, PORTS = 0x10000 };
 

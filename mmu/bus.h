@@ -7,7 +7,7 @@
 #ifndef RING3_BUS_H
 #define RING3_BUS_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct IoOps {
     u32 (*read)(void *dev, u32 offset, unsigned bytes); /* value in the low bits */

@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include "mmu/phys.h"
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,7 @@
 #ifndef RING3_PHYS_H
 #define RING3_PHYS_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 #include "mmu/bus.h"
 
 /* clang-format off */

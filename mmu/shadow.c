@@ -8,7 +8,7 @@
  * Page tables outside RAM (ROM, device memory) are walked at every access: the fault says SHADOW_MMIO.
  */
 #define _GNU_SOURCE
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "mmu/shadow_parts.h"
 
 #include <stdlib.h>

@@ -14,7 +14,7 @@
  * (tests/unit/mmu_shadow_spaces.c compares the count with /proc/self/maps).
  */
 #define _GNU_SOURCE
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "mmu/shadow_parts.h"
 
 #include <sys/mman.h>

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 static u64 seed = 88172645463325252ull;
 

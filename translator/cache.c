@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "translator/xlat.h"
 
 enum { BLOCK_MAX_HOST = 24 * 1024, META_ROOM = 64 * 1024, BLOCK_ALIGN = 16, POPULATE_STEP = 256 * 1024 };

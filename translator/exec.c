@@ -12,7 +12,7 @@
 
 #include "cpu/breakpoint.h"
 #include "cpu/fpu.h"
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "cpu/memory.h"
 #include "translator/count.h"
 #include "translator/instrument.h"

@@ -20,7 +20,7 @@
  * after the block is gone; a collision forgets one.
  */
 #include "cpu/fpu.h"
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "translator/xlat.h"
 
 enum { FORM_HASH = 1 << 15, FORM_SAMPLE_USES = 251, MISS_SAMPLE = 8, FORM_FLIPS_MAX = 6 };

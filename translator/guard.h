@@ -7,7 +7,7 @@
 #ifndef RING3_GUARD_H
 #define RING3_GUARD_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct GuardEntry { /* both relative to the field's own address */
     s32 access, behind;

@@ -17,7 +17,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "translator/callout.h"
 
 bool open_init(Xlat *x)

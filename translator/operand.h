@@ -7,7 +7,7 @@
 #ifndef RING3_OPERAND_H
 #define RING3_OPERAND_H
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "translator/emit.h"
 
 /* A host memory operand. GUEST_WINDOW: base and disp, or index and disp, are the guest's linear address.

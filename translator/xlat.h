@@ -31,7 +31,7 @@
 #define RING3_XLAT_H
 
 #include "cpu/cpu.h"
-#include "cpu/timeline.h"
+#include "cpu/base/timeline.h"
 #include "mmu/shadow.h"
 #include "translator/emit.h"
 #include "translator/layout.h"

@@ -3,7 +3,7 @@
 #ifndef RING3_DISASM_H
 #define RING3_DISASM_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* disasm_each - n bytes at `addr`, an instruction at a time; what is none comes as single bytes, "(byte)". bits: 16,
  * 32 or 64. For host code. */

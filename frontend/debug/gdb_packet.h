@@ -5,7 +5,7 @@
 #ifndef RING3_GDB_PACKET_H
 #define RING3_GDB_PACKET_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { GDB_PACKET_BYTES = 0x4000, GDB_FRAME_BYTES = 2 * GDB_PACKET_BYTES + 4 };
 

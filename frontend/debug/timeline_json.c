@@ -1,4 +1,4 @@
-/* timeline_json.c - the events of cpu/timeline.h in the Trace Event Format, which chrome://tracing and Perfetto
+/* timeline_json.c - the events of cpu/base/timeline.h in the Trace Event Format, which chrome://tracing and Perfetto
  * (ui.perfetto.dev) open.
  *
  * One JSON object: traceEvents is a list of events, those with a duration of phase "X", instants of phase "i", times in

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "cpu/timeline.h"
+#include "cpu/base/timeline.h"
 #include "frontend/say.h"
 
 /* timeline_json_write - all recorded events to f, as one JSON document. False: not all of it could be written. */

@@ -2,7 +2,7 @@
 #ifndef RING3_TRACE_WORDS_H
 #define RING3_TRACE_WORDS_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 #include "frontend/say.h"
 
 /* The categories, in the order of their bits. */

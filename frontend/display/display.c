@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "frontend/display/display_media.h"
 #include "frontend/display/window_protocol.h"
 #include "frontend/glass/block_pane.h"
@@ -441,7 +441,7 @@ void display_offer_suspend(void)
 void display_say(const char *what, const char *text)
 {
     if (!d.shared) return;
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     display_media_say(d.shared, what, text);
     send_message(WINDOW_LOOK);
 }

@@ -55,7 +55,7 @@ static bool change(Machine *m, const WindowMessage *w, Problem *p)
 void display_media_act(Machine *m, WindowShared *shared, const WindowMessage *w)
 {
     Problem p = {{0}};
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     if (w->kind == WINDOW_PATH) {
         take_path(w);
         return;
@@ -108,7 +108,7 @@ bool display_media_show(Machine *m, WindowShared *shared)
     char title[DRIVE_TITLE_BYTES];
     bool first = !d.shown;
     if (!has_changed(m)) return false;
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     for (int id = 0; id < DRIVE_COUNT; id++) {
         const Drive *drive = machine_drive(m, (DriveId)id);
         if (!show_drive(drive, id, &shared->drive[id]) || first) continue;

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "frontend/host/files.h"
 #include "frontend/host/output.h"
 

@@ -5,7 +5,7 @@
  */
 #include "frontend/display/screenshot.h"
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "frontend/display/png.h"
 #include "hw/scanout.h"
 

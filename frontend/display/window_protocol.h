@@ -24,7 +24,7 @@
 
 #include <stdatomic.h>
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum {
     WINDOW_PROTOCOL = 7,

@@ -15,7 +15,7 @@
 #ifndef RING3_INSPECT_PROTOCOL_H
 #define RING3_INSPECT_PROTOCOL_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum {
     INSPECT_PROTOCOL = 1,

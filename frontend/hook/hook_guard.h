@@ -2,7 +2,7 @@
 #ifndef RING3_HOOK_GUARD_H
 #define RING3_HOOK_GUARD_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct HookCrash {
     int signal;          /* 0: it came back, but not as it should have */

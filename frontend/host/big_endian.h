@@ -2,7 +2,7 @@
 #ifndef RING3_HOST_BIG_ENDIAN_H
 #define RING3_HOST_BIG_ENDIAN_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 static inline u16 load16_be(const void *p) { return __builtin_bswap16(load16(p)); }
 static inline u32 load32_be(const void *p) { return __builtin_bswap32(load32(p)); }

@@ -2,7 +2,7 @@
 #ifndef RING3_HOST_BYTES_H
 #define RING3_HOST_BYTES_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 int bytes_write(int fd, u64 at, const void *from, u64 n);
 int bytes_read(int fd, u64 at, void *to, u64 n);      /* EIO: the file ends before */

@@ -28,7 +28,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "frontend/host/broker.h"
 #include "frontend/host/filter.h"
 #include "frontend/host/landlock.h"

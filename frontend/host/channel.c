@@ -26,7 +26,7 @@
  * Clients have numbers. What a monitor, QMP or gdb says is for the client whose words it has read (`met`), and what one
  * has sent is not taken for the next one's: `begun_at` is where its bytes begin in the ring.
  *
- * Only system calls on the vCPU thread: the guest's FPU state may be live (cpu/base.h).
+ * Only system calls on the vCPU thread: the guest's FPU state may be live (cpu/base/base.h).
  */
 #define _GNU_SOURCE
 #include "frontend/host/channel.h"
@@ -95,7 +95,7 @@ static atomic_uint count;
 static void say_lost(Channel *c, int error)
 {
     if (!c->file) return;
-    if (base_fpu_park) base_fpu_park(); /* the C library formats */
+    base_park_fpu(); /* the C library formats */
     say("%s file:%.200s: %s; what does not fit is lost", c->option, c->file, strerror(error));
     c->file = NULL;
 }

@@ -2,7 +2,7 @@
 #ifndef RING3_CHARSPEC_H
 #define RING3_CHARSPEC_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef enum CharKind {
     CHAR_NULL,

@@ -2,7 +2,7 @@
 #ifndef RING3_FILTER_H
 #define RING3_FILTER_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef enum CallTest {
     CALL_ALWAYS,

@@ -1,4 +1,4 @@
-/* host_report.c - see host_report.h. The lists are those of cpu/host.h; the words in the left column are
+/* host_report.c - see host_report.h. The lists are those of cpu/base/host.h; the words in the left column are
  * RING3_HOST's. */
 #include "frontend/host/host_report.h"
 

@@ -2,7 +2,7 @@
 #ifndef RING3_HOST_REPORT_H
 #define RING3_HOST_REPORT_H
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "frontend/say.h"
 
 /* Looks at the host, and lets everybody choose. First of all in main: it takes SIGSEGV for two milliseconds. False:

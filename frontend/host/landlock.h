@@ -2,7 +2,7 @@
 #ifndef RING3_LANDLOCK_H
 #define RING3_LANDLOCK_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* landlock_version - of this host's; 0: there is none, or a sanitizer will read /proc at the end. */
 int landlock_version(void);

@@ -2,7 +2,7 @@
 #ifndef RING3_LISTENER_H
 #define RING3_LISTENER_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* listener_unix - a socket that lies at `path` is replaced; the new one is taken away when ring3 ends. -1: errno. */
 int listener_unix(const char *path);

@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { RING_BYTES = 4096 }; /* a power of two: positions wrap freely */
 

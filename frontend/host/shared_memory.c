@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 
 typedef enum Sealing {
     SEALED,      /* it keeps its size, and only the mapping that we have now can be written */

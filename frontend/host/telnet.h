@@ -3,7 +3,7 @@
 #ifndef RING3_TELNET_H
 #define RING3_TELNET_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct Telnet {
     u8 state, verb;

@@ -2,7 +2,7 @@
 #ifndef RING3_TTY_H
 #define RING3_TTY_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* tty_guard - see that every way out restores the terminal. Before the engine, which takes some signals over. */
 void tty_guard(void);

@@ -2,7 +2,7 @@
 #ifndef RING3_FOREIGN_H
 #define RING3_FOREIGN_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { FOREIGN_HEAD = 4096, FOREIGN_TAIL = 512 };
 

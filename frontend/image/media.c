@@ -122,7 +122,7 @@ static void settle(Image *i)
 void media_service(bool now)
 {
     if (likely(!pending_since) || (!now && host_now_ns() - pending_since < PENDING_NS)) return;
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     pending_since = 0;
     for (Image *i = images; i; i = i->next)
         if (now || !flusher_is_at_work(&i->flush)) settle(i); /* a flush settles, too */
@@ -380,8 +380,7 @@ void media_end(void)
 
 static bool may_open(Drive *d, bool force, Problem *p)
 {
-    if (base_fpu_park)
-        base_fpu_park(); /* the C library may use the FPU, where the guest's state may be live */
+    base_park_fpu(); /* the C library may use the FPU, where the guest's state may be live */
     if (!d->locked || force || d->tray_open) return true;
     d->eject_wanted = true;
     if (d->moved) d->moved(d->ctx);

@@ -2,7 +2,7 @@
 #ifndef RING3_OFFSET_SET_H
 #define RING3_OFFSET_SET_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct OffsetSet {
     u64 *place; /* number + 1; 0: free */

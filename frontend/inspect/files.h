@@ -2,7 +2,7 @@
 #ifndef RING3_INSPECT_FILES_H
 #define RING3_INSPECT_FILES_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct PageFile {
     const char *path, *type;

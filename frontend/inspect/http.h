@@ -2,7 +2,7 @@
 #ifndef RING3_INSPECT_HTTP_H
 #define RING3_INSPECT_HTTP_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { HTTP_HEAD_BYTES = 8192, HTTP_TARGET_BYTES = 256, HTTP_HOST_BYTES = 256 };
 

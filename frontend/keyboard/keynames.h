@@ -2,7 +2,7 @@
 #ifndef RING3_KEYNAMES_H
 #define RING3_KEYNAMES_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { CHORD_KEYS = 16 };
 /* keyname_find - the hw/keys.h code of the name in the first n characters, or of a code written as 0x..; 0: none. */

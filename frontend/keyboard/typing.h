@@ -2,7 +2,7 @@
 #ifndef RING3_TYPING_H
 #define RING3_TYPING_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { WITH_SHIFT = 1, WITH_CTRL = 2, WITH_ALT = 4, WITH_ALTGR = 8 };
 typedef struct Keystroke {

@@ -2,7 +2,7 @@
 #ifndef RING3_AML_H
 #define RING3_AML_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { AML_DEPTH = 8 };
 

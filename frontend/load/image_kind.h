@@ -2,7 +2,7 @@
 #ifndef RING3_IMAGE_KIND_H
 #define RING3_IMAGE_KIND_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef enum ImageKind {
     IMAGE_OTHER, /* not to be opened, or neither a file nor a block device */

@@ -2,7 +2,7 @@
 #ifndef RING3_MIDI_PARSER_H
 #define RING3_MIDI_PARSER_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { MIDI_SYSEX_MOST = 1024, MIDI_SYSEX = 0xf0 };
 

@@ -2,7 +2,7 @@
 #ifndef RING3_READLINE_H
 #define RING3_READLINE_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { READLINE_BYTES = 4096, READLINE_HISTORY = 32 };
 

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "frontend/display/screenshot.h"
 #include "frontend/host/hostio.h"
 

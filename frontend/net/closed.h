@@ -4,7 +4,7 @@
 
 #include <slirp/libslirp.h>
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* closed_look - a frame of either side: many new connections make closed_reap() look. */
 void closed_look(const u8 *frame, u32 n);

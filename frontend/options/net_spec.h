@@ -4,7 +4,7 @@
 
 #include <netinet/in.h>
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 #include "frontend/options/options_result.h"
 
 typedef enum NetKind { NET_NONE, NET_USER, NET_TAP, NET_VDE, NET_STREAM, NET_DGRAM, NET_KINDS } NetKind;

@@ -3,7 +3,7 @@
 #ifndef RING3_OPTION_WORDS_H
 #define RING3_OPTION_WORDS_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 #include "frontend/options/options_result.h"
 #include "frontend/options/suggest.h"
 

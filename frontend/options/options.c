@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cpu/timeline.h"
+#include "cpu/base/timeline.h"
 #include "frontend/debug/trace_words.h"
 #include "frontend/host/host_report.h"
 #include "frontend/image/img.h"

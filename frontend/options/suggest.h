@@ -2,7 +2,7 @@
 #ifndef RING3_SUGGEST_H
 #define RING3_SUGGEST_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* Edit distance (insert, delete, replace, swap of neighbours), case ignored, of the first 31 characters. */
 unsigned suggest_distance(const char *a, const char *b);

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 #include "frontend/host/broker.h"
 #include "frontend/image/media.h"
 #include "frontend/monitor/monitor.h"
@@ -267,7 +267,7 @@ static bool begin(Pc *pc, const char *uri, Problem *p)
 bool migrate_begin(Pc *pc, const char *uri, MigrateDone *done, void *ctx, Problem *p)
 {
     static char uri_copy[1024];
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     if (v.phase == SENDING || v.phase == FINISHING)
         return problem_set(p, "There's a migration process in progress");
     if (v.phase == AWAITED) return problem_set(p, "Guest is waiting for an incoming migration");
@@ -364,7 +364,7 @@ static void answer(Pc *pc, u32 word)
 {
     Problem p;
     SaverRequest q = {.word = word};
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     q.at = word == SAVER_FITS ? load_parts(pc, &p) : load_all(pc, &p);
     if (!q.at) set_sentence(p.text);
     saver_ask(&q, -1);
@@ -394,7 +394,7 @@ void migrate_service(Pc *pc)
     SaverAnswer a;
     if (v.phase == HERE || v.phase == MOVED) return;
     if (!saver_answered(&a, false) && saver_is_there()) return;
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     if (v.phase == AWAITED)
         take_target_answer(pc, &a);
     else

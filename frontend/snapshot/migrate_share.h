@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { MIGRATE_PARTS_MAX = 16 << 20, MIGRATE_SENTENCE = 240 };
 

@@ -2,7 +2,7 @@
 #ifndef RING3_SNAPSHOT_STREAM_H
 #define RING3_SNAPSHOT_STREAM_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { STREAM_VERSION = 1, STREAM_HEAD_BYTES = 36, STREAM_CHUNK_PAGES = 64 };
 

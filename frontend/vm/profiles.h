@@ -2,7 +2,7 @@
 #ifndef RING3_PROFILES_H
 #define RING3_PROFILES_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct Profile {
     const char *word, *title;

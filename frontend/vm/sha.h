@@ -2,7 +2,7 @@
 #ifndef RING3_SHA_H
 #define RING3_SHA_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { SHA_HEX = 65 }; /* the longest result, with its zero */
 

@@ -49,7 +49,7 @@ static void saved(void *ctx, const Problem *p)
 {
     Pc *pc = ctx;
     Problem why;
-    if (base_fpu_park) base_fpu_park(); /* the C library formats */
+    base_park_fpu(); /* the C library formats */
     if (!p && vm_in_folder() && !write_note(&why)) p = &why;
     if (p) {
         run_on(pc, p);
@@ -63,7 +63,7 @@ void suspend_begin(Pc *pc)
 {
     Problem p;
     if (s.under_way) return;
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     s.under_way = true;
     s.ran = !pc->paused;
     if (vm_in_folder() && !screenshot_write(pc->machine, VM_PICTURE, &p)) say("%s", p.text);

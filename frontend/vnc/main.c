@@ -35,7 +35,7 @@ static struct {
 /* The keys that each viewer holds: memory that its process and this one share. */
 static u8 (*held)[sizeof session.held];
 
-/* cpu/base.c, with its own memcpy for code that may not touch vector registers, is not linked into this program. */
+/* cpu/base/base.c, with its own memcpy for code that may not touch vector registers, is not linked into this program. */
 _Noreturn void base_panic(const char *file, int line, const char *fmt, ...)
 {
     (void)file, (void)line, (void)fmt;

@@ -2,7 +2,7 @@
 #ifndef RING3_OVERLAY_H
 #define RING3_OVERLAY_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct Canvas {
     u32 *pixels;

@@ -8,7 +8,7 @@
 #ifndef RING3_PACE_H
 #define RING3_PACE_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum {
     FRAME_NS = 16666667,

@@ -2,7 +2,7 @@
 #ifndef RING3_SCALE_H
 #define RING3_SCALE_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 typedef struct Rect {
     s32 x, y, w, h;

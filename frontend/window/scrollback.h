@@ -2,7 +2,7 @@
 #ifndef RING3_SCROLLBACK_H
 #define RING3_SCROLLBACK_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { SCROLLBACK_LINES = 4000, SCROLLBACK_COLUMNS = 1000 };
 

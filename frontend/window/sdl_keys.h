@@ -4,7 +4,7 @@
 
 #include <SDL.h>
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 u8 sdl_key(SDL_Scancode code);
 

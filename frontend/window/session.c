@@ -30,7 +30,7 @@ enum { PATH_PATIENCE_MS = 1000 };
 #define TYPING_PATIENCE_NS 10000000000ull
 enum { KEY_ALTGR = KEY_E0 | KEY_ALT, KEY_CAPSLOCK = 0x3a, KEY_NUMLOCK = 0x45, KEY_SCROLLLOCK = 0x46 };
 
-/* cpu/base.c, with its own memcpy for code that may not touch vector registers, is not linked into this program. */
+/* cpu/base/base.c, with its own memcpy for code that may not touch vector registers, is not linked into this program. */
 u64 host_now_ns(void)
 {
     struct timespec t;

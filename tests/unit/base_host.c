@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 
 /* In a process of its own, with RING3_HOST set: what `ask` answers, 0 to 255. */
 static int in_child(const char *mask, int (*ask)(void))

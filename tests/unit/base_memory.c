@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 enum { AT = 320, SIZE_MAX_TESTED = 300, ARENA = 1024 };
 

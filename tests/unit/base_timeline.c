@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "cpu/timeline.h"
+#include "cpu/base/timeline.h"
 
 static void off_is_nothing(void **state)
 {

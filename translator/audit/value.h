@@ -2,7 +2,7 @@
 #ifndef RING3_AUDIT_VALUE_H
 #define RING3_AUDIT_VALUE_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* What it is relative to. */
 typedef enum Origin {

@@ -8,12 +8,12 @@
  *     ...
  *     if (unlikely(since)) timeline_add(TIMELINE_DEVICE, since, "uart", port, value);
  *
- * On the vCPU thread, also in its signal handlers, where they interrupt translated code. Light: see cpu/base.h.
+ * On the vCPU thread, also in its signal handlers, where they interrupt translated code. Light: see cpu/base/base.h.
  */
 #ifndef RING3_TIMELINE_H
 #define RING3_TIMELINE_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 #define TRACE_TIMELINE (1u << 31) /* in trace_mask, beside what TRACE_LIST has */
 _Static_assert(TRACE_COUNT < 31, "bits of trace_mask");

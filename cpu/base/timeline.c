@@ -1,6 +1,6 @@
 /* timeline.c - the events' store: see timeline.h. Its first half is filled once and stays: how a boot began. The other
  * half is a ring. */
-#include "cpu/timeline.h"
+#include "cpu/base/timeline.h"
 
 #include <stdlib.h>
 

@@ -13,7 +13,7 @@
  * two is measured.
  */
 #define _GNU_SOURCE
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 
 #include <signal.h>
 #include <sys/mman.h>

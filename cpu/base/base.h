@@ -6,7 +6,7 @@
  *
  * Everything under cpu/, mmu/, translator/ and hw/ is compiled with -mgeneral-regs-only: while translated
  * code is interrupted for a callout, the guest's x87/SSE state may still be live in the host's FPU, so
- * nothing there may touch it unless it called fpu_park() first (cpu/vcpu.h). The same folders call no libc
+ * nothing there may touch it unless it called base_park_fpu() or fpu_park() (cpu/vcpu.h) first. The same folders call no libc
  * function that might use vector registers; base.c carries their memcpy and friends.
  */
 #ifndef RING3_BASE_H
@@ -92,7 +92,7 @@ extern TraceFilter trace_filter;
 bool trace_wants(u32 va);
 
 /* trace(IO, "uart %04x", x): one line (newline added) to the trace file, if the category is on. Safe with the
- * guest's FPU state live: base.c parks it through base_fpu_park. */
+ * guest's FPU state live: base.c parks it. */
 #define trace(cat, ...)                                                                                      \
     do {                                                                                                     \
         if (unlikely(trace_mask & TRACE_##cat)) trace_line(__VA_ARGS__);                                     \
@@ -102,7 +102,14 @@ bool trace_to(int fd);  /* from now on to this file, which is then ours; -1: std
 bool trace_flush(void); /* what was traced is in the file; false: something did not get there */
 /* Called once for each file that takes no more (its disk is full): nothing is traced into it any more. NULL: nobody. */
 extern void (*base_trace_cut)(int error);
-extern void (*base_fpu_park)(void);        /* set by the translator while guest FPU state may be live */
+
+/* base_park_fpu - before code that is not core (the C library, zlib): it may use the FPU, in which the guest's
+ * state may be live. Nothing where no translator runs. Needs not be undone: the translator loads it again. */
+extern void (*base_fpu_park)(void); /* set by the translator; NULL: none */
+static inline void base_park_fpu(void)
+{
+    if (base_fpu_park) base_fpu_park();
+}
 
 u64 host_now_ns(void); /* CLOCK_MONOTONIC, nanoseconds */
 

@@ -1,4 +1,4 @@
-/* base_decode.c - the decoder by golden cases, one group a rule.
+/* cpu_decode.c - the decoder by golden cases, one group a rule.
  *
  * A case is mode, bytes and the expected text: status if not OK, else mnemonic, length, then what the bytes hold:
  * "o16"/"a16" sizes that differ from the mode's, the memory operand seg:[base+index<<scale+disp], "i" immediate,

@@ -1,6 +1,6 @@
 /* host_memory.c - memory from the host, by the first way that it allows: see host.h. */
 #define _GNU_SOURCE
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * things back, and containers take them away.
  */
 #define _GNU_SOURCE
-#include "cpu/host.h"
+#include "cpu/base/host.h"
 
 #include <fcntl.h>
 #include <signal.h>

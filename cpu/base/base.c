@@ -1,5 +1,5 @@
 /* base.c - panic, traces, the host clock, and the only memcpy/memset that core code may call. */
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ bool trace_flush(void)
 void trace_line(const char *fmt, ...)
 {
     va_list ap;
-    if (base_fpu_park) base_fpu_park();
+    base_park_fpu();
     if (!trace_file) trace_file = stderr;
     if (unlikely(trace_is_cut)) return;
     va_start(ap, fmt);

@@ -14,7 +14,7 @@
 #ifndef RING3_HOST_H
 #define RING3_HOST_H
 
-#include "cpu/base.h"
+#include "cpu/base/base.h"
 
 /* clang-format off */
 
