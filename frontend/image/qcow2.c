@@ -13,7 +13,7 @@
  * Limits: memory for the L1 table is bounded by 32 MiB, for the refcount table by 8 MiB, as QEMU's are; L2 tables
  * and refcount blocks are cached in 4 MiB and 1 MiB, at least 8 tables each.
  *
- * Not here: encryption, external data files, extended L2 entries, zstd, persistent bitmaps (they are marked as no
+ * Not here: encryption, external data files, extended L2 entries, persistent bitmaps (they are marked as no
  * longer true, as the specification asks of a writer that does not know them), internal snapshots other than that
  * their clusters stay as they are.
  */
@@ -115,6 +115,21 @@ static bool refuse_features(const Qcow2 *q, Problem *p)
     return true;
 }
 
+/* Zlib has no field, or 0 in it and no bit; anything else both. */
+static bool take_compression(Qcow2 *q, u32 header_bytes, Problem *p)
+{
+    u8 method = 0;
+    bool announced = q->incompatible & INCOMPATIBLE_COMPRESSION;
+    if (header_bytes > QCOW2_V3_HEADER && host_file_read(q->file, QCOW2_V3_HEADER, &method, 1))
+        return problem_set(p, "cannot be read");
+    if (method > COMPRESSION_ZSTD)
+        return problem_set(p, "is compressed by an unknown method (%u); zlib and zstd are supported", method);
+    if (announced != (method != COMPRESSION_ZLIB))
+        return problem_set(p, "is damaged: its compression is zlib, and not");
+    q->zstd = method == COMPRESSION_ZSTD;
+    return true;
+}
+
 static bool take_version_3(Qcow2 *q, const u8 *h, Problem *p)
 {
     u32 length = load32_be(h + HEADER_LENGTH);
@@ -123,14 +138,7 @@ static bool take_version_3(Qcow2 *q, const u8 *h, Problem *p)
     if (length < QCOW2_V3_HEADER || length > q->cluster_bytes)
         return problem_set(p, "is damaged: its header is %u bytes long", length);
     if (!refuse_features(q, p)) return false;
-    u8 compression = 0;
-    if (length > QCOW2_V3_HEADER && host_file_read(q->file, QCOW2_V3_HEADER, &compression, 1))
-        return problem_set(p, "cannot be read");
-    if (compression)
-        return problem_set(p, "is compressed by %s, and only zlib is supported",
-                           compression == 1 ? "zstd" : "an unknown method");
-    if (q->incompatible & INCOMPATIBLE_COMPRESSION)
-        return problem_set(p, "is damaged: its compression is zlib, and not");
+    if (!take_compression(q, length, p)) return false;
     if (q->refcount_order > 6)
         return problem_set(p, "is damaged: its refcounts have 2^%u bits", q->refcount_order);
     return true;

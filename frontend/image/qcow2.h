@@ -30,6 +30,8 @@ enum {
 };
 enum { EXTENSION_END = 0, EXTENSION_BACKING_FORMAT = (int)0xe2792aca, EXTENSION_BITMAPS = 0x23852875 };
 
+enum { COMPRESSION_ZLIB = 0, COMPRESSION_ZSTD = 1 }; /* the byte behind QCOW2_V3_HEADER */
+
 enum {
     INCOMPATIBLE_DIRTY = 1,
     INCOMPATIBLE_CORRUPT = 2,
@@ -60,6 +62,7 @@ typedef struct Qcow2 {
     u32 refcount_bits;          /* log2 of a refcount block's entries */
     u32 snapshots;
     bool has_bitmaps;
+    bool zstd; /* compressed clusters are; else zlib's */
     u64 snapshots_offset, incompatible, size;
     MemoryTable l1, refcounts;
     TableCache l2, blocks;

@@ -8,8 +8,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "frontend/image/qcow2.h"
+
+/* How far back a zstd frame may point: 8 MiB, which is then what unpacking needs. QEMU writes 2 MiB at most. */
+enum { ZSTD_WINDOW_BITS = 23 };
 
 typedef enum EntryKind { ENTRY_BACKING, ENTRY_ZERO, ENTRY_DATA, ENTRY_PACKED } EntryKind;
 
@@ -85,13 +89,35 @@ int qcow2_find(Disk *d, u64 sector, u64 most, Extent *e)
 
 /* --- compressed clusters --------------------------------------------------------------------------------- */
 
-static int inflate_cluster(Qcow2 *q, u8 *packed, u32 n)
+/* Each: a whole cluster to q->unpacked, or false. What follows it in `packed` belongs to others. */
+static bool unpack_zlib(Qcow2 *q, u8 *packed, u32 n)
 {
     z_stream z = {.next_in = packed, .avail_in = n, .next_out = q->unpacked, .avail_out = q->cluster_bytes};
-    if (inflateInit2(&z, -MAX_WBITS) != Z_OK) return ENOMEM;
+    if (inflateInit2(&z, -MAX_WBITS) != Z_OK) return false;
     int result = inflate(&z, Z_FINISH);
     inflateEnd(&z);
-    bool whole = !z.avail_out && (result == Z_STREAM_END || result == Z_BUF_ERROR || result == Z_OK);
+    return !z.avail_out && (result == Z_STREAM_END || result == Z_BUF_ERROR || result == Z_OK);
+}
+
+static bool unpack_zstd(Qcow2 *q, const u8 *packed, u32 n)
+{
+    ZSTD_inBuffer in = {packed, n, 0};
+    ZSTD_outBuffer out = {q->unpacked, q->cluster_bytes, 0};
+    ZSTD_DCtx *z = ZSTD_createDCtx();
+    size_t left = 1; /* of the frame: 0 where it ends */
+    if (z && !ZSTD_isError(ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, ZSTD_WINDOW_BITS)))
+        while (left && out.pos < out.size) {
+            size_t taken = in.pos, given = out.pos;
+            left = ZSTD_decompressStream(z, &out, &in);
+            if (ZSTD_isError(left) || (in.pos == taken && out.pos == given)) break;
+        }
+    ZSTD_freeDCtx(z);
+    return out.pos == out.size;
+}
+
+static int unpack_cluster(Qcow2 *q, u8 *packed, u32 n)
+{
+    bool whole = q->zstd ? unpack_zstd(q, packed, n) : unpack_zlib(q, packed, n);
     return whole ? 0 : qcow2_damage(q, "a compressed cluster cannot be unpacked");
 }
 
@@ -112,7 +138,7 @@ static int unpack(Qcow2 *q, u64 entry)
     if (!q->unpacked) q->unpacked = malloc(q->cluster_bytes);
     u8 *packed = malloc(n);
     int error = packed && q->unpacked ? host_file_read(q->file, p.offset, packed, n) : ENOMEM;
-    if (!error) error = inflate_cluster(q, packed, n);
+    if (!error) error = unpack_cluster(q, packed, n);
     free(packed);
     if (!error) q->unpacked_entry = entry;
     return error;

@@ -128,7 +128,7 @@ def refused(image, *words):
 
 
 def compressed():
-    for options in "", "cluster_size=4k", "compat=0.10,cluster_size=2M":
+    for options in "", "cluster_size=4k", "compat=0.10,cluster_size=2M", "compression_type=zstd", "compression_type=zstd,cluster_size=2M":
         create("base", "raw", "", "10M")
         fill(path("base"), "raw", 9, 10 * MIB)
         qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", *(["-o", options] if options else []), path("base"), fresh("image"))
@@ -322,15 +322,16 @@ def mutants():
     count = int(os.environ.get("MUTANTS", 600))
     for n, (fmt, options, size) in enumerate(mutated):
         image = create("whole", fmt, options, size)
-        if "stream" in options:
+        if "stream" in options or "compression" in options:
             fill(create("source", "raw", "", size), "raw", n, 1 * MIB)
-            qemu_img("convert", "-f", "raw", "-O", fmt, "-o", options, path("source"), image)
+            qemu_img("convert", "-c", "-f", "raw", "-O", fmt, "-o", options, path("source"), image)
         else:
             fill(image, fmt, n, 1 * MIB)
         print("%s %s:" % (fmt, options), run(driver, path("mutant"), fmt, "mutants", str(n), str(count // len(mutated)), image).strip())
 
 
-mutated = [("vdi", "", "9M"), ("vpc", "", "9M"), ("vmdk", "", "9M"), ("vmdk", "subformat=streamOptimized", "9M"), ("qcow2", "", "4M"), ("qcow2", "cluster_size=512", "1M"), ("qcow2", "compat=0.10,cluster_size=4k", "2M")]
+mutated = [("vdi", "", "9M"), ("vpc", "", "9M"), ("vmdk", "", "9M"), ("vmdk", "subformat=streamOptimized", "9M"), ("qcow2", "", "4M"), ("qcow2", "cluster_size=512", "1M"), ("qcow2", "compat=0.10,cluster_size=4k", "2M"),
+           ("qcow2", "compression_type=zlib", "2M"), ("qcow2", "compression_type=zstd", "2M")]
 
 
 def main():
