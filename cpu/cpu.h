@@ -110,6 +110,7 @@ void task_switch(Vcpu *c, u16 tss_sel, TaskSwitch how, bool has_error, u32 error
 void cpu_set_cr(Vcpu *c, int n, u32 v);                /* with all checks and engine notification; raises */
 void eflags_write(Vcpu *c, u32 v, u32 mask);           /* POPF/IRET: only `mask` bits; re-evaluates interrupts */
 bool io_allowed(Vcpu *c, u16 port, unsigned bytes);    /* CPL/IOPL/TSS bitmap; raises #PF */
+void io_check(Vcpu *c, u16 port, unsigned bytes);      /* the same; raises #GP(0) if not */
 u32 cpu_port_in(Vcpu *c, u16 port, unsigned bytes);
 void cpu_port_out(Vcpu *c, u16 port, u32 v, unsigned bytes);
 u64 cpu_tsc(Vcpu *c);

@@ -1,4 +1,4 @@
-/* string.c - MOVS CMPS STOS LODS SCAS, alone and repeated (SDM vol. 2; vol. 1, 7.3.9).
+/* string.c - MOVS CMPS STOS LODS SCAS INS OUTS, alone and repeated (SDM vol. 2; vol. 1, 7.3.9).
  *
  * Each iteration does all that can fault, then commits ESI, EDI and (repeated) ECX: a fault or an interrupt between
  * two iterations finds the registers of a restartable instruction. When something wants the processor (cpu_polled) it
@@ -9,11 +9,12 @@
  * them and kernels that unpack themselves. A run must be what single steps would have done, so it is cut at page ends
  * and segment limits, and falls back to single steps for ROM, elements that straddle, TF, data breakpoints, #AC, and
  * sources that the run itself would overwrite. Device memory (MOVS, STOS, LODS) gets its accesses one by one, in order
- * and size, but one look-up for all of them. Watchers of a page (translated code, page tables) hear of the run as a
- * whole, at its end.
+ * and size, but one look-up for all of them; of a port INS and OUTS have what the device gives or takes in one go.
+ * Watchers of a page (translated code, page tables) hear of the run as a whole, at its end.
  */
 #include "cpu/alu.h"
 #include "cpu/memory.h"
+#include "cpu/protect.h"
 #include "cpu/wait.h"
 #include "mmu/bus.h"
 
@@ -70,6 +71,23 @@ static void scas_step(Vcpu *c, const Insn *i, unsigned bytes)
 {
     compare(c, reg_read(c, EAX, bytes), mem_read(c, ES, index_read(c, i, EDI), bytes), bytes);
     index_step(c, i, EDI, bytes);
+}
+
+static u16 port_of(const Vcpu *c) { return (u16)c->gpr[EDX]; }
+
+/* The memory is looked at before the port is touched, since a read of a port cannot be taken back. */
+static void ins_step(Vcpu *c, const Insn *i, unsigned bytes)
+{
+    u32 va = seg_linear(c, ES, index_read(c, i, EDI), bytes, ACC_WRITE);
+    lin_probe(c, va, bytes, ACC_WRITE, c->cpl == 3);
+    lin_write(c, va, cpu_port_in(c, port_of(c), bytes), bytes, c->cpl == 3);
+    index_step(c, i, EDI, bytes);
+}
+
+static void outs_step(Vcpu *c, const Insn *i, unsigned bytes)
+{
+    cpu_port_out(c, port_of(c), mem_read(c, i->seg, index_read(c, i, ESI), bytes), bytes);
+    index_step(c, i, ESI, bytes);
 }
 
 /* --- runs: at most `count` elements within one page of each operand; 0 = take a single step --- */
@@ -272,6 +290,27 @@ static u32 scas_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
     return compare_run(c, i, (const u8 *)&c->gpr[EAX], 0, b, bytes, n);
 }
 
+/* A loop that is looked at (cpu/wait.c) has each of its accesses to ports seen. */
+static u32 ins_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
+{
+    RunEnd dst = run_end(c, i, ES, index_read(c, i, EDI), bytes, ACC_WRITE, &n);
+    if (!dst.hp || n < 2 || c->wait.left) return 0;
+    u32 done = bus_port_in_run(c->bus, port_of(c), bytes, dst.hp, n);
+    if (done) run_written(c, dst.pa, done * bytes);
+    run_commit(c, i, EDI, done * bytes);
+    return done;
+}
+
+static u32 outs_run(Vcpu *c, const Insn *i, unsigned bytes, u32 n)
+{
+    const u8 *src = run_source(c, i, i->seg, index_read(c, i, ESI), bytes, &n);
+    if (!src || n < 2 || c->wait.left) return 0;
+    u32 done = bus_port_out_run(c->bus, port_of(c), bytes, src, n);
+    if (done) wait_writes_port(c);
+    run_commit(c, i, ESI, done * bytes);
+    return done;
+}
+
 /* --- repetition --- */
 
 typedef enum RepKind { REP_PLAIN, REP_COMPARE } RepKind;
@@ -316,3 +355,14 @@ void exec_stos(Vcpu *c, const Insn *i) { repeat_up(c, i, stos_step, stos_run, RE
 void exec_lods(Vcpu *c, const Insn *i) { repeat_up(c, i, lods_step, lods_run, REP_PLAIN); }
 void exec_cmps(Vcpu *c, const Insn *i) { repeat_up(c, i, cmps_step, cmps_run, REP_COMPARE); }
 void exec_scas(Vcpu *c, const Insn *i) { repeat_up(c, i, scas_step, scas_run, REP_COMPARE); }
+
+static void repeat_port(Vcpu *c, const Insn *i, StepFn *step, RunFn *run)
+{
+    bool rep = i->prefix & (PREFIX_REP | PREFIX_REPNE);
+    if (rep && !index_read(c, i, ECX)) return;
+    io_check(c, port_of(c), element_bytes(i));
+    repeat_up(c, i, step, run, REP_PLAIN);
+}
+
+void exec_ins(Vcpu *c, const Insn *i) { repeat_port(c, i, ins_step, ins_run); }
+void exec_outs(Vcpu *c, const Insn *i) { repeat_port(c, i, outs_step, outs_run); }

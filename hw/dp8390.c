@@ -273,6 +273,44 @@ static void data_write(Dp8390 *d, u32 v, unsigned bytes)
     remote_count(d, moved);
 }
 
+/* As many as stay within a page of the RAM and leave something for the access that ends the transfer. *at: where. */
+static u32 remote_run(Dp8390 *d, u32 offset, unsigned bytes, u32 count, u8 **at)
+{
+    u32 in_page = (PAGE - 1u) - (d->rsar & (PAGE - 1)), n = d->rbcr ? (d->rbcr - 1u) / bytes : 0;
+    if (offset < DATA || offset >= RESET || access_bytes(d, bytes) != bytes) return 0;
+    if (n > in_page / bytes) n = in_page / bytes;
+    if (n > count) n = count;
+    *at = ram_run(d, d->rsar, n * bytes);
+    return *at ? n : 0;
+}
+
+static void remote_ran(Dp8390 *d, u32 bytes)
+{
+    d->rsar = (u16)(d->rsar + bytes);
+    d->rbcr = (u16)(d->rbcr - bytes);
+}
+
+static u32 read_run(void *dev, u32 offset, unsigned bytes, void *to, u32 count)
+{
+    Dp8390 *d = dev;
+    u8 *at = NULL;
+    bool reads = (d->cr & CR_RD) == CR_READ || (d->cr & CR_RD) == CR_SEND;
+    u32 n = reads ? remote_run(d, offset, bytes, count, &at) : 0;
+    if (n) memcpy(to, at, n * bytes);
+    remote_ran(d, n * bytes);
+    return n;
+}
+
+static u32 write_run(void *dev, u32 offset, unsigned bytes, const void *from, u32 count)
+{
+    Dp8390 *d = dev;
+    u8 *at = NULL;
+    u32 n = (d->cr & CR_RD) == CR_WRITE ? remote_run(d, offset, bytes, count, &at) : 0;
+    if (n) memcpy(at, from, n * bytes);
+    remote_ran(d, n * bytes);
+    return n;
+}
+
 /* --- registers ------------------------------------------------------------------------------------------- */
 
 static u8 page0_read(Dp8390 *d, u32 reg)
@@ -419,6 +457,7 @@ static void write(void *dev, u32 offset, u32 value, unsigned bytes)
 }
 
 const IoOps dp8390_ops = {read, write, 1, 4};
+const IoRuns dp8390_runs = {read_run, write_run};
 
 /* --- life cycle ------------------------------------------------------------------------------------------ */
 

@@ -34,6 +34,7 @@ typedef struct Dp8390 {
 } Dp8390;
 
 extern const IoOps dp8390_ops; /* DP8390_PORTS ports of a Dp8390 */
+extern const IoRuns dp8390_runs;
 void dp8390_init(Dp8390 *d, Clock *clock, IrqLine irq, const u8 mac[ETHER_ADDRESS]);
 void dp8390_reset(Dp8390 *d);
 void dp8390_state(Dp8390 *d, State *s);

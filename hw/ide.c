@@ -276,6 +276,32 @@ static u32 data_read(IdeChannel *c, unsigned bytes)
     return v;
 }
 
+/* All of a block but its last access, which is what ends it. */
+static u32 block_run(const IdeDrive *d, unsigned bytes, u32 count)
+{
+    u32 left = d->status & DRQ && d->at < d->end ? (d->end - d->at - 1) / bytes : 0;
+    return left < count ? left : count;
+}
+
+static u32 data_read_run(void *channel, u32 offset, unsigned bytes, void *to, u32 count)
+{
+    IdeDrive *d = selected(channel);
+    u32 n = offset == DATA ? block_run(d, bytes, count) : 0;
+    memcpy(to, d->buffer + d->at, n * bytes);
+    d->at += n * bytes;
+    return n;
+}
+
+static u32 data_write_run(void *channel, u32 offset, unsigned bytes, const void *from, u32 count)
+{
+    IdeChannel *c = channel;
+    IdeDrive *d = selected(c);
+    u32 n = offset == DATA && c->busy != unit_of(d) ? block_run(d, bytes, count) : 0;
+    memcpy(d->buffer + d->at, from, n * bytes);
+    d->at += n * bytes;
+    return n;
+}
+
 static u8 status_read(IdeChannel *c)
 {
     const IdeDrive *d = selected(c);
@@ -498,6 +524,7 @@ void ide_reset(void *dev)
 }
 
 static const IoOps command_ops = {command_block_read, command_block_write, 1, 4};
+static const IoRuns data_runs = {data_read_run, data_write_run};
 static const IoOps control_ops = {control_block_read, control_block_write, 1, 1};
 static const IoOps master_ops = {master_read, master_write, 1, 4};
 
@@ -619,6 +646,7 @@ static void channel_init(Ide *x, int n, Phys *phys, Clock *clock, Drive *bays, I
         d->bay->ctx = d;
     }
     x->command_range[n] = bus_add_ports(x->bus, command_port[n], 8, &command_ops, c, n ? "ide1" : "ide0");
+    bus_set_runs(x->bus, x->command_range[n], &data_runs);
     x->control_range[n] = bus_add_ports(x->bus, control_port[n], 1, &control_ops, c, n ? "ide1" : "ide0");
 }
 

@@ -82,6 +82,7 @@ void ne2k_pci_init(Ne2k *n, Pci *pci, unsigned slot, Bus *bus, Clock *clock, Irq
     n->chip.page3_write = page3_write;
     n->chip.card = n;
     n->io = bus_add_ports(bus, 0, DP8390_PORTS, &dp8390_ops, &n->chip, "ne2k-pci");
+    bus_set_runs(bus, n->io, &dp8390_runs);
     bus_move(bus, n->io, false, 0);
     pci_add(pci, PCI_FN(slot, 0), &n->pci);
     pci_card_reset(n);
@@ -100,5 +101,6 @@ void ne2k_isa_init(Ne2k *n, Bus *bus, Clock *clock, IrqLine irq, u16 iobase, con
 {
     *n = (Ne2k){.bus = bus};
     dp8390_init(&n->chip, clock, irq, mac);
-    bus_add_ports(bus, iobase, DP8390_PORTS, &dp8390_ops, &n->chip, "ne2k-isa");
+    bus_set_runs(bus, bus_add_ports(bus, iobase, DP8390_PORTS, &dp8390_ops, &n->chip, "ne2k-isa"),
+                 &dp8390_runs);
 }

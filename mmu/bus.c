@@ -119,7 +119,7 @@ static int range_add(Bus *b, bool mmio, u32 base, u32 length, const IoOps *ops, 
     CHECK(b->count < RANGES_MAX, "too many device ranges (%s)", name);
     CHECK(length && (u64)base + length <= (mmio ? 1ull << 32 : PORTS), "range of %s leaves the bus", name);
     int id = (int)b->count++;
-    b->ranges[id] = (Range){{base, length, ops, dev, name, NULL}, mmio, true};
+    b->ranges[id] = (Range){{base, length, ops, dev, name, NULL, NULL}, mmio, true};
     mmio ? spans_rebuild(b) : ports_rebuild(b);
     return id;
 }
@@ -309,6 +309,31 @@ void bus_mmio_write(Bus *b, u32 pa, u32 value, unsigned bytes)
         traced_write(b, true, pa, value, bytes);
     else
         bus_write(b, true, pa, value, bytes);
+}
+
+/* --- runs --- */
+
+static const IoRange *data_port(Bus *b, u16 port, unsigned bytes)
+{
+    return trace_mask & TRACED ? NULL : range_taking(b, false, port, bytes);
+}
+
+u32 bus_port_in_run(Bus *b, u16 port, unsigned bytes, void *to, u32 count)
+{
+    const IoRange *io = data_port(b, port, bytes);
+    return io && io->runs ? io->runs->read(io->dev, port - io->base, bytes, to, count) : 0;
+}
+
+u32 bus_port_out_run(Bus *b, u16 port, unsigned bytes, const void *from, u32 count)
+{
+    const IoRange *io = data_port(b, port, bytes);
+    return io && io->runs ? io->runs->write(io->dev, port - io->base, bytes, from, count) : 0;
+}
+
+void bus_set_runs(Bus *b, int id, const IoRuns *runs)
+{
+    CHECK(id > 0 && (unsigned)id < b->count, "bus_set_runs of range %d", id);
+    b->ranges[id].io.runs = runs;
 }
 
 const IoRange *bus_mmio_run(Bus *b, u32 pa, unsigned bytes, u32 *n)

@@ -20,12 +20,20 @@ typedef struct IoOps {
 typedef u64 IoStill(void *dev, u32 offset);
 #define STILL_UNTIL_EVENT UINT64_MAX /* until a Timer fires, input comes or somebody writes */
 
+/* Of a data port: as many of `count` accesses in a row at this offset as do no more than move bytes between a buffer of
+ * the device and memory; 0: none. The access that ends a block is never one of them. */
+typedef struct IoRuns {
+    u32 (*read)(void *dev, u32 offset, unsigned bytes, void *to, u32 count);
+    u32 (*write)(void *dev, u32 offset, unsigned bytes, const void *from, u32 count);
+} IoRuns;
+
 typedef struct IoRange {
     u32 base, length; /* ports: 0..0xffff; memory: pa */
     const IoOps *ops;
     void *dev;
     const char *name; /* static; for traces and `info mtree` */
     IoStill *still;   /* NULL: nothing is known of reads */
+    const IoRuns *runs; /* NULL: one access at a time */
 } IoRange;
 
 typedef struct Bus Bus;
@@ -36,6 +44,7 @@ void bus_free(Bus *b);
 int bus_add_ports(Bus *b, u32 port, u32 count, const IoOps *ops, void *dev, const char *name);
 int bus_add_mmio(Bus *b, u32 pa, u32 bytes, const IoOps *ops, void *dev, const char *name);
 void bus_move(Bus *b, int id, bool enabled, u32 base);
+void bus_set_runs(Bus *b, int id, const IoRuns *runs);
 /* Who waits at these ports in a loop may sleep: see cpu/wait.c. The answer is of an access of 1, 2 or 4 bytes; ports
  * that nobody has stay as they are until an event. */
 void bus_set_still(Bus *b, int id, IoStill *still);
@@ -45,7 +54,7 @@ u64 bus_port_still(const Bus *b, u16 port, unsigned bytes);
 const IoRange *bus_port_owner(const Bus *b, u16 port, u32 *last);
 const IoRange *bus_mmio_owner(const Bus *b, u32 pa, u32 *last);
 
-/* Count accesses by range from now on (runs of bus_mmio_run() as one). For people, too: bus_counts() tells of each range
+/* Count accesses by range from now on (runs as one). For people, too: bus_counts() tells of each range
  * how many there were. */
 void bus_count(Bus *b);
 void bus_counts(const Bus *b, void (*tell)(void *ctx, const IoRange *r, bool mmio, u64 count), void *ctx);
@@ -53,6 +62,10 @@ void bus_counts(const Bus *b, void (*tell)(void *ctx, const IoRange *r, bool mmi
 /* 1, 2 or 4 bytes at a port; straddling ranges is handled bytewise. */
 u32 bus_port_in(Bus *b, u16 port, unsigned bytes);
 void bus_port_out(Bus *b, u16 port, u32 value, unsigned bytes);
+/* REP INS and OUTS: the first so many of `count` accesses, as the device takes them in one go; 0: one at a time,
+ * please. What it does not take it knows nothing of. */
+u32 bus_port_in_run(Bus *b, u16 port, unsigned bytes, void *to, u32 count);
+u32 bus_port_out_run(Bus *b, u16 port, unsigned bytes, const void *from, u32 count);
 /* Memory-mapped access, 1, 2 or 4 bytes within one page. Unclaimed: all ones. */
 u32 bus_mmio_read(Bus *b, u32 pa, unsigned bytes);
 void bus_mmio_write(Bus *b, u32 pa, u32 value, unsigned bytes);

@@ -306,6 +306,133 @@ static void test_runs_are_single_steps(void **state)
     flat_free(d);
 }
 
+/* --- ports --- */
+
+enum { PORT = 0x300, BOX = 0x3000 };
+
+/* A data port of a buffer; runs are of at most `most` accesses, and never of the buffer's last byte. */
+typedef struct Box {
+    u8 bytes[BOX];
+    u32 at, end, most, runs;
+} Box;
+
+static u32 box_read(void *dev, u32 offset, unsigned bytes)
+{
+    Box *b = dev;
+    u32 v = 0;
+    (void)offset;
+    for (unsigned n = 0; n < bytes; n++) v |= (b->at < b->end ? b->bytes[b->at++] : 0xffu) << 8 * n;
+    return v;
+}
+
+static void box_write(void *dev, u32 offset, u32 v, unsigned bytes)
+{
+    Box *b = dev;
+    (void)offset;
+    for (unsigned n = 0; n < bytes; n++)
+        if (b->at < b->end) b->bytes[b->at++] = (u8)(v >> 8 * n);
+}
+
+static u32 box_run(Box *b, unsigned bytes, u32 count)
+{
+    u32 n = b->at < b->end ? (b->end - b->at - 1) / bytes : 0;
+    if (n > count) n = count;
+    if (n > b->most) n = b->most;
+    b->runs += n != 0;
+    b->at += n * bytes;
+    return n;
+}
+
+static u32 box_read_run(void *dev, u32 offset, unsigned bytes, void *to, u32 count)
+{
+    Box *b = dev;
+    const u8 *from = b->bytes + b->at;
+    u32 n = box_run(b, bytes, count);
+    (void)offset;
+    memcpy(to, from, n * bytes);
+    return n;
+}
+
+static u32 box_write_run(void *dev, u32 offset, unsigned bytes, const void *from, u32 count)
+{
+    Box *b = dev;
+    u8 *to = b->bytes + b->at;
+    u32 n = box_run(b, bytes, count);
+    (void)offset;
+    memcpy(to, from, n * bytes);
+    return n;
+}
+
+static const IoOps box_ops = {box_read, box_write, 1, 4};
+static const IoRuns box_runs = {box_read_run, box_write_run};
+static Box box;
+
+/* One REP INS or OUTS between the box and a place beside a page that is there and one that may not be. */
+typedef struct PortString {
+    u32 count, place, seed, end, most, flags;
+    u8 prefix, opcode; /* prefix: 66h, or another that does nothing */
+    bool gap;          /* the second page is not present */
+} PortString;
+
+static PortString random_port_string(void)
+{
+    return (PortString){.count = rnd(5000),
+                        .place = DST + rnd(0x1004),
+                        .seed = rnd(200),
+                        .end = rnd(BOX),
+                        .most = 1 + rnd(3000),
+                        .flags = rnd(8) ? 0 : FL_D,
+                        .prefix = rnd(2) ? 0x66 : 0x3e,
+                        .opcode = (u8)(0x6c + rnd(4)),
+                        .gap = !rnd(4)};
+}
+
+static int port_string(Vcpu *c, const PortString *t)
+{
+    flat_reset(c);
+    flat_paging(c);
+    for (u32 n = 0; n < 0x8000; n++) *flat_ram(c, DST - 0x2000 + n) = (u8)(n * 13 + t->seed);
+    for (u32 n = 0; n < BOX; n++) box.bytes[n] = (u8)(n * 7 + t->seed);
+    box.at = box.runs = 0;
+    box.end = t->end;
+    store32(flat_pte(c, DST + 0x2000), t->gap ? 0 : (DST + 0x2000) | PTE_P | PTE_W);
+    c->gpr[ESI] = c->gpr[EDI] = t->place;
+    c->gpr[ECX] = t->count;
+    c->gpr[EDX] = PORT;
+    c->eflags |= t->flags;
+    CODE(c, 0xf3, t->prefix, t->opcode);
+    return flat_step(c);
+}
+
+static void test_port_strings_are_single_accesses(void **state)
+{
+    Vcpu *c = *state;
+    static u8 ram[0x8000];
+    u32 runs = 0, faults = 0;
+    int id = bus_add_ports(c->bus, PORT, 1, &box_ops, &box, "box");
+    bus_set_runs(c->bus, id, NULL);
+    for (int round = 0; round < 2000; round++) {
+        PortString t = random_port_string();
+        bus_set_runs(c->bus, id, NULL);
+        int fault = port_string(c, &t);
+        Box single = box;
+        u32 gpr[8];
+        memcpy(gpr, c->gpr, sizeof gpr);
+        memcpy(ram, flat_ram(c, DST - 0x2000), sizeof ram);
+        assert_int_equal(single.runs, 0);
+        bus_set_runs(c->bus, id, &box_runs);
+        box.most = t.most;
+        assert_int_equal(port_string(c, &t), fault);
+        assert_memory_equal(gpr, c->gpr, sizeof gpr);
+        assert_memory_equal(ram, flat_ram(c, DST - 0x2000), sizeof ram);
+        assert_memory_equal(single.bytes, box.bytes, BOX);
+        assert_int_equal(single.at, box.at);
+        runs += box.runs;
+        faults += fault != NO_FAULT;
+    }
+    assert_true(runs > 1000 && faults > 50);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, flat_setup, flat_teardown)
@@ -325,6 +452,7 @@ int main(void)
         T(test_real_mode_ignores_types),
         T(test_downwards),
         T(test_runs_are_single_steps),
+        T(test_port_strings_are_single_accesses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,51 @@ static void pio_reads_by_sector_and_by_block(void **state)
     assert_int_equal(in(P + 1), 0x04);
 }
 
+/* What REP INSW and OUTSW of a block come to: a run as long as the drive takes, the last access by itself. */
+static void get_by_runs(u8 *to, u32 words)
+{
+    for (u32 n = 0, done; n < words; n += done) {
+        done = bus_port_in_run(bus, P, 2, to + 2 * n, words - n < 100 ? words - n : 100);
+        assert_true(done == (words - n > 100 ? 100 : words - n - 1));
+        if (!done) {
+            store16(to + 2 * n, in16(P));
+            done = 1;
+        }
+    }
+}
+
+static void put_by_runs(const u8 *from, u32 words)
+{
+    u32 done = bus_port_out_run(bus, P, 2, from, words);
+    assert_int_equal(done, words - 1);
+    assert_int_equal(bus_port_out_run(bus, P, 2, from + 2 * done, 1), 0);
+    bus_port_out(bus, P, load16(from + 2 * done), 2);
+}
+
+static void a_block_goes_in_runs(void **state)
+{
+    (void)state;
+    assert_int_equal(bus_port_in_run(bus, P, 2, sector, 256), 0); /* no command */
+    assert_int_equal(bus_port_in_run(bus, P + 1, 1, sector, 256), 0);
+    lba_command(P, 0x20, 5, 2);
+    for (u32 n = 0; n < 2; n++) {
+        assert_int_equal(wait(P) & 0x89, DRQ_BIT);
+        get_by_runs(sector, 256);
+        assert_int_equal(bus_port_in_run(bus, P, 2, sector, 256), 0); /* the block is over */
+        assert_true(sector[0] == 6 + n && sector[511] == 6 + n);
+    }
+    assert_int_equal(wait(P), 0x50);
+    for (u32 n = 0; n < 1024; n++) sector[n] = (u8)(n * 3 + n / 256);
+    lba_command(P, 0x30, 9, 2);
+    for (u32 n = 0; n < 2; n++) {
+        assert_int_equal(wait(P) & 0x89, DRQ_BIT);
+        put_by_runs(sector + 512 * n, 256);
+    }
+    assert_int_equal(wait(P), 0x50);
+    assert_memory_equal(media[0].bytes + 9 * 512, sector, 1024);
+    assert_int_equal(media[0].bytes[11 * 512], 12);
+}
+
 static void data_may_come_before_they_are_asked_for(void **state)
 {
     (void)state;
@@ -687,6 +732,7 @@ int main(void)
         TEST(absent_drives_are_silent),
         TEST(pio_reads_by_sector_and_by_block),
         TEST(data_may_come_before_they_are_asked_for),
+        TEST(a_block_goes_in_runs),
         TEST(pio_writes),
         TEST(lba48_takes_two_writes_of_each_register),
         TEST(cylinders_heads_and_sectors),

@@ -125,6 +125,56 @@ static void the_pci_card_says_what_it_is(void **state)
     assert_int_equal(get(6), 0x46);
 }
 
+/* As REP INS and OUTS do it: runs where the card takes them, else one access. */
+static u32 move_by_runs(bool in, u8 *bytes, u32 count, unsigned size)
+{
+    u32 runs = 0;
+    for (u32 n = 0, done; n < count; n += done) {
+        u16 data = (u16)(io + DATA);
+        u8 *at = bytes + n * size;
+        done = in ? bus_port_in_run(bus, data, size, at, count - n)
+                  : bus_port_out_run(bus, data, size, at, count - n);
+        assert_true(done < count - n || done == 0);
+        runs += done != 0;
+        if (done) continue;
+        done = 1;
+        u32 v = in ? bus_port_in(bus, data, size) : 0;
+        if (in)
+            memcpy(at, &v, size);
+        else
+            memcpy(&v, at, size), bus_port_out(bus, data, v, size);
+    }
+    return runs;
+}
+
+static void remote_dma_goes_in_runs(void **state)
+{
+    static const u8 dcr[] = {0, 0x48, 0x49, 0, 0x49};
+    u8 bytes[1200], back[1200];
+    (void)state;
+    for (u32 n = 0; n < sizeof bytes; n++) bytes[n] = (u8)(n * 11 + n / 256);
+    for (unsigned size = 1; size <= 4; size *= 2) {
+        set(DCR, dcr[size]);
+        remote(0x10, 0x4100 + 8 * size, 1200);
+        assert_in_range(move_by_runs(false, bytes, 1200 / size, size), 5, 6); /* a page each */
+        assert_int_equal(get(ISR) & 0x40, 0x40);
+        assert_int_equal(bus_port_out_run(bus, (u16)(io + DATA), size, bytes, 4), 0); /* all there */
+        memory_read(0x4100 + 8 * (u16)size, back, 1200);
+        assert_memory_equal(bytes, back, 1200);
+        memset(back, 0, sizeof back);
+        set(DCR, dcr[size]);
+        remote(0x08, 0x4100 + 8 * size, 1200);
+        assert_in_range(move_by_runs(true, back, 1200 / size, size), 5, 6);
+        assert_memory_equal(bytes, back, 1200);
+        assert_int_equal(get(ISR) & 0x40, 0x40);
+        assert_int_equal(get(RSAR0) | get(RSAR1) << 8, 0x4100 + 8 * size + 1200);
+    }
+    remote(0x08, 0x8000, 64); /* no memory */
+    assert_int_equal(bus_port_in_run(bus, (u16)(io + DATA), 2, back, 16), 0);
+    remote(0x08, 0x0000, 16); /* the address PROM */
+    assert_int_equal(bus_port_in_run(bus, (u16)(io + DATA), 2, back, 8), 0);
+}
+
 static void memory_is_reached_by_remote_dma(void **state)
 {
     u8 bytes[1500], back[1500];
@@ -415,6 +465,7 @@ int main(void)
         PCI_TEST(the_pci_card_says_what_it_is),
         ISA_TEST(memory_is_reached_by_remote_dma),
         PCI_TEST(memory_is_reached_by_remote_dma),
+        PCI_TEST(remote_dma_goes_in_runs),
         ISA_TEST(the_ring_wraps_for_remote_dma),
         ISA_TEST(frames_go_out),
         PCI_TEST(frames_go_out),
