@@ -170,40 +170,13 @@ static u32 next_speed(u32 mhz, bool faster)
     return steps[n ? n - 1 : 0];
 }
 
-static void say_saved(void *ctx, const Problem *p)
-{
-    (void)ctx;
-    if (p) say("savevm: %s", p->text);
-    display_say(p ? "no snapshot" : "kept", p ? p->text : snapshots_newest());
-}
-
-static void save_by_key(Pc *pc)
-{
-    Problem p;
-    display_say("", "keeping a snapshot ...");
-    if (!snapshot_save(pc, "", say_saved, pc, &p)) say_saved(pc, &p);
-}
-
-static void load_by_key(Pc *pc)
-{
-    Problem p;
-    const char *name = snapshots_newest();
-    bool good =
-        *name ? snapshot_load(pc, name, false, &p) : problem_set(&p, "there is no snapshot available");
-    if (!good) say("loadvm: %s", p.text);
-    display_say(good ? "back to" : "not gone back", good ? name : p.text);
-}
-
 /* What the person did in the window. */
-static void serve_display(Pc *pc)
+static void act_for_display(Pc *pc, unsigned asked)
 {
-    unsigned asked = display_service(pc->machine);
     if (asked & (ASKED_FASTER | ASKED_SLOWER))
         pc_set_speed(pc, next_speed(pc->speed_mhz, asked & ASKED_FASTER));
-    vnc_service(pc->machine);
     if (asked & ASKED_BLOCK) display_show_block(pc);
-    if (asked & ASKED_SAVE) save_by_key(pc);
-    if (asked & ASKED_LOAD) load_by_key(pc);
+    if (asked & ASKED_SNAPSHOT) display_act_snapshot(pc);
     if (asked & ASKED_SUSPEND) suspend_begin(pc);
     if (asked & ASKED_POWER) pc_power_button(pc);
     if (!(asked & ASKED_PAUSE)) return;
@@ -211,6 +184,14 @@ static void serve_display(Pc *pc)
         pc_continue(pc);
     else
         pc_pause(pc);
+}
+
+static void serve_display(Pc *pc)
+{
+    unsigned asked;
+    vnc_service(pc->machine);
+    do act_for_display(pc, asked = display_service(pc->machine));
+    while (asked & ASKED_SNAPSHOT);
 }
 
 /* Whether the machine runs or is held. */

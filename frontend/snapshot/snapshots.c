@@ -8,6 +8,7 @@
  * and the index says that it is done. Who dies in between has disks that are partly back: the next start finds
  * "loading", and completes them (undo_restore can be repeated).
  *
+ *     ID.png      the screen, small (thumbnail.c), if there is one
  *     ID.state    "ring3vm\n", u32 version, u32 bytes of the parts' state, u32 CRC-32 of these; the parts' sections
  *                 (hw/state.h); chunks of pages (pages.c): region 0 is RAM, region 1 video memory
  */
@@ -25,6 +26,7 @@
 #include "frontend/host/files.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/snapshot/migrate.h"
+#include "frontend/snapshot/thumbnail.h"
 
 Snapshots snapshots = {.lock = -1};
 
@@ -171,14 +173,15 @@ static bool complete_load(Problem *p)
     return true;
 }
 
-/* A state's file that no snapshot of the index has. */
+/* A file of a snapshot that is not in the index. */
 static bool is_left_over(const char *name)
 {
     char *end;
     if (*name < '1' || *name > '9') return false;
     unsigned long id = strtoul(name, &end, 10);
     if (!strcmp(end, ".state.new")) return true;
-    return !strcmp(end, ".state") && id <= UINT32_MAX && !folder_by_id(&snapshots.folder, (u32)id);
+    if (strcmp(end, ".state") != 0 && strcmp(end, ".png") != 0) return false;
+    return id <= UINT32_MAX && !folder_by_id(&snapshots.folder, (u32)id);
 }
 
 /* What a savevm or a delvm left that was cut off. */
@@ -335,9 +338,10 @@ bool snapshot_delete(const char *name, Problem *p)
     if (!snapshots_are_idle(p)) return false;
     if (!migrate_lets_save(p)) return false;
     if (!shot) return problem_set(p, "Snapshot '%.100s' does not exist in one or more devices", name);
-    folder_state_name(shot->id, "", file);
+    const u32 id = shot->id;
+    folder_state_name(id, "", file);
     before = snapshots.folder;
-    folder_remove(&snapshots.folder, shot->id);
+    folder_remove(&snapshots.folder, id);
     snapshots_in_use(true);
     if (!folder_write(&snapshots.folder, p)) {
         snapshots.folder = before;
@@ -345,10 +349,19 @@ bool snapshot_delete(const char *name, Problem *p)
     }
     snapshots_keep_marks();
     file_state_remove(file);
+    thumbnail_remove(id);
     return true;
 }
 
 bool snapshot_exists(const char *name) { return folder_find(&snapshots.folder, name); }
+
+const char *snapshot_by_id(u32 id, s64 *date_unix_s)
+{
+    const Snapshot *shot = folder_by_id(&snapshots.folder, id);
+    if (!shot) return "";
+    *date_unix_s = shot->date_unix_s;
+    return shot->name;
+}
 
 const char *snapshots_newest(void)
 {

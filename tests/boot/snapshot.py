@@ -277,7 +277,7 @@ def somebody_else_is_noticed(one):
 
 
 def what_is_deleted_gives_its_room_back():
-    for name in "7777.state", "7778.state.new", "mine.state": # as if a savevm had been cut off; and a person's
+    for name in "7777.state", "7777.png", "7778.state.new", "mine.state": # as if a savevm had been cut off; and a person's
         open(image + ".snapshots/" + name, "w").close()
     with start() as g:
         names = re.findall(r"^\d+ +(\S+)", g.do("info snapshots"), re.M)
