@@ -22,6 +22,7 @@
 #include "frontend/display/vnc.h"
 #include "frontend/glass/inspect.h"
 #include "frontend/hook/hooks.h"
+#include "frontend/host_time.h"
 #include "frontend/host/hostio.h"
 #include "frontend/image/media.h"
 #include "frontend/load/fwfiles.h"
@@ -377,6 +378,7 @@ static void run_on(Pc *pc, bool step)
     pc->paused = pc->io_error = false;
     pc->started = true;
     clock_cont(machine_clock(pc->machine));
+    host_time_follow(pc);
     show_state(pc);
 }
 
@@ -413,6 +415,7 @@ void pc_jumped(Pc *pc)
     keyplay_reset(&pc->keys);
     pc->is_off = pc->kernel_wanted = false;
     cpu_loaded(&pc->cpu);
+    host_time_jumped(pc);
     pc_set_speed(pc, pc->speed_mhz);
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
 }
@@ -510,6 +513,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     cpu_reset(c);
     part_add(machine_parts(pc->machine), &processor_part, "cpu", c);
     snapshots_attach(pc);
+    host_time_begin(pc, o->rtc_by_host);
     hooks_start(pc);
     return place(pc, p) && (!o->loadvm || snapshot_load(pc, o->loadvm, false, p)) &&
            migrate_await(pc, o->start_stopped, p);

@@ -534,7 +534,9 @@ static const Option options[] = {
     {"S", NULL, set_stopped, "do not start; gdb's 'continue' does, or the monitor's word 'cont'"},
     {"name", "NAME", set_name, "the machine's name; also guest=NAME,process=NAME"},
     {"uuid", "UUID", set_uuid, "the machine's number, for its firmware and the monitor's 'info uuid'"},
-    {"rtc", "base=BASE", set_rtc, "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]"},
+    {"rtc", "base=BASE,clock=vm|host", set_rtc,
+     "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]; after loadvm it goes on "
+     "where it was, or is the host's"},
     {"localtime", NULL, set_localtime, "the clock at power-on shows local time (-rtc base=localtime)"},
     {"startdate", "DATE", set_startdate, NULL},
     {"display", "sdl|curses|none|vnc=...", set_display,

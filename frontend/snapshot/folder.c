@@ -9,7 +9,7 @@
  *     snapshot 2                                and what belongs to it:
  *     name before the update
  *     parent 1
- *     date 1764455000 2025-11-29 22:23:20       the second is for people
+ *     date 1764455000 2025-11-29 22:23:20.250000000     what is between is for people
  *     clock 73500000000                         guest time, ns
  *     state 41234567                            bytes of the file 2.state
  *     mark ide0-hd0 4711                        undo.h
@@ -160,14 +160,26 @@ static bool read_name(Snapshot *s, const char *rest)
     return true;
 }
 
+/* Older ones have no fraction. */
+static bool read_date(Snapshot *s, const char *rest)
+{
+    const char *dot = strchr(rest, '.');
+    u64 v[2] = {0};
+    if (numbers(rest, v, 1) != 1 || v[0] > INT64_MAX) return false;
+    if (dot && (numbers(dot + 1, v + 1, 1) != 1 || v[1] > 999999999)) return false;
+    s->date_unix_s = (s64)v[0];
+    s->date_ns = (u32)v[1];
+    return true;
+}
+
 static bool read_of_snapshot(Snapshot *s, const Line *l)
 {
     u64 v = 0;
     if (!strcmp(l->word, "name")) return read_name(s, l->rest);
     if (!strcmp(l->word, "mark")) return read_mark(s, l);
+    if (!strcmp(l->word, "date")) return read_date(s, l->rest);
     if (numbers(l->rest, &v, 1) != 1) return false;
     if (!strcmp(l->word, "parent")) return s->parent = (u32)v, v <= UINT32_MAX;
-    if (!strcmp(l->word, "date")) return s->date_unix_s = (s64)v, v <= INT64_MAX;
     if (!strcmp(l->word, "clock")) return s->clock_ns = v, true;
     if (!strcmp(l->word, "state")) return s->state_bytes = v, true;
     if (!strcmp(l->word, "spoiled")) return s->spoiled = v, v <= 1;
@@ -266,7 +278,8 @@ static void put_snapshot(Text *t, const Snapshot *s)
     time_t date = (time_t)s->date_unix_s;
     struct tm tm = {0};
     char text[40] = "";
-    if (gmtime_r(&date, &tm)) strftime(text, sizeof text, " %Y-%m-%d %H:%M:%S", &tm);
+    size_t bytes = gmtime_r(&date, &tm) ? strftime(text, sizeof text, " %Y-%m-%d %H:%M:%S", &tm) : 0;
+    if (bytes) snprintf(text + bytes, sizeof text - bytes, ".%09u", s->date_ns % 1000000000);
     put(t, "snapshot %u\nname %s\nparent %u\ndate %lld%s\nclock %llu\nstate %llu\n", s->id, s->name,
         s->parent, (long long)s->date_unix_s, text, (unsigned long long)s->clock_ns,
         (unsigned long long)s->state_bytes);

@@ -11,6 +11,7 @@ typedef struct Snapshot {
     u32 id, parent; /* 0: no parent */
     char name[SNAPSHOT_NAME];
     s64 date_unix_s;
+    u32 date_ns;           /* and so much */
     u64 clock_ns;          /* guest time */
     u64 state_bytes;       /* of its state file, ID.state */
     u64 mark[DRIVE_COUNT]; /* undo.h; 0: it has nothing of the drive */

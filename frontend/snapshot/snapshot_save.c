@@ -10,6 +10,7 @@
 
 #include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
+#include "frontend/host_time.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/snapshot/migrate.h"
 #include "frontend/snapshot/thumbnail.h"
@@ -42,6 +43,14 @@ static bool may_save(Pc *pc, Problem *p)
         return problem_set(p, "there are %u snapshots, which is the most that there can be",
                            snapshots.folder.count);
     return snapshots_lock(p);
+}
+
+static void note_date(Snapshot *shot)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    shot->date_unix_s = now.tv_sec;
+    shot->date_ns = (u32)now.tv_nsec;
 }
 
 static void name_by_date(char to[SNAPSHOT_NAME])
@@ -184,6 +193,8 @@ static bool capture(Pc *pc, bool by_saver, Problem *p)
     bool ran = !clock->stopped;
     u64 since = host_now_ns();
     clock_stop(clock);
+    host_time_follow(pc);
+    note_date(&save.shot);
     bool good = save_machine(pc, by_saver, p);
     if (ran) clock_cont(clock);
     save.stood_ns = host_now_ns() - since;
@@ -247,9 +258,7 @@ bool snapshot_save(Pc *pc, const char *name, SnapshotDone *done, void *ctx, Prob
     if (*name && !folder_name_ok(name))
         return problem_set(p, "a snapshot's name has 1 to %d printable characters", SNAPSHOT_NAME - 1);
     if (!may_save(pc, p)) return false;
-    save.shot = (Snapshot){.id = folder_next_id(&snapshots.folder),
-                           .parent = snapshots.folder.current,
-                           .date_unix_s = (s64)time(NULL)};
+    save.shot = (Snapshot){.id = folder_next_id(&snapshots.folder), .parent = snapshots.folder.current};
     if (*name)
         memcpy(save.shot.name, name, strlen(name) + 1);
     else

@@ -3,7 +3,7 @@
 
 SUMMED is a guest of which every line follows from the one before (tests/guests/summed.S): memory, FPU, disk, ticks. Saved
 in its midst and loaded, in the same process and in others, it writes the lines that it would have written. kill -9
-during savevm and loadvm leaves the old or the new, never less. What does not fit, is damaged or was changed by
+during savevm and loadvm leaves the old or the new, never less. Its RTC stays, or follows the host's. What does not fit, is damaged or was changed by
 somebody else is refused in a sentence, and the guest runs on.
 """
 import os
@@ -261,6 +261,56 @@ def killed_at_any_moment_it_is_old_or_new(rounds):
                 g.quit()
 
 
+def field(g, part, name):
+    return int(re.search(r"(?m)^ *%s +([0-9a-f]+)" % name, g.do("info parts " + part)).group(1), 16)
+
+
+def rtc_of(g):
+    """What its RTC says, in Unix seconds; the machine is held."""
+    return field(g, "rtc", "base_s") + (field(g, "clock", "now_ns") + field(g, "rtc", "phase_ns")) / 1e9
+
+
+def its_rtc_stays_or_follows():
+    """After loadvm it goes on where it was, or, by -rtc clock=host, is what it would be if the machine had run; so it is after cont."""
+    index, day = image + ".snapshots/index", 86400
+    with start("-rtc", "clock=host") as g:
+        lines(g, 5)
+        g.do("stop")
+        check(g.do("savevm clock") == "(ring3) ", "savevm")
+        saved = rtc_of(g)
+        lead = time.time() - saved # what the clock is behind the host's is a part of a second, and the time that we took
+        check(-0.1 < lead < 60, "at first it is %.3f s behind" % lead)
+        time.sleep(3)
+        g.do("cont")
+        g.do("stop")
+        now = rtc_of(g)
+        check(2 <= now - saved < 60, "held for 3 s, it moved by %.3f" % (now - saved))
+        for _ in range(5): # no second is lost or won on the way
+            check(g.do("loadvm clock") == "(ring3) ", "loadvm")
+            error = time.time() - rtc_of(g)
+            check(-0.2 < error < lead + 20, "after loadvm it is %.3f s behind, before %.3f" % (error, lead))
+        g.quit()
+    text = open(index).read()
+    found = re.search(r"name clock\nparent \d+\ndate (\d+) [-0-9]+ [:0-9]+\.\d{9}\n", text)
+    check(found, "no date: " + text)
+    with open(index, "w") as f: # as if it had been kept a day before
+        f.write(text.replace("date " + found.group(1), "date %d" % (int(found.group(1)) - day)))
+    for words, low, high in ([], 0, 0), (["-rtc", "clock=vm"], 0, 0), (["-rtc", "clock=host"], day, day + 120):
+        with start("-S", "-loadvm", "clock", *words) as g:
+            moved = rtc_of(g) - saved
+            check(low <= moved <= high, "%s: it moved by %.3f s" % (words, moved))
+            g.do("cont")
+            lines(g, 5)
+            g.quit()
+    text = open(index).read()
+    with open(index, "w") as f: # of a ring3 that wrote no fraction
+        f.write(re.sub(r"(?m)^(date .*)\.\d{9}$", r"\1", text))
+    with start("-loadvm", "clock") as g:
+        lines(g, 5)
+        check(g.do("delvm clock") == "(ring3) ", "delvm")
+        g.quit()
+
+
 def somebody_else_is_noticed(one):
     with start() as g:
         lines(g, 5)
@@ -326,6 +376,7 @@ def test():
         what_does_not_fit_is_refused(one)
         what_is_damaged_changes_nothing(one)
         killed_at_any_moment_it_is_old_or_new(int(os.environ.get("SNAPSHOT_KILLS", 6)))
+        its_rtc_stays_or_follows()
         somebody_else_is_noticed(one)
         what_is_deleted_gives_its_room_back()
         a_machine_in_its_bios()
