@@ -63,11 +63,13 @@ static void stop(Pc *pc, StopReason why)
     cpu_attention(&pc->cpu, ATT_STOP);
 }
 
-/* With -no-shutdown the machine stands still as if it were paused, and the person looks. */
+/* With -no-shutdown, or when a person is to say what becomes of its disks, the machine stands still as if it were
+ * paused, and the person looks. */
 static void on_poweroff(void *ctx)
 {
     Pc *pc = ctx;
-    if (!pc->no_shutdown) {
+    bool must_ask = display_asks() && sessions_undecided();
+    if (!pc->no_shutdown && !must_ask) {
         stop(pc, STOP_POWEROFF);
         return;
     }
@@ -191,6 +193,7 @@ static void serve_display(Pc *pc)
 {
     unsigned asked;
     vnc_service(pc->machine);
+    display_show_undecided(sessions_undecided(), pc->is_off && !pc->no_shutdown);
     do act_for_display(pc, asked = display_service(pc->machine));
     while (asked & ASKED_SNAPSHOT);
 }
@@ -219,8 +222,9 @@ static void park(Pc *pc)
         hostio_idle();
         u32 bits = atomic_fetch_and(&pc->cpu.attention, ~(u32)(ATT_IO | ATT_CLOCK | ATT_RESET));
         if (bits & ATT_RESET && !reset(pc)) stop(pc, STOP_RESET);
+        bool leave = hostio_stop_wanted(); /* what a person said before that is there by now */
         serve_people(pc);
-        if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
+        if (leave) stop(pc, STOP_QUIT);
     }
 }
 
@@ -322,6 +326,7 @@ static void stay_off(Pc *pc)
 static void service(void *ctx)
 {
     Pc *pc = ctx;
+    bool leave = hostio_stop_wanted();
     if (!pc->paused) machine_service(pc->machine);
     if (!pc->paused) media_service(false);
     if (!pc->paused && atomic_exchange(&disk_flushed, false)) machine_disk_flushed(pc->machine);
@@ -338,7 +343,7 @@ static void service(void *ctx)
         pause_service(pc);
     }
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
-    if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
+    if (leave) stop(pc, STOP_QUIT);
 }
 
 static void idle(void *ctx, u64 ns)

@@ -65,6 +65,7 @@ static struct {
     Timer keys_timer; /* looks whether the guest has taken them */
     u64 keys_wait_ns; /* until it looks again */
     WindowMessage snapshot; /* ASKED_SNAPSHOT */
+    bool asks;              /* WINDOW_ASKS has come */
 } d = {.socket = -1, .monitor = -1, .shared_fd = -1};
 
 /* --- the program ----------------------------------------------------------------------------------------- */
@@ -367,7 +368,9 @@ static unsigned act(Machine *m, const WindowMessage *w)
     case WINDOW_PAUSE: return ASKED_PAUSE;
     case WINDOW_SPEED: return w->a > 0 ? ASKED_FASTER : ASKED_SLOWER;
     case WINDOW_BLOCK: return ASKED_BLOCK;
+    case WINDOW_ASKS: d.asks = true; return 0;
     case WINDOW_SNAPSHOT:
+    case WINDOW_DISKS:
     case WINDOW_SNAPSHOTS: d.snapshot = *w; return ASKED_SNAPSHOT;
     case WINDOW_SUSPEND: return d.status & WINDOW_CAN_SUSPEND ? ASKED_SUSPEND : 0;
     case WINDOW_PATH:
@@ -447,6 +450,16 @@ void display_frames(const SoundFrame *frames, u32 count)
 void display_offer_suspend(void)
 {
     if (d.shared) set_status(WINDOW_CAN_SUSPEND, WINDOW_CAN_SUSPEND);
+}
+
+bool display_asks(void) { return d.asks && !atomic_load(&d.dead); }
+
+void display_show_undecided(bool undecided, bool off)
+{
+    u32 bits = (undecided ? WINDOW_UNDECIDED : 0) | (undecided && off ? WINDOW_OFF : 0);
+    if (!d.shared || (d.status & (WINDOW_UNDECIDED | WINDOW_OFF)) == bits) return;
+    set_status(WINDOW_UNDECIDED | WINDOW_OFF, bits);
+    send_message(WINDOW_LOOK);
 }
 
 void display_say(const char *what, const char *text)

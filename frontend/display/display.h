@@ -67,6 +67,9 @@ void display_frames(const SoundFrame *frames, u32 count);
 struct Pc;
 void display_show_block(const struct Pc *pc); /* what the pane beside the screen says (ASKED_BLOCK) */
 void display_act_snapshot(struct Pc *pc);     /* ASKED_SNAPSHOT */
+/* Undoable disks wait for a decision; that alone keeps the machine from ending. */
+void display_show_undecided(bool undecided, bool off);
+bool display_asks(void); /* somebody is there who can be asked */
 /* The window may offer to suspend the machine. Before display_attach(). */
 void display_offer_suspend(void);
 /* A line that the window shows for a moment: "what: text", or `text` where `what` is empty. */

@@ -108,6 +108,9 @@ void display_snapshots_act(Pc *pc, WindowShared *shared, const WindowMessage *w)
 {
     char name[128];  /* it is forgotten with its snapshot */
     base_park_fpu(); /* the C library formats, zlib unpacks */
+    if (w->kind == WINDOW_DISKS && w->a >= SESSION_KEEP && w->a <= SESSION_DISCARD)
+        sessions_decide((SessionEnd)w->a);
+    if (w->kind == WINDOW_DISKS) return;
     if (w->kind == WINDOW_SNAPSHOTS) {
         show_list(shared, w->a);
         return;

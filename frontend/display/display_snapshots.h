@@ -6,7 +6,7 @@
 #include "frontend/display/window_protocol.h"
 #include "frontend/pc.h"
 
-/* A WINDOW_SNAPSHOT or WINDOW_SNAPSHOTS, from a window that is not believed. It is to look afterwards. */
+/* A WINDOW_SNAPSHOT, WINDOW_SNAPSHOTS or WINDOW_DISKS, from a window that is not believed. It is to look afterwards. */
 void display_snapshots_act(Pc *pc, WindowShared *shared, const WindowMessage *w);
 
 #endif

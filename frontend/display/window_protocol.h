@@ -83,6 +83,8 @@ typedef enum WindowMessageKind {
     WINDOW_LEFT,   /* a: a viewer's number */
     WINDOW_SUSPEND, /* keep the machine, for its next start, and end ring3; where WINDOW_CAN_SUSPEND says it can be */
     WINDOW_SNAPSHOTS, /* write WindowShared.shot anew, from line a of the list; -1: where the current one is */
+    WINDOW_DISKS, /* a: what becomes of undoable disks when ring3 ends: 1 undecided, 2 commit, 3 discard */
+    WINDOW_ASKS,  /* it can ask for that when the guest has switched itself off */
 } WindowMessageKind;
 
 typedef enum WindowSnapshotWord {
@@ -105,6 +107,8 @@ enum {
     WINDOW_ABSOLUTE = 4 /* the guest wants to know where the pointer is */,
     WINDOW_CAN_SUSPEND = 8 /* the machine has a place where it is kept */,
     WINDOW_STICKS = 16 /* the machine has a game port */,
+    WINDOW_UNDECIDED = 32 /* it has undoable disks, and nobody has said what becomes of them */,
+    WINDOW_OFF = 64 /* the guest has switched it off, and only that answer is waited for */,
     WINDOW_LEDS = 8
 };
 

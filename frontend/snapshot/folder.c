@@ -6,6 +6,7 @@
  *     current 2                                 the snapshot that the machine came from or made last
  *     loading 0                                 not 0: loadvm was on its way; the next start completes it
  *     disk ide0-hd0 4194304 2147483648 1764455000 123 0     sectors, bytes of the image, its time (s, ns), in use
+ *     session ide0-hd0 4711 1764455000 0     of an undoable disk: mark and time where it began, 1: being discarded
  *     snapshot 2                                and what belongs to it:
  *     name before the update
  *     parent 1
@@ -135,7 +136,25 @@ static bool read_disk(Folder *f, const Line *l)
     unsigned drive;
     u64 v[5];
     if (!take_disk(&rest, &drive) || numbers(rest, v, 5) != 5 || v[4] > 1) return false;
-    f->disk[drive] = (FolderDisk){v[0], v[1], (s64)v[2], (s64)v[3], v[4] != 0};
+    FolderDisk *d = &f->disk[drive];
+    d->sectors = v[0];
+    d->bytes = v[1];
+    d->changed_s = (s64)v[2];
+    d->changed_ns = (s64)v[3];
+    d->used = v[4] != 0;
+    return true;
+}
+
+static bool read_session(Folder *f, const Line *l)
+{
+    const char *rest = l->rest;
+    unsigned drive;
+    u64 v[3];
+    if (!take_disk(&rest, &drive) || numbers(rest, v, 3) != 3 || !v[0] || v[1] > INT64_MAX || v[2] > 1)
+        return false;
+    f->disk[drive].session = v[0];
+    f->disk[drive].session_unix_s = (s64)v[1];
+    f->disk[drive].discarding = v[2] != 0;
     return true;
 }
 
@@ -190,6 +209,7 @@ static bool read_line(Folder *f, const Line *l)
 {
     u64 v;
     if (!strcmp(l->word, "disk")) return read_disk(f, l);
+    if (!strcmp(l->word, "session")) return read_session(f, l);
     if (!strcmp(l->word, "snapshot")) return numbers(l->rest, &v, 1) == 1 && begin_snapshot(f, v);
     if (f->count) return read_of_snapshot(&f->snapshot[f->count - 1], l);
     if (numbers(l->rest, &v, 1) != 1 || v > UINT32_MAX) return false;
@@ -298,6 +318,9 @@ static void put_folder(Text *t, const Folder *f)
         put(t, "disk %s %llu %llu %lld %lld %d\n", drive_name((DriveId)n, false),
             (unsigned long long)d->sectors, (unsigned long long)d->bytes, (long long)d->changed_s,
             (long long)d->changed_ns, d->used);
+        if (d->session)
+            put(t, "session %s %llu %lld %d\n", drive_name((DriveId)n, false), (unsigned long long)d->session,
+                (long long)d->session_unix_s, d->discarding);
     }
     for (unsigned n = 0; n < f->count; n++) put_snapshot(t, &f->snapshot[n]);
     put(t, "end\n");

@@ -18,12 +18,15 @@ typedef struct Snapshot {
     bool spoiled;          /* a disk was changed by somebody else since */
 } Snapshot;
 
-/* A disk, as ring3 left it. */
+/* A disk, as ring3 left it; and of an undoable one the session (sessions.c). */
 typedef struct FolderDisk {
     u64 sectors; /* 0: it is in no snapshot */
     u64 bytes;
     s64 changed_s, changed_ns; /* its file's time */
     bool used; /* ring3 is writing to it, or was when it ended without a word: the time says nothing */
+    u64 session; /* undo.h: the mark where it began; 0: there is none */
+    s64 session_unix_s;
+    bool discarding; /* the disk is being brought back to it */
 } FolderDisk;
 
 typedef struct Folder {

@@ -110,6 +110,7 @@ void snapshots_list(void (*line)(void *ctx, const char *text), void *ctx)
 {
     char text[400], size[SNAPSHOT_TEXT];
     u64 kept = 0;
+    sessions_list(line, ctx);
     if (!snapshots.folder.count) {
         line(ctx, "There is no snapshot available.");
         return;

@@ -280,4 +280,5 @@ void snapshots_settle(Pc *pc)
 {
     Problem p;
     if (save.phase != SAVE_NONE && !wait_for_it(pc, &p)) say("savevm: %s", p.text);
+    sessions_settle();
 }

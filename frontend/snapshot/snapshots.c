@@ -72,6 +72,7 @@ static unsigned marks_of(unsigned drive, u64 marks[UNDO_MARKS_MAX])
     for (unsigned n = 0; n < snapshots.folder.count; n++)
         if (snapshots.folder.snapshot[n].mark[drive])
             marks[count++] = snapshots.folder.snapshot[n].mark[drive];
+    if (snapshots.folder.disk[drive].session) marks[count++] = snapshots.folder.disk[drive].session;
     return count;
 }
 
@@ -98,6 +99,7 @@ static void notice_changes(unsigned drive)
     bool same =
         is->bytes == was->bytes && is->changed_s == was->changed_s && is->changed_ns == was->changed_ns;
     if (was->used || same) return;
+    sessions_spoil(drive);
     for (unsigned n = 0; n < snapshots.folder.count; n++) {
         Snapshot *shot = &snapshots.folder.snapshot[n];
         if (!shot->mark[drive]) continue;
@@ -129,6 +131,7 @@ static bool wrap_disk(const Options *o, Drive bays[DRIVE_COUNT], unsigned n)
     const DriveSpec *d = &o->drives.drive[n];
     snapshots.path[n] = d->path;
     snapshots.forgets[n] = d->path && !d->readonly && (d->snapshot || o->drives.snapshot);
+    snapshots.undoable[n] = d->undoable;
     if (n < DRIVE_IDE_0 || !bays[n].medium || !is_kept(&o->drives, d)) return true;
     snapshots.undo[n] = undo_new(bays[n].medium, drive_name((DriveId)n, false));
     if (snapshots.undo[n]) bays[n].medium = undo_medium(snapshots.undo[n]);
@@ -139,7 +142,7 @@ static bool wrap_disk(const Options *o, Drive bays[DRIVE_COUNT], unsigned n)
 void snapshots_in_use(bool used)
 {
     for (unsigned n = 0; n < DRIVE_COUNT; n++) {
-        u64 any = 0;
+        u64 any = snapshots.folder.disk[n].session;
         for (unsigned k = 0; k < snapshots.folder.count; k++) any |= snapshots.folder.snapshot[k].mark[n];
         if (!any) snapshots.folder.disk[n].sectors = 0;
         if (!any || !snapshots.undo[n]) continue;
@@ -205,17 +208,50 @@ static void claim_disk(const Options *o, unsigned n)
     snapshots.folder.disk[n].used = true;
 }
 
+static bool wants_session(const Options *o, const char **path)
+{
+    for (unsigned n = 0; n < DRIVE_COUNT; n++) {
+        const DriveSpec *d = &o->drives.drive[n];
+        if (!d->path || !d->undoable) continue;
+        *path = d->path;
+        return true;
+    }
+    return false;
+}
+
+/* The disks are used as those who come later must know. */
+static bool is_used(const Options *o)
+{
+    const char *path;
+    return snapshots.folder.count || sessions_any() || wants_session(o, &path);
+}
+
+static bool may_be_undoable(const Options *o, Problem *p)
+{
+    const char *path = "";
+    if (!wants_session(o, &path)) return true;
+    if (o->drives.snapshot)
+        return problem_set(p, "%.200s: -snapshot and mode=undoable are two answers to one question", path);
+    if (o->incoming)
+        return problem_set(p, "%.200s: mode=undoable: such a disk does not move with a machine", path);
+    return snapshots.has_folder ||
+           problem_set(
+               p, "%.200s: mode=undoable: there is no place for what it was: give one with -snapshots DIR",
+               path);
+}
+
 bool snapshots_claim(const Options *o, Problem *p)
 {
     snapshots.has_folder = file_state_folder != NULL;
+    if (!may_be_undoable(o, p)) return false;
     if (!snapshots.has_folder) return true;
     if (!folder_read(&snapshots.folder, &snapshots.there, p)) return false;
-    if (!snapshots.folder.count) return true;
+    if (!is_used(o)) return true;
     if (o->incoming)
-        return problem_set(
-            p,
-            "-incoming: there are snapshots in %.200s, and they do not move with a machine: delete them (delvm)",
-            file_state_folder);
+        return problem_set(p,
+                           "-incoming: there are snapshots or undecided sessions in %.200s, and they do not "
+                           "move with a machine: delete them (delvm, commit)",
+                           file_state_folder);
     if (!snapshots_lock(p)) return false;
     forget_unfinished();
     for (unsigned n = 0; n < DRIVE_COUNT; n++) claim_disk(o, n);
@@ -235,10 +271,10 @@ bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
 {
     for (unsigned n = 0; n < DRIVE_COUNT; n++)
         if (snapshots.has_folder && !wrap_disk(o, bays, n)) return problem_set(p, "the host has no memory");
-    if (!snapshots.has_folder || !snapshots.folder.count) return true;
+    if (!snapshots.has_folder || !is_used(o)) return true;
     for (unsigned n = DRIVE_IDE_0; n < DRIVE_COUNT; n++)
         if (snapshots.undo[n] && !open_disk(n, p)) return false;
-    if (!complete_load(p)) return false;
+    if (!complete_load(p) || !sessions_open(p)) return false;
     snapshots_in_use(true);
     snapshots.claimed = !folder_write(&snapshots.folder, p);
     return !snapshots.claimed;
@@ -261,7 +297,7 @@ void snapshots_attach(Pc *pc)
 void snapshots_end(void)
 {
     Problem p;
-    if (!snapshots.folder.count || snapshots.lock < 0) return;
+    if ((!snapshots.folder.count && !sessions_any()) || snapshots.lock < 0) return;
     snapshots_in_use(false);
     if (!folder_write(&snapshots.folder, &p)) say("%s", p.text);
 }
@@ -315,6 +351,8 @@ void snapshots_sync_images(Pc *pc)
 bool snapshots_may_move(Problem *p)
 {
     if (!snapshots_are_idle(p)) return false;
+    if (sessions_any())
+        return problem_set(p, "it has a disk with mode=undoable, which does not move with a machine");
     return !snapshots.folder.count ||
            problem_set(p,
                        "its disks have %u snapshot%s ('info snapshots'), which do not move with a machine: "

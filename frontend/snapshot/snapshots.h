@@ -51,6 +51,18 @@ bool snapshot_exists(const char *name);
 /* snapshot_by_id - its name, and when it was made; "": there is none. */
 const char *snapshot_by_id(u32 id, s64 *date_unix_s);
 bool snapshot_delete(const char *name, Problem *p);
+/* An undoable disk (mode=undoable): what was written since its session began can go. A session lasts, over as many starts as it
+ * takes, until somebody decides. See sessions.c. */
+typedef enum SessionEnd { SESSION_UNDECIDED, SESSION_KEEP, SESSION_COMMIT, SESSION_DISCARD } SessionEnd;
+/* sessions_decide - what becomes of all of them when ring3 ends. SESSION_KEEP: it stays undecided, and nobody is asked. */
+void sessions_decide(SessionEnd how);
+bool sessions_undecided(void); /* there is one, and nobody has said what becomes of it */
+/* session_commit - what was written to the disk lasts from now on, and a new session begins. */
+bool session_commit(DriveId id, Problem *p);
+/* session_discard - what was and will be written goes when ring3 ends; a guest would not survive it before. */
+bool session_discard(DriveId id, Problem *p);
+bool session_is_open(DriveId id);
+
 /* One of them, as lists show it. */
 typedef struct SnapshotRow {
     u32 id;

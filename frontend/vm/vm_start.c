@@ -76,6 +76,7 @@ bool vm_count_snapshots(unsigned *count, Problem *p)
     file_state_folder = VM_SNAPSHOTS;
     if (!folder_read(&f, &there, p) || !remove_spent(&f, p)) return false;
     *count = f.count;
+    for (unsigned n = 0; n < DRIVE_COUNT; n++) *count += f.disk[n].session != 0;
     return true;
 }
 

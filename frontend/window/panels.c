@@ -20,7 +20,7 @@
 #define MESSAGE_NS           1000000000ull /* and for each character of it: */
 #define MESSAGE_CHARACTER_NS 50000000ull
 enum { OPEN_DRIVE = 0x100, EJECT = 0x200, FORCE = 0x300, PUT_RECENT = 0x400, PUT_DROPPED = 0x500 };
-enum { LOAD_SHOT = 0x600, DELETE_SHOT = 0x700 };
+enum { LOAD_SHOT = 0x600, DELETE_SHOT = 0x700, DISKS = 0x800 };
 enum { CANCEL = 1, POWER, SUSPEND, END, BACK, SNAPSHOTS, KIND = 0xf00, WHICH = 0xff };
 
 static struct {
@@ -34,6 +34,8 @@ static struct {
     u64 message_until_ns; /* 0: none */
     bool changed;
     bool suspending; /* the person asked for it */
+    s32 ending;      /* what the person wants when it is said what becomes of the disks */
+    bool undecided, off; /* what the machine says of them */
     bool stopped;    /* as the machine last said: */
     u32 speed_mhz, news;
     bool followed;
@@ -268,6 +270,19 @@ static bool list_key(PanelKey key)
 
 /* --- choosing ---------------------------------------------------------------------------------------------- */
 
+/* What becomes of undoable disks, before `ending` is done. */
+static void ask_disks(const char *title, s32 ending)
+{
+    p.ending = ending;
+    begin_menu(title);
+    menu_add(&p.menu, MENU_TEXT, 0, "What was written to its undoable disks:");
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
+    menu_add(&p.menu, DISKS + 1, 'u', "U  stays, undecided: the question comes again the next time");
+    menu_add(&p.menu, DISKS + 2, 'k', "K  is kept for good (commit)");
+    menu_add(&p.menu, DISKS + 3, 'd', "D  is discarded: the disks are as they were before");
+    menu_add(&p.menu, CANCEL, 'c', "C  cancel");
+}
+
 /* How the person wants the machine to end; the next time that answer is chosen already. */
 static void end_machine(s32 action)
 {
@@ -294,6 +309,10 @@ static void act(s32 action)
 {
     s32 which = action & WHICH;
     panels_close();
+    if ((action == POWER || action == END) && session_is_undecided(p.s)) {
+        ask_disks("Before it ends:", action);
+        return;
+    }
     switch (action & KIND) {
     case OPEN_DRIVE: show_drive(which); return;
     case EJECT:
@@ -302,6 +321,10 @@ static void act(s32 action)
     case PUT_DROPPED: put_in(which, p.dropped); return;
     case LOAD_SHOT: shots_send(p.s, (u32)which, WINDOW_SNAPSHOT_LOAD); return;
     case DELETE_SHOT: delete_shot(which); return;
+    case DISKS:
+        session_send(p.s, WINDOW_DISKS, which, 0, 0, 0);
+        end_machine(p.ending);
+        return;
     default: break;
     }
     if (action == BACK) panels_media();
@@ -378,6 +401,16 @@ static void say_state(bool stopped, u32 speed_mhz)
     if (speed_mhz != p.speed_mhz && !speed_mhz) panels_say("full speed");
 }
 
+/* The machine has to know that it may wait for an answer. */
+static void follow_disks(void)
+{
+    bool undecided = session_is_undecided(p.s), off = session_is_off(p.s);
+    if (undecided && !p.undecided) session_send(p.s, WINDOW_ASKS, 0, 0, 0, 0);
+    if (off && !p.off) ask_disks("The guest has switched itself off.", END);
+    p.undecided = undecided;
+    p.off = off;
+}
+
 bool panels_follow(void)
 {
     if (!p.s->shared) return false;
@@ -386,6 +419,7 @@ bool panels_follow(void)
     if (p.followed) say_state(stopped, speed_mhz);
     if (news != p.news) show_news();
     if (shots_came(p.s) && p.listing) show_list();
+    follow_disks();
     remember_media();
     p.followed = true;
     p.stopped = stopped;

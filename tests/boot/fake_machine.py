@@ -12,7 +12,8 @@ import time
 PROTOCOL = 8
 HELLO, LOOK, BYE = 1, 2, 3
 KEY, MOUSE, POWER, QUIT, PAUSE, SPEED, PATH, CHANGE, EJECT, BLOCK, SNAPSHOT, POINTER = range(32, 44)
-SNAPSHOTS = 49
+SNAPSHOTS, DISKS, ASKS = range(49, 52)
+UNDECIDED, OFF = 32, 64 # of the status
 SNAPSHOT_LOAD, SNAPSHOT_DELETE = 2, 3
 ABSOLUTE = 4 # of the status
 PAGE = 4096
@@ -74,6 +75,10 @@ class FakeMachine:
 
     def stopped(self, yes):
         os.pwrite(self.shared, struct.pack("<I", yes), 0)
+        self.send(LOOK)
+
+    def status(self, bits):
+        os.pwrite(self.shared, struct.pack("<I", bits), 0)
         self.send(LOOK)
 
     def wants_pointer(self, yes):

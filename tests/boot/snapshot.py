@@ -311,6 +311,115 @@ def its_rtc_stays_or_follows():
         g.quit()
 
 
+def contents():
+    with open(image, "rb") as f:
+        return f.read()
+
+
+def undoable(*words, mode=",mode=undoable"):
+    return Guest(ring3, "-m", "16", "-kernel", summed, "-drive", "file=%s,format=raw%s" % (image, mode), *engine, *words)
+
+
+def said_by(g):
+    g.stderr.seek(0)
+    return g.stderr.read()
+
+
+def ends(g, *words):
+    """What the image is after these words and the end; and what was said."""
+    for word in words:
+        check(g.do(word) == "(ring3) ", word)
+    g.quit()
+    g.process.wait()
+    return contents(), said_by(g)
+
+
+def until_it_wrote(g, known):
+    """The image is another one than `known` (the guest writes what rounds there were)."""
+    end = deadline(60)
+    while contents() == known:
+        check(time.monotonic() < end, "the guest writes nothing")
+        lines(g, 5)
+
+
+def an_undoable_disk(rounds):
+    """mode=undoable: what was written stays undecided over ends, starts and kill -9, until it is committed or discarded."""
+    index = image + ".snapshots/index"
+    first = contents()
+    with undoable() as g:
+        until_it_wrote(g, first)
+        check(re.search(r"ide0-hd0: what was written since [-0-9]+ [:0-9]+: undecided", g.do("info snapshots")), "info snapshots")
+        now, said = ends(g)
+        check("stays, undecided" in said, "at the end: " + said)
+    with undoable(mode="") as g: # it is still so
+        check("is undecided still" in said_by(g), "at the start: " + said_by(g))
+        until_it_wrote(g, first)
+        check("will be discarded" in (g.do("discard all"), g.do("info snapshots"))[1], "discard")
+        lines(g, 5)
+        now, said = ends(g)
+        check(now == first and "undecided" not in said.split("\n")[-2:], "not as it was before: " + said)
+    check("session" not in open(index).read(), "a session without an end")
+    with undoable() as g:
+        until_it_wrote(g, first)
+        g.do("stop")
+        check(g.do("commit ide0-hd0") == "(ring3) ", "commit")
+        second = contents()
+        g.do("cont")
+        until_it_wrote(g, second)
+        check(ends(g, "discard ide0-hd0")[0] == second, "not as it was committed")
+    with undoable() as g: # a snapshot from within a session outlives it, and the session what it goes back to
+        until_it_wrote(g, second)
+        where = save(g, "within")
+        check(ends(g, "discard all")[0] == second, "with a snapshot: not as it was")
+    with undoable() as g:
+        load(g, "within", where)
+        check(ends(g, "delvm within", "discard all")[0] == second, "loaded: not as it was")
+    for n in range(rounds):
+        with undoable() as g:
+            until_it_wrote(g, second)
+            if n % 2:
+                check(g.do("discard all") == "(ring3) ", "discard")
+                g.monitor.sendall(b"quit\n")
+                time.sleep(random.random() * 0.1)
+            g.process.send_signal(signal.SIGKILL)
+            g.process.wait()
+        with undoable() as g:
+            check(ends(g, "discard all")[0] == second, "killed: not as it was")
+    with undoable() as g: # as if it had died when the index said that it discards, and before the disk was back
+        until_it_wrote(g, second)
+        g.process.send_signal(signal.SIGKILL)
+        g.process.wait()
+    text, count = re.subn(r"(?m)^(session ide0-hd0 \d+ \d+) 0$", r"\1 1", open(index).read())
+    check(count == 1, "no session: " + text)
+    with open(index, "w") as f:
+        f.write(text)
+    with undoable("-S", mode="") as g:
+        check("cut off, and is completed now" in said_by(g), said_by(g))
+        check("undecided" not in g.do("info snapshots") and contents() == second, "it is not completed")
+        g.quit()
+    with undoable() as g:
+        for word, sentence in [("commit", "device or all expected"), ("commit ide9", "not found"), ("discard ide0-hd1", "is not undoable"),
+                               ("commit all x", "extraneous"), ("migrate unix:%s/none" % folder, "mode=undoable")]:
+            check(sentence in g.do(word), "%s: %s" % (word, g.do(word)))
+        lines(g, 5)
+        g.quit()
+    with open(image, "r+b") as f:
+        f.seek(4 << 20)
+        f.write(b"somebody else")
+    with undoable(mode="") as g:
+        check("can no longer be discarded" in said_by(g), said_by(g))
+        check("no disk is undoable" in g.do("commit all"), "there is a session still")
+        g.quit()
+    for words, sentence in [(["file=%s,mode=undoable,snapshot=on" % image], "only for hard disks that are written to"),
+                            (["file=%s,mode=undoable,media=cdrom" % image], "only for hard disks that are written to"),
+                            (["file=%s,mode=redo" % image], "one of: persistent, undoable, nonpersistent"),
+                            (["file=%s,mode=undoable" % image, "-snapshot"], "-snapshot and mode=undoable")]:
+        done = subprocess.run([ring3, "-display", "none", "-drive", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60)
+        text = done.stdout.decode()
+        check(done.returncode and sentence in text and text.count("\n") == 1, "%s: %s" % (words, text))
+
+
 def somebody_else_is_noticed(one):
     with start() as g:
         lines(g, 5)
@@ -377,6 +486,7 @@ def test():
         what_is_damaged_changes_nothing(one)
         killed_at_any_moment_it_is_old_or_new(int(os.environ.get("SNAPSHOT_KILLS", 6)))
         its_rtc_stays_or_follows()
+        an_undoable_disk(int(os.environ.get("SNAPSHOT_KILLS", 6)))
         somebody_else_is_noticed(one)
         what_is_deleted_gives_its_room_back()
         a_machine_in_its_bios()

@@ -764,7 +764,7 @@ def leave(m):
 
 def asks(m):
     """What the window wants of the machine, without keys and mouse."""
-    return [k for k in m.messages(0.4) if k[0] not in (fake_machine.KEY, fake_machine.MOUSE)]
+    return [k for k in m.messages(0.4) if k[0] not in (fake_machine.KEY, fake_machine.MOUSE, fake_machine.ASKS)]
 
 
 def test_close_asks():
@@ -785,6 +785,59 @@ def test_close_asks():
         got = [k[0] for k in asks(m)]
         check(got == [wanted], "%s: %r" % (keys, got))
     leave(m)
+
+
+def test_undoable_disks():
+    """Before a machine with undoable disks ends it is asked what becomes of them; also when the guest has switched itself off."""
+    m = fake("undoable")
+    m.status(fake_machine.UNDECIDED)
+    time.sleep(0.3)
+    for keys, wanted in (["ctrl+alt+q", "e", "Escape"], []), (["ctrl+alt+q", "p", "c"], []), \
+            (["ctrl+alt+q", "e", "d"], [(fake_machine.DISKS, 3), (fake_machine.QUIT, 0)]), \
+            (["ctrl+alt+q", "p", "k"], [(fake_machine.DISKS, 2), (fake_machine.POWER, 0)]), \
+            (["ctrl+alt+q", "p", "Return"], [(fake_machine.DISKS, 1), (fake_machine.POWER, 0)]):
+        xdotool(*[w for k in keys for w in ("key", k)])
+        got = [k[:2] for k in asks(m)]
+        check(got == wanted, "%s: %r" % (keys, got))
+    m.status(fake_machine.UNDECIDED | fake_machine.OFF)
+    time.sleep(0.3)
+    xdotool("key", "d")
+    got = [k[:2] for k in asks(m)]
+    check(got == [(fake_machine.DISKS, 3), (fake_machine.QUIT, 0)], "off: %r" % got)
+    leave(m)
+    image, place = os.path.join(folder.name, "undoable.img"), os.path.join(folder.name, "undoable")
+    with open(image, "wb") as f:
+        f.truncate(1 << 20)
+    monitor = os.path.join(folder.name, "undoable-monitor")
+    def start():
+        vm = run("text keys off", "-snapshots", place, "-drive", "file=%s,format=raw,mode=undoable" % image, "-monitor", "unix:%s,server=on,wait=off" % monitor)
+        vm.expect("keys\r\n")
+        focus_window()
+        time.sleep(0.3)
+        return vm
+    vm = start()
+    xdotool("key", "ctrl+alt+q", "key", "e", "key", "u")
+    vm.expect("undoable.img: what was written since .* stays, undecided")
+    vm.expect_exit(0, 20)
+    vm = start()
+    check("is undecided still" in vm.output, "at the start: " + vm.output)
+    xdotool("key", "ctrl+alt+q", "key", "e", "key", "d")
+    vm.expect_exit(0, 20)
+    check("session" not in open(place + "/index").read(), "the session goes on")
+    vm = start()
+    xdotool("key", "Escape") # the guest's, which switches itself off
+    wait_for(lambda: "shutdown" in ask(monitor, "info status"), 10, "it is not off")
+    time.sleep(0.5)
+    xdotool("key", "Escape") # not yet
+    time.sleep(0.5)
+    check("shutdown" in ask(monitor, "info status"), "it ended without an answer")
+    xdotool("key", "ctrl+alt+q", "key", "e", "key", "k")
+    vm.expect_exit(0, 20)
+    check("session" not in open(place + "/index").read(), "what was committed is undecided")
+    vm = start()
+    check(ask(monitor, "discard all").count("Error") == 0, "discard")
+    xdotool("key", "Escape") # decided: it ends
+    vm.expect_exit(0, 20)
 
 
 def test_pause_and_messages():
