@@ -22,6 +22,7 @@
 #include "frontend/display/vnc.h"
 #include "frontend/glass/inspect.h"
 #include "frontend/hook/hooks.h"
+#include "frontend/host_time.h"
 #include "frontend/host/hostio.h"
 #include "frontend/image/media.h"
 #include "frontend/load/fwfiles.h"
@@ -62,11 +63,13 @@ static void stop(Pc *pc, StopReason why)
     cpu_attention(&pc->cpu, ATT_STOP);
 }
 
-/* With -no-shutdown the machine stands still as if it were paused, and the person looks. */
+/* With -no-shutdown, or when a person is to say what becomes of its disks, the machine stands still as if it were
+ * paused, and the person looks. */
 static void on_poweroff(void *ctx)
 {
     Pc *pc = ctx;
-    if (!pc->no_shutdown) {
+    bool must_ask = display_asks() && sessions_undecided();
+    if (!pc->no_shutdown && !must_ask) {
         stop(pc, STOP_POWEROFF);
         return;
     }
@@ -170,40 +173,13 @@ static u32 next_speed(u32 mhz, bool faster)
     return steps[n ? n - 1 : 0];
 }
 
-static void say_saved(void *ctx, const Problem *p)
-{
-    (void)ctx;
-    if (p) say("savevm: %s", p->text);
-    display_say(p ? "no snapshot" : "kept", p ? p->text : snapshots_newest());
-}
-
-static void save_by_key(Pc *pc)
-{
-    Problem p;
-    display_say("", "keeping a snapshot ...");
-    if (!snapshot_save(pc, "", say_saved, pc, &p)) say_saved(pc, &p);
-}
-
-static void load_by_key(Pc *pc)
-{
-    Problem p;
-    const char *name = snapshots_newest();
-    bool good =
-        *name ? snapshot_load(pc, name, false, &p) : problem_set(&p, "there is no snapshot available");
-    if (!good) say("loadvm: %s", p.text);
-    display_say(good ? "back to" : "not gone back", good ? name : p.text);
-}
-
 /* What the person did in the window. */
-static void serve_display(Pc *pc)
+static void act_for_display(Pc *pc, unsigned asked)
 {
-    unsigned asked = display_service(pc->machine);
     if (asked & (ASKED_FASTER | ASKED_SLOWER))
         pc_set_speed(pc, next_speed(pc->speed_mhz, asked & ASKED_FASTER));
-    vnc_service(pc->machine);
     if (asked & ASKED_BLOCK) display_show_block(pc);
-    if (asked & ASKED_SAVE) save_by_key(pc);
-    if (asked & ASKED_LOAD) load_by_key(pc);
+    if (asked & ASKED_SNAPSHOT) display_act_snapshot(pc);
     if (asked & ASKED_SUSPEND) suspend_begin(pc);
     if (asked & ASKED_POWER) pc_power_button(pc);
     if (!(asked & ASKED_PAUSE)) return;
@@ -211,6 +187,15 @@ static void serve_display(Pc *pc)
         pc_continue(pc);
     else
         pc_pause(pc);
+}
+
+static void serve_display(Pc *pc)
+{
+    unsigned asked;
+    vnc_service(pc->machine);
+    display_show_undecided(sessions_undecided(), pc->is_off && !pc->no_shutdown);
+    do act_for_display(pc, asked = display_service(pc->machine));
+    while (asked & ASKED_SNAPSHOT);
 }
 
 /* Whether the machine runs or is held. */
@@ -237,8 +222,9 @@ static void park(Pc *pc)
         hostio_idle();
         u32 bits = atomic_fetch_and(&pc->cpu.attention, ~(u32)(ATT_IO | ATT_CLOCK | ATT_RESET));
         if (bits & ATT_RESET && !reset(pc)) stop(pc, STOP_RESET);
+        bool leave = hostio_stop_wanted(); /* what a person said before that is there by now */
         serve_people(pc);
-        if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
+        if (leave) stop(pc, STOP_QUIT);
     }
 }
 
@@ -340,6 +326,7 @@ static void stay_off(Pc *pc)
 static void service(void *ctx)
 {
     Pc *pc = ctx;
+    bool leave = hostio_stop_wanted();
     if (!pc->paused) machine_service(pc->machine);
     if (!pc->paused) media_service(false);
     if (!pc->paused && atomic_exchange(&disk_flushed, false)) machine_disk_flushed(pc->machine);
@@ -356,7 +343,7 @@ static void service(void *ctx)
         pause_service(pc);
     }
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
-    if (hostio_stop_wanted()) stop(pc, STOP_QUIT);
+    if (leave) stop(pc, STOP_QUIT);
 }
 
 static void idle(void *ctx, u64 ns)
@@ -396,6 +383,7 @@ static void run_on(Pc *pc, bool step)
     pc->paused = pc->io_error = false;
     pc->started = true;
     clock_cont(machine_clock(pc->machine));
+    host_time_follow(pc);
     show_state(pc);
 }
 
@@ -432,6 +420,7 @@ void pc_jumped(Pc *pc)
     keyplay_reset(&pc->keys);
     pc->is_off = pc->kernel_wanted = false;
     cpu_loaded(&pc->cpu);
+    host_time_jumped(pc);
     pc_set_speed(pc, pc->speed_mhz);
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
 }
@@ -529,6 +518,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     cpu_reset(c);
     part_add(machine_parts(pc->machine), &processor_part, "cpu", c);
     snapshots_attach(pc);
+    host_time_begin(pc, o->rtc_by_host);
     hooks_start(pc);
     return place(pc, p) && (!o->loadvm || snapshot_load(pc, o->loadvm, false, p)) &&
            migrate_await(pc, o->start_stopped, p);

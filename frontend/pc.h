@@ -17,7 +17,9 @@ typedef struct Pc {
     const char *boot_order; /* of all starts but the first */
     bool no_reboot, no_shutdown;
     bool reset_asked, quit_asked; /* by a person or a program, not by the guest */
-    bool is_off;       /* it has powered off, under -no-shutdown: only a reset brings it back */
+    bool
+        is_off; /* it has powered off, under -no-shutdown or until somebody has decided about its disks: only a reset
+                        * brings it back */
     bool any_floppy;   /* -no-fd-bootchk */
     bool boot_strict;
     bool paused;       /* by -S, the monitor or an error of the host's disk: guest time stands still */

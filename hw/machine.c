@@ -682,4 +682,10 @@ void machine_service(Machine *m)
 }
 
 void machine_set_cmos(Machine *m, u8 index, u8 value) { rtc_poke(&m->rtc, index, value); }
+void machine_move_time(Machine *m, s64 seconds)
+{
+    rtc_move(&m->rtc, seconds);
+    m->vmport.rtc_base_unix_s = (s64)((u64)m->vmport.rtc_base_unix_s + (u64)seconds);
+}
+
 const u8 *machine_cmos(const Machine *m) { return m->rtc.cmos; }

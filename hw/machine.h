@@ -124,6 +124,8 @@ void machine_prefer_movement(Machine *m, bool movement);
 bool machine_has_pointer(const Machine *m);
 /* Poke CMOS/RTC NVRAM (firmware data the loader sets). */
 void machine_set_cmos(Machine *m, u8 index, u8 value);
+/* machine_move_time - the RTC, and the time that VMware's port tells, jump by so many seconds (rtc_move). */
+void machine_move_time(Machine *m, s64 seconds);
 const u8 *machine_cmos(const Machine *m); /* all 128 bytes */
 
 #endif

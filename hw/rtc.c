@@ -82,6 +82,8 @@ static Date date_of(s64 unix_s)
     return d;
 }
 
+#define RTC_BASE_MAX (1ll << 40) /* seconds: more than the years that its registers can name */
+
 /* --- time ------------------------------------------------------------------------------------------------ */
 
 static u64 divider_ns(Rtc *r) { return clock_now(r->clock) + r->phase_ns; }
@@ -388,6 +390,21 @@ void rtc_reset(void *dev)
     rtc_sync(r);
 }
 
+void rtc_move(Rtc *r, s64 seconds)
+{
+    s64 from, most = RTC_BASE_MAX;
+    rtc_sync(r);
+    from = seconds_at(r, r->synced_ns);
+    if (seconds > most - r->base_s) seconds = most - r->base_s;
+    if (seconds < -most - r->base_s) seconds = -most - r->base_s;
+    r->base_s += seconds;
+    if (seconds > 0 && !frozen(r)) {
+        r->flags |= C_UF;
+        if (alarm_between(r, from, from + seconds)) r->flags |= C_AF;
+    }
+    rtc_sync(r);
+}
+
 static void rtc_state(void *dev, State *s)
 {
     Rtc *r = dev;
@@ -398,6 +415,7 @@ static void rtc_state(void *dev, State *s)
     state_u8(s, "flags", &r->flags);
     state_bool(s, "irq_level", &r->irq_level);
     state_u64(s, "base_s", (u64 *)&r->base_s);
+    state_check(s, r->base_s >= -RTC_BASE_MAX && r->base_s <= RTC_BASE_MAX, "base_s");
     state_u64(s, "phase_ns", &r->phase_ns);
     state_u8(s, "weekday_shift", &r->weekday_shift);
     state_u64(s, "synced_ns", &r->synced_ns);

@@ -27,6 +27,10 @@ typedef struct Rtc {
 void rtc_init(Rtc *r, Bus *bus, Clock *clock, IrqLine irq8, s64 unix_s);
 void rtc_reset(void *dev);
 extern const PartKind rtc_part;
+/* rtc_move - the clock jumps by so many seconds, forward or back: the host's has gone on while guest time stood still. On a jump
+ * forward an alarm in between is due, and the update flag is set; the divider keeps its phase, so the periodic interrupt does
+ * not notice. A clock that the guest is setting keeps what is in its registers. */
+void rtc_move(Rtc *r, s64 seconds);
 /* CMOS memory as firmware sees it after POST; the checksum is kept. */
 void rtc_set_memory_size(Rtc *r, u32 ram_bytes);
 void rtc_set_equipment(Rtc *r, u8 floppy_a, u8 floppy_b); /* CMOS drive types, 0: none */

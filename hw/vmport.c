@@ -206,6 +206,7 @@ void vmport_reset(void *dev)
 static void vmport_state(void *dev, State *s)
 {
     Vmport *v = dev;
+    state_u64(s, "rtc_base_unix_s", (u64 *)&v->rtc_base_unix_s);
     state_bool(s, "enabled", &v->enabled);
     state_bool(s, "absolute", &v->absolute);
     state_check(s, v->enabled || !v->absolute, "absolute");

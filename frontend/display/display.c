@@ -27,6 +27,7 @@
 
 #include "cpu/base/host.h"
 #include "frontend/display/display_media.h"
+#include "frontend/display/display_snapshots.h"
 #include "frontend/display/window_protocol.h"
 #include "frontend/glass/block_pane.h"
 #include "frontend/host/helper.h"
@@ -63,6 +64,8 @@ static struct {
     u32 keys;         /* WINDOW_KEYs that have come */
     Timer keys_timer; /* looks whether the guest has taken them */
     u64 keys_wait_ns; /* until it looks again */
+    WindowMessage snapshot; /* ASKED_SNAPSHOT */
+    bool asks;              /* WINDOW_ASKS has come */
 } d = {.socket = -1, .monitor = -1, .shared_fd = -1};
 
 /* --- the program ----------------------------------------------------------------------------------------- */
@@ -365,7 +368,10 @@ static unsigned act(Machine *m, const WindowMessage *w)
     case WINDOW_PAUSE: return ASKED_PAUSE;
     case WINDOW_SPEED: return w->a > 0 ? ASKED_FASTER : ASKED_SLOWER;
     case WINDOW_BLOCK: return ASKED_BLOCK;
-    case WINDOW_SNAPSHOT: return w->a ? ASKED_LOAD : ASKED_SAVE;
+    case WINDOW_ASKS: d.asks = true; return 0;
+    case WINDOW_SNAPSHOT:
+    case WINDOW_DISKS:
+    case WINDOW_SNAPSHOTS: d.snapshot = *w; return ASKED_SNAPSHOT;
     case WINDOW_SUSPEND: return d.status & WINDOW_CAN_SUSPEND ? ASKED_SUSPEND : 0;
     case WINDOW_PATH:
     case WINDOW_CHANGE:
@@ -381,7 +387,9 @@ unsigned display_service(Machine *m)
 {
     WindowMessage w;
     unsigned asked = 0;
-    while (ring_used(&d.ring) && ring_get(&d.ring, (u8 *)&w, sizeof w) == sizeof w) asked |= act(m, &w);
+    while (!(asked & ASKED_SNAPSHOT) && ring_used(&d.ring) &&
+           ring_get(&d.ring, (u8 *)&w, sizeof w) == sizeof w)
+        asked |= act(m, &w);
     if (d.shared && machine_leds(m) != d.status >> WINDOW_LEDS)
         set_status(~0u << WINDOW_LEDS, (u32)machine_leds(m) << WINDOW_LEDS);
     if (d.shared && machine_wants_pointer(m) != !!(d.status & WINDOW_ABSOLUTE)) {
@@ -400,6 +408,12 @@ unsigned display_service(Machine *m)
 void display_show_block(const Pc *pc)
 {
     if (d.shared && block_pane_write(pc, d.shared)) send_message(WINDOW_LOOK);
+}
+
+void display_act_snapshot(Pc *pc)
+{
+    display_snapshots_act(pc, d.shared, &d.snapshot);
+    send_message(WINDOW_LOOK);
 }
 
 /* The window looks by itself while there is sound: it is told when it begins. */
@@ -436,6 +450,16 @@ void display_frames(const SoundFrame *frames, u32 count)
 void display_offer_suspend(void)
 {
     if (d.shared) set_status(WINDOW_CAN_SUSPEND, WINDOW_CAN_SUSPEND);
+}
+
+bool display_asks(void) { return d.asks && !atomic_load(&d.dead); }
+
+void display_show_undecided(bool undecided, bool off)
+{
+    u32 bits = (undecided ? WINDOW_UNDECIDED : 0) | (undecided && off ? WINDOW_OFF : 0);
+    if (!d.shared || (d.status & (WINDOW_UNDECIDED | WINDOW_OFF)) == bits) return;
+    set_status(WINDOW_UNDECIDED | WINDOW_OFF, bits);
+    send_message(WINDOW_LOOK);
 }
 
 void display_say(const char *what, const char *text)

@@ -50,13 +50,13 @@ enum {
     ASKED_SLOWER = 4,
     ASKED_BLOCK = 8,
     ASKED_POWER = 16,
-    ASKED_SAVE = 32,
-    ASKED_LOAD = 64,
-    ASKED_SUSPEND = 128
+    ASKED_SNAPSHOT = 32,
+    ASKED_SUSPEND = 64
 };
 struct WindowMessage;
 void display_act_mouse(Machine *m, const struct WindowMessage *w); /* a WINDOW_MOUSE or WINDOW_POINTER */
-unsigned display_service(Machine *m); /* keys and mouse go to the machine; ASKED_ bits */
+/* Keys and mouse go to the machine; ASKED_ bits. With ASKED_SNAPSHOT there may be more: display_act_snapshot(), and again. */
+unsigned display_service(Machine *m);
 void display_speaker(const SpeakerEvent *event);
 /* The speaker's events are not to be heard: it is in the mixer's stream, or nothing is. */
 void display_mute_speaker(void);
@@ -66,6 +66,10 @@ bool display_has_sound(void);
 void display_frames(const SoundFrame *frames, u32 count);
 struct Pc;
 void display_show_block(const struct Pc *pc); /* what the pane beside the screen says (ASKED_BLOCK) */
+void display_act_snapshot(struct Pc *pc);     /* ASKED_SNAPSHOT */
+/* Undoable disks wait for a decision; that alone keeps the machine from ending. */
+void display_show_undecided(bool undecided, bool off);
+bool display_asks(void); /* somebody is there who can be asked */
 /* The window may offer to suspend the machine. Before display_attach(). */
 void display_offer_suspend(void);
 /* A line that the window shows for a moment: "what: text", or `text` where `what` is empty. */

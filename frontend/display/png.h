@@ -1,4 +1,4 @@
-/* png.h - a picture in memory to a PNG or PPM file. See png.c, png_pack.c. */
+/* png.h - a picture in memory to a PNG or PPM file, and back from a PNG of ours. See png.c, png_pack.c, png_unpack.c. */
 #ifndef RING3_PNG_H
 #define RING3_PNG_H
 
@@ -8,6 +8,9 @@
 /* png_pack - the file in memory, to be freed; NULL: there is no memory. Uses the FPU. */
 enum { PNG_RGB_BYTES = 3 };
 u8 *png_pack(u32 width, u32 height, const u32 *xrgb, size_t *bytes);
+/* png_unpack - such a file's pixels, at most pixels_max. False: it is damaged, larger, or of another kind than png_pack()
+ * makes; then nothing is said of what stands in the places. Uses the FPU. */
+bool png_unpack(const u8 *png, size_t bytes, u32 *width, u32 *height, u32 *xrgb, u32 pixels_max);
 void png_row_rgb(u8 *to, const u32 *xrgb, u32 width); /* PNG_RGB_BYTES a pixel */
 
 /* png_write, ppm_write - xrgb: width x height pixels 0x00RRGGBB, row by row. False: *p says why; a file that could

@@ -10,6 +10,10 @@
  *   - the names of media pass as text: to the machine in WINDOW_PATHs, 12 bytes each, to the window in WindowShared. The
  *     window may ask for any file that ring3 could open, as the person may: it runs as the same user. What it shows of a
  *     name is cleaned of all but printable characters;
+ *   - so do the names of snapshots. The list that the window shows of them is a page of WindowShared.shot, written when it
+ *     asks; a picture there has sizes and pixels, and no format that the window would have to read. Which one is meant it
+ *     says by number and date, so that no other one of that number is taken. What ring3-vnc says of them is ignored, but it
+ *     can see the page, as all of WindowShared;
  *   - for -display curses, a second socket is a client of the monitor, which Ctrl-A C shows. A window of the desktop
  *     closes it before it looks at the guest;
  *   - the guest's memory is passed as a descriptor for reading; the window maps the video memory in it, nothing else.
@@ -27,7 +31,7 @@
 #include "cpu/base/base.h"
 
 enum {
-    WINDOW_PROTOCOL = 7,
+    WINDOW_PROTOCOL = 8,
     WINDOW_SOCKET = 3,            /* the window's descriptor of the socket */
     WINDOW_MONITOR = 4,           /* ... of its connection to the monitor, if it may use the terminal */
     WINDOW_NO_DISPLAY = 3,        /* its exit code when nothing could be opened */
@@ -39,6 +43,11 @@ enum {
     WINDOW_NAME_BYTES = 240,
     WINDOW_NEWS_BYTES = 200,
     WINDOW_BLOCK_LINES = 40,
+    WINDOW_SHOTS = 5, /* snapshots on a page of their list */
+    WINDOW_SHOT_NAME = 48,
+    WINDOW_SHOT_TEXT = 32,
+    WINDOW_SHOT_WIDTH = 160, /* at most, of a picture there */
+    WINDOW_SHOT_HEIGHT = 120,
     WINDOW_BLOCK_COLUMNS = 56,   /* and a zero */
     WINDOW_POINTER_MAX = 0xffff, /* the right and the lower edge */
     WINDOW_STICKS_MAX = 2,
@@ -66,14 +75,24 @@ typedef enum WindowMessageKind {
     WINDOW_CHANGE,   /* a: a drive, which gets the file that was named; b: 1 by force. The name is used up */
     WINDOW_EJECT,    /* a: a drive; b: 1 by force */
     WINDOW_BLOCK,    /* write WindowShared.block anew */
-    WINDOW_SNAPSHOT, /* a: 0 keep the machine as it is now, 1 go back to the newest */
+    WINDOW_SNAPSHOT, /* a: WindowSnapshotWord; b: which one, c: its WindowShot.date */
     WINDOW_POINTER, /* where the pointer is, with WINDOW_ABSOLUTE. a, b: 0 to WINDOW_POINTER_MAX; c, d: as WINDOW_MOUSE */
     WINDOW_STICK, /* of the joystick with the number d: a: x, b: y, 16 bits with sign; c: 4 buttons, or -1: it is gone */
     WINDOW_VIEWER, /* ring3-vnc: a, b, c: the next d bytes of an address, as in WINDOW_PATH */
     WINDOW_CAME,   /* a: the number of the viewer whose address that was. It is used up */
     WINDOW_LEFT,   /* a: a viewer's number */
     WINDOW_SUSPEND, /* keep the machine, for its next start, and end ring3; where WINDOW_CAN_SUSPEND says it can be */
+    WINDOW_SNAPSHOTS, /* write WindowShared.shot anew, from line a of the list; -1: where the current one is */
+    WINDOW_DISKS, /* a: what becomes of undoable disks when ring3 ends: 1 undecided, 2 commit, 3 discard */
+    WINDOW_ASKS,  /* it can ask for that when the guest has switched itself off */
 } WindowMessageKind;
+
+typedef enum WindowSnapshotWord {
+    WINDOW_SNAPSHOT_KEEP,   /* the machine as it is now */
+    WINDOW_SNAPSHOT_NEWEST, /* go back to the newest */
+    WINDOW_SNAPSHOT_LOAD,   /* go back to b */
+    WINDOW_SNAPSHOT_DELETE  /* b */
+} WindowSnapshotWord;
 
 typedef struct WindowMessage {
     u16 kind, d;
@@ -88,6 +107,8 @@ enum {
     WINDOW_ABSOLUTE = 4 /* the guest wants to know where the pointer is */,
     WINDOW_CAN_SUSPEND = 8 /* the machine has a place where it is kept */,
     WINDOW_STICKS = 16 /* the machine has a game port */,
+    WINDOW_UNDECIDED = 32 /* it has undoable disks, and nobody has said what becomes of them */,
+    WINDOW_OFF = 64 /* the guest has switched it off, and only that answer is waited for */,
     WINDOW_LEDS = 8
 };
 
@@ -103,6 +124,19 @@ typedef struct WindowDrive {
     _Atomic u32 is;
     char name[WINDOW_NAME_BYTES]; /* of the file in it; empty: none. What is longer begins with ... */
 } WindowDrive;
+
+/* A snapshot, as the list shows it. */
+enum { SHOT_IS_CURRENT = 1, SHOT_IS_SPOILED = 2 };
+typedef struct WindowShot {
+    _Atomic u32 id; /* 0: the line is empty */
+    _Atomic u32 is;
+    _Atomic s32 date;  /* with the number, who it is: the low half of its Unix seconds */
+    _Atomic u32 depth; /* how many it came from */
+    char name[WINDOW_SHOT_NAME];
+    char when[WINDOW_SHOT_TEXT], size[WINDOW_SHOT_TEXT];
+    _Atomic u32 width, height;                         /* of the picture; 0: there is none */
+    u32 pixel[WINDOW_SHOT_WIDTH * WINDOW_SHOT_HEIGHT]; /* 0x00RRGGBB */
+} WindowShot;
 
 typedef struct WindowShared {
     _Atomic u32 status;
@@ -120,6 +154,9 @@ typedef struct WindowShared {
     /* With a sound card, instead of the speaker's events: what the mixer plays, of the speaker, too. */
     _Atomic u32 frames; /* how many were ever written: the next goes to frame[frames % WINDOW_FRAMES] */
     _Atomic u32 frame[WINDOW_FRAMES]; /* 48,000 a second: left in bits 15-0, right in 31-16, signed */
+    _Atomic u32 shots;                /* counts the pages: */
+    _Atomic u32 shot_first, shot_total; /* the line of shot[0], and how many the list has */
+    WindowShot shot[WINDOW_SHOTS];
 } WindowShared;
 
 #endif

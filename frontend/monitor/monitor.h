@@ -109,6 +109,8 @@ void word_info(Command *c);
 void word_wait_for(Command *c);
 void info_screen(Command *c);
 /* monitor_snapshots.c */
+void word_commit(Command *c);
+void word_discard(Command *c);
 void word_savevm(Command *c);
 void word_loadvm(Command *c);
 void word_delvm(Command *c);

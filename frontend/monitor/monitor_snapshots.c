@@ -1,7 +1,9 @@
-/* monitor_snapshots.c - the monitor's words savevm, loadvm, delvm and info snapshots, as QEMU has them. */
+/* monitor_snapshots.c - the monitor's words savevm, loadvm, delvm, info snapshots and commit, as QEMU has them, and discard. */
 #include <stdio.h>
+#include <string.h>
 
 #include "frontend/monitor/monitor.h"
+#include "frontend/options/drive_names.h"
 #include "frontend/snapshot/snapshots.h"
 
 enum { NAME_BYTES = 200 };
@@ -42,6 +44,29 @@ void word_delvm(Command *c)
     if (!command_take_text(c, name, sizeof name, "name") || !command_take_end(c)) return;
     if (!snapshot_delete(name, &p)) command_say(c, "Error: %s\n", p.text);
 }
+
+/* commit, discard: of one undoable disk or of all. */
+static void for_sessions(Command *c, bool (*act)(DriveId id, Problem *p))
+{
+    char name[NAME_BYTES];
+    bool any = false, all;
+    Problem p;
+    if (!command_take_text(c, name, sizeof name, "device or all") || !command_take_end(c)) return;
+    all = !strcmp(name, "all");
+    for (int n = 0; n < DRIVE_COUNT; n++) {
+        if (all ? !session_is_open((DriveId)n) : strcmp(name, drive_name((DriveId)n, false)) != 0) continue;
+        any = true;
+        if (!act((DriveId)n, &p)) command_say(c, "Error: %s\n", p.text);
+    }
+    if (any) return;
+    if (all)
+        command_say(c, "Error: no disk is undoable: -drive file=FILE,mode=undoable makes one so\n");
+    else
+        command_say(c, "Error: Device '%s' not found\n", name);
+}
+
+void word_commit(Command *c) { for_sessions(c, session_commit); }
+void word_discard(Command *c) { for_sessions(c, session_discard); }
 
 static void say_line(void *ctx, const char *text) { command_say(ctx, "%s\n", text); }
 

@@ -117,6 +117,17 @@ static bool parse_media(const Pair *pair, DriveWords *d, Problem *p)
     return refuse_word(p, "-drive media=", pair->value, words);
 }
 
+/* VMware's words. */
+static bool parse_mode(const Pair *pair, DriveWords *d, Problem *p)
+{
+    static const char *const words[] = {"persistent", "undoable", "nonpersistent", NULL};
+    d->spec.undoable = !strcmp(pair->value, "undoable");
+    if (!strcmp(pair->value, "nonpersistent")) d->spec.snapshot = true;
+    for (int n = 0; words[n]; n++)
+        if (!strcmp(pair->value, words[n])) return true;
+    return refuse_word(p, "-drive mode=", pair->value, words);
+}
+
 static bool parse_format(const Pair *pair, DriveWords *d, Problem *p)
 {
     const char *const *word = disk_formats();
@@ -191,9 +202,9 @@ static bool parse_host_way(const Pair *pair, Problem *p)
 
 static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
 {
-    static const char *const keys[] = {
-        "file",     "if",    "index", "bus",     "unit",          "media",  "format", "id", "snapshot",
-        "readonly", "cache", "aio",   "discard", "detect-zeroes", "werror", "rerror", NULL};
+    static const char *const keys[] = {"file",   "if",      "index",         "bus",    "unit",     "media",
+                                       "format", "id",      "snapshot",      "mode",   "readonly", "cache",
+                                       "aio",    "discard", "detect-zeroes", "werror", "rerror",   NULL};
     const char *k = pair->key;
     if (!strcmp(k, "file")) return snprintf(d->path, sizeof d->path, "%s", pair->value), true;
     if (!strcmp(k, "if")) return parse_interface(pair, d, p);
@@ -201,6 +212,7 @@ static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
     if (!strcmp(k, "bus")) return parse_place(pair, &d->bus, p);
     if (!strcmp(k, "unit")) return parse_place(pair, &d->unit, p);
     if (!strcmp(k, "media")) return parse_media(pair, d, p);
+    if (!strcmp(k, "mode")) return parse_mode(pair, d, p);
     if (!strcmp(k, "format")) return parse_format(pair, d, p);
     if (!strcmp(k, "werror") || !strcmp(k, "rerror")) return parse_errors(pair, d, p);
     if (!strcmp(k, "snapshot")) return parse_switch(pair, "-drive", &d->spec.snapshot, p);
@@ -244,6 +256,8 @@ bool drive_option_drive(DriveOptions *o, const char *value, Problem *p)
         return problem_set(p, "-drive: file=FILE is missing (only CD and floppy drives may be empty)");
     if (d.spec.zeros == MEDIA_ZEROS_UNMAP && !d.spec.discard)
         return problem_set(p, "-drive detect-zeroes=unmap: only with discard=unmap");
+    if (d.spec.undoable && (d.interface == IF_FLOPPY || d.spec.cdrom || d.spec.readonly || d.spec.snapshot))
+        return problem_set(p, "-drive mode=undoable: only for hard disks that are written to");
     int bay = find_bay(o, &d, p);
     if (bay < 0) return false;
     d.spec.readonly |= d.spec.cdrom;

@@ -9,6 +9,7 @@ typedef struct DriveSpec {
     const char *path;   /* NULL: an empty drive */
     char *copy;         /* the path's bytes, if it was taken out of a longer word; owned */
     bool cdrom, readonly, snapshot;
+    bool undoable;      /* mode=undoable */
     const char *format; /* of disk_formats(), if it was said; else NULL */
     MediaErrors read_errors, write_errors;
     bool sync; /* a write is on the host's disk when it is done */

@@ -314,12 +314,13 @@ OptionsResult set_rtc(Options *o, const char *value)
     static const char *const clocks[] = {"host", "rt", "vm"}, *const fixes[] = {"none", "slew"};
     const char *at = value;
     Pair p;
-    unsigned unused;
+    unsigned clock = 0, unused;
     OptionsResult r = *value ? OPTIONS_RUN : set_rtc_base(o, "", "-rtc", value);
     while (r == OPTIONS_RUN && pair_next(&at, NULL, &p)) {
-        if (!strcmp(p.key, "clock"))
-            r = words_choose("-rtc clock=", p.value, clocks, ARRAY_LEN(clocks), &unused);
-        else if (!strcmp(p.key, "driftfix")) /* ticks that came late are made up for, always */
+        if (!strcmp(p.key, "clock")) {
+            r = words_choose("-rtc clock=", p.value, clocks, ARRAY_LEN(clocks), &clock);
+            o->rtc_by_host = r == OPTIONS_RUN && !strcmp(p.value, "host");
+        } else if (!strcmp(p.key, "driftfix")) /* ticks that came late are made up for, always */
             r = words_choose("-rtc driftfix=", p.value, fixes, ARRAY_LEN(fixes), &unused);
         else
             r = set_rtc_base(o, strcmp(p.key, "base") ? "" : p.value, "-rtc", value);

@@ -509,7 +509,7 @@ static const Option options[] = {
     {"fdb", "FILE", set_fdb, NULL},
     {"drive", "file=FILE|fat:DIR,...", set_drive,
      "an image, or a folder as a FAT disk (to read; fat:floppy:DIR); if=ide|floppy, index=N, media=disk|cdrom, format=, "
-     "snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror="},
+     "mode=undoable, snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
     {"incoming", "URI", set_incoming,
@@ -534,7 +534,9 @@ static const Option options[] = {
     {"S", NULL, set_stopped, "do not start; gdb's 'continue' does, or the monitor's word 'cont'"},
     {"name", "NAME", set_name, "the machine's name; also guest=NAME,process=NAME"},
     {"uuid", "UUID", set_uuid, "the machine's number, for its firmware and the monitor's 'info uuid'"},
-    {"rtc", "base=BASE", set_rtc, "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]"},
+    {"rtc", "base=BASE,clock=vm|host", set_rtc,
+     "the clock at power-on: utc (default), localtime or 2006-06-17[T16:01:21]; after loadvm it goes on "
+     "where it was, or is the host's"},
     {"localtime", NULL, set_localtime, "the clock at power-on shows local time (-rtc base=localtime)"},
     {"startdate", "DATE", set_startdate, NULL},
     {"display", "sdl|curses|none|vnc=...", set_display,

@@ -50,6 +50,7 @@ typedef struct Options {
     bool start_stopped;
     bool rtc_given;
     s64 rtc_base_unix_s;
+    bool rtc_by_host; /* -rtc clock=host: it goes on with the host's clock while guest time stands still */
     u16 debugcon_port;
     u32 speed_mhz;                              /* 0: max */
     bool nographic, no_reboot, no_vga, has_vga; /* has_vga: it was asked for by -vga */

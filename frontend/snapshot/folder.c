@@ -6,10 +6,11 @@
  *     current 2                                 the snapshot that the machine came from or made last
  *     loading 0                                 not 0: loadvm was on its way; the next start completes it
  *     disk ide0-hd0 4194304 2147483648 1764455000 123 0     sectors, bytes of the image, its time (s, ns), in use
+ *     session ide0-hd0 4711 1764455000 0     of an undoable disk: mark and time where it began, 1: being discarded
  *     snapshot 2                                and what belongs to it:
  *     name before the update
  *     parent 1
- *     date 1764455000 2025-11-29 22:23:20       the second is for people
+ *     date 1764455000 2025-11-29 22:23:20.250000000     what is between is for people
  *     clock 73500000000                         guest time, ns
  *     state 41234567                            bytes of the file 2.state
  *     mark ide0-hd0 4711                        undo.h
@@ -135,7 +136,25 @@ static bool read_disk(Folder *f, const Line *l)
     unsigned drive;
     u64 v[5];
     if (!take_disk(&rest, &drive) || numbers(rest, v, 5) != 5 || v[4] > 1) return false;
-    f->disk[drive] = (FolderDisk){v[0], v[1], (s64)v[2], (s64)v[3], v[4] != 0};
+    FolderDisk *d = &f->disk[drive];
+    d->sectors = v[0];
+    d->bytes = v[1];
+    d->changed_s = (s64)v[2];
+    d->changed_ns = (s64)v[3];
+    d->used = v[4] != 0;
+    return true;
+}
+
+static bool read_session(Folder *f, const Line *l)
+{
+    const char *rest = l->rest;
+    unsigned drive;
+    u64 v[3];
+    if (!take_disk(&rest, &drive) || numbers(rest, v, 3) != 3 || !v[0] || v[1] > INT64_MAX || v[2] > 1)
+        return false;
+    f->disk[drive].session = v[0];
+    f->disk[drive].session_unix_s = (s64)v[1];
+    f->disk[drive].discarding = v[2] != 0;
     return true;
 }
 
@@ -160,14 +179,26 @@ static bool read_name(Snapshot *s, const char *rest)
     return true;
 }
 
+/* Older ones have no fraction. */
+static bool read_date(Snapshot *s, const char *rest)
+{
+    const char *dot = strchr(rest, '.');
+    u64 v[2] = {0};
+    if (numbers(rest, v, 1) != 1 || v[0] > INT64_MAX) return false;
+    if (dot && (numbers(dot + 1, v + 1, 1) != 1 || v[1] > 999999999)) return false;
+    s->date_unix_s = (s64)v[0];
+    s->date_ns = (u32)v[1];
+    return true;
+}
+
 static bool read_of_snapshot(Snapshot *s, const Line *l)
 {
     u64 v = 0;
     if (!strcmp(l->word, "name")) return read_name(s, l->rest);
     if (!strcmp(l->word, "mark")) return read_mark(s, l);
+    if (!strcmp(l->word, "date")) return read_date(s, l->rest);
     if (numbers(l->rest, &v, 1) != 1) return false;
     if (!strcmp(l->word, "parent")) return s->parent = (u32)v, v <= UINT32_MAX;
-    if (!strcmp(l->word, "date")) return s->date_unix_s = (s64)v, v <= INT64_MAX;
     if (!strcmp(l->word, "clock")) return s->clock_ns = v, true;
     if (!strcmp(l->word, "state")) return s->state_bytes = v, true;
     if (!strcmp(l->word, "spoiled")) return s->spoiled = v, v <= 1;
@@ -178,6 +209,7 @@ static bool read_line(Folder *f, const Line *l)
 {
     u64 v;
     if (!strcmp(l->word, "disk")) return read_disk(f, l);
+    if (!strcmp(l->word, "session")) return read_session(f, l);
     if (!strcmp(l->word, "snapshot")) return numbers(l->rest, &v, 1) == 1 && begin_snapshot(f, v);
     if (f->count) return read_of_snapshot(&f->snapshot[f->count - 1], l);
     if (numbers(l->rest, &v, 1) != 1 || v > UINT32_MAX) return false;
@@ -266,7 +298,8 @@ static void put_snapshot(Text *t, const Snapshot *s)
     time_t date = (time_t)s->date_unix_s;
     struct tm tm = {0};
     char text[40] = "";
-    if (gmtime_r(&date, &tm)) strftime(text, sizeof text, " %Y-%m-%d %H:%M:%S", &tm);
+    size_t bytes = gmtime_r(&date, &tm) ? strftime(text, sizeof text, " %Y-%m-%d %H:%M:%S", &tm) : 0;
+    if (bytes) snprintf(text + bytes, sizeof text - bytes, ".%09u", s->date_ns % 1000000000);
     put(t, "snapshot %u\nname %s\nparent %u\ndate %lld%s\nclock %llu\nstate %llu\n", s->id, s->name,
         s->parent, (long long)s->date_unix_s, text, (unsigned long long)s->clock_ns,
         (unsigned long long)s->state_bytes);
@@ -285,6 +318,9 @@ static void put_folder(Text *t, const Folder *f)
         put(t, "disk %s %llu %llu %lld %lld %d\n", drive_name((DriveId)n, false),
             (unsigned long long)d->sectors, (unsigned long long)d->bytes, (long long)d->changed_s,
             (long long)d->changed_ns, d->used);
+        if (d->session)
+            put(t, "session %s %llu %lld %d\n", drive_name((DriveId)n, false), (unsigned long long)d->session,
+                (long long)d->session_unix_s, d->discarding);
     }
     for (unsigned n = 0; n < f->count; n++) put_snapshot(t, &f->snapshot[n]);
     put(t, "end\n");

@@ -11,18 +11,22 @@ typedef struct Snapshot {
     u32 id, parent; /* 0: no parent */
     char name[SNAPSHOT_NAME];
     s64 date_unix_s;
+    u32 date_ns;           /* and so much */
     u64 clock_ns;          /* guest time */
     u64 state_bytes;       /* of its state file, ID.state */
     u64 mark[DRIVE_COUNT]; /* undo.h; 0: it has nothing of the drive */
     bool spoiled;          /* a disk was changed by somebody else since */
 } Snapshot;
 
-/* A disk, as ring3 left it. */
+/* A disk, as ring3 left it; and of an undoable one the session (sessions.c). */
 typedef struct FolderDisk {
     u64 sectors; /* 0: it is in no snapshot */
     u64 bytes;
     s64 changed_s, changed_ns; /* its file's time */
     bool used; /* ring3 is writing to it, or was when it ended without a word: the time says nothing */
+    u64 session; /* undo.h: the mark where it began; 0: there is none */
+    s64 session_unix_s;
+    bool discarding; /* the disk is being brought back to it */
 } FolderDisk;
 
 typedef struct Folder {

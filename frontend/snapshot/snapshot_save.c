@@ -10,8 +10,10 @@
 
 #include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
+#include "frontend/host_time.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/snapshot/migrate.h"
+#include "frontend/snapshot/thumbnail.h"
 
 /* --- saving ----------------------------------------------------------------------------------------------- */
 
@@ -43,6 +45,14 @@ static bool may_save(Pc *pc, Problem *p)
     return snapshots_lock(p);
 }
 
+static void note_date(Snapshot *shot)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    shot->date_unix_s = now.tv_sec;
+    shot->date_ns = (u32)now.tv_nsec;
+}
+
 static void name_by_date(char to[SNAPSHOT_NAME])
 {
     time_t now = time(NULL);
@@ -56,6 +66,7 @@ static struct {
     enum { SAVE_NONE, SAVE_PREPARING, SAVE_WRITING } phase;
     Snapshot shot;
     int fd; /* of ID.state.new */
+    Thumbnail screen;
     u64 begun_ns, stood_ns;
     SnapshotDone *done;
     void *ctx;
@@ -77,15 +88,17 @@ static int write_head(int fd, const StateBytes *parts, u64 *bytes)
     return error ? error : bytes_write(fd, SNAPSHOT_HEAD_BYTES, parts->at, parts->count);
 }
 
-/* Memory, by the saver's copy, which is written later; else to the file, now. */
+/* Memory, by the saver's copy, which is written later; else to the file, now. The screen's picture is made meanwhile. */
 static int keep_memory(Pc *pc, bool by_saver, int fd, u64 *bytes)
 {
     PageRegion regions[SNAPSHOT_REGIONS];
     const SaverRequest copy = snapshots_request(pc, SAVER_COPY);
     SaverAnswer a;
     snapshots_regions(pc, regions);
+    bool asked = by_saver && saver_ask(&copy, -1);
+    thumbnail_of(pc->machine, &save.screen);
     if (!by_saver) return pages_save(regions, SNAPSHOT_REGIONS, fd, bytes);
-    return saver_ask(&copy, -1) && saver_answered(&a, true) ? a.error : EPIPE;
+    return asked && saver_answered(&a, true) ? a.error : EPIPE;
 }
 
 /* The machine as it is now: parts and marks, and memory. It stands still. */
@@ -115,6 +128,14 @@ static bool flush_disks(Problem *p)
     return !error;
 }
 
+static void remove_files(u32 id)
+{
+    char file[40];
+    folder_state_name(id, "", file);
+    file_state_remove(file);
+    thumbnail_remove(id);
+}
+
 /* The index with the new one, and without an older one of its name; then what only that one needed goes. */
 static bool commit(const Snapshot *shot, Problem *p)
 {
@@ -129,14 +150,14 @@ static bool commit(const Snapshot *shot, Problem *p)
     snapshots_in_use(true);
     folder_state_name(shot->id, "", file);
     bool good = file_state_replace(file) || problem_set(p, "%s: %.120s", file, file_problem());
+    thumbnail_write(shot->id, &save.screen);
     if (!good || !folder_write(&snapshots.folder, p)) {
         snapshots.folder = before;
+        thumbnail_remove(shot->id);
         return false;
     }
     snapshots.there = true;
-    if (!old_id) return true;
-    folder_state_name(old_id, "", file);
-    file_state_remove(file);
+    if (old_id) remove_files(old_id);
     return true;
 }
 
@@ -172,6 +193,8 @@ static bool capture(Pc *pc, bool by_saver, Problem *p)
     bool ran = !clock->stopped;
     u64 since = host_now_ns();
     clock_stop(clock);
+    host_time_follow(pc);
+    note_date(&save.shot);
     bool good = save_machine(pc, by_saver, p);
     if (ran) clock_cont(clock);
     save.stood_ns = host_now_ns() - since;
@@ -235,9 +258,7 @@ bool snapshot_save(Pc *pc, const char *name, SnapshotDone *done, void *ctx, Prob
     if (*name && !folder_name_ok(name))
         return problem_set(p, "a snapshot's name has 1 to %d printable characters", SNAPSHOT_NAME - 1);
     if (!may_save(pc, p)) return false;
-    save.shot = (Snapshot){.id = folder_next_id(&snapshots.folder),
-                           .parent = snapshots.folder.current,
-                           .date_unix_s = (s64)time(NULL)};
+    save.shot = (Snapshot){.id = folder_next_id(&snapshots.folder), .parent = snapshots.folder.current};
     if (*name)
         memcpy(save.shot.name, name, strlen(name) + 1);
     else
@@ -259,4 +280,5 @@ void snapshots_settle(Pc *pc)
 {
     Problem p;
     if (save.phase != SAVE_NONE && !wait_for_it(pc, &p)) say("savevm: %s", p.text);
+    sessions_settle();
 }

@@ -8,6 +8,7 @@
  * and the index says that it is done. Who dies in between has disks that are partly back: the next start finds
  * "loading", and completes them (undo_restore can be repeated).
  *
+ *     ID.png      the screen, small (thumbnail.c), if there is one
  *     ID.state    "ring3vm\n", u32 version, u32 bytes of the parts' state, u32 CRC-32 of these; the parts' sections
  *                 (hw/state.h); chunks of pages (pages.c): region 0 is RAM, region 1 video memory
  */
@@ -25,6 +26,7 @@
 #include "frontend/host/files.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/snapshot/migrate.h"
+#include "frontend/snapshot/thumbnail.h"
 
 Snapshots snapshots = {.lock = -1};
 
@@ -70,6 +72,7 @@ static unsigned marks_of(unsigned drive, u64 marks[UNDO_MARKS_MAX])
     for (unsigned n = 0; n < snapshots.folder.count; n++)
         if (snapshots.folder.snapshot[n].mark[drive])
             marks[count++] = snapshots.folder.snapshot[n].mark[drive];
+    if (snapshots.folder.disk[drive].session) marks[count++] = snapshots.folder.disk[drive].session;
     return count;
 }
 
@@ -96,6 +99,7 @@ static void notice_changes(unsigned drive)
     bool same =
         is->bytes == was->bytes && is->changed_s == was->changed_s && is->changed_ns == was->changed_ns;
     if (was->used || same) return;
+    sessions_spoil(drive);
     for (unsigned n = 0; n < snapshots.folder.count; n++) {
         Snapshot *shot = &snapshots.folder.snapshot[n];
         if (!shot->mark[drive]) continue;
@@ -127,6 +131,7 @@ static bool wrap_disk(const Options *o, Drive bays[DRIVE_COUNT], unsigned n)
     const DriveSpec *d = &o->drives.drive[n];
     snapshots.path[n] = d->path;
     snapshots.forgets[n] = d->path && !d->readonly && (d->snapshot || o->drives.snapshot);
+    snapshots.undoable[n] = d->undoable;
     if (n < DRIVE_IDE_0 || !bays[n].medium || !is_kept(&o->drives, d)) return true;
     snapshots.undo[n] = undo_new(bays[n].medium, drive_name((DriveId)n, false));
     if (snapshots.undo[n]) bays[n].medium = undo_medium(snapshots.undo[n]);
@@ -137,7 +142,7 @@ static bool wrap_disk(const Options *o, Drive bays[DRIVE_COUNT], unsigned n)
 void snapshots_in_use(bool used)
 {
     for (unsigned n = 0; n < DRIVE_COUNT; n++) {
-        u64 any = 0;
+        u64 any = snapshots.folder.disk[n].session;
         for (unsigned k = 0; k < snapshots.folder.count; k++) any |= snapshots.folder.snapshot[k].mark[n];
         if (!any) snapshots.folder.disk[n].sectors = 0;
         if (!any || !snapshots.undo[n]) continue;
@@ -171,14 +176,15 @@ static bool complete_load(Problem *p)
     return true;
 }
 
-/* A state's file that no snapshot of the index has. */
+/* A file of a snapshot that is not in the index. */
 static bool is_left_over(const char *name)
 {
     char *end;
     if (*name < '1' || *name > '9') return false;
     unsigned long id = strtoul(name, &end, 10);
     if (!strcmp(end, ".state.new")) return true;
-    return !strcmp(end, ".state") && id <= UINT32_MAX && !folder_by_id(&snapshots.folder, (u32)id);
+    if (strcmp(end, ".state") != 0 && strcmp(end, ".png") != 0) return false;
+    return id <= UINT32_MAX && !folder_by_id(&snapshots.folder, (u32)id);
 }
 
 /* What a savevm or a delvm left that was cut off. */
@@ -202,17 +208,50 @@ static void claim_disk(const Options *o, unsigned n)
     snapshots.folder.disk[n].used = true;
 }
 
+static bool wants_session(const Options *o, const char **path)
+{
+    for (unsigned n = 0; n < DRIVE_COUNT; n++) {
+        const DriveSpec *d = &o->drives.drive[n];
+        if (!d->path || !d->undoable) continue;
+        *path = d->path;
+        return true;
+    }
+    return false;
+}
+
+/* The disks are used as those who come later must know. */
+static bool is_used(const Options *o)
+{
+    const char *path;
+    return snapshots.folder.count || sessions_any() || wants_session(o, &path);
+}
+
+static bool may_be_undoable(const Options *o, Problem *p)
+{
+    const char *path = "";
+    if (!wants_session(o, &path)) return true;
+    if (o->drives.snapshot)
+        return problem_set(p, "%.200s: -snapshot and mode=undoable are two answers to one question", path);
+    if (o->incoming)
+        return problem_set(p, "%.200s: mode=undoable: such a disk does not move with a machine", path);
+    return snapshots.has_folder ||
+           problem_set(
+               p, "%.200s: mode=undoable: there is no place for what it was: give one with -snapshots DIR",
+               path);
+}
+
 bool snapshots_claim(const Options *o, Problem *p)
 {
     snapshots.has_folder = file_state_folder != NULL;
+    if (!may_be_undoable(o, p)) return false;
     if (!snapshots.has_folder) return true;
     if (!folder_read(&snapshots.folder, &snapshots.there, p)) return false;
-    if (!snapshots.folder.count) return true;
+    if (!is_used(o)) return true;
     if (o->incoming)
-        return problem_set(
-            p,
-            "-incoming: there are snapshots in %.200s, and they do not move with a machine: delete them (delvm)",
-            file_state_folder);
+        return problem_set(p,
+                           "-incoming: there are snapshots or undecided sessions in %.200s, and they do not "
+                           "move with a machine: delete them (delvm, commit)",
+                           file_state_folder);
     if (!snapshots_lock(p)) return false;
     forget_unfinished();
     for (unsigned n = 0; n < DRIVE_COUNT; n++) claim_disk(o, n);
@@ -232,10 +271,10 @@ bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p)
 {
     for (unsigned n = 0; n < DRIVE_COUNT; n++)
         if (snapshots.has_folder && !wrap_disk(o, bays, n)) return problem_set(p, "the host has no memory");
-    if (!snapshots.has_folder || !snapshots.folder.count) return true;
+    if (!snapshots.has_folder || !is_used(o)) return true;
     for (unsigned n = DRIVE_IDE_0; n < DRIVE_COUNT; n++)
         if (snapshots.undo[n] && !open_disk(n, p)) return false;
-    if (!complete_load(p)) return false;
+    if (!complete_load(p) || !sessions_open(p)) return false;
     snapshots_in_use(true);
     snapshots.claimed = !folder_write(&snapshots.folder, p);
     return !snapshots.claimed;
@@ -258,7 +297,7 @@ void snapshots_attach(Pc *pc)
 void snapshots_end(void)
 {
     Problem p;
-    if (!snapshots.folder.count || snapshots.lock < 0) return;
+    if ((!snapshots.folder.count && !sessions_any()) || snapshots.lock < 0) return;
     snapshots_in_use(false);
     if (!folder_write(&snapshots.folder, &p)) say("%s", p.text);
 }
@@ -312,6 +351,8 @@ void snapshots_sync_images(Pc *pc)
 bool snapshots_may_move(Problem *p)
 {
     if (!snapshots_are_idle(p)) return false;
+    if (sessions_any())
+        return problem_set(p, "it has a disk with mode=undoable, which does not move with a machine");
     return !snapshots.folder.count ||
            problem_set(p,
                        "its disks have %u snapshot%s ('info snapshots'), which do not move with a machine: "
@@ -335,9 +376,10 @@ bool snapshot_delete(const char *name, Problem *p)
     if (!snapshots_are_idle(p)) return false;
     if (!migrate_lets_save(p)) return false;
     if (!shot) return problem_set(p, "Snapshot '%.100s' does not exist in one or more devices", name);
-    folder_state_name(shot->id, "", file);
+    const u32 id = shot->id;
+    folder_state_name(id, "", file);
     before = snapshots.folder;
-    folder_remove(&snapshots.folder, shot->id);
+    folder_remove(&snapshots.folder, id);
     snapshots_in_use(true);
     if (!folder_write(&snapshots.folder, p)) {
         snapshots.folder = before;
@@ -345,10 +387,19 @@ bool snapshot_delete(const char *name, Problem *p)
     }
     snapshots_keep_marks();
     file_state_remove(file);
+    thumbnail_remove(id);
     return true;
 }
 
 bool snapshot_exists(const char *name) { return folder_find(&snapshots.folder, name); }
+
+const char *snapshot_by_id(u32 id, s64 *date_unix_s)
+{
+    const Snapshot *shot = folder_by_id(&snapshots.folder, id);
+    if (!shot) return "";
+    *date_unix_s = shot->date_unix_s;
+    return shot->name;
+}
 
 const char *snapshots_newest(void)
 {

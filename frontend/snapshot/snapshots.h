@@ -48,7 +48,39 @@ void snapshots_service(Pc *pc);
 bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p);
 const char *snapshots_newest(void); /* the last that was made; "": there is none */
 bool snapshot_exists(const char *name);
+/* snapshot_by_id - its name, and when it was made; "": there is none. */
+const char *snapshot_by_id(u32 id, s64 *date_unix_s);
 bool snapshot_delete(const char *name, Problem *p);
+/* An undoable disk (mode=undoable): what was written since its session began can go. A session lasts, over as many starts as it
+ * takes, until somebody decides. See sessions.c. */
+typedef enum SessionEnd { SESSION_UNDECIDED, SESSION_KEEP, SESSION_COMMIT, SESSION_DISCARD } SessionEnd;
+/* sessions_decide - what becomes of all of them when ring3 ends. SESSION_KEEP: it stays undecided, and nobody is asked. */
+void sessions_decide(SessionEnd how);
+bool sessions_undecided(void); /* there is one, and nobody has said what becomes of it */
+/* session_commit - what was written to the disk lasts from now on, and a new session begins. */
+bool session_commit(DriveId id, Problem *p);
+/* session_discard - what was and will be written goes when ring3 ends; a guest would not survive it before. */
+bool session_discard(DriveId id, Problem *p);
+bool session_is_open(DriveId id);
+
+/* One of them, as lists show it. */
+typedef struct SnapshotRow {
+    u32 id;
+    unsigned depth; /* how many it came from */
+    char name[128];
+    s64 date_unix_s;
+    u64 clock_ns, state_bytes; /* guest time; of its file */
+    bool is_current;           /* the machine came from it last */
+    bool is_spoiled;           /* a disk was changed by somebody else since */
+} SnapshotRow;
+/* snapshots_tree - lines [first, first + most) of the tree, parents before their children. *got: how many those are;
+ * *current: the line of the current one, or 0. Returns how many lines there are. */
+unsigned snapshots_tree(SnapshotRow *rows, unsigned first, unsigned most, unsigned *got, unsigned *current);
+/* The same in words: "43.0 MiB", a date, guest time. */
+enum { SNAPSHOT_TEXT = 32 };
+void snapshot_size_text(u64 bytes, char to[SNAPSHOT_TEXT]);
+void snapshot_date_text(const SnapshotRow *row, char to[SNAPSHOT_TEXT]);
+void snapshot_clock_text(const SnapshotRow *row, char to[SNAPSHOT_TEXT]);
 /* One line each, as `info snapshots` shows them. */
 void snapshots_list(void (*line)(void *ctx, const char *text), void *ctx);
 

@@ -23,6 +23,7 @@ typedef struct Snapshots {
     Undo *undo[DRIVE_COUNT];       /* NULL: not a disk that is written to */
     const char *path[DRIVE_COUNT]; /* of its image */
     bool forgets[DRIVE_COUNT];     /* snapshot=on */
+    bool undoable[DRIVE_COUNT];    /* mode=undoable */
     Identity identity;
 } Snapshots;
 extern Snapshots snapshots;
@@ -37,5 +38,16 @@ void snapshots_in_use(bool used);
 bool snapshots_restore_disks(const Snapshot *shot, Problem *p);
 /* snapshots_keep_marks - the disks keep what the snapshots need that there are, and no more. */
 void snapshots_keep_marks(void);
+
+/* --- sessions.c --- */
+bool sessions_any(void); /* an undoable disk has one */
+/* sessions_spoil - somebody else has written to the disk: it can no longer go back, and its session is over. */
+void sessions_spoil(unsigned drive);
+/* sessions_open - complete a discard that was cut off, and begin the sessions that there are not yet; the index is to be
+ * written. */
+bool sessions_open(Problem *p);
+/* sessions_settle - ring3 ends: what the person decided is done. */
+void sessions_settle(void);
+void sessions_list(void (*line)(void *ctx, const char *text), void *ctx);
 
 #endif

@@ -11,7 +11,8 @@
 #include "frontend/say.h"
 #include "hw/medium.h"
 
-enum { UNDO_CLUSTER_BYTES = 64 << 10, UNDO_MARKS_MAX = 1000 };
+/* Marks: of all snapshots that there can be, and of a session (sessions.c). */
+enum { UNDO_CLUSTER_BYTES = 64 << 10, UNDO_MARKS_MAX = 1001 };
 
 typedef struct Undo Undo;
 

@@ -85,7 +85,7 @@ typedef struct VmWords {
 } VmWords;
 /* vm_start - what *argv is becomes the words of this machine and `more` words of the person's. False: it was said why not. */
 bool vm_start(const VmWords *w, int more, char **words, int *argc, char ***argv);
-/* vm_count_snapshots - of the machine that is off, in whose folder this process is. */
+/* vm_count_snapshots - and undecided sessions of undoable disks, of the machine that is off, in whose folder this process is. */
 bool vm_count_snapshots(unsigned *count, Problem *p);
 int vm_fail(const VmWords *w, const char *fmt, ...) PRINTF(2, 3);
 int vm_create(const VmWords *w);

@@ -127,7 +127,8 @@ static bool share_disks(Clone *c)
     if (!vm_count_snapshots(&snapshots, &c->p)) return false;
     if (snapshots)
         return problem_set(&c->p,
-                           "'%s' has %u snapshot%s (delvm deletes them), which need its disks as they are; "
+                           "'%s' has %u snapshot%s or undecided disks (delvm and commit end them), which "
+                           "need its disks as they are; "
                            "clone without --linked",
                            c->from.name, snapshots, snapshots == 1 ? "" : "s");
     for (int k = 0; k < DRIVE_COUNT; k++) {

@@ -79,7 +79,8 @@ static void remove_snapshots(void)
     for (struct dirent *e; d && (e = readdir(d));) {
         const char *end = strrchr(e->d_name, '.');
         bool own = !strcmp(e->d_name, "index") || !strcmp(e->d_name, "lock") ||
-                   (end && (!strcmp(end, ".state") || !strcmp(end, ".undo") || !strcmp(end, ".new")));
+                   (end && (!strcmp(end, ".state") || !strcmp(end, ".png") || !strcmp(end, ".undo") ||
+                            !strcmp(end, ".new")));
         if (own && file_state_name(e->d_name)) unlinkat(fd, e->d_name, 0);
     }
     if (d)

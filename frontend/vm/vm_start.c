@@ -12,6 +12,7 @@
 
 #include "frontend/host/files.h"
 #include "frontend/snapshot/folder.h"
+#include "frontend/snapshot/thumbnail.h"
 #include "frontend/vm/vm.h"
 
 /* --- what is suspended ----------------------------------------------------------------------------------- */
@@ -59,10 +60,12 @@ static bool remove_spent(Folder *f, Problem *p)
     const Snapshot *spent = access(VM_SUSPENDED, F_OK) ? folder_find(f, VM_SUSPENDED) : NULL;
     char file[40];
     if (!spent) return true;
-    folder_state_name(spent->id, "", file);
-    folder_remove(f, spent->id);
+    const u32 id = spent->id;
+    folder_state_name(id, "", file);
+    folder_remove(f, id);
     if (!folder_write(f, p)) return false;
     file_state_remove(file);
+    thumbnail_remove(id);
     return true;
 }
 
@@ -73,6 +76,7 @@ bool vm_count_snapshots(unsigned *count, Problem *p)
     file_state_folder = VM_SNAPSHOTS;
     if (!folder_read(&f, &there, p) || !remove_spent(&f, p)) return false;
     *count = f.count;
+    for (unsigned n = 0; n < DRIVE_COUNT; n++) *count += f.disk[n].session != 0;
     return true;
 }
 

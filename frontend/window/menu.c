@@ -25,8 +25,14 @@ void menu_add(Menu *m, s32 action, char key, const char *fmt, ...)
     clean(text);
     m->line[m->count].action = action;
     m->line[m->count].key = key;
-    if (action != MENU_TEXT && m->chosen == OVERLAY_NONE) m->chosen = (s32)m->count;
+    m->line[m->count].picture = (OverlayPicture){0};
+    if (action >= 0 && m->chosen == OVERLAY_NONE) m->chosen = (s32)m->count;
     m->count++;
+}
+
+void menu_add_picture(Menu *m, const OverlayPicture *p)
+{
+    if (m->count) m->line[m->count - 1].picture = *p;
 }
 
 const char *menu_name(const char *path, char to[48])
@@ -50,7 +56,7 @@ void menu_move(Menu *m, int by)
     s32 to = m->chosen;
     if (to == OVERLAY_NONE) return;
     do to = (to + by + (s32)m->count) % (s32)m->count;
-    while (m->line[to].action == MENU_TEXT);
+    while (m->line[to].action < 0);
     m->chosen = to;
 }
 
@@ -73,6 +79,7 @@ s32 menu_action_at(const Menu *m, const Canvas *c, s32 x, s32 y)
     const char *texts[MENU_LINES];
     texts_of(m, texts);
     s32 line = overlay_line_at(c, texts, m->count, x, y);
+    while (line > 0 && m->line[line].action == MENU_MORE) line--;
     return line == OVERLAY_NONE ? MENU_TEXT : m->line[line].action;
 }
 
@@ -80,5 +87,10 @@ void menu_draw(const Menu *m, const Canvas *c)
 {
     const char *texts[MENU_LINES];
     texts_of(m, texts);
-    overlay_panel(c, texts, m->count, m->chosen);
+    u32 chosen_count = 1, chosen = (u32)m->chosen;
+    if (m->chosen != OVERLAY_NONE)
+        while (chosen + chosen_count < m->count && m->line[chosen + chosen_count].action == MENU_MORE)
+            chosen_count++;
+    overlay_panel(c, texts, m->count, m->chosen, chosen_count);
+    for (u32 n = 0; n < m->count; n++) overlay_picture(c, texts, m->count, n, &m->line[n].picture);
 }

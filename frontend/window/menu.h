@@ -5,7 +5,10 @@
 #include "frontend/window/overlay.h"
 
 enum { MENU_LINES = 24, MENU_COLUMNS = 72 };
-enum { MENU_TEXT = -1 }; /* the action of a line that cannot be chosen */
+enum {
+    MENU_TEXT = -1,
+    MENU_MORE = -2
+}; /* a line that cannot be chosen; one that goes with the line above it */
 
 typedef struct Menu {
     u32 count; /* of lines; 0: it is not shown */
@@ -14,12 +17,15 @@ typedef struct Menu {
         char text[MENU_COLUMNS + 1];
         s32 action;
         char key; /* chooses it at once; 0: none */
+        OverlayPicture picture;
     } line[MENU_LINES];
 } Menu;
 
 void menu_begin(Menu *m);
 /* A line; its text is cleaned and cut to MENU_COLUMNS. What is too many is left out. */
 void menu_add(Menu *m, s32 action, char key, const char *fmt, ...) PRINTF(4, 5);
+/* A picture in the lines from the last one on. Its pixels stay the caller's, and where they are. */
+void menu_add_picture(Menu *m, const OverlayPicture *p);
 /* The end of a name that is too long for a line, with dots before it. */
 const char *menu_name(const char *path, char to[48]);
 void menu_choose(Menu *m, char key); /* the line of that key, if there is one */

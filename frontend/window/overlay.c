@@ -56,18 +56,52 @@ static Box box_of(const Canvas *c, const char *const *lines, u32 count)
     return b;
 }
 
-static void put_lines(const Canvas *c, const Box *b, const char *const *lines, u32 count, s32 chosen)
+static void put_lines(const Canvas *c, const Box *b, const char *const *lines, u32 count, s32 chosen,
+                      u32 chosen_count)
 {
     s32 row = CELL_HEIGHT * b->times;
     put_rect(c, b->x - MARGIN, b->y - MARGIN, b->w + 2 * MARGIN, b->h + 2 * MARGIN, PAPER);
-    if (chosen >= 0) put_rect(c, b->x - MARGIN / 2, b->y + chosen * row, b->w + MARGIN, row, CHOSEN);
+    if (chosen >= 0)
+        put_rect(c, b->x - MARGIN / 2, b->y + chosen * row, b->w + MARGIN, (s32)chosen_count * row, CHOSEN);
     for (u32 n = 0; n < count; n++) put_text(c, b->x, b->y + (s32)n * row, b->times, lines[n]);
 }
 
-void overlay_panel(const Canvas *c, const char *const *lines, u32 count, s32 chosen)
+void overlay_panel(const Canvas *c, const char *const *lines, u32 count, s32 chosen, u32 chosen_count)
 {
     Box b = box_of(c, lines, count);
-    put_lines(c, &b, lines, count, chosen);
+    put_lines(c, &b, lines, count, chosen, chosen_count);
+}
+
+/* The mean of the picture's pixels that one of `w` x `h` covers; the nearest where it covers none. */
+static u32 pixel_at(const OverlayPicture *p, u32 x, u32 y, u32 w, u32 h)
+{
+    u32 left = x * p->width / w, right = (x + 1) * p->width / w;
+    u32 top = y * p->height / h, bottom = (y + 1) * p->height / h, count = 0, red = 0, green = 0, blue = 0;
+    for (u32 j = top; j < bottom || j == top; j++)
+        for (u32 i = left; i < right || i == left; i++, count++) {
+            u32 pixel = p->pixels[j * p->width + i];
+            red += pixel >> 16 & 0xff;
+            green += pixel >> 8 & 0xff;
+            blue += pixel & 0xff;
+        }
+    return red / count << 16 | green / count << 8 | blue / count;
+}
+
+void overlay_picture(const Canvas *c, const char *const *lines, u32 count, u32 line, const OverlayPicture *p)
+{
+    Box b = box_of(c, lines, count);
+    u32 w = p->columns * CELL_WIDTH * (u32)b.times, h = p->lines * CELL_HEIGHT * (u32)b.times;
+    if (!p->width || !p->height) return;
+    if (w * p->height > h * p->width)
+        w = h * p->width / p->height;
+    else
+        h = w * p->height / p->width;
+    s32 x = b.x + (s32)p->column * CELL_WIDTH * b.times, y = b.y + (s32)line * CELL_HEIGHT * b.times;
+    x += ((s32)p->columns * CELL_WIDTH * b.times - (s32)w) / 2; /* in the middle of its place */
+    y += ((s32)p->lines * CELL_HEIGHT * b.times - (s32)h) / 2;
+    for (u32 j = 0; j < h && y + (s32)j < (s32)c->height; j++)
+        for (u32 i = 0; i < w && x + (s32)i < (s32)c->width; i++)
+            c->pixels[(u32)(y + (s32)j) * c->pitch + (u32)(x + (s32)i)] = pixel_at(p, i, j, w, h);
 }
 
 u32 overlay_column_width(u32 columns) { return columns * CELL_WIDTH + 2 * MARGIN; }
@@ -105,7 +139,7 @@ void overlay_message(const Canvas *c, const char *text)
     }
     Box b = box_of(c, lines, count);
     b.y = (s32)c->height - b.h - 2 * MARGIN;
-    put_lines(c, &b, lines, count, OVERLAY_NONE);
+    put_lines(c, &b, lines, count, OVERLAY_NONE, 0);
 }
 
 s32 overlay_line_at(const Canvas *c, const char *const *lines, u32 count, s32 x, s32 y)

@@ -15,21 +15,27 @@
 #include "frontend/window/menu.h"
 #include "frontend/window/recent.h"
 #include "frontend/window/remember.h"
+#include "frontend/window/shots.h"
 
 #define MESSAGE_NS           1000000000ull /* and for each character of it: */
 #define MESSAGE_CHARACTER_NS 50000000ull
 enum { OPEN_DRIVE = 0x100, EJECT = 0x200, FORCE = 0x300, PUT_RECENT = 0x400, PUT_DROPPED = 0x500 };
-enum { CANCEL = 1, POWER, SUSPEND, END, BACK, KIND = 0xf00, WHICH = 0xff };
+enum { LOAD_SHOT = 0x600, DELETE_SHOT = 0x700, DISKS = 0x800 };
+enum { CANCEL = 1, POWER, SUSPEND, END, BACK, SNAPSHOTS, KIND = 0xf00, WHICH = 0xff };
 
 static struct {
     Session *s;
     Menu menu;
     s32 drive; /* whose menu is shown */
+    bool listing; /* the list of snapshots is shown, or has been asked for */
+    bool awaits;  /* ... a page of it: what is shown is the one before */
     char dropped[WINDOW_PATH_BYTES];
     char message[200];
     u64 message_until_ns; /* 0: none */
     bool changed;
     bool suspending; /* the person asked for it */
+    s32 ending;      /* what the person wants when it is said what becomes of the disks */
+    bool undecided, off; /* what the machine says of them */
     bool stopped;    /* as the machine last said: */
     u32 speed_mhz, news;
     bool followed;
@@ -46,12 +52,14 @@ bool panels_open(void) { return p.menu.count != 0; }
 void panels_close(void)
 {
     p.menu.count = 0;
+    p.listing = false;
     p.changed = true;
 }
 
 static void begin_menu(const char *title)
 {
     menu_begin(&p.menu);
+    p.listing = false;
     menu_add(&p.menu, MENU_TEXT, 0, "%s", title);
     menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
     p.changed = true;
@@ -85,6 +93,7 @@ void panels_help(void)
                                         "P    pause, resume",
                                         "K    keep the machine as it is now",
                                         "R    return to the newest that was kept",
+                                        "N    all that were kept: go back to one, delete it",
                                         "B    what runs now, beside the screen",
                                         "+ -  faster, slower",
                                         "Q    power off, suspend or end, as closing the window"};
@@ -203,7 +212,76 @@ void panels_drop(const char *path)
     menu_add(&p.menu, CANCEL, 'c', "C  none");
 }
 
+/* --- snapshots --------------------------------------------------------------------------------------------- */
+
+static void await_list(void)
+{
+    begin_menu("Snapshots");
+    p.listing = p.awaits = true;
+}
+
+void panels_snapshots(void)
+{
+    await_list();
+    shots_ask(p.s, -1);
+}
+
+static void show_list(void)
+{
+    menu_begin(&p.menu);
+    shots_add_to(&p.menu, LOAD_SHOT);
+    p.changed = true;
+    p.awaits = false;
+}
+
+static void ask_delete(s32 n)
+{
+    begin_menu("Delete this snapshot?");
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", shots_name((u32)n));
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
+    menu_add(&p.menu, SNAPSHOTS, 'c', "C  cancel");
+    menu_add(&p.menu, DELETE_SHOT + n, 'd', "D  delete it; those that came from it stay");
+}
+
+static void delete_shot(s32 n)
+{
+    await_list();
+    shots_send(p.s, (u32)n, WINDOW_SNAPSHOT_DELETE);
+}
+
+/* True: the key was for the list, which may be longer than the page that is shown. */
+static bool list_key(PanelKey key)
+{
+    static const s32 by[PANEL_OTHER] = {
+        [PANEL_UP] = -1, [PANEL_DOWN] = 1, [PANEL_PAGE_UP] = -WINDOW_SHOTS, [PANEL_PAGE_DOWN] = WINDOW_SHOTS};
+    s32 action = menu_action(&p.menu), n = action & WHICH;
+    if (p.listing && p.awaits) return key != PANEL_ESCAPE;
+    if (!p.listing || action < 0) return false;
+    if (key == PANEL_DELETE)
+        ask_delete(n);
+    else if (key >= PANEL_OTHER || !by[key])
+        return false;
+    else if (shots_scroll(p.s, (u32)n, by[key]))
+        p.awaits = true;
+    else
+        show_list();
+    return true;
+}
+
 /* --- choosing ---------------------------------------------------------------------------------------------- */
+
+/* What becomes of undoable disks, before `ending` is done. */
+static void ask_disks(const char *title, s32 ending)
+{
+    p.ending = ending;
+    begin_menu(title);
+    menu_add(&p.menu, MENU_TEXT, 0, "What was written to its undoable disks:");
+    menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
+    menu_add(&p.menu, DISKS + 1, 'u', "U  stays, undecided: the question comes again the next time");
+    menu_add(&p.menu, DISKS + 2, 'k', "K  is kept for good (commit)");
+    menu_add(&p.menu, DISKS + 3, 'd', "D  is discarded: the disks are as they were before");
+    menu_add(&p.menu, CANCEL, 'c', "C  cancel");
+}
 
 /* How the person wants the machine to end; the next time that answer is chosen already. */
 static void end_machine(s32 action)
@@ -231,15 +309,26 @@ static void act(s32 action)
 {
     s32 which = action & WHICH;
     panels_close();
+    if ((action == POWER || action == END) && session_is_undecided(p.s)) {
+        ask_disks("Before it ends:", action);
+        return;
+    }
     switch (action & KIND) {
     case OPEN_DRIVE: show_drive(which); return;
     case EJECT:
     case FORCE: session_eject(p.s, p.drive, (action & KIND) == FORCE); return;
     case PUT_RECENT: put_in(p.drive, recent_get(kind_for(p.drive), (unsigned)which)); return;
     case PUT_DROPPED: put_in(which, p.dropped); return;
+    case LOAD_SHOT: shots_send(p.s, (u32)which, WINDOW_SNAPSHOT_LOAD); return;
+    case DELETE_SHOT: delete_shot(which); return;
+    case DISKS:
+        session_send(p.s, WINDOW_DISKS, which, 0, 0, 0);
+        end_machine(p.ending);
+        return;
     default: break;
     }
     if (action == BACK) panels_media();
+    if (action == SNAPSHOTS) panels_snapshots();
     end_machine(action);
 }
 
@@ -247,6 +336,7 @@ void panels_key(PanelKey key, char letter)
 {
     s32 action = key == PANEL_ENTER ? menu_action(&p.menu) : menu_key(&p.menu, letter);
     p.changed = true;
+    if (list_key(key)) return;
     if (key == PANEL_UP || key == PANEL_DOWN) {
         menu_move(&p.menu, key == PANEL_UP ? -1 : 1);
         if (menu_action(&p.menu) != MENU_TEXT) return;
@@ -260,6 +350,7 @@ void panels_key(PanelKey key, char letter)
 void panels_click(const Canvas *c, s32 x, s32 y)
 {
     s32 action = menu_action_at(&p.menu, c, x, y);
+    if (p.listing && p.awaits) return;
     if (action != MENU_TEXT)
         act(action);
     else if (menu_action(&p.menu) == MENU_TEXT)
@@ -310,6 +401,16 @@ static void say_state(bool stopped, u32 speed_mhz)
     if (speed_mhz != p.speed_mhz && !speed_mhz) panels_say("full speed");
 }
 
+/* The machine has to know that it may wait for an answer. */
+static void follow_disks(void)
+{
+    bool undecided = session_is_undecided(p.s), off = session_is_off(p.s);
+    if (undecided && !p.undecided) session_send(p.s, WINDOW_ASKS, 0, 0, 0, 0);
+    if (off && !p.off) ask_disks("The guest has switched itself off.", END);
+    p.undecided = undecided;
+    p.off = off;
+}
+
 bool panels_follow(void)
 {
     if (!p.s->shared) return false;
@@ -317,6 +418,8 @@ bool panels_follow(void)
     u32 speed_mhz = atomic_load(&p.s->shared->speed_mhz), news = atomic_load(&p.s->shared->news);
     if (p.followed) say_state(stopped, speed_mhz);
     if (news != p.news) show_news();
+    if (shots_came(p.s) && p.listing) show_list();
+    follow_disks();
     remember_media();
     p.followed = true;
     p.stopped = stopped;

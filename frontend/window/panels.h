@@ -12,11 +12,21 @@ void panels_begin(Session *s);
 void panels_ask_close(void);
 void panels_media(void);
 void panels_help(void);
+void panels_snapshots(void);
 void panels_drop(const char *path); /* a file was dropped on the window */
 bool panels_open(void);             /* a menu is shown */
 void panels_close(void);
 
-typedef enum PanelKey { PANEL_UP, PANEL_DOWN, PANEL_ENTER, PANEL_ESCAPE, PANEL_OTHER } PanelKey;
+typedef enum PanelKey {
+    PANEL_UP,
+    PANEL_DOWN,
+    PANEL_PAGE_UP,
+    PANEL_PAGE_DOWN,
+    PANEL_ENTER,
+    PANEL_ESCAPE,
+    PANEL_DELETE,
+    PANEL_OTHER
+} PanelKey;
 void panels_key(PanelKey key, char letter); /* letter: a small one, of PANEL_OTHER; else 0 */
 void panels_click(const Canvas *c, s32 x, s32 y);
 

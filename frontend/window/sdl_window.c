@@ -416,8 +416,11 @@ static bool hot_key(SDL_Keycode key)
     case SDLK_v: type_clipboard(); return true;
     case SDLK_s: screenshot(); return true;
     case SDLK_p: session_send(w.s, WINDOW_PAUSE, 0, 0, 0, 0); return true;
-    case SDLK_k: session_send(w.s, WINDOW_SNAPSHOT, 0, 0, 0, 0); return true;
-    case SDLK_r: session_send(w.s, WINDOW_SNAPSHOT, 1, 0, 0, 0); return true;
+    case SDLK_k:
+    case SDLK_F5: session_send(w.s, WINDOW_SNAPSHOT, WINDOW_SNAPSHOT_KEEP, 0, 0, 0); return true;
+    case SDLK_r: session_send(w.s, WINDOW_SNAPSHOT, WINDOW_SNAPSHOT_NEWEST, 0, 0, 0); return true;
+    case SDLK_n:
+    case SDLK_F9: open_menu(panels_snapshots); return true;
     case SDLK_q: open_menu(panels_ask_close); return true;
     case SDLK_h: open_menu(panels_help); return true;
     case SDLK_PLUS:
@@ -438,6 +441,9 @@ static void menu_key_pressed(const SDL_Keysym *k)
     switch (k->sym) {
     case SDLK_UP: panels_key(PANEL_UP, 0); break;
     case SDLK_DOWN: panels_key(PANEL_DOWN, 0); break;
+    case SDLK_PAGEUP: panels_key(PANEL_PAGE_UP, 0); break;
+    case SDLK_PAGEDOWN: panels_key(PANEL_PAGE_DOWN, 0); break;
+    case SDLK_DELETE: panels_key(PANEL_DELETE, 0); break;
     case SDLK_RETURN:
     case SDLK_KP_ENTER: panels_key(PANEL_ENTER, 0); break;
     case SDLK_ESCAPE: panels_key(PANEL_ESCAPE, 0); break;

@@ -301,6 +301,13 @@ bool session_can_suspend(const Session *s)
     return s->shared && atomic_load(&s->shared->status) & WINDOW_CAN_SUSPEND;
 }
 
+bool session_is_undecided(const Session *s)
+{
+    return s->shared && atomic_load(&s->shared->status) & WINDOW_UNDECIDED;
+}
+
+bool session_is_off(const Session *s) { return s->shared && atomic_load(&s->shared->status) & WINDOW_OFF; }
+
 bool session_wants_pointer(const Session *s)
 {
     u32 status = s->shared ? atomic_load(&s->shared->status) : 0;

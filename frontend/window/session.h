@@ -48,6 +48,8 @@ void session_ctrl_alt_delete(Session *s);
 void session_change(Session *s, s32 drive, const char *path, bool force);
 void session_eject(Session *s, s32 drive, bool force);
 
+bool session_is_undecided(const Session *s); /* undoable disks: what becomes of them? */
+bool session_is_off(const Session *s);       /* the guest has switched it off, and waits for that */
 bool session_can_suspend(const Session *s); /* the machine has a place where it is kept */
 
 /* Keystrokes for the guest, each when it has taken the one before. */

@@ -9,9 +9,12 @@ import struct
 import subprocess
 import time
 
-PROTOCOL = 7
+PROTOCOL = 8
 HELLO, LOOK, BYE = 1, 2, 3
 KEY, MOUSE, POWER, QUIT, PAUSE, SPEED, PATH, CHANGE, EJECT, BLOCK, SNAPSHOT, POINTER = range(32, 44)
+SNAPSHOTS, DISKS, ASKS = range(49, 52)
+UNDECIDED, OFF = 32, 64 # of the status
+SNAPSHOT_LOAD, SNAPSHOT_DELETE = 2, 3
 ABSOLUTE = 4 # of the status
 PAGE = 4096
 SOUNDS = 8192
@@ -19,7 +22,11 @@ DRIVES, DRIVE_BYTES = 16 + 16 * SOUNDS, 244 # WindowShared.drive
 NEWS = DRIVES + 6 * DRIVE_BYTES
 SCREEN = (NEWS + 4 + 200 + PAGE - 1) // PAGE * PAGE # where the ScreenState is in WindowShared
 BLOCKS, BLOCK_LINES, BLOCK_COLUMNS = SCREEN + 65536, 40, 56
-SHARED_BYTES = (BLOCKS + 4 + BLOCK_LINES * (BLOCK_COLUMNS + 1) + 4 + 4 * 16384 + PAGE - 1) // PAGE * PAGE
+SHOTS = BLOCKS + 4 + BLOCK_LINES * (BLOCK_COLUMNS + 1) + 4 + 4 * 16384
+SHOTS_ON_A_PAGE, SHOT_WIDTH, SHOT_HEIGHT = 5, 160, 120
+SHOT = "<IIiI48s32s32sII" # and the pixels
+SHOT_BYTES = struct.calcsize(SHOT) + 4 * SHOT_WIDTH * SHOT_HEIGHT
+SHARED_BYTES = (SHOTS + 12 + SHOTS_ON_A_PAGE * SHOT_BYTES + PAGE - 1) // PAGE * PAGE
 SEQ_RESET, ATTR_INDEX, DISPI = SCREEN + 1, SCREEN + 61, SCREEN + 832 # in ScreenState
 VRAM_BYTES = 16 << 20
 F_ADD_SEALS, F_SEAL_SHRINK = 1033, 2
@@ -70,6 +77,10 @@ class FakeMachine:
         os.pwrite(self.shared, struct.pack("<I", yes), 0)
         self.send(LOOK)
 
+    def status(self, bits):
+        os.pwrite(self.shared, struct.pack("<I", bits), 0)
+        self.send(LOOK)
+
     def wants_pointer(self, yes):
         os.pwrite(self.shared, struct.pack("<I", ABSOLUTE if yes else 0), 0)
         self.send(LOOK)
@@ -77,6 +88,15 @@ class FakeMachine:
     def drive(self, number, flags, name):
         data = struct.pack("<I", flags) + name.encode().ljust(DRIVE_BYTES - 4, b"\0")
         os.pwrite(self.shared, data, DRIVES + number * DRIVE_BYTES)
+
+    def shot(self, n, ident, flags, date, depth, name, when="", size="", width=SHOT_WIDTH, height=SHOT_HEIGHT, colour=0):
+        data = struct.pack(SHOT, ident, flags, date, depth, name, when.encode(), size.encode(), width, height)
+        os.pwrite(self.shared, data + struct.pack("<I", colour) * (SHOT_WIDTH * SHOT_HEIGHT), SHOTS + 12 + n * SHOT_BYTES)
+
+    def page(self, count, first, total):
+        """The shots are there."""
+        os.pwrite(self.shared, struct.pack("<III", count, first, total), SHOTS)
+        self.send(LOOK)
 
     def news(self, count, text):
         os.pwrite(self.shared, struct.pack("<I", count) + text.encode().ljust(200, b"\0"), NEWS)

@@ -3,7 +3,7 @@
 
 SUMMED is a guest of which every line follows from the one before (tests/guests/summed.S): memory, FPU, disk, ticks. Saved
 in its midst and loaded, in the same process and in others, it writes the lines that it would have written. kill -9
-during savevm and loadvm leaves the old or the new, never less. What does not fit, is damaged or was changed by
+during savevm and loadvm leaves the old or the new, never less. Its RTC stays, or follows the host's. What does not fit, is damaged or was changed by
 somebody else is refused in a sentence, and the guest runs on.
 """
 import os
@@ -261,6 +261,165 @@ def killed_at_any_moment_it_is_old_or_new(rounds):
                 g.quit()
 
 
+def field(g, part, name):
+    return int(re.search(r"(?m)^ *%s +([0-9a-f]+)" % name, g.do("info parts " + part)).group(1), 16)
+
+
+def rtc_of(g):
+    """What its RTC says, in Unix seconds; the machine is held."""
+    return field(g, "rtc", "base_s") + (field(g, "clock", "now_ns") + field(g, "rtc", "phase_ns")) / 1e9
+
+
+def its_rtc_stays_or_follows():
+    """After loadvm it goes on where it was, or, by -rtc clock=host, is what it would be if the machine had run; so it is after cont."""
+    index, day = image + ".snapshots/index", 86400
+    with start("-rtc", "clock=host") as g:
+        lines(g, 5)
+        g.do("stop")
+        check(g.do("savevm clock") == "(ring3) ", "savevm")
+        saved = rtc_of(g)
+        lead = time.time() - saved # what the clock is behind the host's is a part of a second, and the time that we took
+        check(-0.1 < lead < 60, "at first it is %.3f s behind" % lead)
+        time.sleep(3)
+        g.do("cont")
+        g.do("stop")
+        now = rtc_of(g)
+        check(2 <= now - saved < 60, "held for 3 s, it moved by %.3f" % (now - saved))
+        for _ in range(5): # no second is lost or won on the way
+            check(g.do("loadvm clock") == "(ring3) ", "loadvm")
+            error = time.time() - rtc_of(g)
+            check(-0.2 < error < lead + 20, "after loadvm it is %.3f s behind, before %.3f" % (error, lead))
+        g.quit()
+    text = open(index).read()
+    found = re.search(r"name clock\nparent \d+\ndate (\d+) [-0-9]+ [:0-9]+\.\d{9}\n", text)
+    check(found, "no date: " + text)
+    with open(index, "w") as f: # as if it had been kept a day before
+        f.write(text.replace("date " + found.group(1), "date %d" % (int(found.group(1)) - day)))
+    for words, low, high in ([], 0, 0), (["-rtc", "clock=vm"], 0, 0), (["-rtc", "clock=host"], day, day + 120):
+        with start("-S", "-loadvm", "clock", *words) as g:
+            moved = rtc_of(g) - saved
+            check(low <= moved <= high, "%s: it moved by %.3f s" % (words, moved))
+            g.do("cont")
+            lines(g, 5)
+            g.quit()
+    text = open(index).read()
+    with open(index, "w") as f: # of a ring3 that wrote no fraction
+        f.write(re.sub(r"(?m)^(date .*)\.\d{9}$", r"\1", text))
+    with start("-loadvm", "clock") as g:
+        lines(g, 5)
+        check(g.do("delvm clock") == "(ring3) ", "delvm")
+        g.quit()
+
+
+def contents():
+    with open(image, "rb") as f:
+        return f.read()
+
+
+def undoable(*words, mode=",mode=undoable"):
+    return Guest(ring3, "-m", "16", "-kernel", summed, "-drive", "file=%s,format=raw%s" % (image, mode), *engine, *words)
+
+
+def said_by(g):
+    g.stderr.seek(0)
+    return g.stderr.read()
+
+
+def ends(g, *words):
+    """What the image is after these words and the end; and what was said."""
+    for word in words:
+        check(g.do(word) == "(ring3) ", word)
+    g.quit()
+    g.process.wait()
+    return contents(), said_by(g)
+
+
+def until_it_wrote(g, known):
+    """The image is another one than `known` (the guest writes what rounds there were)."""
+    end = deadline(60)
+    while contents() == known:
+        check(time.monotonic() < end, "the guest writes nothing")
+        lines(g, 5)
+
+
+def an_undoable_disk(rounds):
+    """mode=undoable: what was written stays undecided over ends, starts and kill -9, until it is committed or discarded."""
+    index = image + ".snapshots/index"
+    first = contents()
+    with undoable() as g:
+        until_it_wrote(g, first)
+        check(re.search(r"ide0-hd0: what was written since [-0-9]+ [:0-9]+: undecided", g.do("info snapshots")), "info snapshots")
+        now, said = ends(g)
+        check("stays, undecided" in said, "at the end: " + said)
+    with undoable(mode="") as g: # it is still so
+        check("is undecided still" in said_by(g), "at the start: " + said_by(g))
+        until_it_wrote(g, first)
+        check("will be discarded" in (g.do("discard all"), g.do("info snapshots"))[1], "discard")
+        lines(g, 5)
+        now, said = ends(g)
+        check(now == first and "undecided" not in said.split("\n")[-2:], "not as it was before: " + said)
+    check("session" not in open(index).read(), "a session without an end")
+    with undoable() as g:
+        until_it_wrote(g, first)
+        g.do("stop")
+        check(g.do("commit ide0-hd0") == "(ring3) ", "commit")
+        second = contents()
+        g.do("cont")
+        until_it_wrote(g, second)
+        check(ends(g, "discard ide0-hd0")[0] == second, "not as it was committed")
+    with undoable() as g: # a snapshot from within a session outlives it, and the session what it goes back to
+        until_it_wrote(g, second)
+        where = save(g, "within")
+        check(ends(g, "discard all")[0] == second, "with a snapshot: not as it was")
+    with undoable() as g:
+        load(g, "within", where)
+        check(ends(g, "delvm within", "discard all")[0] == second, "loaded: not as it was")
+    for n in range(rounds):
+        with undoable() as g:
+            until_it_wrote(g, second)
+            if n % 2:
+                check(g.do("discard all") == "(ring3) ", "discard")
+                g.monitor.sendall(b"quit\n")
+                time.sleep(random.random() * 0.1)
+            g.process.send_signal(signal.SIGKILL)
+            g.process.wait()
+        with undoable() as g:
+            check(ends(g, "discard all")[0] == second, "killed: not as it was")
+    with undoable() as g: # as if it had died when the index said that it discards, and before the disk was back
+        until_it_wrote(g, second)
+        g.process.send_signal(signal.SIGKILL)
+        g.process.wait()
+    text, count = re.subn(r"(?m)^(session ide0-hd0 \d+ \d+) 0$", r"\1 1", open(index).read())
+    check(count == 1, "no session: " + text)
+    with open(index, "w") as f:
+        f.write(text)
+    with undoable("-S", mode="") as g:
+        check("cut off, and is completed now" in said_by(g), said_by(g))
+        check("undecided" not in g.do("info snapshots") and contents() == second, "it is not completed")
+        g.quit()
+    with undoable() as g:
+        for word, sentence in [("commit", "device or all expected"), ("commit ide9", "not found"), ("discard ide0-hd1", "is not undoable"),
+                               ("commit all x", "extraneous"), ("migrate unix:%s/none" % folder, "mode=undoable")]:
+            check(sentence in g.do(word), "%s: %s" % (word, g.do(word)))
+        lines(g, 5)
+        g.quit()
+    with open(image, "r+b") as f:
+        f.seek(4 << 20)
+        f.write(b"somebody else")
+    with undoable(mode="") as g:
+        check("can no longer be discarded" in said_by(g), said_by(g))
+        check("no disk is undoable" in g.do("commit all"), "there is a session still")
+        g.quit()
+    for words, sentence in [(["file=%s,mode=undoable,snapshot=on" % image], "only for hard disks that are written to"),
+                            (["file=%s,mode=undoable,media=cdrom" % image], "only for hard disks that are written to"),
+                            (["file=%s,mode=redo" % image], "one of: persistent, undoable, nonpersistent"),
+                            (["file=%s,mode=undoable" % image, "-snapshot"], "-snapshot and mode=undoable")]:
+        done = subprocess.run([ring3, "-display", "none", "-drive", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60)
+        text = done.stdout.decode()
+        check(done.returncode and sentence in text and text.count("\n") == 1, "%s: %s" % (words, text))
+
+
 def somebody_else_is_noticed(one):
     with start() as g:
         lines(g, 5)
@@ -277,7 +436,7 @@ def somebody_else_is_noticed(one):
 
 
 def what_is_deleted_gives_its_room_back():
-    for name in "7777.state", "7778.state.new", "mine.state": # as if a savevm had been cut off; and a person's
+    for name in "7777.state", "7777.png", "7778.state.new", "mine.state": # as if a savevm had been cut off; and a person's
         open(image + ".snapshots/" + name, "w").close()
     with start() as g:
         names = re.findall(r"^\d+ +(\S+)", g.do("info snapshots"), re.M)
@@ -326,6 +485,8 @@ def test():
         what_does_not_fit_is_refused(one)
         what_is_damaged_changes_nothing(one)
         killed_at_any_moment_it_is_old_or_new(int(os.environ.get("SNAPSHOT_KILLS", 6)))
+        its_rtc_stays_or_follows()
+        an_undoable_disk(int(os.environ.get("SNAPSHOT_KILLS", 6)))
         somebody_else_is_noticed(one)
         what_is_deleted_gives_its_room_back()
         a_machine_in_its_bios()

@@ -347,6 +347,82 @@ def test_snapshot_news():
     vm.kill()
 
 
+def leave_function_keys():
+    """Ctrl-Alt-F1 to F12 are the X server's, which switches its host's consoles by them; this one has none, and is to let go of them."""
+    subprocess.run(["setxkbmap", "-option", "srvrkeys:none"], stderr=subprocess.DEVNULL, check=True)
+
+
+def snapshots_of(monitor):
+    """{name: depth} of info snapshots, in its order; the current one."""
+    lines = re.findall(r"(?m)^\d+ {9}( *)(\S+)( \*)?", ask(monitor, "info snapshots"))
+    return {name: len(indent) // 2 for indent, name, _ in lines}, [name for _, name, star in lines if star]
+
+
+def pixels_at(geometry, width, height):
+    """Of the whole window."""
+    row = server.screen()
+    x, y = geometry[:2]
+    return [row(x, y + line, width) for line in range(height)]
+
+
+def test_snapshot_list():
+    """Ctrl-Alt-F5 and Ctrl-Alt-N: kept, listed with pictures, gone back to, deleted after a question; Esc leaves all as it is."""
+    monitor, kept = os.path.join(folder.name, "list-monitor"), os.path.join(folder.name, "listed")
+    vm = run("text keys spin", "-snapshots", kept, "-monitor", "unix:%s,server=on,wait=off" % monitor)
+    vm.expect("keys\r\n")
+    place = wait_size(640, 480)
+    focus_window()
+    for name in "first", "second", "third", "fourth", "fifth", "sixth":
+        said = ask(monitor, "savevm " + name)
+        check("Error" not in said, said)
+    os.unlink(os.path.join(kept, "2.png")) # as of an older ring3
+    with open(os.path.join(kept, "3.png"), "r+b") as f: # damaged
+        f.seek(60)
+        f.write(b"damaged")
+    check(sorted(os.listdir(kept)) == sorted(["index", "lock"] + ["%d.state" % n for n in range(1, 7)] + ["%d.png" % n for n in (1, 3, 4, 5, 6)]),
+          "the folder: %r" % os.listdir(kept))
+    leave_function_keys()
+    names = list(snapshots_of(monitor)[0])
+    check(names == ["first", "second", "third", "fourth", "fifth", "sixth"], "%r" % names)
+    panel = lambda: any(row[320 - 280:320 - 276] == [0x20242e] * 4 for row in pixels_at(place, 640, 480))
+    xdotool("key", "ctrl+alt+n") # the sixth is chosen, the second to the sixth are on the page
+    wait_for(panel, 10, "no list is shown")
+    wait_for(lambda: len(set(p for row in pixels_at(place, 640, 480) for p in row)) > 8, 10, "there is no picture in the list")
+    xdotool("key", "Escape")
+    wait_for(lambda: not panel(), 10, "the list stays")
+    check(snapshots_of(monitor) == ({name: n for n, name in enumerate(names)}, ["sixth"]), "Escape changes something")
+    key_reaches(vm, "b", "30")
+    xdotool("key", "ctrl+alt+n")
+    wait_for(panel, 10, "no list is shown")
+    time.sleep(0.5)
+    xdotool("key", "Up", "key", "Up", "key", "Return") # the fourth
+    wait_for(lambda: snapshots_of(monitor)[1] == ["fourth"], 20, lambda: "not gone back: %r" % (snapshots_of(monitor),))
+    check("running" in ask(monitor, "info status"), "it ran before")
+    key_reaches(vm, "c", "2e")
+    for answer, there in ("c", True), ("d", False): # of the third
+        xdotool("key", "ctrl+alt+n")
+        wait_for(panel, 10, "no list is shown")
+        time.sleep(0.5)
+        xdotool("key", "Up", "key", "Delete", "key", answer)
+        time.sleep(0.5)
+        xdotool("key", "Escape")
+        wait_for(lambda: ("third" in snapshots_of(monitor)[0]) == there, 10, lambda: "%s: %r" % (answer, snapshots_of(monitor)))
+    check(not os.path.exists(os.path.join(kept, "3.png")) and not os.path.exists(os.path.join(kept, "3.state")), "its files stay")
+    xdotool("key", "ctrl+alt+F5")
+    wait_for(lambda: any(name.startswith("vm-2") for name in snapshots_of(monitor)[0]), 30, "Ctrl-Alt-F5 keeps nothing")
+    xdotool("key", "ctrl+alt+p")
+    wait_title("paused")
+    xdotool("key", "ctrl+alt+F9")
+    wait_for(panel, 10, "no list is shown")
+    time.sleep(0.5)
+    for key in "Prior", "Prior", "Return": # the first, which is not on the page; keys do nothing before a page is there
+        xdotool("key", key)
+        time.sleep(0.5)
+    wait_for(lambda: snapshots_of(monitor)[1] == ["first"], 20, lambda: "not gone back: %r" % (snapshots_of(monitor),))
+    check("paused" in ask(monitor, "info status"), "a machine that stood still does not any more")
+    end(vm)
+
+
 def test_shared_size():
     vm = run("spin")
     vm.expect("probe")
@@ -688,7 +764,7 @@ def leave(m):
 
 def asks(m):
     """What the window wants of the machine, without keys and mouse."""
-    return [k for k in m.messages(0.4) if k[0] not in (fake_machine.KEY, fake_machine.MOUSE)]
+    return [k for k in m.messages(0.4) if k[0] not in (fake_machine.KEY, fake_machine.MOUSE, fake_machine.ASKS)]
 
 
 def test_close_asks():
@@ -709,6 +785,59 @@ def test_close_asks():
         got = [k[0] for k in asks(m)]
         check(got == [wanted], "%s: %r" % (keys, got))
     leave(m)
+
+
+def test_undoable_disks():
+    """Before a machine with undoable disks ends it is asked what becomes of them; also when the guest has switched itself off."""
+    m = fake("undoable")
+    m.status(fake_machine.UNDECIDED)
+    time.sleep(0.3)
+    for keys, wanted in (["ctrl+alt+q", "e", "Escape"], []), (["ctrl+alt+q", "p", "c"], []), \
+            (["ctrl+alt+q", "e", "d"], [(fake_machine.DISKS, 3), (fake_machine.QUIT, 0)]), \
+            (["ctrl+alt+q", "p", "k"], [(fake_machine.DISKS, 2), (fake_machine.POWER, 0)]), \
+            (["ctrl+alt+q", "p", "Return"], [(fake_machine.DISKS, 1), (fake_machine.POWER, 0)]):
+        xdotool(*[w for k in keys for w in ("key", k)])
+        got = [k[:2] for k in asks(m)]
+        check(got == wanted, "%s: %r" % (keys, got))
+    m.status(fake_machine.UNDECIDED | fake_machine.OFF)
+    time.sleep(0.3)
+    xdotool("key", "d")
+    got = [k[:2] for k in asks(m)]
+    check(got == [(fake_machine.DISKS, 3), (fake_machine.QUIT, 0)], "off: %r" % got)
+    leave(m)
+    image, place = os.path.join(folder.name, "undoable.img"), os.path.join(folder.name, "undoable")
+    with open(image, "wb") as f:
+        f.truncate(1 << 20)
+    monitor = os.path.join(folder.name, "undoable-monitor")
+    def start():
+        vm = run("text keys off", "-snapshots", place, "-drive", "file=%s,format=raw,mode=undoable" % image, "-monitor", "unix:%s,server=on,wait=off" % monitor)
+        vm.expect("keys\r\n")
+        focus_window()
+        time.sleep(0.3)
+        return vm
+    vm = start()
+    xdotool("key", "ctrl+alt+q", "key", "e", "key", "u")
+    vm.expect("undoable.img: what was written since .* stays, undecided")
+    vm.expect_exit(0, 20)
+    vm = start()
+    check("is undecided still" in vm.output, "at the start: " + vm.output)
+    xdotool("key", "ctrl+alt+q", "key", "e", "key", "d")
+    vm.expect_exit(0, 20)
+    check("session" not in open(place + "/index").read(), "the session goes on")
+    vm = start()
+    xdotool("key", "Escape") # the guest's, which switches itself off
+    wait_for(lambda: "shutdown" in ask(monitor, "info status"), 10, "it is not off")
+    time.sleep(0.5)
+    xdotool("key", "Escape") # not yet
+    time.sleep(0.5)
+    check("shutdown" in ask(monitor, "info status"), "it ended without an answer")
+    xdotool("key", "ctrl+alt+q", "key", "e", "key", "k")
+    vm.expect_exit(0, 20)
+    check("session" not in open(place + "/index").read(), "what was committed is undecided")
+    vm = start()
+    check(ask(monitor, "discard all").count("Error") == 0, "discard")
+    xdotool("key", "Escape") # decided: it ends
+    vm.expect_exit(0, 20)
 
 
 def test_pause_and_messages():
@@ -790,6 +919,60 @@ def test_media():
     xdotool("key", "ctrl+alt+m", "key", "Return", "key", "e")
     wait_for(lambda: "a floppy.img" not in ask(monitor, "info block"), 5, "the file stays in the drive")
     end(vm)
+
+
+def test_snapshots_of_a_fake():
+    """The list asks for what was chosen, by number and date, and for other pages; what the machine shows there is not believed."""
+    ask_page = lambda first: (fake_machine.SNAPSHOTS, first)
+    asked = lambda m: [k[:2] for k in asks(m)]
+    leave_function_keys()
+    m = fake("list")
+    xdotool("key", "ctrl+alt+n")
+    got = asked(m)
+    check(got == [ask_page(-1)], "the list is asked for: %r" % got)
+    for n in range(5):
+        m.shot(n, 12 + n, n == 2, 1000 + n, n, b"shot %d" % n, colour=0x102030 * (n + 1))
+    m.page(1, 2, 20)
+    place = window()
+    coloured = lambda: {p for row in pixels_at(place, 640, 480) for p in row} >= {0x102030 * (n + 1) for n in range(5)}
+    wait_for(coloured, 10, "the pictures are not in the list")
+    xdotool("key", "Down", "key", "Down")
+    check(asked(m) == [], "lines of the page are there")
+    xdotool("key", "Down")
+    got = asked(m)
+    check(got == [ask_page(3)], "the page from the next line on: %r" % got)
+    m.page(2, 3, 20) # the same shots, by chance
+    time.sleep(0.3)
+    xdotool("key", "Return") # the last of the page is chosen
+    got = [k[:4] for k in asks(m)]
+    check(got == [(fake_machine.SNAPSHOT, fake_machine.SNAPSHOT_LOAD, 16, 1004)], "Return: %r" % got)
+    xdotool("key", "ctrl+alt+F9")
+    asks(m)
+    m.page(3, 2, 20)
+    time.sleep(0.3)
+    xdotool("key", "Delete", "key", "Return") # no, back to the list
+    got = asked(m)
+    check(got == [ask_page(-1)], "cancel: %r" % got)
+    m.page(4, 2, 20)
+    time.sleep(0.3)
+    xdotool("key", "Delete", "key", "d")
+    got = [k[:4] for k in asks(m)]
+    check(got == [(fake_machine.SNAPSHOT, fake_machine.SNAPSHOT_DELETE, 14, 1002), (fake_machine.SNAPSHOTS, 2, 0, 0)], "d: %r" % got)
+    count = 5
+    for first, total, lines in (0, 0, 0), (2 ** 32 - 1, 2 ** 32 - 1, 5), (0, 2 ** 32 - 1, 5), (2 ** 31, 3, 5), (7, 0, 1):
+        for n in range(5):
+            m.shot(n, n < lines, 2 ** 32 - 1, -1, 2 ** 32 - 1, b"\xff\1%s" * 12, "x" * 32, "%n" * 16, *[(2 ** 32 - 1, 1), (161, 120), (1, 2 ** 31), (160, 1), (1, 120)][n])
+        m.page(count, first, total)
+        count += 1
+        time.sleep(0.2)
+        xdotool("key", "Up", "key", "Prior", "key", "Next", "key", "Down", "key", "Delete", "key", "Escape", "key", "ctrl+alt+n")
+        m.page(count, first, total)
+        count += 1
+        time.sleep(0.2)
+        check(m.process.poll() is None, "a page of %r ends it" % ((first, total, lines),))
+        m.messages(0.2)
+    xdotool("key", "Escape")
+    leave(m)
 
 
 def test_drop():
@@ -894,7 +1077,7 @@ s = socket.socket(fileno=3)
 s.settimeout(0.01)
 end = time.monotonic() + 3
 while time.monotonic() < end:
-    kind = random.choice([0, 1, 2, 3, 32, 33, 33, 34, 36, 36, 37, 38, 255, 65535])
+    kind = random.choice([0, 1, 2, 3, 32, 33, 33, 34, 36, 36, 37, 38, 49, 255, 65535])
     numbers = [random.choice([0, 1, -1, 2 ** 31 - 1, -2 ** 31, random.randrange(-300, 300)]) for _ in range(3)]
     data = struct.pack("<HHiii", kind, random.randrange(65536), *numbers)
     if random.randrange(20) == 0:

@@ -1,4 +1,4 @@
-/* Screenshots: a PNG that zlib and the specification's filters lead back from, a PPM byte by byte. */
+/* Screenshots: a PNG that zlib and the specification's filters lead back from, a PPM byte by byte; our own PNG read back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,12 +73,79 @@ static void bad_files(void **state)
     assert_int_equal(access("/dev/full", F_OK), 0); /* only files are taken away */
 }
 
+enum { WIDTH = 31, HEIGHT = 17, PIXELS = WIDTH * HEIGHT };
+
+static void read_back(void **state)
+{
+    static u32 pixels[PIXELS], got[PIXELS + 1];
+    u32 width, height;
+    size_t bytes;
+    (void)state;
+    srand(1);
+    for (unsigned n = 0; n < PIXELS; n++) pixels[n] = (u32)rand() & 0xffffff;
+    u8 *png = png_pack(WIDTH, HEIGHT, pixels, &bytes);
+    got[PIXELS] = 0xcafe;
+    assert_true(png_unpack(png, bytes, &width, &height, got, PIXELS));
+    assert_int_equal(width, WIDTH);
+    assert_int_equal(height, HEIGHT);
+    assert_memory_equal(got, pixels, sizeof pixels);
+    assert_false(png_unpack(png, bytes, &width, &height, got, PIXELS - 1));
+    assert_int_equal(got[PIXELS], 0xcafe);
+    free(png);
+}
+
+/* Cut off anywhere, or with any byte changed: refused. What comes behind the pixels does not count. */
+static void damaged(void **state)
+{
+    enum { END_CHUNK = 12 };
+    static u32 pixels[PIXELS], got[PIXELS];
+    u32 width, height;
+    size_t bytes;
+    (void)state;
+    for (unsigned n = 0; n < PIXELS; n++) pixels[n] = n * 0x010203;
+    u8 *png = png_pack(WIDTH, HEIGHT, pixels, &bytes);
+    for (size_t n = 0; n < bytes - END_CHUNK; n++) {
+        u8 *cut = malloc(n ? n : 1); /* of that size, so that a sanitizer sees who reads on */
+        memcpy(cut, png, n);
+        assert_false(png_unpack(cut, n, &width, &height, got, PIXELS));
+        free(cut);
+        png[n] ^= (u8)(1 + n % 255);
+        assert_false(png_unpack(png, bytes, &width, &height, got, PIXELS));
+        png[n] ^= (u8)(1 + n % 255);
+    }
+    free(png);
+}
+
+static void set_be32(u8 *p, u32 v)
+{
+    for (int i = 0; i < 4; i++) p[i] = (u8)(v >> (24 - 8 * i));
+}
+
+/* A head with a right checksum and other sizes: more or fewer rows than there are, none, and ones whose product overflows. */
+static void sizes_that_lie(void **state)
+{
+    static const u32 sizes[][2] = {
+        {WIDTH, HEIGHT + 1}, {WIDTH, HEIGHT - 1}, {WIDTH + 1, HEIGHT},      {0, HEIGHT},
+        {WIDTH, 0},          {0x80000000, 2},     {0xffffffff, 0xffffffff}, {0x10000, 0x10000}};
+    static u32 pixels[PIXELS], got[4 * PIXELS];
+    u32 width, height;
+    size_t bytes;
+    (void)state;
+    u8 *png = png_pack(WIDTH, HEIGHT, pixels, &bytes);
+    for (unsigned n = 0; n < ARRAY_LEN(sizes); n++) {
+        set_be32(png + 16, sizes[n][0]);
+        set_be32(png + 20, sizes[n][1]);
+        set_be32(png + 29, (u32)crc32(0, png + 12, 17));
+        assert_false(png_unpack(png, bytes, &width, &height, got, 4 * PIXELS));
+    }
+    free(png);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(png_file),
-        cmocka_unit_test(ppm_file),
-        cmocka_unit_test(bad_files),
+        cmocka_unit_test(png_file),  cmocka_unit_test(ppm_file), cmocka_unit_test(bad_files),
+        cmocka_unit_test(read_back), cmocka_unit_test(damaged),  cmocka_unit_test(sizes_that_lie),
     };
     close(mkstemps(path, 4));
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

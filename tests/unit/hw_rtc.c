@@ -279,6 +279,56 @@ static void reset_keeps_time_and_memory(void **state)
     assert_int_equal(get(0), 0x59);
 }
 
+static void it_moves_when_told(void **state)
+{
+    (void)state;
+    clock_advance(&clk, 400 * (u64)MS);
+    rtc_move(&rtc, 86400 + 61);
+    assert_time(0x000058, 0x261123, 2);
+    clock_advance(&clk, 599 * (u64)MS); /* its second began where it did */
+    assert_time(0x000058, 0x261123, 2);
+    clock_advance(&clk, MS);
+    assert_time(0x000059, 0x261123, 2);
+    rtc_move(&rtc, -86400 - 62);
+    assert_time(0x235957, 0x261121, 7);
+    set(0x0b, 0x82); /* being set: what the guest writes counts */
+    rtc_move(&rtc, 1000);
+    assert_time(0x235957, 0x261121, 7);
+    set(0x0b, 0x02);
+    assert_time(0x235957, 0x261121, 7);
+}
+
+static void what_it_moves_over_is_due(void **state)
+{
+    (void)state;
+    set(5, 0x07), set(3, 0x30), set(1, 0x00); /* an alarm at 07:30 */
+    set(0x0b, 0x22);
+    get(0x0c);
+    rtc_move(&rtc, 3600);
+    assert_false(irq8.level);
+    assert_int_equal(get(0x0c), 0x10); /* only UF */
+    rtc_move(&rtc, 7 * 3600);
+    assert_true(irq8.level);
+    assert_int_equal(get(0x0c), 0xb0);
+    rtc_move(&rtc, -8 * 3600); /* back over it: not again */
+    assert_false(irq8.level);
+    assert_int_equal(get(0x0c), 0);
+    rtc_move(&rtc, 0);
+    assert_int_equal(get(0x0c), 0);
+}
+
+static void it_moves_no_further_than_it_can(void **state)
+{
+    (void)state;
+    rtc_move(&rtc, INT64_MAX);
+    get(9);
+    rtc_move(&rtc, INT64_MAX);
+    rtc_move(&rtc, INT64_MIN);
+    get(9);
+    rtc_move(&rtc, INT64_MIN);
+    assert_int_equal(get(0x0b), 0x02);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +347,9 @@ int main(void)
         TEST(flags_are_set_without_enables),
         TEST(memory_and_its_size),
         TEST(reset_keeps_time_and_memory),
+        TEST(it_moves_when_told),
+        TEST(what_it_moves_over_is_due),
+        TEST(it_moves_no_further_than_it_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
