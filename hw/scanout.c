@@ -226,11 +226,17 @@ static void registers_take(Scanout *s)
     }
 }
 
-static ScreenKind kind_of(const ScreenState *r)
+/* What would be shown if the screen were not blanked. */
+static ScreenKind mode_of(const ScreenState *r)
 {
-    if (!(r->attr_index & ATTR_PAS) || r->seq[SEQ_CLOCKING_MODE] & SR1_SO) return SCREEN_BLANK;
     if (screen_vbe(r)) return r->dispi[DISPI_BPP] == 4 ? SCREEN_PLANES : SCREEN_LINEAR;
     return r->gfx[GFX_MISCELLANEOUS] & GR6_GM ? SCREEN_PLANES : SCREEN_TEXT;
+}
+
+static ScreenKind kind_of(const ScreenState *r)
+{
+    bool blanked = !(r->attr_index & ATTR_PAS) || r->seq[SEQ_CLOCKING_MODE] & SR1_SO;
+    return blanked ? SCREEN_BLANK : mode_of(r);
 }
 
 static void size_of(const Scanout *s, u32 *width, u32 *height)
@@ -251,9 +257,11 @@ static void size_update(Scanout *s)
     u32 width, height;
     Picture *p = &s->pic;
     size_of(s, &width, &height);
+    p->line_repeat = mode_of(&s->now) == SCREEN_PLANES ? line_repeat(&s->now) : 1;
     if (width < MIN_SIZE || height < MIN_SIZE) {
         s->kind = SCREEN_BLANK;
         width = 720, height = 400;
+        p->line_repeat = 1;
     }
     p->resized = width != p->width || height != p->height;
     p->width = width;
@@ -270,7 +278,6 @@ const Picture *scanout_update(Scanout *s, u64 now_ns)
     s->redraw |= s->kind != s->drawn_kind || memcmp(&s->now, &s->drawn, sizeof s->now);
     if (s->redraw) palette_make(s);
     s->pic.is_text = s->kind == SCREEN_TEXT;
-    s->pic.line_repeat = s->kind == SCREEN_PLANES ? line_repeat(&s->now) : 1;
     switch (s->kind) {
     case SCREEN_TEXT: text_update(s, now_ns); break;
     case SCREEN_PLANES: planes_update(s); break;

@@ -14,7 +14,8 @@ typedef struct ScreenState
 typedef struct Picture {
     u32 width, height; /* pixels; as the guest programmed it (720x400, 320x200 doubled to 320x400, ...) */
     const u32 *pixels; /* 0x00RRGGBB, rows of `width` */
-    u32 line_repeat; /* graphics: each row of the guest's is that many rows here, as a rule (2 in mode 13h); else 1 */
+    u32 line_repeat; /* graphics, blanked ones too: each row of the guest's is that many rows here, as a rule (2 in
+                        * mode 13h); else 1 */
     u32 dirty_top, dirty_rows; /* what the last update changed; 0 rows: nothing */
     bool resized;              /* the last update changed width or height */
     bool is_text;              /* then `columns` x `rows` cells: character low byte, attribute high byte */

@@ -123,11 +123,15 @@ static void show_title(u32 n)
     screen_put(0, COLUMNS - 4 - text_length(how_bytes), TITLE, how_bytes);
 }
 
-static void show_keys(void)
+/* tab: what the next Tab shows. */
+static void show_keys(View view)
 {
+    static const char *const tab[] = {
+        [VIEW_SUMMARY] = "listing", [VIEW_LISTING] = "counters", [VIEW_COUNTERS] = "summary"};
+    TEXT(t, COLUMNS);
+    text_add(&t, "Esc menu   Enter again   \x1b \x1a other experiments   \x18 \x19 scroll   Tab %s", tab[view]);
     screen_row(KEYS_ROW, KEYS);
-    screen_put(KEYS_ROW, 1, KEYS,
-               "Esc menu   Enter again   \x1b \x1a other experiments   \x18 \x19 scroll   Tab all of it");
+    screen_put(KEYS_ROW, 1, KEYS, t_bytes);
 }
 
 static const char untranslated[] =
@@ -150,7 +154,7 @@ static void show(u32 n, View view, u32 from)
     if (view == VIEW_SUMMARY) show_summary(n, from);
     if (view == VIEW_LISTING) show_listing(1, WIDE_ROWS, from);
     if (view == VIEW_COUNTERS) show_counters(1, WIDE_ROWS, 1);
-    show_keys(); /* last, so that who looks knows that the rest is there */
+    show_keys(view); /* last, so that who looks knows that the rest is there */
 }
 
 /* When something happens while the guest runs, ring3 may look for a while, by its interpreter, whether the guest only

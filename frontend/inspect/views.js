@@ -33,7 +33,7 @@ function changes(from, to) {
 }
 
 function codeTable() {
-  return el("div", {class: "scroll"}, el("table", null, el("tr", null, ["address", "bytes", "instruction", "class"].map(t => el("th", null, t))),
+  return el("div", {class: "scroll"}, el("table", {class: "code"}, el("tr", null, ["address", "bytes", "instruction", "class"].map(t => el("th", null, t))),
     now.code.map((line, n) => el("tr", {class: n === 0 ? "here" : null, title: n === 0 ? "the instruction at hand: it comes next" : null},
       el("td", {class: "mono"}, hex(line.va), named(line.symbol)), el("td", {class: "mono soft"}, line.bytes), el("td", {class: "mono"}, line.text),
       el("td", null, line.class ? el("span", {class: "class " + line.class}, line.class) : "")))));

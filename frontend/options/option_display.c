@@ -36,6 +36,11 @@ OptionsResult set_display(Options *o, const char *value)
     static const Absent others[] = {
         {"gtk", "ring3's window is SDL's: say -display sdl, or nothing; none is no window"},
         {"cocoa", "ring3's window is SDL's: say -display sdl, or nothing; none is no window"},
+        {"window", "the window is called sdl: say -display sdl, or nothing"},
+        {"x11", "the window is SDL's, which speaks X and Wayland: say -display sdl, or nothing"},
+        {"wayland", "the window is SDL's, which speaks X and Wayland: say -display sdl, or nothing"},
+        {"terminal", "the screen in the terminal is called curses: say -display curses"},
+        {"headless", "no screen is called none: say -display none"},
         {"spice-app", "no SPICE: -vnc :N shows the screen elsewhere, -display sdl is a window"},
         {"dbus", "no screen by D-Bus: -vnc :N shows it elsewhere, -display sdl is a window"},
         {"egl-headless", "the screen needs no graphics driver: -display none, and the monitor's screendump"},

@@ -883,13 +883,14 @@ static const char *contradiction(const Options *o)
     return NULL;
 }
 
-/* As in QEMU: with -nographic serial port and monitor share the terminal, or one has it if the other is elsewhere. */
+/* As in QEMU: with -nographic serial port and monitor share the terminal, or one has it if the other is elsewhere. Beside
+ * -serial mon:stdio there is nothing to add, nor beside -serial stdio. */
 static void default_terminal(Options *o)
 {
     CharSpec stdio = {.kind = CHAR_STDIO, .reads = true, .mux = !o->serial_count && !o->monitor_count};
     if (!o->serial_count)
         o->serial[o->serial_count++] = stdio;
-    else if (!o->monitor_count)
+    else if (!o->monitor_count && !readers_of_stdin(o))
         o->monitor[o->monitor_count++] = stdio;
 }
 

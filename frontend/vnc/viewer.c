@@ -173,7 +173,7 @@ static u32 follow(const Picture *p)
 static void look(u64 now)
 {
     u64 began = thread_ns();
-    const Picture *p = v.picture = scanout_update(v.s->scanout, now);
+    const Picture *p = v.picture = scanout_update(v.s->scanout, session_screen_ns(v.s, now));
     u32 rows = p->width && p->height ? follow(p) : 0;
     pace_looked(&v.pace, now, thread_ns() - began, rows);
 }

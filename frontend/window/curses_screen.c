@@ -201,7 +201,7 @@ static void look(u64 now)
     u64 began = host_now_ns();
     u32 rows = 0;
     if (t.s->scanout) {
-        const Picture *p = t.picture = scanout_update(t.s->scanout, now);
+        const Picture *p = t.picture = scanout_update(t.s->scanout, session_screen_ns(t.s, now));
         rows = p->resized ? p->height : p->dirty_rows;
         if (rows || t.stale) draw(p);
         t.stale = false;

@@ -247,7 +247,7 @@ static void look(u64 now)
     u64 began = thread_ns();
     u32 rows = 0;
     if (w.s->scanout) {
-        const Picture *p = w.picture = scanout_update(w.s->scanout, now);
+        const Picture *p = w.picture = scanout_update(w.s->scanout, session_screen_ns(w.s, now));
         rows = p->resized ? p->height : p->dirty_rows;
         if (p->width && p->height && (rows || w.stale)) {
             follow_mode(p);

@@ -296,6 +296,13 @@ bool session_is_stopped(const Session *s)
     return s->shared && atomic_load(&s->shared->status) & WINDOW_STOPPED;
 }
 
+u64 session_screen_ns(Session *s, u64 now_ns)
+{
+    if (!session_is_stopped(s)) s->screen_ns += now_ns - s->looked_ns;
+    s->looked_ns = now_ns;
+    return s->screen_ns;
+}
+
 bool session_can_suspend(const Session *s)
 {
     return s->shared && atomic_load(&s->shared->status) & WINDOW_CAN_SUSPEND;

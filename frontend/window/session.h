@@ -22,6 +22,7 @@ typedef struct Session {
     u8 *held_by;      /* ... or they are noted here; NULL: there */
     void (*told)(struct Session *s, const WindowMessage *m); /* who wants other messages; NULL: nobody */
     u32 keys_sent;    /* WINDOW_KEYs */
+    u64 looked_ns, screen_ns; /* when the screen was looked at; the time by which it is drawn */
     bool leds_seen;   /* the guest has lit one */
     struct {
         KeyEdge edge[TYPED_MAX];
@@ -67,6 +68,9 @@ enum { LOCK_SCROLL = 1, LOCK_NUM = 2, LOCK_CAPS = 4 };
 void session_follow_locks(Session *s, u8 before, u8 now);
 
 bool session_is_stopped(const Session *s);
+/* The time by which the screen is drawn (scanout_update): the host's, without what passed while the machine stood
+ * still, so that a picture at rest is a still one. Called whenever the screen is looked at. */
+u64 session_screen_ns(Session *s, u64 now_ns);
 /* The guest asks where the pointer is: WINDOW_POINTER, and no grab. */
 bool session_wants_pointer(const Session *s);
 /* ` - 33 MHz - paused`, ` - stopped: the host's disk is full or fails`, or nothing. */

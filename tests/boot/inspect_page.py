@@ -104,6 +104,30 @@ def test_debian():
         check(not browser.wrong, "in the page: %r" % browser.wrong)
 
 
+# What of classes, buttons and links to views is cut at its right, by the window or by a box that scrolls.
+CUT = """[...document.querySelectorAll('.class, nav a, button')].filter(e => {
+  let right = innerWidth;
+  for (let p = e.parentElement; p; p = p.parentElement)
+    if (getComputedStyle(p).overflowX !== 'visible') right = Math.min(right, p.getBoundingClientRect().right);
+  return e.getBoundingClientRect().right > right + 1; }).map(e => e.textContent)"""
+
+
+def test_narrow():
+    """On a laptop's screen the classes beside the code are seen whole, also where names are long."""
+    with Machine("-kernel", glass, "-symbols", glass, "-m", "16") as machine, Browser() as browser:
+        browser.open(machine.url + "#slow")
+        browser.wait("now && document.querySelector('#do-step')", "no view of slow motion")
+        browser.evaluate("document.querySelector('.tools button').click()")
+        browser.wait("now.paused && document.querySelectorAll('.code .class').length > 2", "it does not pause")
+        browser.evaluate("now.code[1].symbol = 'tick_do_update_jiffies64+0x123', now.code[1].bytes = '0123456789abcdef01234567', drawSlow($('view'))")
+        check(browser.evaluate("document.querySelector('.code').textContent.includes('jiffies64+0x123')"), "the long name is not drawn")
+        for width in 1500, 1280, 1024:
+            browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            cut = browser.evaluate(CUT)
+            check(not cut, "cut at the right of %d pixels: %r" % (width, cut))
+        check(not browser.wrong, "in the page: %r" % browser.wrong)
+
+
 def test_slow_motion():
     with Machine("-kernel", glass, "-symbols", glass, "-m", "16") as machine, Browser() as browser:
         browser.open(machine.url + "#slow")

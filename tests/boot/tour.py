@@ -224,6 +224,10 @@ def test_keys():
             t.guest.keys(key)
         t.press("x", MENU)
         t.press("2", " 2  POPF")
+        for shown in "listing", "counters", "summary": # the last row says what Tab shows next, on all of its 80 columns
+            keys = t.guest.lines()[24].rstrip()
+            check(re.fullmatch(r" Esc menu   Enter again .* Tab %s" % shown, keys), "the last row: %r" % keys)
+            t.press("tab", " 2  POPF")
         t.guest.do("system_reset")
         t.guest.wait_text(MENU + ".* 1 to 9")
         t.press("1", " 1  A loop")

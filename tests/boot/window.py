@@ -116,6 +116,16 @@ def ask(path, line, answer=b"(ring3) "):
     return got.decode()
 
 
+def blink_pictures(x, y):
+    """How many different pictures of 720 x 400 are there in a second and a bit: more than two cursor and character blinks."""
+    seen, end = set(), time.monotonic() + 1.2
+    while time.monotonic() < end:
+        row = server.screen()
+        seen.add(hash(tuple(pixel for line in range(400) for pixel in row(x, y + line, 720))))
+        time.sleep(0.03)
+    return len(seen)
+
+
 def test_screen_and_keys():
     monitor, picture = os.path.join(folder.name, "monitor"), os.path.join(folder.name, "screen.ppm")
     vm = run("text keys spin", "-monitor", "unix:%s,server=on,wait=off" % monitor)
@@ -148,11 +158,14 @@ def test_screen_and_keys():
     vm.expect("mouse 0000000a\r\nmouse 00000000\r\nmouse 00000000")
     xdotool("key", "ctrl+alt+g")
     wait_title("click to use the mouse")
+    wait_for(lambda: blink_pictures(x, y) > 1, 10, "nothing blinks in a machine that runs")
     xdotool("key", "ctrl+alt+p")
     wait_title("paused")
+    wait_for(lambda: blink_pictures(x, y) == 1, 15, "the picture of a paused machine is not a still one") # behind its message
     check("VM status: paused" in ask(monitor, "info status"), "the machine is not paused")
     xdotool("key", "ctrl+alt+p")
     wait_for(lambda: "paused" not in window()[-1], 5, lambda: "the machine does not go on: %r" % (window(),))
+    wait_for(lambda: blink_pictures(x, y) > 1, 10, "nothing blinks any more")
     end(vm)
 
 

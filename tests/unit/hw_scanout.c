@@ -298,6 +298,13 @@ static void mode_13h_has_a_byte_a_pixel(void **state)
     out(0x3c6, 0x0f);
     update();
     assert_int_equal(pixel(0x35, 20), color(5));
+    assert_int_equal(pic->line_repeat, 2);
+    seq(1, 0x21); /* a blanked screen is of the same size, as a screenshot, too */
+    update();
+    assert_int_equal(pixel(0x35, 20), 0);
+    assert_int_equal(pic->height, 400);
+    assert_int_equal(pic->line_repeat, 2);
+    seq(1, 0x01);
     out(0x3c6, 0xff), attr(0x13, 4); /* two pixels */
     update();
     assert_int_equal(pixel(0, 20), color(2));
