@@ -34,6 +34,7 @@ typedef struct Pc {
     KeyPlay keys;
     Breakpoints breaks; /* a debugger's */
     u8 mouse_buttons;   /* as the monitor holds them */
+    u16 pointer_x, pointer_y; /* as QMP's events have moved it, 65535: the right and lower edge */
     Problem problem;    /* why a reset failed, or the machine did not come; empty: nothing did */
 } Pc;
 

@@ -15,6 +15,11 @@
  *
  * Timers need no deadline: their flags are computed when the status is read. The IRQ pin leads nowhere on a PC's cards.
  *
+ * Quirk that guests rely on: an access takes a cycle of the ISA bus, and drivers wait by it: they find the card by a
+ * hundred reads of the status, in which timer 1 must count its 80 us. Here a read takes a fifth of that. So each access
+ * puts the timers BUS_NS ahead, AHEAD_NS of the clock at most, which catches up when there are none; a timer that starts
+ * begins with the clock. In the long run they are as fast as it.
+ *
  * Not implemented: the test register, CSM (speech), the DAC's outputs C and D, the busy times after a write. Envelopes
  * step from key-on, not from the chip's common counter, so the first step may come up to one step later.
  */
@@ -430,6 +435,21 @@ bool opl3_silent(Opl3 *o)
 
 /* --- timers ---------------------------------------------------------------------------------------------- */
 
+enum { BUS_NS = 1000, AHEAD_NS = 1000000 };
+
+/* What time the timers have. */
+static u64 timers_now(const Opl3 *o)
+{
+    u64 now = clock_now(o->clock);
+    return o->ahead_ns > now ? o->ahead_ns : now;
+}
+
+static void bus_cycle(Opl3 *o)
+{
+    u64 then = timers_now(o) + BUS_NS, most = clock_now(o->clock) + AHEAD_NS;
+    o->ahead_ns = then < most ? then : most;
+}
+
 /* Timer 1 counts 4 samples (80 us), timer 2 counts 16. */
 static u64 timer_period_ns(const Opl3 *o, u32 n)
 {
@@ -439,7 +459,7 @@ static u64 timer_period_ns(const Opl3 *o, u32 n)
 
 static void timers_follow(Opl3 *o)
 {
-    u64 now = clock_now(o->clock);
+    u64 now = timers_now(o);
     for (u32 n = 0; n < 2; n++) {
         Opl3Timer *t = &o->timer[n];
         u8 flag = (u8)(FLAG_1 >> n);
@@ -461,7 +481,10 @@ static void timers_control(Opl3 *o, u8 v)
     o->flags &= (u8)~v;
     for (u32 n = 0; n < 2; n++) {
         bool runs = v & BIT(n);
-        if (runs && !o->timer[n].runs) o->timer[n].next_ns = clock_now(o->clock) + timer_period_ns(o, n);
+        if (runs && !o->timer[n].runs) {
+            o->ahead_ns = 0;
+            o->timer[n].next_ns = clock_now(o->clock) + timer_period_ns(o, n);
+        }
         o->timer[n].runs = runs;
     }
 }
@@ -472,6 +495,7 @@ static u32 opl3_read(void *dev, u32 offset, unsigned bytes)
 {
     Opl3 *o = dev;
     (void)bytes;
+    bus_cycle(o);
     if (offset & 1) return 0xff;
     timers_follow(o);
     return o->flags ? 0x80u | o->flags : 0;
@@ -495,6 +519,7 @@ static void opl3_write(void *dev, u32 offset, u32 value, unsigned bytes)
 {
     Opl3 *o = dev;
     (void)bytes;
+    bus_cycle(o);
     if (offset & 1)
         register_write(o, o->address, (u8)value);
     else
@@ -514,6 +539,7 @@ void opl3_reset(void *dev)
     memset(o->timer, 0, sizeof o->timer);
     for (u32 n = 0; n < OPL3_OPERATORS; n++) o->op[n].attenuation = SILENT;
     o->address = o->flags = 0;
+    o->ahead_ns = 0;
     o->samples = 0;
     o->noise = 1;
     o->stale = true;
@@ -554,7 +580,12 @@ void opl3_state(void *dev, State *s)
     }
 }
 
-void opl3_loaded(void *dev) { ((Opl3 *)dev)->stale = true; }
+void opl3_loaded(void *dev)
+{
+    Opl3 *o = dev;
+    o->stale = true;
+    o->ahead_ns = 0;
+}
 
 void opl3_init(Opl3 *o, Clock *clock)
 {

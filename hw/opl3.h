@@ -53,6 +53,7 @@ typedef struct Opl3 {
     u32 noise;   /* 23 bits */
     /* follows from these */
     Opl3Channel channel[OPL3_CHANNELS];
+    u64 ahead_ns;  /* guest time at which the timers are; less than it is: they go by the clock */
     bool stale;    /* registers were written: operators and channels are to be made anew */
     u16 tremolo;   /* now, in the envelope's units */
     u8 vibrato_at; /* 0 to 7 */

@@ -443,6 +443,8 @@ typedef struct InputEvent {
     bool down;
     u8 button; /* MOUSE_ bit; 0: none */
     int dx, dy, dz;
+    u16 *place; /* one of Pc's, which becomes `at`; NULL: it is no place */
+    u16 at;
 } InputEvent;
 
 static bool take_button(QmpCommand *c, const char *name, InputEvent *e)
@@ -464,18 +466,46 @@ static bool take_button(QmpCommand *c, const char *name, InputEvent *e)
     return false;
 }
 
+/* The event's axis, 'x' or 'y', and its value; 0: not both are there, or the value is not within its bounds. */
+static char take_axis(QmpCommand *c, const JsonNode *data, s64 least, s64 most, s64 *at)
+{
+    const char *axis = member_text(c, data, "axis");
+    const JsonNode *value = json_member(c->r, data, "value");
+    if (!value || value->kind != JSON_NUMBER || !value->is_whole || value->whole < least ||
+        value->whole > most)
+        return 0;
+    *at = value->whole;
+    return axis && (!strcmp(axis, "x") || !strcmp(axis, "y")) ? *axis : 0;
+}
+
 static bool take_movement(QmpCommand *c, const JsonNode *data, InputEvent *e)
 {
     enum { FURTHEST = 4096 };
-    const char *axis = member_text(c, data, "axis");
-    const JsonNode *value = json_member(c->r, data, "value");
-    bool fits = value && value->kind == JSON_NUMBER && value->is_whole && value->whole >= -FURTHEST &&
-                value->whole <= FURTHEST;
-    if (!axis || (strcmp(axis, "x") && strcmp(axis, "y")) || !fits) {
+    s64 counts;
+    char axis = take_axis(c, data, -FURTHEST, FURTHEST, &counts);
+    if (!axis) {
         qmp_fail(c, "a movement is of axis x or y, by -%d to %d", FURTHEST, FURTHEST);
         return false;
     }
-    *(*axis == 'x' ? &e->dx : &e->dy) = (int)value->whole;
+    *(axis == 'x' ? &e->dx : &e->dy) = (int)counts;
+    return true;
+}
+
+static bool take_place(QmpCommand *c, const JsonNode *data, InputEvent *e)
+{
+    enum { EDGE = 0x7fff, MACHINE_EDGE = 0xffff };
+    s64 at;
+    char axis = take_axis(c, data, 0, EDGE, &at);
+    if (!axis) {
+        qmp_fail(c, "a place is of axis x or y, at 0 to %d", EDGE);
+        return false;
+    }
+    if (!machine_wants_pointer(c->pc->machine)) {
+        qmp_fail(c, "the guest's mouse tells movements, no places (query-mice)");
+        return false;
+    }
+    e->place = axis == 'x' ? &c->pc->pointer_x : &c->pc->pointer_y;
+    e->at = (u16)((at * MACHINE_EDGE + EDGE / 2) / EDGE);
     return true;
 }
 
@@ -486,21 +516,20 @@ static bool take_event(QmpCommand *c, const JsonNode *n, InputEvent *e)
     const JsonNode *data = json_member(c->r, n, "data");
     *e = (InputEvent){.key = 0};
     if (!type || !data || data->kind != JSON_OBJECT) {
-        qmp_fail(c, "an event is {\"type\": \"key\", \"btn\" or \"rel\", \"data\": {...}}");
+        qmp_fail(c, "an event is {\"type\": \"key\", \"btn\", \"rel\" or \"abs\", \"data\": {...}}");
         return false;
     }
     const JsonNode *down = json_member(c->r, data, "down"), *key = json_member(c->r, data, "key");
     e->down = down && down->is_true;
     if (!strcmp(type, "rel")) return take_movement(c, data, e);
+    if (!strcmp(type, "abs")) return take_place(c, data, e);
     if (!strcmp(type, "btn") && down && down->kind == JSON_BOOL)
         return take_button(c, member_text(c, data, "button"), e);
     if (!strcmp(type, "key") && down && down->kind == JSON_BOOL && key) {
         e->key = key_value(c, key);
         return e->key != 0;
     }
-    qmp_fail(
-        c, "event '%.20s': not one of key, btn and rel, or not all of it is there; the mouse tells no places",
-        type);
+    qmp_fail(c, "event '%.20s': not one of key, btn, rel and abs, or not all of it is there", type);
     return false;
 }
 
@@ -514,6 +543,20 @@ static void put_in(Pc *pc, const InputEvent *e)
     machine_mouse(pc->machine, e->dx, e->dy, e->dz, pc->mouse_buttons);
 }
 
+/* The pointer goes where the events say before anything is pressed there, whatever their order: they happen at once. */
+static void put_places(QmpCommand *c, const JsonNode *first)
+{
+    Pc *pc = c->pc;
+    InputEvent e;
+    bool any = false;
+    for (const JsonNode *n = first; n; n = json_next(c->r, n)) {
+        if (!take_event(c, n, &e) || !e.place) continue;
+        any = true;
+        *e.place = e.at;
+    }
+    if (any) machine_pointer(pc->machine, pc->pointer_x, pc->pointer_y, 0, pc->mouse_buttons);
+}
+
 /* All of them, or none. */
 static void do_input_send_event(QmpCommand *c)
 {
@@ -521,8 +564,31 @@ static void do_input_send_event(QmpCommand *c)
     InputEvent e;
     for (const JsonNode *n = first; n; n = json_next(c->r, n))
         if (!take_event(c, n, &e)) return;
+    put_places(c, first);
     for (const JsonNode *n = first; n; n = json_next(c->r, n))
-        if (take_event(c, n, &e)) put_in(c->pc, &e);
+        if (take_event(c, n, &e) && !e.place) put_in(c->pc, &e);
+}
+
+static void put_mouse(Json *j, const char *name, u64 index, bool current, bool absolute)
+{
+    json_object(j, NULL);
+    json_text(j, "name", name);
+    json_number(j, "index", index);
+    json_bool(j, "current", current);
+    json_bool(j, "absolute", absolute);
+    json_close(j, '}');
+}
+
+/* As `info mice` has them. */
+static void do_query_mice(QmpCommand *c)
+{
+    const Machine *m = c->pc->machine;
+    bool places = machine_wants_pointer(m);
+    Json *j = qmp_return(c);
+    json_array(j, "return");
+    put_mouse(j, "PS/2 Mouse", 0, !places, false);
+    if (machine_has_pointer(m)) put_mouse(j, "vmmouse", 1, places, true);
+    json_close(j, ']');
 }
 
 /* --- the table ------------------------------------------------------------------------------------------- */
@@ -547,6 +613,7 @@ const QmpWord qmp_words[] = {
     {"query-cpus-fast", "", do_query_cpus_fast},
     {"query-kvm", "", do_query_kvm},
     {"query-memory-size-summary", "", do_query_memory},
+    {"query-mice", "", do_query_mice},
     {"query-migrate", "", qmp_query_migrate},
     {"query-migrate-parameters", "", qmp_query_migrate_parameters},
     {"query-name", "", do_query_name},

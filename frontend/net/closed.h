@@ -6,18 +6,16 @@
 
 #include "cpu/base/base.h"
 
-/* closed_look - a frame of either side: many new connections make closed_reap() look. */
-void closed_look(const u8 *frame, u32 n);
+enum { CLOSED_RESET_MOST = 14 + 40 + 20 };
+
+/* closed_look - a frame of n bytes that the guest has sent, before libslirp gets it, or one that libslirp sends it. */
+void closed_look(const u8 *frame, u32 n, bool by_guest);
+
+/* closed_reap - resets for the connections that are over, if there are many or some time has passed. */
 void closed_reap(Slirp *slirp, s64 now_ms);
 
-/* --- for tests --- */
-enum { CLOSED_RESET_BYTES = 14 + 20 + 20 };
-typedef struct ClosedConnection {
-    u8 guest[4], peer[4];
-    u16 guest_port, peer_port;
-} ClosedConnection;
-/* A line of libslirp's list of connections; false: not one that is over, or it has bytes still. */
-bool closed_parse(const char *line, ClosedConnection *c);
-void closed_reset(u8 frame[CLOSED_RESET_BYTES], const ClosedConnection *c, u32 sequence);
+/* closed_resets - the same at once, for tests: reset() takes each one's frame. Connections of which `list`, which is
+ * slirp_connection_info()'s, says that bytes wait stay for the next time. */
+void closed_resets(const char *list, void (*reset)(const u8 *frame, u32 n, void *ctx), void *ctx);
 
 #endif

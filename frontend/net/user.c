@@ -71,7 +71,7 @@ static ssize_t on_packet(const void *frame, size_t n, void *ctx)
 {
     (void)ctx;
     if (n > NET_FRAME_MOST) return (ssize_t)n;
-    closed_look(frame, (u32)n);
+    closed_look(frame, (u32)n, false);
     link_deliver(frame, (u32)n);
     return (ssize_t)n;
 }
@@ -245,7 +245,7 @@ static void user_send(const u8 *frame, u32 n)
 {
     const u8 *whole = fragments_take(frame, &n);
     if (!whole) return;
-    closed_look(whole, n);
+    closed_look(whole, n, true);
     slirp_input(u.slirp, whole, (int)n);
 }
 

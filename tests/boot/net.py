@@ -14,7 +14,7 @@ import threading
 import time
 
 import net_machine
-from net_machine import Host, NetMachine, Tcp, accept
+from net_machine import ACK, FIN, Host, NetMachine, Tcp, accept
 from vm import Vm, free_port, process_cpu_seconds
 
 ring3, program = sys.argv[1:3]
@@ -257,10 +257,11 @@ def test_guestfwd():
     net.end()
 
 
-def test_many(count=2000): # 10000 by hand: many=10000
-    net, host = start("user,ipv6=off")
-    host.dhcp()
-    server, port = listener()
+def serve_echo(address, family):
+    """Says what it hears and hangs up, in each connection; its port."""
+    server = socket.socket(family)
+    server.bind((address, 0))
+    server.listen(128)
 
     def serve():
         while True:
@@ -268,17 +269,15 @@ def test_many(count=2000): # 10000 by hand: many=10000
             c.sendall(c.recv(100))
             c.close()
     threading.Thread(target=serve, daemon=True).start()
+    return server.getsockname()[1]
+
+
+def connections(net, count, connect):
+    """connect(n) makes and ends one, which libslirp ends first; memory and descriptors are bounded."""
     after = {}
     began = time.monotonic()
     for n in range(count):
-        t = Tcp(host, "10.0.2.2", port, 1024 + n % 60000)
-        t.seq = n * 0x1357911 & 0xffffffff # whichever half of the numbers
-        if not t.connect():
-            check(False, "connection %d is refused" % n)
-        t.write(b"%06d" % n)
-        if t.read(6) != b"%06d" % n:
-            check(False, "connection %d loses its bytes" % n)
-        t.close()
+        connect(n)
         if n in (count // 10, count - 1):
             after[n] = memory_kib(net.process.pid)
     print("%d connections in %.1f s" % (count, time.monotonic() - began), after)
@@ -290,6 +289,58 @@ def test_many(count=2000): # 10000 by hand: many=10000
     left = len(os.listdir("/proc/%d/fd" % net.process.pid))
     check(left < 100, "... and few are left: %d descriptors" % left)
     net.end()
+
+
+def guest_connects(host, peer, port, n):
+    t = Tcp(host, peer, port, 1024 + n % 60000)
+    t.seq = n * 0x1357911 & 0xffffffff # whichever half of the numbers
+    if not t.connect():
+        check(False, "connection %d is refused" % n)
+    t.write(b"%06d" % n)
+    if t.read(6) != b"%06d" % n:
+        check(False, "connection %d loses its bytes" % n)
+    t.close()
+
+
+def test_many(count=2000): # 10000 by hand: many=10000
+    net, host = start("user,ipv6=off")
+    host.dhcp()
+    port = serve_echo("127.0.0.1", socket.AF_INET)
+    connections(net, count, lambda n: guest_connects(host, "10.0.2.2", port, n))
+
+
+def test_many6(count=500):
+    net, host = start("user")
+    check(host.solicit("fec0::1234"), "the router answers by IPv6")
+    try:
+        port = serve_echo("::1", socket.AF_INET6)
+    except OSError as e:
+        print("not tried: IPv6 of this host:", e)
+        return
+    connections(net, count, lambda n: guest_connects(host, "fec0::2", port, n))
+
+
+def test_many_forwarded(count=500):
+    """By hostfwd, ended by the host's side first."""
+    port = free_port()
+    net, host = start("user,ipv6=off,hostfwd=tcp:127.0.0.1:%d-:80" % port)
+    host.dhcp()
+
+    def connect(n):
+        c = socket.create_connection(("127.0.0.1", port), 10)
+        t = accept(host, 80)
+        if not t:
+            check(False, "connection %d does not come" % n)
+        c.sendall(b"%06d" % n)
+        if t.read(6) != b"%06d" % n:
+            check(False, "connection %d loses its bytes" % n)
+        c.close()
+        while not t.closed and t.want_segment(10):
+            pass
+        t.send_segment(FIN | ACK)
+        if not t.want_segment(10):
+            check(False, "connection %d does not end" % n)
+    connections(net, count, connect)
 
 
 def test_full():

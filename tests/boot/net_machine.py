@@ -23,7 +23,7 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 
 def ip_bytes(text):
-    return socket.inet_aton(text)
+    return socket.inet_pton(socket.AF_INET6, text) if ":" in text else socket.inet_aton(text)
 
 
 def checksum(data):
@@ -144,7 +144,7 @@ class Host:
     """A host on the cable, with one address."""
 
     def __init__(self, net, ip="0.0.0.0", router="10.0.2.2"):
-        self.net, self.ip, self.router, self.macs, self.rest = net, ip, router, {}, []
+        self.net, self.ip, self.router, self.macs, self.rest, self.ip6 = net, ip, router, {}, [], None
 
     def ethernet(self, to, kind, data):
         self.net.send((to + self.net.mac + struct.pack("!H", kind) + data).ljust(60, b"\0"))
@@ -163,6 +163,8 @@ class Host:
                 break
             if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\1" and frame[38:42] == ip_bytes(self.ip):
                 self.ethernet(frame[6:12], 0x806, b"\0\1\x08\0\6\4\0\2" + self.net.mac + frame[38:42] + frame[22:32])
+                continue
+            if self.ip6 and self.answers_neighbour(frame):
                 continue
             got = test(frame)
             if got:
@@ -186,9 +188,42 @@ class Host:
         head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
         self.ethernet(mac, 0x800, head + data)
 
+    # --- IPv6: its own address is what solicit() says
+
+    def send_ip6(self, to, protocol, data, mac=None):
+        head = struct.pack("!IHBB", 6 << 28, len(data), protocol, 255) + ip_bytes(self.ip6) + ip_bytes(to)
+        self.ethernet(mac or self.macs[self.router6], 0x86dd, head + data)
+
+    def icmp6(self, to, kind, data, mac=None):
+        packet = struct.pack("!BBH", *kind, 0) + data
+        pseudo = ip_bytes(self.ip6) + ip_bytes(to) + struct.pack("!II", len(packet), 58)
+        self.send_ip6(to, 58, packet[:2] + struct.pack("!H", checksum(pseudo + packet)) + packet[4:], mac)
+
+    def solicit(self, ip6, router6="fec0::2"):
+        """Takes an address, and asks for the router's; None: it does not answer."""
+        self.ip6, self.router6 = ip6, router6
+        last = ip_bytes(router6)[-3:]
+        everybody = socket.inet_ntop(socket.AF_INET6, ip_bytes("ff02::1:ff00:0")[:-3] + last)
+        self.icmp6(everybody, (135, 0), bytes(4) + ip_bytes(router6) + b"\1\1" + self.net.mac, b"\x33\x33\xff" + last)
+
+        def is_answer(f):
+            return f[12:14] == b"\x86\xdd" and f[20] == 58 and f[54] == 136 and f[62:78] == ip_bytes(router6) and f[6:12]
+        self.macs[router6] = self.want(is_answer)
+        return self.macs[router6]
+
+    def answers_neighbour(self, frame):
+        """Somebody asks for our address by IPv6."""
+        if frame[12:14] != b"\x86\xdd" or frame[20] != 58 or frame[54] != 135 or frame[62:78] != ip_bytes(self.ip6):
+            return False
+        self.macs.setdefault(self.router6, frame[6:12])
+        self.icmp6(socket.inet_ntop(socket.AF_INET6, frame[22:38]), (136, 0), b"\x60\0\0\0" + ip_bytes(self.ip6) + b"\2\1" + self.net.mac)
+        return True
+
     def want_ip(self, protocol, test, seconds=5):
         """test(source, payload) of packets for us."""
         def of_frame(f):
+            if f[12:14] == b"\x86\xdd" and f[20] == protocol:
+                return test(socket.inet_ntop(socket.AF_INET6, f[22:38]), f[54:54 + struct.unpack_from("!H", f, 18)[0]])
             if f[12:14] != b"\x08\0" or f[23] != protocol:
                 return None
             length, = struct.unpack_from("!H", f, 16)
@@ -237,9 +272,11 @@ class Tcp:
 
     def send_segment(self, flags, data=b""):
         head = struct.pack("!HHIIBBHHH", self.own, self.port, self.seq & 0xffffffff, self.ack & 0xffffffff, 0x50, flags, 65535, 0, 0)
-        pseudo = ip_bytes(self.host.ip) + ip_bytes(self.peer) + struct.pack("!BBH", 0, 6, len(head) + len(data))
+        six = ":" in self.peer
+        pseudo = ip_bytes(self.host.ip6 if six else self.host.ip) + ip_bytes(self.peer) + struct.pack("!II", 6, len(head) + len(data))
         total = checksum(pseudo + head + data)
-        self.host.send_ip(self.peer, 6, head[:16] + struct.pack("!H", total) + head[18:] + data)
+        send = self.host.send_ip6 if six else self.host.send_ip
+        send(self.peer, 6, head[:16] + struct.pack("!H", total) + head[18:] + data)
         self.seq += len(data) + bool(flags & SYN) + bool(flags & FIN)
 
     def want_segment(self, seconds=5):

@@ -229,6 +229,7 @@ def test_errors():
                   {"type": "rel", "data": {"axis": "x", "value": 10 ** 12}}, {"type": "btn", "data": {"down": True, "button": "no"}},
                   {"type": "key", "data": {"down": True}}):
         c.refused("input-send-event", events=[event])
+    check(c.run("query-mice") == [{"name": "PS/2 Mouse", "index": 0, "current": True, "absolute": False}], "no driver asks for places")
     c.run("input-send-event", events=[{"type": "rel", "data": {"axis": "x", "value": -5}},
                                       {"type": "btn", "data": {"down": True, "button": "left"}},
                                       {"type": "btn", "data": {"down": False, "button": "left"}}])

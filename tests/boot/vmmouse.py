@@ -2,8 +2,10 @@
 """vmmouse.py RING3 GUEST-SCRIPT GUEST-DIR - Debian's kernel with its own driver for VMware's pointer: what a viewer points at is
 what /dev/input tells, to a pixel; buttons and wheel; a pause leaves no lag; the PS/2 mouse when it is asked for.
 """
+import json
 import os
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -35,6 +37,18 @@ def command(vm, text, pattern, timeout=60):
     return found
 
 
+def qmp(path, execute, **arguments):
+    """What a command returns, or the error's sentence."""
+    with socket.socket(socket.AF_UNIX) as s, s.makefile("rw") as f:
+        s.connect(path)
+        f.readline()
+        for request in {"execute": "qmp_capabilities"}, {"execute": execute, "arguments": arguments}:
+            f.write(json.dumps(request) + "\n")
+            f.flush()
+            answer = json.loads(f.readline())
+        return answer["return"] if "return" in answer else answer["error"]["desc"]
+
+
 def expected(at, size):
     return (at * MAX + (size - 1) // 2) // (size - 1)
 
@@ -49,7 +63,8 @@ def test():
 
 def run(kernel, initrd, place):
     vm = Vm([ring3, "-m", "256", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet", "-serial", "stdio",
-             "-cpu", "default,+hypervisor", "-vnc", "unix:%s/vnc" % place, "-monitor", "unix:%s/monitor,server=on,wait=off" % place],
+             "-cpu", "default,+hypervisor", "-vnc", "unix:%s/vnc" % place, "-monitor", "unix:%s/monitor,server=on,wait=off" % place,
+             "-qmp", "unix:%s/qmp,server=on,wait=off" % place],
             tty=True)
     def do(text):
         return monitor(place + "/monitor", text)
@@ -120,7 +135,30 @@ def run(kernel, initrd, place):
     last = {code: value for kind, code, value in many if kind == EV_ABS}
     check((last.get(0), last.get(1)) == (expected(99, size[0]), expected(77, size[1])), "after the pause: %s" % last)
     check(len(many) < 50, "%d events are told behind a pause" % len(many))
+    def place_event(axis, value):
+        return {"type": "abs", "data": {"axis": axis, "value": value}}
+
+    def press(down):
+        return {"type": "btn", "data": {"button": "left", "down": down}}
+    absolute = qmp(place + "/qmp", "query-mice")
+    check([(m["name"], m["current"], m["absolute"]) for m in absolute] == [("PS/2 Mouse", False, False), ("vmmouse", True, True)],
+          "query-mice: %s" % absolute)
+    buttons.clear()
+    for x, y in (0, 0), (0x7fff, 0x7fff), (1234, 31000):
+        check(qmp(place + "/qmp", "input-send-event", events=[press(True), place_event("x", x), place_event("y", y)]) == {}, "a click at a place")
+        check(qmp(place + "/qmp", "input-send-event", events=[press(False)]) == {}, "... and its end")
+        time.sleep(0.1)
+        follow()
+        want = [(v * MAX + 0x3fff) // 0x7fff for v in (x, y)]
+        check(place_now == want, "by QMP at (%d, %d) the guest is told %s, not %s" % (x, y, place_now, want))
+    check(buttons == [(BTN_LEFT, 1), (BTN_LEFT, 0)] * 3, "clicks by QMP are %s" % buttons)
+    check(qmp(place + "/qmp", "input-send-event", events=[place_event("y", 99)]) == {}, "one axis")
+    time.sleep(0.1)
+    follow()
+    check(place_now == [want[0], (99 * MAX + 0x3fff) // 0x7fff], "... leaves the other: %s" % place_now)
+    check("0 to 32767" in qmp(place + "/qmp", "input-send-event", events=[place_event("y", 32768)]), "a place beyond the edge is refused")
     do("mouse_set 0")
+    check("no places" in qmp(place + "/qmp", "input-send-event", events=[place_event("y", 1)]), "places for a mouse that moves are refused")
     check("* Mouse #0" in do("info mice"), do("info mice"))
     do("mouse_set 1")
     do("system_reset")

@@ -130,6 +130,42 @@ static void programs_detect_it_by_its_timers(void **state)
     assert_int_equal(in(A), 0);
 }
 
+/* The clock stands nearly still: a fast processor, whose loops of reads took the ISA bus's time. */
+static void reads_take_the_time_of_the_bus(void **state)
+{
+    (void)state;
+    for (u32 round = 0; round < 3; round++) {
+        for (u32 n = 0; n < 244; n++) { /* each register, and the wait behind it */
+            reg(n + 1, 0);
+            for (u32 k = 0; k < 35; k++) in(A);
+        }
+        reg(4, 0x60), reg(4, 0x80);
+        assert_int_equal(in(A)&0xe0, 0);
+        reg(2, 0xff), reg(4, 0x21);
+        for (u32 n = 0; n < 70; n++) assert_int_equal(in(A)&0xe0, 0);
+        for (u32 n = 0; n < 30; n++) in(A);
+        assert_int_equal(in(A)&0xe0, 0xc0);
+    }
+    reg(4, 0x60), reg(4, 0x80); /* who waits by a clock instead waits no longer */
+    for (u32 k = 0; k < 100000; k++) in(A);
+    reg(4, 0x21);
+    clock_advance(&clk, 81 * US);
+    assert_int_equal(in(A)&0xe0, 0xc0);
+    reg(4, 0x60), reg(4, 0x80);
+    reg(3, 256 - 63), reg(4, 0x42); /* 20.3 ms: reads do not make it run faster than by a millisecond */
+    for (u32 ms = 0; ms < 19; ms++) {
+        for (u32 k = 0; k < 10000; k++) assert_int_equal(in(A)&0xe0, 0);
+        clock_advance(&clk, 1000 * US);
+    }
+    clock_advance(&clk, 1300 * US);
+    assert_int_equal(in(A)&0xe0, 0xa0);
+    reg(4, 0x80);
+    clock_advance(&clk, 20200 * US);
+    assert_int_equal(in(A)&0xe0, 0);
+    clock_advance(&clk, 100 * US);
+    assert_int_equal(in(A)&0xe0, 0xa0);
+}
+
 static void a_sine_has_its_pitch(void **state)
 {
     static const struct {
@@ -426,6 +462,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(roms_are_their_formulas),
         TEST(programs_detect_it_by_its_timers),
+        TEST(reads_take_the_time_of_the_bus),
         TEST(a_sine_has_its_pitch),
         TEST(two_operators_have_sidebands),
         TEST(a_low_modulator_has_bessels_lines),
