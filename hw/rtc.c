@@ -117,14 +117,15 @@ static int decode_hour(const Rtc *r, u8 v)
 static void time_to_registers(Rtc *r, u64 div_ns)
 {
     Date d = date_of(seconds_at(r, div_ns));
+    unsigned year = (unsigned)((d.year % 10000 + 10000) % 10000);
     r->cmos[RTC_SECONDS] = encode(r, (unsigned)d.second);
     r->cmos[RTC_MINUTES] = encode(r, (unsigned)d.minute);
     r->cmos[RTC_HOURS] = encode_hour(r, (unsigned)d.hour);
     r->cmos[RTC_WEEKDAY] = encode(r, (d.weekday + r->weekday_shift) % 7 + 1);
     r->cmos[RTC_DAY] = encode(r, (unsigned)d.day);
     r->cmos[RTC_MONTH] = encode(r, (unsigned)d.month);
-    r->cmos[RTC_YEAR] = encode(r, (unsigned)(d.year % 100));
-    r->cmos[RTC_CENTURY] = (u8)(d.year / 1000 % 10 << 4 | d.year / 100 % 10); /* BCD in either mode */
+    r->cmos[RTC_YEAR] = encode(r, year % 100);
+    r->cmos[RTC_CENTURY] = (u8)(year / 1000 << 4 | year / 100 % 10); /* BCD in either mode */
 }
 
 /* The reverse: the clock goes on from what the registers say. The divider keeps its phase. */

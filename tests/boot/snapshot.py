@@ -486,7 +486,7 @@ def test():
         what_is_damaged_changes_nothing(one)
         killed_at_any_moment_it_is_old_or_new(int(os.environ.get("SNAPSHOT_KILLS", 6)))
         its_rtc_stays_or_follows()
-        an_undoable_disk(int(os.environ.get("SNAPSHOT_KILLS", 6)))
+        an_undoable_disk(int(os.environ.get("SNAPSHOT_KILLS", 6)) // 2)
         somebody_else_is_noticed(one)
         what_is_deleted_gives_its_room_back()
         a_machine_in_its_bios()
