@@ -388,7 +388,8 @@ const Word monitor_words[] = {
     {"logfile", NULL, "[file]", "traces go to the file from now on; without one: to stderr", word_logfile},
     {"memsave", NULL, "addr size file", "write memory at a linear address to a file", word_memsave},
     {"migrate", NULL, "[-d] uri",
-     "move the machine to another ring3, which waits for it (-incoming) at tcp:HOST:PORT or unix:PATH; -d: say no more",
+     "move the machine to another ring3, which waits for it (-incoming) at tcp:HOST:PORT, unix:PATH or "
+     "\"exec:COMMAND\"; -d: say no more",
      word_migrate},
     {"migrate_cancel", NULL, "", "... no more: the machine stays here", word_migrate_cancel},
     {"migrate_set_parameter", NULL, "parameter value",

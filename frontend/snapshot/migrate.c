@@ -26,6 +26,7 @@
 
 #include "cpu/base/host.h"
 #include "frontend/host/broker.h"
+#include "frontend/host/starter.h"
 #include "frontend/image/media.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
@@ -51,6 +52,7 @@ static struct {
     void *ctx;
     Problem problem; /* MIGRATE_FAILED */
     int listener;    /* of -incoming */
+    bool is_called;  /* ... is no listener: it leads to a command */
     const char *uri;
     bool start_stopped;
 } v = {.listener = -1};
@@ -249,6 +251,13 @@ static void stop_and_finish(Pc *pc)
     finished(pc, SEND_UNSURE);
 }
 
+/* The saver gets a connection. */
+static bool connect_saver(const char *uri, Problem *p)
+{
+    const char *command = migrate_command(uri);
+    return command ? starter_connect(command, p) : broker_connect(uri, p);
+}
+
 static bool begin(Pc *pc, const char *uri, Problem *p)
 {
     SaverRequest q = snapshots_request(pc, SAVER_SEND);
@@ -258,7 +267,8 @@ static bool begin(Pc *pc, const char *uri, Problem *p)
                                      &m->passes,      &m->rate,        &m->dirty_rate,
                                      &m->expected_ns, &m->total_bytes, &m->remaining_bytes};
     for (unsigned n = 0; n < ARRAY_LEN(counters); n++) atomic_store(counters[n], 0);
-    if (!give_parts(pc, p) || !broker_connect(uri, p)) return false;
+    if (!give_parts(pc, p) || !connect_saver(uri, p)) return false;
+    q.at = migrate_command(uri) != NULL;
     snapshots_sync_images(pc);
     return saver_ask(&q, machine_phys(pc->machine)->memfd) ||
            problem_set(p, "the process that does it (ring3-saver) has gone");
@@ -319,15 +329,19 @@ bool migrate_open(const Options *o, Problem *p)
     if (o->loadvm) return problem_set(p, "-incoming and -loadvm: a machine comes from one of the two");
     if (!saver_share())
         return problem_set(p, "-incoming: the process that does it (ring3-saver) could not be started");
+    int child;
     v.uri = o->incoming;
-    v.listener = migrate_listen(o->incoming, &why);
+    v.is_called = migrate_command(v.uri) != NULL;
+    v.listener =
+        v.is_called ? command_start(migrate_command(v.uri), &child, &why) : migrate_listen(v.uri, &why);
     return v.listener >= 0 || problem_set(p, "-incoming %s", why.text);
 }
 
 bool migrate_await(Pc *pc, bool start_stopped, Problem *p)
 {
     if (v.listener < 0) return true;
-    const SaverRequest with = {.word = SAVER_LISTENER}, q = snapshots_request(pc, SAVER_LISTEN);
+    const SaverRequest with = {.word = SAVER_LISTENER, .at = v.is_called},
+                       q = snapshots_request(pc, SAVER_LISTEN);
     bool good = saver_ask(&with, v.listener) && saver_ask(&q, machine_phys(pc->machine)->memfd);
     close(v.listener);
     v.listener = -1;

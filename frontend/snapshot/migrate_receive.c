@@ -80,7 +80,8 @@ static bool take_hello(Receiver *r, bool *stranger)
     StreamHead h;
     *stranger = true;
     if (!answer(r, STREAM_WELCOME)) return false;
-    if (!stream_head(&r->stream, &h, REGION_BYTES + MIGRATE_PARTS_MAX, HELLO_MS)) return broken(r);
+    unsigned hello_ms = r->with->patient ? FOR_EVER_MS : HELLO_MS;
+    if (!stream_head(&r->stream, &h, REGION_BYTES + MIGRATE_PARTS_MAX, hello_ms)) return broken(r);
     if (h.kind != STREAM_HELLO) return fail(r, "it does not begin as a ring3 does");
     *stranger = false;
     u8 *body = malloc(h.bytes + 1);

@@ -17,6 +17,7 @@ typedef enum ReceiveQuestion {
 typedef struct Receive {
     PageRegion region[RECEIVE_REGIONS]; /* written to; `fd`: the memory's file, -1: none */
     int interrupt;
+    bool patient; /* nobody may have come to the other end of the connection yet */
     MigrateShare *m;
     bool (*ask)(void *ctx, ReceiveQuestion q);
     void *ctx;

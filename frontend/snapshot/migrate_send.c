@@ -259,7 +259,8 @@ static bool greet(Sender *s)
     }
     for (u32 n = 0; n < SEND_REGIONS; n++) store32(body + 4 * n, s->memory.region[n].pages);
     memcpy(body + 4 * SEND_REGIONS, s->m->parts, s->m->parts_bytes);
-    bool good = expect(s, STREAM_WELCOME, CONNECT_MS) && tell(s, &h, body, CONNECT_MS) &&
+    unsigned welcome_ms = s->memory.patient ? SILENCE_MS : CONNECT_MS;
+    bool good = expect(s, STREAM_WELCOME, welcome_ms) && tell(s, &h, body, CONNECT_MS) &&
                 expect(s, STREAM_ACCEPT, CONNECT_MS);
     free(body);
     return good;

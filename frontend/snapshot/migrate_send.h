@@ -16,6 +16,7 @@ typedef struct SendMemory {
     u64 *present;     /* a bit for each page of the copy: it is there, and not zeros at first */
     const int *image; /* files of disks that should be on the host's disk before the machine stands still */
     unsigned images;
+    bool patient; /* the connection leads to a command, which may ask for a password first */
 } SendMemory;
 
 typedef struct Sender Sender;

@@ -31,13 +31,14 @@ typedef enum SaverWord {
     SAVER_WRITE,  /* with a file's descriptor: pack and write the copy from `at` on, sync, forget the copy */
     SAVER_FORGET, /* the copy is not wanted; not answered either */
     /* A machine moves (migrate.h): all of them are answered but where it says otherwise; sentences are in the share. */
-    SAVER_SEND, /* with memory's descriptor, and a connection that has come by the gate: to little is left */
-    SAVER_FINISH, /* it stands still */
-    SAVER_CANCEL, /* not answered, but what is under way is */
-    SAVER_LISTEN, /* with memory's descriptor */
-    SAVER_LISTENER, /* with the socket, before SAVER_LISTEN, which is answered by questions, SAVER_FITS and SAVER_READY,
-                       and then by itself. Not answered */
-    SAVER_FITS, /* the answer to that; `at`: 0 no, 1 yes. Not answered */
+    SAVER_SEND, /* with memory's descriptor, and a connection that has come by the gate: to little is left; `at`: it leads
+                   to a command, which may take its time */
+    SAVER_FINISH,   /* it stands still */
+    SAVER_CANCEL,   /* not answered, but what is under way is */
+    SAVER_LISTEN,   /* with memory's descriptor */
+    SAVER_LISTENER, /* with the socket (`at`: it is connected already, to a command), before SAVER_LISTEN, which is
+                       answered by questions, SAVER_FITS and SAVER_READY, and then by itself. Not answered */
+    SAVER_FITS,     /* the answer to that; `at`: 0 no, 1 yes. Not answered */
     SAVER_READY
 } SaverWord;
 typedef struct SaverRequest {

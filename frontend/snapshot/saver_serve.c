@@ -46,6 +46,7 @@ static struct {
     MigrateShare *share;
     Sender *sender; /* NULL: no machine is on its way */
     int listener;   /* -1: none */
+    bool is_called; /* ... which is connected already, and to one only */
 } s = {.memory = -1, .listener = -1};
 
 static void forget(void)
@@ -181,7 +182,8 @@ static int begin_sending(const SaverRequest *r, int fd)
         return fail(error ? error : EINVAL,
                     error ? "the host has no memory for a copy of the guest's" : "no connection");
     }
-    SendMemory memory = {.copy = s.copy, .present = s.present, .image = s.image, .images = s.images};
+    SendMemory memory = {
+        .copy = s.copy, .present = s.present, .image = s.image, .images = s.images, .patient = r->at != 0};
     fill_regions(memory.region);
     if (send_begin(&s.sender, &memory, connection, BROKER_SOCKET, s.share)) return 0;
     forget(); /* the other side is not left waiting */
@@ -220,6 +222,21 @@ static int next_caller(void)
     }
 }
 
+static void stop_listening(void)
+{
+    close(s.listener);
+    s.listener = -1;
+}
+
+/* The command that -incoming names leads to one, who may come at any time. */
+static int receive_one(Receive *r)
+{
+    r->patient = true;
+    ReceiveEnd end = receive_machine(r, s.listener);
+    stop_listening();
+    return end == RECEIVE_RUNS ? 0 : EIO;
+}
+
 /* Until one has come and gone who is a ring3. */
 static int receive(const SaverRequest *q, int fd)
 {
@@ -228,14 +245,14 @@ static int receive(const SaverRequest *q, int fd)
     if (error || s.listener < 0) return fail(EINVAL, "the host has no memory");
     Receive r = {.interrupt = BROKER_SOCKET, .m = s.share, .ask = ask_machine};
     fill_regions(r.region);
+    if (s.is_called) return receive_one(&r);
     while (end == RECEIVE_STRANGER) {
         int caller = next_caller();
         if (caller < 0) return fail(ECANCELED, "it was cancelled");
         end = receive_machine(&r, caller);
         close(caller);
     }
-    close(s.listener);
-    s.listener = -1;
+    stop_listening();
     return end == RECEIVE_RUNS ? 0 : EIO;
 }
 
@@ -306,6 +323,7 @@ static bool is_noted(const SaverRequest *r, int fd)
     }
     if (r->word == SAVER_LISTENER && s.listener < 0) {
         s.listener = fd;
+        s.is_called = r->at != 0;
         return true;
     }
     if (r->word == SAVER_FORGET || r->word == SAVER_CANCEL) forget();

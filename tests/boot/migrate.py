@@ -2,7 +2,7 @@
 """migrate.py RING3 SUMMED BIOS-FLOPPY moves|refusals|cuts [options of ring3's] - migrate, -incoming.
 
 SUMMED is a guest of which every line follows from the one before (tests/guests/summed.S): memory, FPU, disk, ticks. moves:
-it goes from process to process, over Unix sockets and TCP, from one engine to the other, and writes the lines that it
+it goes from process to process, over Unix sockets, TCP and commands, from one engine to the other, and writes the lines that it
 would have written. refusals: what does not fit is refused in a sentence on both sides, and it runs on. cuts: the
 connection ends at any byte of either direction, or the other side is killed (MIGRATE_CUTS: how often, 12): one of the two
 has the machine, never both, never neither.
@@ -119,6 +119,70 @@ def moves():
     g.quit()
 
 
+CABLE = """
+import os, select, socket, sys
+way, path = sys.argv[1:]
+s = socket.socket(socket.AF_UNIX)
+if way == "listen":
+    s.bind(path)
+    s.listen()
+    s = s.accept()[0]
+else:
+    s.connect(path)
+while True:
+    for fd in select.select([0, s], [], [])[0]:
+        data = os.read(0, 65536) if fd == 0 else s.recv(65536)
+        if not data:
+            sys.exit()
+        s.sendall(data) if fd == 0 else sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+"""
+
+
+def cable(way):
+    path = folder + "/cable.py"
+    with open(path, "w") as f:
+        f.write(CABLE)
+    return "exec:exec %s %s %s %s/cable" % (sys.executable, path, way, folder)
+
+
+def commands_lead_there():
+    """exec: on both sides; a command that ends at once, one that says nothing, and one that stays are no machine's end."""
+    spawn = ("-sandbox", "on,spawn=allow")
+    path = folder + "/cable"
+    if os.path.exists(path):
+        os.unlink(path)
+    g = start(*spawn)
+    rounds(g)
+    for command, pattern in (("exec:", "names no command"), ("exec:true", "closed the connection"), ("exec:/nowhere/x", "closed the connection"),
+                             ("exec:echo 220 mail.example, and more than a head is long", "not a ring3's")):
+        said = g.do('migrate "%s"' % command)
+        check(re.search("Error: .*" + pattern, said), "%s: %r, not %r" % (command, said, pattern))
+    g.do('migrate -d "exec:echo $$ >%s/pid; exec sleep 1000"' % folder)
+    check(is_running(g), "it does not run meanwhile")
+    g.do("migrate_cancel")
+    settle(g)
+    check("cancelled" in g.do("info migrate"), g.do("info migrate"))
+    new = awaiting(cable("listen"))
+    end = deadline(10)
+    while not os.path.exists(path):
+        check(time.monotonic() < end, "the command does not listen")
+        time.sleep(0.05)
+    said = g.do('migrate "%s"' % cable("call"))
+    check(said == "(ring3) ", "migrate: " + said)
+    while "running" not in new.do("info status"):
+        check(time.monotonic() < end, "it does not run")
+    follows(g, new)
+    with open(folder + "/pid") as f:
+        pid = int(f.read())
+    while os.path.exists("/proc/%d" % pid):
+        check(time.monotonic() < end, "the command before is still there")
+        time.sleep(0.05)
+    g.quit()
+    check(is_running(new), "it ends with the command's other side")
+    new.quit()
+
+
 def held_ones_stay_held():
     with start() as g, awaiting("unix:%s/held" % folder) as new:
         rounds(g)
@@ -208,7 +272,7 @@ def refusals():
         with start(disk=a_copy()) as third: # its own path, but somebody has it
             rounds(third)
             refused(g, 'Failed to get "write" lock', disk=folder + "/copy.img")
-        for uri, pattern in (("exec:cat", "socat"), ("fd:5", "socat"), ("tcp:1", "an address is tcp:HOST:PORT"), ("x", "is not tcp:HOST:PORT"),
+        for uri, pattern in (("exec:cat", "spawn=allow"), ("fd:5", "socat"), ("tcp:1", "an address is tcp:HOST:PORT"), ("x", "is not tcp:HOST:PORT"),
                              ("tcp:example.invalid:1", "by its number"), ("tcp:127.0.0.1:70000", "from 1 to 65535"),
                              ("unix:" + "x" * 200, "107"), ("unix:%s/nobody" % folder, "No such file"),
                              ("tcp:127.0.0.1:%d" % free_port(), "Connection refused"),
@@ -227,7 +291,7 @@ def refusals():
 
 
 def bad_words():
-    for args, pattern in ((("-incoming", "defer"), "listens from its start"), (("-incoming", "exec:cat"), "socat"),
+    for args, pattern in ((("-incoming", "defer"), "listens from its start"), (("-incoming", "exec:true"), "closed the connection"), (("-incoming", "exec:"), "names no command"),
                           (("-incoming", "tcp:0:0"), "from 1 to"), (("-incoming", "unix:/nowhere/x"), "No such file"),
                           (("-incoming", "unix:%s/x" % folder, "-loadvm", "x"), "-loadvm")):
         p = subprocess.run([ring3, "-display", "none", "-kernel", summed, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -366,7 +430,7 @@ def test():
     with open(image, "wb") as f:
         f.truncate(8 << 20)
     try:
-        parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers, no_ring3_there), "cuts": (cuts,)}
+        parts = {"moves": (moves, commands_lead_there, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers, no_ring3_there), "cuts": (cuts,)}
         run_tests({"test_" + f.__name__: f for f in parts[part]})
     finally:
         for g in started:
