@@ -1,13 +1,13 @@
 /* starter.c - see starter.h.
  *
- * The machine's process is in a cage that starts no program, and so is the broker. Whoever has taken over the machine could
- * ask this process for any program, with the person's rights: so it is forked only if the command line says so. It is outside of
- * every cage but for privileges, of which nothing here ever gets new ones (cage.c).
+ * The machine's process is in a cage that starts no program, and so is the broker. Whoever has taken over the
+ * machine could ask this process for any program, with the person's rights: so it is forked only if the command line
+ * says so. It is outside of every cage but for privileges, of which nothing here ever gets new ones (cage.c).
  *
  * What leads to a command never comes to the machine's process: the saver has it, and speaks its own protocol there.
  *
- * A command ends by itself when its standard input does. One that has not when the next is started, or LEFT_MS after ring3's
- * end, is ended with what it has started.
+ * A command ends by itself when its standard input does. One that has not when the next is started, or LEFT_MS after
+ * ring3's end, is ended with what it has started.
  */
 #define _GNU_SOURCE
 #include "frontend/host/starter.h"

@@ -10,8 +10,10 @@ enum { RECEIVE_REGIONS = 2 };
 
 /* What the machine has to say, which is asked with m->parts filled in. False: m->sentence says why not. */
 typedef enum ReceiveQuestion {
-    RECEIVE_FITS, /* could it be that machine? */
-    RECEIVE_READY /* all has come: has it loaded it, and opened its disks? */
+    RECEIVE_FITS,  /* could it be that machine? m->disks: with these disks */
+    RECEIVE_READY, /* all has come: has it loaded it, and opened its disks? */
+    RECEIVE_DISK,  /* m->disk: has it taken it? */
+    RECEIVE_SETTLE /* does what it has taken last? */
 } ReceiveQuestion;
 
 typedef struct Receive {

@@ -7,8 +7,8 @@
  * A machine that moves (migrate.c) is sent by migrate_send.c, from a copy that is made as it is sent, and comes by
  * migrate_receive.c, into the memory of one that has not run yet.
  *
- * Its cage: no file but those it is given, nothing to execute, no socket but those that come by the gate or as listener, and
- * are accepted from that. Of a machine that runs the memory is only read. It ends with its parent.
+ * Its cage: no file but those it is given, nothing to execute, no socket but those that come by the gate or as
+ * listener, and are accepted from that. Of a machine that runs the memory is only read. It ends with its parent.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "frontend/host/broker.h"
@@ -170,6 +171,38 @@ static int take_connection(void)
     return fd;
 }
 
+/* The machine's answer; its end is ours. *yes is false, too, if it has something else to say, which cancels what is
+ * under way. */
+static bool ask(const SaverAnswer *a, bool *yes)
+{
+    SaverRequest r;
+    int fd;
+    if (!broker_send(BROKER_SOCKET, a, sizeof *a, -1) ||
+        !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd))
+        _exit(0);
+    if (fd >= 0) close(fd);
+    *yes = r.word == a->word && r.at;
+    return r.word == a->word;
+}
+
+static u64 now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+static bool next_piece(void *ctx, u32 drive, u32 from, u64 *ns)
+{
+    const SaverAnswer a = {.word = SAVER_DISK, .end = (u64)drive << 32 | from};
+    u64 since = now_ns();
+    bool yes;
+    (void)ctx;
+    if (!ask(&a, &yes)) return fail(ECANCELED, "it was cancelled"), false;
+    *ns = now_ns() - since;
+    return yes;
+}
+
 /* Images came before by SAVER_SYNC. */
 static int begin_sending(const SaverRequest *r, int fd)
 {
@@ -182,8 +215,13 @@ static int begin_sending(const SaverRequest *r, int fd)
         return fail(error ? error : EINVAL,
                     error ? "the host has no memory for a copy of the guest's" : "no connection");
     }
-    SendMemory memory = {
-        .copy = s.copy, .present = s.present, .image = s.image, .images = s.images, .patient = r->at != 0};
+    SendMemory memory = {.copy = s.copy,
+                         .present = s.present,
+                         .image = s.image,
+                         .images = s.images,
+                         .disks = s.share->disks,
+                         .next_piece = next_piece,
+                         .patient = r->at != 0};
     fill_regions(memory.region);
     if (send_begin(&s.sender, &memory, connection, BROKER_SOCKET, s.share)) return 0;
     forget(); /* the other side is not left waiting */
@@ -196,18 +234,18 @@ static int finish_sending(u64 *end)
     return 0;
 }
 
-/* The machine's word on a question; its end is ours. Any other word is a cancellation. */
+/* The machine's word on a question. */
 static bool ask_machine(void *ctx, ReceiveQuestion q)
 {
-    const SaverAnswer a = {.word = q == RECEIVE_FITS ? SAVER_FITS : SAVER_READY};
-    SaverRequest r;
-    int fd;
+    static const SaverWord words[] = {[RECEIVE_FITS] = SAVER_FITS,
+                                      [RECEIVE_READY] = SAVER_READY,
+                                      [RECEIVE_DISK] = SAVER_DISK,
+                                      [RECEIVE_SETTLE] = SAVER_SETTLE};
+    const SaverAnswer a = {.word = words[q]};
+    bool yes;
     (void)ctx;
-    if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1) ||
-        !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd))
-        _exit(0);
-    if (fd >= 0) close(fd);
-    return r.word == a.word && r.at;
+    ask(&a, &yes);
+    return yes;
 }
 
 /* -1: the machine has something else to say. */
