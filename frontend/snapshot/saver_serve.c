@@ -30,8 +30,9 @@
 #include "frontend/snapshot/migrate_receive.h"
 #include "frontend/snapshot/migrate_send.h"
 #include "frontend/snapshot/saver.h"
+#include "frontend/snapshot/two.h"
 
-enum { IMAGES = 8, PAGES_MAX = 1 << 20 };
+enum { IMAGES = 8, PAGES_MAX = 1 << 20, STRIPE_PAGES = 256 };
 
 static struct {
     int socket;
@@ -64,33 +65,43 @@ static void forget(void)
     s.memory = -1;
 }
 
-/* Memory from..to of the file, which is in one region, to its place in the copy. */
-static void copy_run(u64 from, u64 to, u64 first_page, u64 region_at)
+/* Memory from..to of the file, which is in one region, to its place in the copy: as far as it is this thread's, every other
+ * STRIPE_PAGES. */
+static void copy_run(u64 from, u64 to, u64 first_page, u64 region_at, unsigned who)
 {
-    u64 page = first_page + ((from - region_at) >> PAGE_BITS);
-    memcpy(s.copy + (page << PAGE_BITS), s.from + from, to - from);
-    for (; from < to; from += PAGE_BYTES, page++) s.present[page / 64] |= 1ull << page % 64;
+    u64 page = first_page + ((from - region_at) >> PAGE_BITS), end = page + ((to - from) >> PAGE_BITS);
+    while (page < end) {
+        u64 next = (page / STRIPE_PAGES + 1) * STRIPE_PAGES, count = (next < end ? next : end) - page;
+        bool ours = page / STRIPE_PAGES % two_count() == who;
+        if (ours) memcpy(s.copy + (page << PAGE_BITS), s.from + from, count << PAGE_BITS);
+        for (u64 n = page; ours && n < page + count; n++) s.present[n / 64] |= 1ull << n % 64;
+        from += count << PAGE_BITS;
+        page += count;
+    }
 }
 
-static void copy_region(u64 at, u64 end, u64 first_page)
+static void copy_region(u64 at, u64 end, u64 first_page, unsigned who)
 {
     for (u64 region_at = at; at < end;) {
         off_t data = lseek(s.memory, (off_t)at, SEEK_DATA);
         off_t hole = data < 0 ? -1 : lseek(s.memory, data, SEEK_HOLE);
         if (hole < 0 || (u64)data >= end) return;
         at = (u64)hole < end ? (u64)hole : end;
-        copy_run((u64)data, at, first_page, region_at);
+        copy_run((u64)data, at, first_page, region_at, who);
     }
 }
 
-static void copy_all(void)
+static void copy_half(void *ctx, unsigned who)
 {
     u64 first = 0;
+    (void)ctx;
     for (unsigned n = 0; n < SAVER_REGIONS; n++) {
-        copy_region(s.offset[n], s.offset[n] + ((u64)s.pages[n] << PAGE_BITS), first);
+        copy_region(s.offset[n], s.offset[n] + ((u64)s.pages[n] << PAGE_BITS), first, who);
         first += s.pages[n];
     }
 }
+
+static void copy_all(void) { two_run(copy_half, NULL); }
 
 /* Memory is there, and room for a copy. `how`: whether it is written to. */
 static int take_memory(const SaverRequest *r, int fd, int how)
@@ -307,7 +318,6 @@ static void carry_out(const SaverRequest *r, int fd, SaverAnswer *a)
         a->end = r->at;
         a->error = s.copy && fd >= 0 ? write_copy(&a->end, fd) : EINVAL;
         if (fd >= 0) close(fd);
-        forget();
         return;
     case SAVER_SEND: a->error = begin_sending(r, fd); return;
     case SAVER_FINISH: a->error = finish_sending(&a->end); return;
@@ -377,6 +387,7 @@ _Noreturn void saver_serve(int socket, int gate, MigrateShare *share)
     s.share = share;
     /* It has nothing to say, and who waits for the end of ring3's output (-daemonize) does not wait for it. */
     silence(STDIN_FILENO, STDERR_FILENO);
+    two_start();
     confine();
     for (;;) {
         SaverRequest r = {0};
@@ -386,7 +397,7 @@ _Noreturn void saver_serve(int socket, int gate, MigrateShare *share)
         if (is_noted(&r, fd)) continue;
         carry_out(&r, fd, &a);
         if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1)) _exit(0);
-        if (r.word == SAVER_FINISH || r.word == SAVER_LISTEN)
-            forget(); /* which takes as long as a guest should not wait */
+        if (r.word == SAVER_WRITE || r.word == SAVER_FINISH || r.word == SAVER_LISTEN)
+            forget(); /* which takes as long as nobody should wait */
     }
 }
