@@ -27,6 +27,7 @@
 #include "frontend/host/host_report.h"
 #include "frontend/host/hostio.h"
 #include "frontend/host/output.h"
+#include "frontend/host/starter.h"
 #include "frontend/host/tty.h"
 #include "frontend/image/disk.h"
 #include "frontend/image/flusher.h"
@@ -299,6 +300,7 @@ static bool prepare(const Options *o, Problem *p)
     int gate = saver_take_gate();
     if (gate >= 0 && !may_be_told(o)) close(gate);
     broker_gate = may_be_told(o) ? gate : -1;
+    if (o->spawn || o->sandbox == SANDBOX_OFF) starter_start(broker_gate, o->daemonize);
     return (!o->pidfile || pidfile_write(o->pidfile, p)) && start_cage(o, p);
 }
 

@@ -38,6 +38,7 @@ struct Image {
     const char *format; /* as MediaSpec's; the option's, for `later` */
     Flush flush;        /* the disk is its thread's while that is at work: claim() */
     HostFile overlay;   /* snapshot: the temporary file */
+    Changed *changed;   /* who watches what is written; NULL: nobody */
     u64 *overwritten;   /* snapshot: bit n: sector n is in the overlay */
     MediaErrors read_errors, write_errors;
     bool told;         /* the person knows that the guest got an error */
@@ -138,6 +139,7 @@ static int file_write(Medium *m, u64 sector, const void *from, u32 count)
     Image *i = (Image *)m;
     if (m->readonly) return EROFS;
     Disk *d = claim(i);
+    if (unlikely(i->changed)) changed_note(i->changed, sector, count);
     bool zeros = i->zeros != MEDIA_ZEROS_OFF && bytes_are_zero(from, (size_t)count * SECTOR_BYTES);
     int error = zeros ? disk_write_zeros(d, sector, from, count, i->zeros == MEDIA_ZEROS_UNMAP)
                       : disk_write(d, sector, from, count);
@@ -149,6 +151,7 @@ static int image_discard(Medium *m, u64 sector, u32 count)
 {
     Image *i = (Image *)m;
     if (m->readonly) return EROFS;
+    if (unlikely(i->changed)) changed_note(i->changed, sector, count);
     int error = disk_discard(claim(i), sector, count);
     note_pending(i);
     return answer(i, "discarding", i->write_errors, error);
@@ -506,3 +509,31 @@ bool media_take(bool *taken, Problem *p)
     if (!good) undo_moves(true);
     return good;
 }
+
+/* --- a disk that is copied -------------------------------------------------------------------------------- */
+
+void media_watch(Medium *m, Changed *changed) { ((Image *)m)->changed = changed; }
+
+/* Not claim(): reading changes nothing of what a flush that is over has to say to the guest. */
+bool media_is_busy(const Medium *m) { return flusher_is_at_work(&((const Image *)m)->flush); }
+
+void media_wait(Medium *m) { claim((Image *)m); }
+
+int media_peek(Medium *m, u64 sector, void *to, u32 count)
+{
+    return disk_read(((Image *)m)->disk, sector, to, count);
+}
+
+int media_knows_zeros(Medium *m, u64 sector, u64 *count, bool *zero)
+{
+    return disk_reads_zero(((Image *)m)->disk, sector, count, zero);
+}
+
+int media_put(Medium *m, u64 sector, const void *from, u32 count)
+{
+    Disk *d = claim((Image *)m);
+    return bytes_are_zero(from, (size_t)count * SECTOR_BYTES) ? disk_write_zeros(d, sector, from, count, true)
+                                                              : disk_write(d, sector, from, count);
+}
+
+int media_settle(Medium *m) { return disk_flush(claim((Image *)m)); }

@@ -1,7 +1,8 @@
 /* monitor_migrate.c - the monitor's words migrate, migrate_cancel, migrate_set_parameter, info migrate and info
  * migrate_parameters, as QEMU has them; and QMP's commands of the same names.
  *
- * Not there: other parameters than the two that are listed, capabilities, postcopy, -b (disks copied along), -r (resume).
+ * Not there: other parameters than the two that are listed, capabilities, postcopy, -i (disks copied in part), -r
+ * (resume).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,17 @@ static void moved(void *monitor, const Problem *p)
 void word_migrate(Command *c)
 {
     char uri[URI_BYTES];
-    bool detached = command_take_flag(c, 'd');
+    bool detached = false, disks = false, more = true;
     Problem p;
-    while (!command_at_end(c) && *c->rest == ' ') c->rest++;
+    while (more) {
+        bool d = command_take_flag(c, 'd'), b = command_take_flag(c, 'b');
+        detached |= d;
+        disks |= b;
+        more = (d || b) && !command_at_end(c);
+    }
     if (!command_take_text(c, uri, sizeof uri, "uri") || !command_take_end(c)) return;
     Monitor *m = detached ? NULL : command_hold(c);
-    if (migrate_begin(c->pc, uri, moved, m, &p)) return;
+    if (migrate_begin(c->pc, uri, disks, moved, m, &p)) return;
     command_say(c, "Error: %s\n", p.text);
     if (m) monitor_release(m, "");
 }
@@ -108,6 +114,11 @@ static void say_numbers(Command *c, const MigrateInfo *i)
     command_say(c, "throughput: %llu mbps\n", (unsigned long long)i->rate / 125000);
     command_say(c, "remaining ram: %llu kbytes\n", kib(i->remaining_bytes));
     command_say(c, "total ram: %llu kbytes\n", kib(i->total_bytes));
+    if (i->disk_bytes) {
+        command_say(c, "transferred disk: %llu kbytes\n", kib(i->disk_sent_bytes));
+        command_say(c, "remaining disk: %llu kbytes\n", kib(i->disk_remaining_bytes));
+        command_say(c, "total disk: %llu kbytes\n", kib(i->disk_bytes));
+    }
     command_say(c, "normal: %llu pages\n", (unsigned long long)i->pages);
     command_say(c, "zero pages: %llu pages\n", (unsigned long long)i->zero_pages);
     command_say(c, "dirty sync count: %llu\n", (unsigned long long)i->passes);
@@ -153,6 +164,13 @@ void qmp_query_migrate(QmpCommand *c)
         json_number(j, "dirty-pages-rate", i.dirty_rate >> PAGE_BITS);
         json_number(j, "page-size", PAGE_BYTES);
         json_close(j, '}');
+        if (i.disk_bytes) {
+            json_object(j, "disk");
+            json_number(j, "transferred", i.disk_sent_bytes);
+            json_number(j, "remaining", i.disk_remaining_bytes);
+            json_number(j, "total", i.disk_bytes);
+            json_close(j, '}');
+        }
     }
     json_close(j, '}');
 }
@@ -170,7 +188,8 @@ void qmp_query_migrate_parameters(QmpCommand *c)
 void qmp_migrate(QmpCommand *c)
 {
     Problem p;
-    if (!migrate_begin(c->pc, qmp_text(c, "uri"), moved, NULL, &p)) qmp_fail(c, "%s", p.text);
+    if (!migrate_begin(c->pc, qmp_text(c, "uri"), qmp_flag(c, "blk"), moved, NULL, &p))
+        qmp_fail(c, "%s", p.text);
 }
 
 void qmp_migrate_cancel(QmpCommand *c)

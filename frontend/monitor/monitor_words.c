@@ -391,9 +391,9 @@ const Word monitor_words[] = {
     {"log", NULL, "items|none", "what to trace, as -d: int,exec ...; 'log help' lists the items", word_log},
     {"logfile", NULL, "[file]", "traces go to the file from now on; without one: to stderr", word_logfile},
     {"memsave", NULL, "addr size file", "write memory at a linear address to a file", word_memsave},
-    {"migrate", NULL, "[-d] uri",
-     "move the machine to another ring3, which waits for it (-incoming) at tcp:HOST:PORT or unix:PATH; -d: "
-     "say no more",
+    {"migrate", NULL, "[-d] [-b] uri",
+     "move the machine to another ring3, which waits for it (-incoming) at tcp:HOST:PORT, unix:PATH or "
+     "\"exec:COMMAND\"; -b: with what is on its disks; -d: say no more",
      word_migrate},
     {"migrate_cancel", NULL, "", "... no more: the machine stays here", word_migrate_cancel},
     {"migrate_set_parameter", NULL, "parameter value",

@@ -603,7 +603,7 @@ const QmpWord qmp_words[] = {
     {"inject-nmi", "", do_inject_nmi},
     {"input-send-event", "device?:s head?:i events:a", do_input_send_event},
     {"memsave", "val:i size:i filename:s cpu-index?:i", do_memsave},
-    {"migrate", "uri:s detach?:b", qmp_migrate},
+    {"migrate", "uri:s blk?:b detach?:b", qmp_migrate},
     {"migrate-set-parameters", "max-bandwidth?:i downtime-limit?:i", qmp_migrate_set_parameters},
     {"migrate_cancel", "", qmp_migrate_cancel},
     {"pmemsave", "val:i size:i filename:s", do_pmemsave},

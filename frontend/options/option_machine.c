@@ -417,7 +417,8 @@ OptionsResult set_action(Options *o, const char *value)
 
 /* --- the cage -------------------------------------------------------------------------------------------- */
 
-/* QEMU's further words give back what its own filter would take. The machine here needs none of it. */
+/* QEMU's further words give back what its own filter would take. The machine here needs none of it, but that programs may be started
+ * for it (spawn). */
 OptionsResult set_sandbox(Options *o, const char *value)
 {
     static const char *const keys[] = {"enable", "obsolete",        "elevateprivileges",
@@ -429,14 +430,15 @@ OptionsResult set_sandbox(Options *o, const char *value)
     for (; r == OPTIONS_RUN && pair_next(&value, implied, &p); implied = NULL) {
         char option[60];
         bool known = false, on = true;
-        unsigned unused;
+        unsigned which = 0;
         for (unsigned n = 1; keys[n]; n++) known |= !strcmp(p.key, keys[n]);
         snprintf(option, sizeof option, "-sandbox %s=", p.key);
         if (!strcmp(p.key, "enable")) {
             r = pair_switch(&p, "-sandbox", &on);
             o->sandbox = on ? SANDBOX_ON : SANDBOX_OFF;
         } else if (known) {
-            r = words_choose(option, p.value, words, ARRAY_LEN(words), &unused);
+            r = words_choose(option, p.value, words, ARRAY_LEN(words), &which);
+            if (!strcmp(p.key, "spawn")) o->spawn = which == 0;
         } else {
             r = pair_refuse_key(&p, "-sandbox", keys);
         }

@@ -513,9 +513,11 @@ static const Option options[] = {
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
     {"incoming", "URI", set_incoming,
-     "take over a machine that another ring3 sends (the monitor's migrate) to tcp:HOST:PORT or unix:PATH"},
+     "take over a machine that another ring3 sends (the monitor's migrate) to tcp:HOST:PORT, unix:PATH or "
+     "exec:COMMAND"},
     {"snapshots", "DIR", set_snapshots,
-     "the folder of snapshots (default: beside the first hard disk's image, with .snapshots behind its name)"},
+     "the folder of snapshots (default: beside the first hard disk's image, with .snapshots behind its "
+     "name)"},
     {"nvram", "FILE", set_nvram, "the CMOS memory is kept in a file of 128 bytes"},
     {"boot", "[order=]cad", set_boot,
      "a floppy, c disk, d CD, n network, then the others; also ,once=n, ,menu=on and ,strict=on (no others)"},
@@ -542,7 +544,8 @@ static const Option options[] = {
     {"display", "sdl|curses|none|vnc=...", set_display,
      "the screen in a window, in the terminal or nowhere (default: the first that is possible)"},
     {"vnc", "[ADDR]:N[,...]", set_vnc,
-     "show the screen to VNC viewers, at port 5900+N of 127.0.0.1 unless told (also unix:PATH); password=on, to=N"},
+     "show the screen to VNC viewers, at port 5900+N of 127.0.0.1 unless told (also unix:PATH); password=on, "
+     "to=N"},
     {"full-screen", NULL, set_full_screen, "the window takes the whole screen"},
     {"k", "LAYOUT", set_layout,
      "keyboard of the guest for text that is typed: en-us (default), en-gb, de, fr"},
@@ -578,8 +581,10 @@ static const Option options[] = {
      "boot a floppy without the mark 55AAh in its first sector, too"},
     {"nodefaults", NULL, set_no_defaults, "no graphics card and no empty drives, unless they are asked for"},
     {"daemonize", NULL, set_daemonize, "go into the background when the machine has started"},
-    {"sandbox", "on|off", set_sandbox,
-     "the cage that the machine's process runs in (default on, where the host has seccomp)"},
+    {"sandbox", "on|off[,spawn=allow]", set_sandbox,
+     "the cage that the machine's process runs in (default on, where the host has seccomp); spawn=allow: "
+     "'migrate exec:' "
+     "may start programs"},
     {"pidfile", "FILE", set_pidfile,
      "the number of ring3's process goes to FILE, which is removed at the end"},
     {"accel", "translate|interp[,form=auto|window|table][,cache=MIB]", set_accel,

@@ -59,6 +59,7 @@ typedef struct Options {
     bool no_acpi, no_apic, hpet, no_fd_bootchk, no_defaults, no_vmport, vmmouse_given;
     bool daemonize;
     Sandbox sandbox;
+    bool spawn;          /* -sandbox spawn=allow */
     const char *pidfile; /* NULL: not given */
     u8 uuid[16];
     bool has_uuid;

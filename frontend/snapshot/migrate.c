@@ -14,6 +14,8 @@
  * Never both: who runs has the disks' locks, and the source has given its up before the target can run. After RUN it does
  * not run on by itself unless it gets all locks again and nobody has written to the disks: then the target is gone without
  * having run for as long as a write takes. Without a disk that is written to there is no such judge, and it stays held.
+ * With disks that go along (migrate_disks.c) there is none either: each side has its own. The source never lets its own
+ * go, and so needs nothing back.
  * Never neither: until RUN the source takes its disks back, for as long as TAKE_BACK_NS, and runs on.
  */
 #define _GNU_SOURCE
@@ -26,12 +28,14 @@
 
 #include "cpu/base/host.h"
 #include "frontend/host/broker.h"
+#include "frontend/host/starter.h"
 #include "frontend/image/media.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/snapshot/identity.h"
 #include "frontend/snapshot/migrate_address.h"
+#include "frontend/snapshot/migrate_disks.h"
 #include "frontend/snapshot/migrate_send.h"
 #include "frontend/snapshot/saver.h"
 #include "frontend/snapshot/snapshots.h"
@@ -46,11 +50,14 @@ static struct {
     MigrateStatus status;
     bool cancelled, was_running;
     bool unsure; /* MOVED: the other side has not said that it runs */
+    bool disks;  /* the source: they go along */
+    u32 awaited; /* the target: bits of those that come along */
     u64 begun_ns, ended_ns, stopped_ns, downtime_ns;
     MigrateDone *done;
     void *ctx;
     Problem problem; /* MIGRATE_FAILED */
     int listener;    /* of -incoming */
+    bool is_called;  /* ... is no listener: it leads to a command */
     const char *uri;
     bool start_stopped;
 } v = {.listener = -1};
@@ -131,6 +138,7 @@ static void stay(Pc *pc, const Problem *why)
 {
     Problem p;
     v.phase = HERE;
+    disks_end();
     forget_copy(pc);
     problem_set(&p, "%.350s", v.cancelled ? "it was cancelled" : why->text);
     if (v.was_running) pc_continue(pc);
@@ -155,7 +163,8 @@ static void be_gone(bool unsure)
     v.phase = MOVED;
     v.unsure = unsure;
     v.downtime_ns = host_now_ns() - v.stopped_ns;
-    snapshots_moved();
+    disks_end();
+    if (!v.disks) snapshots_moved();
 }
 
 static void fail_unsure(Problem *p)
@@ -175,7 +184,7 @@ static void fail_unsure(Problem *p)
 static void decide(Pc *pc, Problem *why)
 {
     Problem p;
-    if (!media_are_kept()) {
+    if (v.disks || !media_are_kept()) {
         fail_unsure(why);
         return;
     }
@@ -224,7 +233,7 @@ static bool may_move(Pc *pc, Problem *p)
                                "it in with readonly=on",
                                name);
     }
-    return snapshots_may_move(p);
+    return snapshots_may_move(v.disks, p);
 }
 
 /* Little is left: the guest stands still from here on. */
@@ -237,16 +246,23 @@ static void stop_and_finish(Pc *pc)
     v.phase = FINISHING;
     set_status(MIGRATE_DEVICE);
     pc_pause(pc);
-    bool good = may_move(pc, &p) && give_parts(pc, &p) && media_release(&p);
+    bool good = may_move(pc, &p) && give_parts(pc, &p) && (v.disks || media_release(&p));
     if (!good) {
         stay(pc, &p);
         return;
     }
-    snapshots_moved();
+    if (!v.disks) snapshots_moved();
     saver_share()->runs = v.was_running;
     if (saver_ask(&q, -1)) return;
     set_sentence("the process that does it (ring3-saver) has gone");
     finished(pc, SEND_UNSURE);
+}
+
+/* The saver gets a connection. */
+static bool connect_saver(const char *uri, Problem *p)
+{
+    const char *command = migrate_command(uri);
+    return command ? starter_connect(command, p) : broker_connect(uri, p);
 }
 
 static bool begin(Pc *pc, const char *uri, Problem *p)
@@ -258,13 +274,16 @@ static bool begin(Pc *pc, const char *uri, Problem *p)
                                      &m->passes,      &m->rate,        &m->dirty_rate,
                                      &m->expected_ns, &m->total_bytes, &m->remaining_bytes};
     for (unsigned n = 0; n < ARRAY_LEN(counters); n++) atomic_store(counters[n], 0);
-    if (!give_parts(pc, p) || !broker_connect(uri, p)) return false;
+    m->disks = 0;
+    if (v.disks && !disks_begin(pc, &m->disks, p)) return false;
+    if (!give_parts(pc, p) || !connect_saver(uri, p)) return false;
+    q.at = migrate_command(uri) != NULL;
     snapshots_sync_images(pc);
     return saver_ask(&q, machine_phys(pc->machine)->memfd) ||
            problem_set(p, "the process that does it (ring3-saver) has gone");
 }
 
-bool migrate_begin(Pc *pc, const char *uri, MigrateDone *done, void *ctx, Problem *p)
+bool migrate_begin(Pc *pc, const char *uri, bool disks, MigrateDone *done, void *ctx, Problem *p)
 {
     static char uri_copy[1024];
     base_park_fpu();
@@ -275,7 +294,11 @@ bool migrate_begin(Pc *pc, const char *uri, MigrateDone *done, void *ctx, Proble
     if (!saver_share()) return problem_set(p, "the process that does it (ring3-saver) is not there");
     if (pc->is_off) return problem_set(p, "the machine is off");
     if (strlen(uri) >= sizeof uri_copy) return problem_set(p, "the address is too long");
-    if (!may_move(pc, p) || !begin(pc, uri, p)) return false;
+    v.disks = disks;
+    if (!may_move(pc, p) || !begin(pc, uri, p)) {
+        disks_end();
+        return false;
+    }
     memcpy(uri_copy, uri, strlen(uri) + 1);
     v.uri = uri_copy;
     v.phase = SENDING;
@@ -296,10 +319,23 @@ void migrate_cancel(void)
     saver_ask(&q, -1);
 }
 
+static void answer_with_disk(const SaverAnswer *a)
+{
+    Problem p;
+    SaverRequest q = {.word = SAVER_DISK};
+    MigrateShare *m = saver_share();
+    if (!m) return;
+    q.at = disks_next((u32)(a->end >> 32), (u32)a->end, &m->disk, &p);
+    if (!q.at) set_sentence(p.text);
+    saver_ask(&q, -1);
+}
+
 static void take_source_answer(Pc *pc, const SaverAnswer *a)
 {
     Problem p;
-    if (v.phase == FINISHING) {
+    if (!a->error && a->word == SAVER_DISK) {
+        answer_with_disk(a);
+    } else if (v.phase == FINISHING) {
         finished(pc, a->error || a->end > SEND_UNSURE ? SEND_UNSURE : (SendEnd)a->end);
     } else if (a->error || v.cancelled) {
         problem_set(&p, "%s",
@@ -319,15 +355,19 @@ bool migrate_open(const Options *o, Problem *p)
     if (o->loadvm) return problem_set(p, "-incoming and -loadvm: a machine comes from one of the two");
     if (!saver_share())
         return problem_set(p, "-incoming: the process that does it (ring3-saver) could not be started");
+    int child;
     v.uri = o->incoming;
-    v.listener = migrate_listen(o->incoming, &why);
+    v.is_called = migrate_command(v.uri) != NULL;
+    v.listener =
+        v.is_called ? command_start(migrate_command(v.uri), &child, &why) : migrate_listen(v.uri, &why);
     return v.listener >= 0 || problem_set(p, "-incoming %s", why.text);
 }
 
 bool migrate_await(Pc *pc, bool start_stopped, Problem *p)
 {
     if (v.listener < 0) return true;
-    const SaverRequest with = {.word = SAVER_LISTENER}, q = snapshots_request(pc, SAVER_LISTEN);
+    const SaverRequest with = {.word = SAVER_LISTENER, .at = v.is_called},
+                       q = snapshots_request(pc, SAVER_LISTEN);
     bool good = saver_ask(&with, v.listener) && saver_ask(&q, machine_phys(pc->machine)->memfd);
     close(v.listener);
     v.listener = -1;
@@ -350,11 +390,25 @@ static bool load_parts(Pc *pc, Problem *p)
     return good || problem_set(p, "%s", problem);
 }
 
+/* Could it be that machine? Disks that come along are ours, and empty. */
+static bool load_try(Pc *pc, Problem *p)
+{
+    bool taken;
+    v.awaited = saver_share() ? saver_share()->disks : 0;
+    return load_parts(pc, p) && (!v.awaited || (media_take(&taken, p) && disks_await(pc, v.awaited, p)));
+}
+
+static bool take_disk(Pc *pc, Problem *p)
+{
+    if (saver_share()) return disks_take(pc, v.awaited, &saver_share()->disk, p);
+    return problem_set(p, "the process that does it (ring3-saver) has gone");
+}
+
 /* What has come is the machine's memory already. */
 static bool load_all(Pc *pc, Problem *p)
 {
     bool taken;
-    if (!media_take(&taken, p) || !load_parts(pc, p)) return false;
+    if (!media_take(&taken, p) || !disks_settle(pc, v.awaited, p) || !load_parts(pc, p)) return false;
     phys_replaced(machine_phys(pc->machine));
     pc_jumped(pc);
     return true;
@@ -365,7 +419,12 @@ static void answer(Pc *pc, u32 word)
     Problem p;
     SaverRequest q = {.word = word};
     base_park_fpu();
-    q.at = word == SAVER_FITS ? load_parts(pc, &p) : load_all(pc, &p);
+    switch (word) {
+    case SAVER_FITS: q.at = load_try(pc, &p); break;
+    case SAVER_DISK: q.at = take_disk(pc, &p); break;
+    case SAVER_SETTLE: q.at = disks_settle(pc, v.awaited, &p); break;
+    default: q.at = load_all(pc, &p); break;
+    }
     if (!q.at) set_sentence(p.text);
     saver_ask(&q, -1);
 }
@@ -373,7 +432,9 @@ static void answer(Pc *pc, u32 word)
 static void take_target_answer(Pc *pc, const SaverAnswer *a)
 {
     Problem p;
-    if (a->word == SAVER_FITS || a->word == SAVER_READY) {
+    bool asks =
+        a->word == SAVER_FITS || a->word == SAVER_READY || a->word == SAVER_DISK || a->word == SAVER_SETTLE;
+    if (!a->error && asks) {
         answer(pc, a->word);
         return;
     }
@@ -412,7 +473,7 @@ bool migrate_lets_run(Pc *pc, Problem *p)
     if (v.phase == FINISHING)
         return problem_set(p, "the machine is moving; it runs on there, or here if that fails");
     if (v.phase != MOVED) return true;
-    if (!v.unsure && !media_are_kept())
+    if (!v.unsure && (v.disks || !media_are_kept()))
         return problem_set(p, "the machine has moved to %.200s, and runs there", v.uri);
     if (!media_take(&taken, p)) return false;
     v.phase = HERE;
@@ -446,6 +507,13 @@ void migrate_info(MigrateInfo *i)
     bool under_way = v.phase == SENDING || v.phase == FINISHING;
     *i = (MigrateInfo){.status = v.status, .incoming = v.phase == AWAITED, .downtime_ns = v.downtime_ns};
     if (!v.begun_ns || !m) return;
+    if (v.disks) {
+        DisksInfo d;
+        disks_info(&d);
+        i->disk_bytes = d.total_bytes;
+        i->disk_sent_bytes = d.sent_bytes;
+        i->disk_remaining_bytes = d.remaining_bytes;
+    }
     i->total_ns = (under_way ? host_now_ns() : v.ended_ns) - v.begun_ns;
     i->expected_ns = atomic_load(&m->expected_ns);
     i->sent_bytes = atomic_load(&m->sent_bytes);

@@ -1,5 +1,5 @@
-/* migrate.h - a machine moves to another ring3 while its guest runs: migrate, -incoming. See migrate.c, and docs/MIGRATION.md
- * for what is promised.
+/* migrate.h - a machine moves to another ring3 while its guest runs: migrate, -incoming. See migrate.c, and
+ * docs/MIGRATION.md for what is promised.
  *
  * All but migrate_open() run on the vCPU thread, in the service hook.
  */
@@ -14,10 +14,11 @@ bool migrate_open(const Options *o, Problem *p);
 /* migrate_await - the machine is built, and held until another has come (-incoming). False: *p. */
 bool migrate_await(Pc *pc, bool start_stopped, Problem *p);
 
-/* migrate_begin - send this machine to `uri`, while it runs. `done` is told how it ended, *p being NULL
- * if the machine runs there now; it may be told at once. False: it could not begin, and `done` is not told. */
+/* migrate_begin - send this machine to `uri`, while it runs. `done` is told how it ended, *p being NULL if the
+ * machine runs there now; it may be told at once. `disks`: what is on its disks goes along (else both sides see the
+ * same images). False: it could not begin, and `done` is not told. */
 typedef void MigrateDone(void *ctx, const Problem *p);
-bool migrate_begin(Pc *pc, const char *uri, MigrateDone *done, void *ctx, Problem *p);
+bool migrate_begin(Pc *pc, const char *uri, bool disks, MigrateDone *done, void *ctx, Problem *p);
 void migrate_cancel(void); /* nothing happens where none is under way */
 void migrate_service(Pc *pc);
 
@@ -43,6 +44,7 @@ typedef struct MigrateInfo {
     bool incoming;
     u64 total_ns, downtime_ns, expected_ns; /* expected_ns: 0: not known yet */
     u64 sent_bytes, remaining_bytes, total_bytes;
+    u64 disk_bytes, disk_sent_bytes, disk_remaining_bytes; /* disk_bytes 0: disks do not go along */
     u64 pages, zero_pages, passes, rate, dirty_rate; /* rates: bytes a second */
     char problem[400];                               /* MIGRATE_FAILED */
 } MigrateInfo;

@@ -28,15 +28,17 @@ static bool fail(Problem *p, const char *uri, const char *why)
 }
 
 const char *migrate_unix_path(const char *uri) { return strncmp(uri, "unix:", 5) ? NULL : uri + 5; }
+const char *migrate_command(const char *uri) { return strncmp(uri, "exec:", 5) ? NULL : uri + 5; }
 
 static bool is_known(const char *uri, Problem *p)
 {
     if (!strncmp(uri, "tcp:", 4) || (!strncmp(uri, "unix:", 5) && uri[5])) return true;
-    if (!strncmp(uri, "exec:", 5) || !strncmp(uri, "fd:", 3) || !strncmp(uri, "rdma:", 5))
+    if (!strncmp(uri, "fd:", 3) || !strncmp(uri, "rdma:", 5))
         return fail(
             p, uri,
-            "a machine moves over tcp:HOST:PORT or unix:PATH; let socat lead from there to anything else");
-    return fail(p, uri, "is not tcp:HOST:PORT or unix:PATH");
+            "a machine moves over tcp:HOST:PORT, unix:PATH or exec:COMMAND; let socat lead from there "
+            "to anything else");
+    return fail(p, uri, "is not tcp:HOST:PORT, unix:PATH or exec:COMMAND");
 }
 
 /* HOST:PORT, [HOST]:PORT or :PORT */

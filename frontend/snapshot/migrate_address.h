@@ -1,4 +1,4 @@
-/* migrate_address.h - where a machine moves to: tcp:HOST:PORT or unix:PATH. See migrate_address.c. */
+/* migrate_address.h - where a machine moves to: tcp:HOST:PORT, unix:PATH or exec:COMMAND. See migrate_address.c. */
 #ifndef RING3_SNAPSHOT_MIGRATE_ADDRESS_H
 #define RING3_SNAPSHOT_MIGRATE_ADDRESS_H
 
@@ -11,5 +11,7 @@ int migrate_listen(const char *uri, Problem *p);
 int migrate_connect(const char *uri, Problem *p);
 /* The path of a unix: address; NULL: it is none. */
 const char *migrate_unix_path(const char *uri);
+/* The command of exec:, which leads there (host/starter.h) and is none of the above; NULL: it is none. */
+const char *migrate_command(const char *uri);
 
 #endif

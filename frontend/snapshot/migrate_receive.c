@@ -1,5 +1,7 @@
 /* migrate_receive.c - see migrate_receive.h, and stream.h for what comes.
  *
+ * Disks that come along are the machine's to write (migrate_disks.c).
+ *
  * Whoever calls is not trusted: every length is bounded before it is fetched, every message has a checksum, pages go where
  * there are pages and nowhere else, and zlib gets no more room than they have. What the parts make of their state is
  * theirs to check (hw/part.h), in the machine's process. Memory is the machine's own, which has not run yet.
@@ -19,6 +21,7 @@ enum {
     HELLO_MS = 5000,
     FOR_EVER_MS = 0x7fffffff, /* a source that is slow, or syncs its disks; who is gone is TCP's to notice */
     LAST_MS = 30000,
+    DRAIN_MS = 1000, /* for what was on its way when it was refused */
     RUN_MS =
         10000 /* the source waits for longer before it takes back what it has not said RUN for: migrate_send.c */
 };
@@ -51,7 +54,7 @@ static bool refuse(Receiver *r)
     memcpy(text, r->with->m->sentence, sizeof text);
     text[sizeof text - 1] = 0;
     const StreamHead h = {.kind = STREAM_REFUSE, .bytes = (u32)strlen(text)};
-    stream_send(&r->stream, &h, text, LAST_MS);
+    if (stream_send(&r->stream, &h, text, LAST_MS)) stream_drain(&r->stream, DRAIN_MS);
     return false;
 }
 
@@ -80,17 +83,20 @@ static bool take_hello(Receiver *r, bool *stranger)
     StreamHead h;
     *stranger = true;
     if (!answer(r, STREAM_WELCOME)) return false;
-    if (!stream_head(&r->stream, &h, REGION_BYTES + MIGRATE_PARTS_MAX, HELLO_MS)) return broken(r);
+    unsigned hello_ms = r->with->patient ? FOR_EVER_MS : HELLO_MS;
+    if (!stream_head(&r->stream, &h, REGION_BYTES + MIGRATE_PARTS_MAX, hello_ms)) return broken(r);
     if (h.kind != STREAM_HELLO) return fail(r, "it does not begin as a ring3 does");
     *stranger = false;
     u8 *body = malloc(h.bytes + 1);
     if (!body) return refuse_with(r, "the host has no memory");
     bool good = stream_body(&r->stream, &h, body, HELLO_MS) || broken(r);
-    if (good && h.first != STREAM_VERSION)
+    u32 version = h.region ? STREAM_VERSION_DISKS : STREAM_VERSION;
+    if (good && h.first != version)
         good = refuse_with(r, "the other ring3 is of another version, whose migration is not the same");
     else if (good && h.bytes < REGION_BYTES)
         good = refuse_with(r, "the machine's description is cut off");
     if (good) {
+        m->disks = h.region;
         m->parts_bytes = h.bytes - REGION_BYTES;
         memcpy(m->parts, body + REGION_BYTES, m->parts_bytes);
         good = ask(r, RECEIVE_FITS) &&
@@ -120,10 +126,9 @@ static bool pages_fit(const Receiver *r, const StreamHead *h)
     return h->bytes <= (u32)__builtin_popcountll(h->present) * PAGE_BYTES;
 }
 
-/* The pages' bytes; NULL: they do not unpack. */
-static const u8 *unpack(Receiver *r, const StreamHead *h)
+/* The bytes, of which there are so many, CHUNK_BYTES at most; NULL: they do not unpack. */
+static const u8 *unpack(Receiver *r, const StreamHead *h, u32 bytes)
 {
-    u32 bytes = (u32)__builtin_popcountll(h->present) * PAGE_BYTES;
     if (h->bytes == bytes) return r->body;
     inflateReset(&r->z);
     r->z.next_in = r->body;
@@ -137,7 +142,7 @@ static bool take_pages(Receiver *r, const StreamHead *h)
 {
     if (!pages_fit(r, h)) return refuse_with(r, "what came is damaged: there are no such pages");
     if (!stream_body(&r->stream, h, r->body, FOR_EVER_MS)) return broken(r);
-    const u8 *from = unpack(r, h);
+    const u8 *from = unpack(r, h, (u32)__builtin_popcountll(h->present) * PAGE_BYTES);
     if (!from) return refuse_with(r, "what came is damaged: it does not unpack");
     u8 *to = r->with->region[h->region].at + ((u64)h->first << PAGE_BITS);
     for (u32 n = 0; n < STREAM_CHUNK_PAGES; n++, to += PAGE_BYTES) {
@@ -147,6 +152,34 @@ static bool take_pages(Receiver *r, const StreamHead *h)
         from += PAGE_BYTES;
     }
     return true;
+}
+
+/* --- disks ------------------------------------------------------------------------------------------------ */
+
+_Static_assert((int)MIGRATE_DISK_BYTES <= (int)CHUNK_BYTES, "there is room for a piece of a disk");
+
+static bool take_piece(Receiver *r, const StreamHead *h)
+{
+    MigrateDisk *d = &r->with->m->disk;
+    u32 clusters = (u32)__builtin_popcountll(h->present);
+    u32 bytes = clusters * (MIGRATE_DISK_BYTES / MIGRATE_DISK_CLUSTERS);
+    if (clusters > MIGRATE_DISK_CLUSTERS || h->bytes > bytes || h->present & h->zero || h->region >= 32 ||
+        !(r->with->m->disks >> h->region & 1))
+        return refuse_with(r, "what came is damaged: there is no such disk");
+    if (!stream_body(&r->stream, h, r->body, FOR_EVER_MS)) return broken(r);
+    const u8 *from = unpack(r, h, bytes);
+    if (!from) return refuse_with(r, "what came is damaged: it does not unpack");
+    d->drive = h->region;
+    d->first = h->first;
+    d->present = h->present;
+    d->zero = h->zero;
+    memcpy(d->data, from, bytes);
+    return ask(r, RECEIVE_DISK);
+}
+
+static bool take_sync(Receiver *r)
+{
+    return (!r->with->m->disks || ask(r, RECEIVE_SETTLE)) && answer(r, STREAM_SYNCED);
 }
 
 /* --- all of it -------------------------------------------------------------------------------------------- */
@@ -173,7 +206,8 @@ static bool take_machine(Receiver *r)
         if (!stream_head(&r->stream, &h, MIGRATE_PARTS_MAX, FOR_EVER_MS)) return broken(r);
         if (h.kind == STREAM_PARTS) return take_parts(r, &h);
         bool good = h.kind == STREAM_PAGES  ? take_pages(r, &h)
-                    : h.kind == STREAM_SYNC ? answer(r, STREAM_SYNCED)
+                    : h.kind == STREAM_DISK ? take_piece(r, &h)
+                    : h.kind == STREAM_SYNC ? take_sync(r)
                                             : refuse_with(r, "the other side does not keep to the protocol");
         if (!good) return false;
     }

@@ -10,13 +10,16 @@ enum { RECEIVE_REGIONS = 2 };
 
 /* What the machine has to say, which is asked with m->parts filled in. False: m->sentence says why not. */
 typedef enum ReceiveQuestion {
-    RECEIVE_FITS, /* could it be that machine? */
-    RECEIVE_READY /* all has come: has it loaded it, and opened its disks? */
+    RECEIVE_FITS,  /* could it be that machine? m->disks: with these disks */
+    RECEIVE_READY, /* all has come: has it loaded it, and opened its disks? */
+    RECEIVE_DISK,  /* m->disk: has it taken it? */
+    RECEIVE_SETTLE /* does what it has taken last? */
 } ReceiveQuestion;
 
 typedef struct Receive {
     PageRegion region[RECEIVE_REGIONS]; /* written to; `fd`: the memory's file, -1: none */
     int interrupt;
+    bool patient; /* nobody may have come to the other end of the connection yet */
     MigrateShare *m;
     bool (*ask)(void *ctx, ReceiveQuestion q);
     void *ctx;

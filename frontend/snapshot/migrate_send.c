@@ -1,17 +1,22 @@
 /* migrate_send.c - see migrate_send.h.
  *
- * Which pages did the guest write since they were sent? Those that differ from our own copy of what was sent. Comparing is a
- * matter of the host's memory bandwidth (some 100 MB in 20 ms), costs the guest nothing, and sees every writer:
- * translated code, the interpreter, chips. A page is sent from the copy, not from memory, so a page that is torn, being
- * written while it was copied, differs again in the next pass.
+ * Which pages did the guest write since they were sent? Those that differ from our own copy of what was sent.
+ * Comparing is a matter of the host's memory bandwidth (some 100 MB in 20 ms), costs the guest nothing, and sees
+ * every writer: translated code, the interpreter, chips. A page is sent from the copy, not from memory, so a page
+ * that is torn, being written while it was copied, differs again in the next pass.
  *
- * Passes go over all of memory until the next one, with the machine standing still, would take no longer than the limit
- * on downtime; and then on, as long as each is a good deal shorter than the one before. A guest that writes faster than
- * the connection takes never gets there: it runs on, pass for pass, until somebody raises the limit, as with QEMU.
+ * Passes go over all of memory until the next one, with the machine standing still, would take no longer than the
+ * limit on downtime; and then on, as long as each is a good deal shorter than the one before. A guest that writes
+ * faster than the connection takes never gets there: it runs on, pass for pass, until somebody raises the limit, as
+ * with QEMU.
  *
- * Whoever was connected to may be anybody, so the target speaks first (docs/SECURITY.md). The end: PARTS, READY, RUN,
- * RUNS (stream.h). Before RUN is sent, the machine is ours for sure; with RUNS it is theirs. In between only the locks
- * of its disks can tell: migrate.c.
+ * Whoever was connected to may be anybody, so the target speaks first (docs/SECURITY.md). The end: PARTS, READY,
+ * RUN, RUNS (stream.h). Before RUN is sent, the machine is ours for sure; with RUNS it is theirs. In between only
+ * the locks of its disks can tell: migrate.c.
+ *
+ * Disks that go along (migrate_disks.c) go first: all of what they hold, then what was written to meanwhile, until
+ * that is little; and before each pass over memory what was written to since. A piece is read by the machine's
+ * process, which the guest has to itself for at least as long again.
  *
  * zlib is worth its time only on a slow connection; the rate of what was sent decides.
  */
@@ -30,11 +35,14 @@ enum {
     CHUNK_BYTES = STREAM_CHUNK_PAGES * PAGE_BYTES,
     PACKED_BYTES = CHUNK_BYTES + CHUNK_BYTES / 1000 + 64,
     CONNECT_MS = 10000,
-    SILENCE_MS = 60000,     /* while the guest runs */
-    LAST_MS = 20000,        /* while it stands still */
-    PASSES_BETTER = 6,      /* how many more within the limit, at most */
-    HANDOVER_NS = 5000000,  /* what the machines do themselves */
-    SLOW_BYTES_S = 40 << 20 /* below this zlib pays */
+    SILENCE_MS = 60000,      /* while the guest runs */
+    LAST_MS = 20000,         /* while it stands still */
+    PASSES_BETTER = 6,       /* how many more within the limit, at most */
+    HANDOVER_NS = 5000000,   /* what the machines do themselves */
+    SLOW_BYTES_S = 40 << 20, /* below this zlib pays */
+    LITTLE_BYTES = 4 << 20,  /* of a disk */
+    BUSY_NS = 2000000,       /* a disk that is being flushed: asked again after that */
+    REST_NS = 20000000       /* the guest's, at most */
 };
 
 struct Sender {
@@ -78,9 +86,15 @@ static bool expect(Sender *s, StreamKind kind, unsigned silence_ms)
     return false;
 }
 
+/* It speaks when it was not asked: it refuses. */
+static bool is_refused(Sender *s) { return stream_has_word(&s->stream) && !expect(s, STREAM_KINDS, LAST_MS); }
+
 static bool tell(Sender *s, const StreamHead *h, const void *body, unsigned silence_ms)
 {
-    return stream_send(&s->stream, h, body, silence_ms) || give_up(s);
+    if (stream_send(&s->stream, h, body, silence_ms)) return true;
+    give_up(s);
+    if (!s->stream.interrupted) is_refused(s);
+    return false;
 }
 
 /* --- a chunk ---------------------------------------------------------------------------------------------- */
@@ -133,6 +147,20 @@ static void hold_back(Sender *s)
     s->wait_ns += ns;
 }
 
+/* What is in s->raw. */
+static bool send_raw(Sender *s, StreamHead *h)
+{
+    s->chunk_bytes += h->bytes;
+    if (is_refused(s)) return false;
+    const u8 *body = pack(s, h);
+    u64 since = now_ns();
+    bool good = tell(s, h, body, s->unthrottled ? LAST_MS : SILENCE_MS);
+    s->send_ns += now_ns() - since;
+    atomic_store(&s->m->sent_bytes, s->stream.sent_bytes);
+    hold_back(s);
+    return good;
+}
+
 static bool send_chunk(Sender *s, StreamHead *h, u64 first_page)
 {
     u8 *to = s->raw;
@@ -142,16 +170,52 @@ static bool send_chunk(Sender *s, StreamHead *h, u64 first_page)
         to += PAGE_BYTES;
     }
     h->bytes = (u32)(to - s->raw);
-    s->chunk_bytes += h->bytes;
     atomic_fetch_add(&s->m->pages, (u64)__builtin_popcountll(h->present));
     atomic_fetch_add(&s->m->zero_pages, (u64)__builtin_popcountll(h->zero));
-    const u8 *body = pack(s, h);
-    u64 since = now_ns();
-    bool good = tell(s, h, body, s->unthrottled ? LAST_MS : SILENCE_MS);
-    s->send_ns += now_ns() - since;
-    atomic_store(&s->m->sent_bytes, s->stream.sent_bytes);
-    hold_back(s);
-    return good;
+    return send_raw(s, h);
+}
+
+/* --- disks ------------------------------------------------------------------------------------------------ */
+
+static void rest(Sender *s, u64 ns)
+{
+    struct timespec t = {0, (long)(ns < REST_NS ? ns : REST_NS)};
+    if (s->unthrottled || !ns) return;
+    nanosleep(&t, NULL);
+    s->wait_ns += (u64)t.tv_nsec;
+}
+
+/* What is in m->disk. */
+static bool send_piece(Sender *s, u32 drive)
+{
+    const MigrateDisk *d = &s->m->disk;
+    StreamHead h = {
+        .kind = STREAM_DISK, .region = drive, .first = d->first, .present = d->present, .zero = d->zero};
+    unsigned count = (unsigned)__builtin_popcountll(h.present);
+    if (count > MIGRATE_DISK_CLUSTERS) count = 0; /* which the other side refuses */
+    h.bytes = count * (MIGRATE_DISK_BYTES / MIGRATE_DISK_CLUSTERS);
+    memcpy(s->raw, d->data, h.bytes);
+    return !(h.present | h.zero) || send_raw(s, &h);
+}
+
+static bool pass_disk(Sender *s, u32 drive)
+{
+    u32 from = 0;
+    do {
+        u64 ns = 0;
+        if (stream_interrupted(&s->stream)) return give_up(s);
+        if (!s->memory.next_piece(s->memory.ctx, drive, from, &ns) || !send_piece(s, drive)) return false;
+        rest(s, s->m->disk.later ? BUSY_NS : ns);
+        from = s->m->disk.next;
+    } while (from != MIGRATE_DISK_END);
+    return true;
+}
+
+static bool pass_disks(Sender *s)
+{
+    for (u32 n = 0; n < 32; n++)
+        if (s->memory.disks >> n & 1 && !pass_disk(s, n)) return false;
+    return true;
 }
 
 /* --- a pass ----------------------------------------------------------------------------------------------- */
@@ -176,21 +240,34 @@ static bool pass_region(Sender *s, u32 region, u64 first_page, u64 *touched)
     return true;
 }
 
-static bool pass(Sender *s)
+static void begin_pass(Sender *s)
 {
-    const StreamHead sync = {.kind = STREAM_SYNC};
-    unsigned silence_ms = s->unthrottled ? LAST_MS : SILENCE_MS;
-    u64 first = 0, touched = 0, since;
     s->pass_begun_ns = now_ns();
     s->pass_begun_bytes = s->stream.sent_bytes;
     s->send_ns = s->chunk_bytes = s->wait_ns = 0;
+}
+
+/* The other side has all of it. */
+static bool sync_pass(Sender *s)
+{
+    const StreamHead sync = {.kind = STREAM_SYNC};
+    unsigned silence_ms = s->unthrottled ? LAST_MS : SILENCE_MS;
+    u64 since = now_ns();
+    if (!tell(s, &sync, NULL, silence_ms) || !expect(s, STREAM_SYNCED, silence_ms)) return false;
+    s->send_ns += now_ns() - since;
+    return true;
+}
+
+static bool pass(Sender *s)
+{
+    u64 first = 0, touched = 0;
+    begin_pass(s);
+    if (!pass_disks(s)) return false;
     for (u32 n = 0; n < SEND_REGIONS; n++) {
         if (!pass_region(s, n, first, &touched)) return false;
         first += s->memory.region[n].pages;
     }
-    since = now_ns();
-    if (!tell(s, &sync, NULL, silence_ms) || !expect(s, STREAM_SYNCED, silence_ms)) return false;
-    s->send_ns += now_ns() - since;
+    if (!sync_pass(s)) return false;
     atomic_store(&s->m->total_bytes, touched);
     atomic_fetch_add(&s->m->passes, 1);
     return true;
@@ -201,16 +278,34 @@ static u64 share_of(u64 bytes, u64 ns, u64 of_ns)
     return ns ? (u64)((unsigned __int128)bytes * of_ns / ns) : 0;
 }
 
+static void note_rate(Sender *s)
+{
+    u64 sent = s->stream.sent_bytes - s->pass_begun_bytes;
+    if (sent <= 1 << 20 || !s->send_ns) return;
+    u64 rate = share_of(sent, s->send_ns, 1000000000);
+    atomic_store(&s->m->rate, rate);
+    if (!s->packs && rate < SLOW_BYTES_S) s->packs = true;
+}
+
+/* Disks alone, until the guest leaves little of them to be sent, or writes as fast as it is sent. */
+static bool copy_disks(Sender *s)
+{
+    for (u64 before = UINT64_MAX; s->memory.disks;) {
+        begin_pass(s);
+        if (!pass_disks(s) || !sync_pass(s)) return false;
+        note_rate(s);
+        if (s->chunk_bytes <= LITTLE_BYTES || s->chunk_bytes > before / 4 * 3) return true;
+        before = s->chunk_bytes;
+    }
+    return true;
+}
+
 /* What the machine would have to stand still for, if it did now; from what this pass and the one before took. */
 static u64 judge(Sender *s)
 {
-    u64 took = now_ns() - s->pass_begun_ns, sent = s->stream.sent_bytes - s->pass_begun_bytes;
+    u64 took = now_ns() - s->pass_begun_ns;
     u64 scan_ns = took - s->send_ns - s->wait_ns;
-    if (sent > 1 << 20 && s->send_ns) {
-        u64 rate = share_of(sent, s->send_ns, 1000000000);
-        atomic_store(&s->m->rate, rate);
-        if (!s->packs && rate < SLOW_BYTES_S) s->packs = true;
-    }
+    note_rate(s);
     u64 rate = atomic_load(&s->m->rate), last = s->last_pass_ns;
     s->last_pass_ns = took;
     if (!last) return UINT64_MAX; /* the first pass: it says nothing of what the guest changes */
@@ -251,7 +346,10 @@ static bool passes(Sender *s)
 static bool greet(Sender *s)
 {
     u32 bytes = 4 * SEND_REGIONS + s->m->parts_bytes;
-    const StreamHead h = {.kind = STREAM_HELLO, .first = STREAM_VERSION, .bytes = bytes};
+    const StreamHead h = {.kind = STREAM_HELLO,
+                          .first = s->memory.disks ? STREAM_VERSION_DISKS : STREAM_VERSION,
+                          .region = s->memory.disks,
+                          .bytes = bytes};
     u8 *body = malloc(bytes);
     if (!body) {
         snprintf(s->stream.why, sizeof s->stream.why, "the host has no memory");
@@ -259,8 +357,9 @@ static bool greet(Sender *s)
     }
     for (u32 n = 0; n < SEND_REGIONS; n++) store32(body + 4 * n, s->memory.region[n].pages);
     memcpy(body + 4 * SEND_REGIONS, s->m->parts, s->m->parts_bytes);
-    bool good = expect(s, STREAM_WELCOME, CONNECT_MS) && tell(s, &h, body, CONNECT_MS) &&
-                expect(s, STREAM_ACCEPT, CONNECT_MS);
+    unsigned welcome_ms = s->memory.patient ? SILENCE_MS : CONNECT_MS;
+    bool good = expect(s, STREAM_WELCOME, welcome_ms) && tell(s, &h, body, CONNECT_MS) &&
+                expect(s, STREAM_ACCEPT, s->memory.disks ? SILENCE_MS : CONNECT_MS);
     free(body);
     return good;
 }
@@ -279,7 +378,7 @@ bool send_begin(Sender **sender, const SendMemory *memory, int connection, int i
     s->memory = *memory;
     s->m = m;
     if (!stream_connected(&s->stream, CONNECT_MS)) return give_up(s);
-    return greet(s) && passes(s);
+    return greet(s) && copy_disks(s) && passes(s);
 }
 
 SendEnd send_finish(Sender *s)

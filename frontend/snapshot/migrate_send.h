@@ -16,6 +16,11 @@ typedef struct SendMemory {
     u64 *present;     /* a bit for each page of the copy: it is there, and not zeros at first */
     const int *image; /* files of disks that should be on the host's disk before the machine stands still */
     unsigned images;
+    u32 disks; /* bits of the drives whose contents go along */
+    /* A piece of one, from a cluster on, into m->disk. `*ns`: of the machine's time. False: m->sentence. */
+    bool (*next_piece)(void *ctx, u32 drive, u32 from, u64 *ns);
+    void *ctx;
+    bool patient; /* the connection leads to a command, which may ask for a password first */
 } SendMemory;
 
 typedef struct Sender Sender;

@@ -1,7 +1,7 @@
 /* migrate_share.h - what the machine's process and the saver (saver.h) share while a machine moves.
  *
- * The saver is the one that talks with strangers: what it writes here is not believed. Numbers are only shown, the sentence is
- * made printable, and the parts are copied before they are looked at.
+ * The saver is the one that talks with strangers: what it writes here is not believed. Numbers are only shown, the
+ * sentence is made printable, and the parts are copied before they are looked at.
  */
 #ifndef RING3_SNAPSHOT_MIGRATE_SHARE_H
 #define RING3_SNAPSHOT_MIGRATE_SHARE_H
@@ -11,6 +11,18 @@
 #include "cpu/base/base.h"
 
 enum { MIGRATE_PARTS_MAX = 16 << 20, MIGRATE_SENTENCE = 240 };
+
+/* A piece of a disk: of the 64 clusters (image/changed.h) from `first` on, those that are in `data`, one behind the
+ * other, and those that are zeros. */
+enum { MIGRATE_DISK_CLUSTERS = 4, MIGRATE_DISK_BYTES = MIGRATE_DISK_CLUSTERS * (64 << 10) };
+typedef struct MigrateDisk {
+    u32 drive, first; /* a DriveId */
+    u64 present, zero;
+    u32 next;   /* where to go on; MIGRATE_DISK_END: there is no more */
+    bool later; /* the disk cannot be read now */
+    u8 data[MIGRATE_DISK_BYTES];
+} MigrateDisk;
+#define MIGRATE_DISK_END UINT32_MAX
 
 typedef struct MigrateShare {
     /* by the machine; both may change at any time */
@@ -30,6 +42,8 @@ typedef struct MigrateShare {
     bool runs; /* the machine ran before it stood still: it runs on at the other side */
     char sentence[MIGRATE_SENTENCE];
     u8 parts[MIGRATE_PARTS_MAX]; /* their state (hw/part.h) */
+    u32 disks;                   /* bits of the drives whose contents come along; 0: none do */
+    MigrateDisk disk;
 } MigrateShare;
 
 #endif

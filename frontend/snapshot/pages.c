@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,9 +21,11 @@
 #include <zstd.h>
 
 #include "frontend/host/bytes.h"
+#include "frontend/snapshot/two.h"
 
-enum { CHUNK_PAGES = 64, CHUNK_BYTES = CHUNK_PAGES * PAGE_BYTES, HEAD_BYTES = 24, BUFFER_BYTES = 4 << 20 };
-enum { PACKED_BYTES = ZSTD_COMPRESSBOUND(CHUNK_BYTES), LEVEL = 1 };
+enum { CHUNK_PAGES = 64, CHUNK_BYTES = CHUNK_PAGES * PAGE_BYTES, HEAD_BYTES = 24 };
+enum { GROUP_CHUNKS = 4, GROUPS = 6, BEGIN_BYTES = 2 << 20 };
+enum { PACKED_BYTES = ZSTD_COMPRESSBOUND(CHUNK_BYTES), LEVEL = -5 };
 #define REGION_END UINT32_MAX
 
 typedef struct Chunk {
@@ -74,79 +77,195 @@ static u64 present_pages(const PageRegion *r, u32 first, PageHoles *h)
 
 /* --- saving ----------------------------------------------------------------------------------------------- */
 
-typedef struct Writer {
-    int fd, error;
-    u64 end; /* of what is written */
+/* A group of chunks is packed by one thread, whichever is free, while another writes one. They are written in order. */
+typedef struct Group {
+    u8 *bytes;
     u32 used;
-    u8 *buffer;
-    u8 raw[CHUNK_BYTES];
+    bool packed;
+} Group;
+
+/* What a thread needs. */
+typedef struct Packer {
     ZSTD_CCtx *z;
+    u8 raw[CHUNK_BYTES];
+} Packer;
+
+typedef struct Writer {
+    const PageRegion *regions;
+    unsigned count;
+    int fd;
+    pthread_mutex_t lock; /* of all that follows but for bytes of a group that one thread has */
+    pthread_cond_t moved;
+    int error;
+    u32 region, first;  /* where the next group begins */
+    u64 taken, written; /* groups */
+    bool writing;       /* a thread is at it */
+    u64 end, begun_end; /* of what is written; of what the host's disk has begun with */
+    Group group[GROUPS];
+    Packer *packer[2];
 } Writer;
 
 /* The host's disk begins at once, while the next chunks are packed: the sync at the end has less to wait for. */
-static void write_out(Writer *w)
+static int write_out(Writer *w, const Group *g)
 {
-    if (!w->error) w->error = bytes_write(w->fd, w->end, w->buffer, w->used);
-    if (!w->error) (void)sync_file_range(w->fd, (off_t)w->end, w->used, SYNC_FILE_RANGE_WRITE);
-    w->end += w->used;
-    w->used = 0;
+    int error = bytes_write(w->fd, w->end, g->bytes, g->used);
+    w->end += g->used;
+    if (!error && w->end - w->begun_end >= BEGIN_BYTES) {
+        (void)sync_file_range(w->fd, (off_t)w->begun_end, (off_t)(w->end - w->begun_end),
+                              SYNC_FILE_RANGE_WRITE);
+        w->begun_end = w->end;
+    }
+    return error;
 }
 
 /* A chunk's bytes, behind the place of its head. */
-static u32 pack(Writer *w, u8 *to, u32 bytes)
+static u32 pack(Packer *p, u8 *to, const u8 *from, u32 bytes)
 {
-    size_t packed = ZSTD_compressCCtx(w->z, to, PACKED_BYTES, w->raw, bytes, LEVEL);
+    size_t packed = ZSTD_compressCCtx(p->z, to, PACKED_BYTES, from, bytes, LEVEL);
     if (!ZSTD_isError(packed) && packed < bytes) return (u32)packed;
-    memcpy(to, w->raw, bytes);
+    memcpy(to, from, bytes);
     return bytes;
 }
 
-static void put_chunk(Writer *w, Chunk *c)
+static void put_chunk(Packer *p, Group *g, Chunk *c, const u8 *from)
 {
-    if (w->used + HEAD_BYTES + PACKED_BYTES > BUFFER_BYTES) write_out(w);
-    u8 *head = w->buffer + w->used;
-    c->bytes = c->present ? pack(w, head + HEAD_BYTES, present_bytes(c)) : 0;
+    u8 *head = g->bytes + g->used;
+    c->bytes = c->present ? pack(p, head + HEAD_BYTES, from, present_bytes(c)) : 0;
     store32(head, c->region);
     store32(head + 4, c->first);
     store64(head + 8, c->present);
     store32(head + 16, c->bytes);
     store32(head + 20, (u32)crc32(crc32(0, head, 20), head + HEAD_BYTES, c->bytes));
-    w->used += HEAD_BYTES + c->bytes;
+    g->used += HEAD_BYTES + c->bytes;
 }
 
-static void save_region(Writer *w, const PageRegion *r, u32 region)
+/* The chunk's pages, one behind the other. */
+static const u8 *gather(Packer *p, const PageRegion *r, const Chunk *c)
 {
+    const u8 *from = r->at + ((u64)c->first << PAGE_BITS);
+    u8 *to = p->raw;
+    if (c->present == UINT64_MAX) return from;
+    for (u32 n = 0; n < CHUNK_PAGES; n++, from += PAGE_BYTES) {
+        if (!(c->present >> n & 1)) continue;
+        memcpy(to, from, PAGE_BYTES);
+        to += PAGE_BYTES;
+    }
+    return p->raw;
+}
+
+static void pack_group(const Writer *w, Packer *p, Group *g, u32 region, u32 first)
+{
+    const PageRegion *r = &w->regions[region];
     PageHoles h = {0, 0};
-    for (u32 first = 0; first < r->pages && !w->error; first += CHUNK_PAGES) {
+    g->used = 0;
+    for (u32 n = 0; n < GROUP_CHUNKS && first < r->pages; n++, first += CHUNK_PAGES) {
         Chunk c = {.region = region, .first = first, .present = present_pages(r, first, &h)};
-        u8 *to = w->raw;
-        if (!c.present) continue;
-        for (u32 n = 0; n < CHUNK_PAGES; n++) {
-            if (!(c.present >> n & 1)) continue;
-            memcpy(to, r->at + ((u64)(first + n) << PAGE_BITS), PAGE_BYTES);
-            to += PAGE_BYTES;
-        }
-        put_chunk(w, &c);
+        if (c.present) put_chunk(p, g, &c, gather(p, r, &c));
+    }
+}
+
+/* False: there is no more. Locked, as the next two. */
+static bool next_group(Writer *w, u32 *region, u32 *first)
+{
+    while (w->region < w->count && w->first >= w->regions[w->region].pages) {
+        w->region++;
+        w->first = 0;
+    }
+    if (w->region >= w->count || w->error) return false;
+    *region = w->region;
+    *first = w->first;
+    w->first += GROUP_CHUNKS * CHUNK_PAGES;
+    return true;
+}
+
+static bool write_next(Writer *w)
+{
+    Group *g = &w->group[w->written % GROUPS];
+    if (w->writing || w->written == w->taken || !g->packed) return false;
+    w->writing = true;
+    pthread_mutex_unlock(&w->lock);
+    int error = w->error || !g->used ? 0 : write_out(w, g);
+    pthread_mutex_lock(&w->lock);
+    if (error) w->error = error;
+    g->packed = w->writing = false;
+    w->written++;
+    pthread_cond_broadcast(&w->moved);
+    return true;
+}
+
+static bool pack_next(Writer *w, Packer *p)
+{
+    Group *g = &w->group[w->taken % GROUPS];
+    u32 region, first;
+    if (w->taken - w->written == GROUPS || !next_group(w, &region, &first)) return false;
+    w->taken++;
+    pthread_mutex_unlock(&w->lock);
+    pack_group(w, p, g, region, first);
+    pthread_mutex_lock(&w->lock);
+    g->packed = true;
+    pthread_cond_broadcast(&w->moved);
+    return true;
+}
+
+/* What is packed is written first, so that there is room for more. */
+static void work(void *ctx, unsigned who)
+{
+    Writer *w = ctx;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        if (write_next(w) || pack_next(w, w->packer[who])) continue;
+        if (w->written == w->taken) break; /* and there is no more */
+        pthread_cond_wait(&w->moved, &w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static int save_end(Writer *w)
+{
+    Chunk last = {.region = REGION_END};
+    Group *g = &w->group[0];
+    g->used = 0;
+    put_chunk(w->packer[0], g, &last, NULL);
+    return w->error ? w->error : write_out(w, g);
+}
+
+static bool has_room(Writer *w)
+{
+    bool good = true;
+    for (unsigned n = 0; n < GROUPS; n++)
+        good &= (w->group[n].bytes = malloc((size_t)GROUP_CHUNKS * (HEAD_BYTES + PACKED_BYTES))) != NULL;
+    for (unsigned n = 0; n < two_count(); n++) {
+        w->packer[n] = calloc(1, sizeof *w->packer[n]);
+        good &= w->packer[n] && (w->packer[n]->z = ZSTD_createCCtx());
+    }
+    return good;
+}
+
+static void free_room(Writer *w)
+{
+    for (unsigned n = 0; n < GROUPS; n++) free(w->group[n].bytes);
+    for (unsigned n = 0; n < 2; n++) {
+        if (w->packer[n]) ZSTD_freeCCtx(w->packer[n]->z);
+        free(w->packer[n]);
     }
 }
 
 int pages_save(const PageRegion *regions, unsigned count, int fd, u64 *end)
 {
-    Writer *w = calloc(1, sizeof *w);
+    Writer w = {.regions = regions,
+                .count = count,
+                .fd = fd,
+                .end = *end,
+                .begun_end = *end,
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .moved = PTHREAD_COND_INITIALIZER};
     int error = ENOMEM;
-    if (w && (w->buffer = malloc(BUFFER_BYTES)) && (w->z = ZSTD_createCCtx())) {
-        Chunk last = {.region = REGION_END};
-        w->fd = fd;
-        w->end = *end;
-        for (u32 n = 0; n < count; n++) save_region(w, &regions[n], n);
-        put_chunk(w, &last);
-        write_out(w);
-        *end = w->end;
-        error = w->error;
+    if (has_room(&w)) {
+        two_run(work, &w);
+        error = save_end(&w);
+        *end = w.end;
     }
-    if (w) ZSTD_freeCCtx(w->z);
-    if (w) free(w->buffer);
-    free(w);
+    free_room(&w);
     return error;
 }
 

@@ -31,14 +31,18 @@ typedef enum SaverWord {
     SAVER_WRITE,  /* with a file's descriptor: pack and write the copy from `at` on, sync, forget the copy */
     SAVER_FORGET, /* the copy is not wanted; not answered either */
     /* A machine moves (migrate.h): all of them are answered but where it says otherwise; sentences are in the share. */
-    SAVER_SEND, /* with memory's descriptor, and a connection that has come by the gate: to little is left */
+    SAVER_SEND, /* with memory's descriptor, and a connection that has come by the gate: to little is left; `at`: it leads
+                   to a command, which may take its time */
     SAVER_FINISH, /* it stands still */
     SAVER_CANCEL, /* not answered, but what is under way is */
     SAVER_LISTEN, /* with memory's descriptor */
-    SAVER_LISTENER, /* with the socket, before SAVER_LISTEN, which is answered by questions, SAVER_FITS and SAVER_READY,
-                       and then by itself. Not answered */
+    SAVER_LISTENER, /* with the socket (`at`: it is connected already, to a command), before SAVER_LISTEN, which is
+                       answered by questions, SAVER_FITS and SAVER_READY, and then by itself. Not answered */
     SAVER_FITS, /* the answer to that; `at`: 0 no, 1 yes. Not answered */
-    SAVER_READY
+    SAVER_READY,
+    SAVER_DISK, /* ... or SAVER_SEND and SAVER_FINISH by this: a piece of a disk, in the share, to be written, or read
+                   from there on */
+    SAVER_SETTLE /* ... what was written of disks is to last */
 } SaverWord;
 typedef struct SaverRequest {
     u32 word, pages[SAVER_REGIONS];
@@ -48,7 +52,7 @@ typedef struct SaverRequest {
 typedef struct SaverAnswer {
     u32 word;
     s32 error; /* errno; 0: done */
-    u64 end;   /* SAVER_WRITE: of what is written; SAVER_FINISH: a SendEnd */
+    u64 end; /* SAVER_WRITE: of what is written; SAVER_FINISH: a SendEnd; SAVER_DISK: drive << 32 | cluster */
 } SaverAnswer;
 
 bool saver_ask(const SaverRequest *r, int fd); /* fd: passed along; -1: none */

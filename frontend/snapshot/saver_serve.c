@@ -7,8 +7,8 @@
  * A machine that moves (migrate.c) is sent by migrate_send.c, from a copy that is made as it is sent, and comes by
  * migrate_receive.c, into the memory of one that has not run yet.
  *
- * Its cage: no file but those it is given, nothing to execute, no socket but those that come by the gate or as listener, and
- * are accepted from that. Of a machine that runs the memory is only read. It ends with its parent.
+ * Its cage: no file but those it is given, nothing to execute, no socket but those that come by the gate or as
+ * listener, and are accepted from that. Of a machine that runs the memory is only read. It ends with its parent.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "frontend/host/broker.h"
@@ -29,8 +30,9 @@
 #include "frontend/snapshot/migrate_receive.h"
 #include "frontend/snapshot/migrate_send.h"
 #include "frontend/snapshot/saver.h"
+#include "frontend/snapshot/two.h"
 
-enum { IMAGES = 8, PAGES_MAX = 1 << 20 };
+enum { IMAGES = 8, PAGES_MAX = 1 << 20, STRIPE_PAGES = 256 };
 
 static struct {
     int socket;
@@ -46,6 +48,7 @@ static struct {
     MigrateShare *share;
     Sender *sender; /* NULL: no machine is on its way */
     int listener;   /* -1: none */
+    bool is_called; /* ... which is connected already, and to one only */
 } s = {.memory = -1, .listener = -1};
 
 static void forget(void)
@@ -62,33 +65,43 @@ static void forget(void)
     s.memory = -1;
 }
 
-/* Memory from..to of the file, which is in one region, to its place in the copy. */
-static void copy_run(u64 from, u64 to, u64 first_page, u64 region_at)
+/* Memory from..to of the file, which is in one region, to its place in the copy: as far as it is this thread's, every other
+ * STRIPE_PAGES. */
+static void copy_run(u64 from, u64 to, u64 first_page, u64 region_at, unsigned who)
 {
-    u64 page = first_page + ((from - region_at) >> PAGE_BITS);
-    memcpy(s.copy + (page << PAGE_BITS), s.from + from, to - from);
-    for (; from < to; from += PAGE_BYTES, page++) s.present[page / 64] |= 1ull << page % 64;
+    u64 page = first_page + ((from - region_at) >> PAGE_BITS), end = page + ((to - from) >> PAGE_BITS);
+    while (page < end) {
+        u64 next = (page / STRIPE_PAGES + 1) * STRIPE_PAGES, count = (next < end ? next : end) - page;
+        bool ours = page / STRIPE_PAGES % two_count() == who;
+        if (ours) memcpy(s.copy + (page << PAGE_BITS), s.from + from, count << PAGE_BITS);
+        for (u64 n = page; ours && n < page + count; n++) s.present[n / 64] |= 1ull << n % 64;
+        from += count << PAGE_BITS;
+        page += count;
+    }
 }
 
-static void copy_region(u64 at, u64 end, u64 first_page)
+static void copy_region(u64 at, u64 end, u64 first_page, unsigned who)
 {
     for (u64 region_at = at; at < end;) {
         off_t data = lseek(s.memory, (off_t)at, SEEK_DATA);
         off_t hole = data < 0 ? -1 : lseek(s.memory, data, SEEK_HOLE);
         if (hole < 0 || (u64)data >= end) return;
         at = (u64)hole < end ? (u64)hole : end;
-        copy_run((u64)data, at, first_page, region_at);
+        copy_run((u64)data, at, first_page, region_at, who);
     }
 }
 
-static void copy_all(void)
+static void copy_half(void *ctx, unsigned who)
 {
     u64 first = 0;
+    (void)ctx;
     for (unsigned n = 0; n < SAVER_REGIONS; n++) {
-        copy_region(s.offset[n], s.offset[n] + ((u64)s.pages[n] << PAGE_BITS), first);
+        copy_region(s.offset[n], s.offset[n] + ((u64)s.pages[n] << PAGE_BITS), first, who);
         first += s.pages[n];
     }
 }
+
+static void copy_all(void) { two_run(copy_half, NULL); }
 
 /* Memory is there, and room for a copy. `how`: whether it is written to. */
 static int take_memory(const SaverRequest *r, int fd, int how)
@@ -169,6 +182,38 @@ static int take_connection(void)
     return fd;
 }
 
+/* The machine's answer; its end is ours. *yes is false, too, if it has something else to say, which cancels what is
+ * under way. */
+static bool ask(const SaverAnswer *a, bool *yes)
+{
+    SaverRequest r;
+    int fd;
+    if (!broker_send(BROKER_SOCKET, a, sizeof *a, -1) ||
+        !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd))
+        _exit(0);
+    if (fd >= 0) close(fd);
+    *yes = r.word == a->word && r.at;
+    return r.word == a->word;
+}
+
+static u64 now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+static bool next_piece(void *ctx, u32 drive, u32 from, u64 *ns)
+{
+    const SaverAnswer a = {.word = SAVER_DISK, .end = (u64)drive << 32 | from};
+    u64 since = now_ns();
+    bool yes;
+    (void)ctx;
+    if (!ask(&a, &yes)) return fail(ECANCELED, "it was cancelled"), false;
+    *ns = now_ns() - since;
+    return yes;
+}
+
 /* Images came before by SAVER_SYNC. */
 static int begin_sending(const SaverRequest *r, int fd)
 {
@@ -181,7 +226,13 @@ static int begin_sending(const SaverRequest *r, int fd)
         return fail(error ? error : EINVAL,
                     error ? "the host has no memory for a copy of the guest's" : "no connection");
     }
-    SendMemory memory = {.copy = s.copy, .present = s.present, .image = s.image, .images = s.images};
+    SendMemory memory = {.copy = s.copy,
+                         .present = s.present,
+                         .image = s.image,
+                         .images = s.images,
+                         .disks = s.share->disks,
+                         .next_piece = next_piece,
+                         .patient = r->at != 0};
     fill_regions(memory.region);
     if (send_begin(&s.sender, &memory, connection, BROKER_SOCKET, s.share)) return 0;
     forget(); /* the other side is not left waiting */
@@ -194,18 +245,18 @@ static int finish_sending(u64 *end)
     return 0;
 }
 
-/* The machine's word on a question; its end is ours. Any other word is a cancellation. */
+/* The machine's word on a question. */
 static bool ask_machine(void *ctx, ReceiveQuestion q)
 {
-    const SaverAnswer a = {.word = q == RECEIVE_FITS ? SAVER_FITS : SAVER_READY};
-    SaverRequest r;
-    int fd;
+    static const SaverWord words[] = {[RECEIVE_FITS] = SAVER_FITS,
+                                      [RECEIVE_READY] = SAVER_READY,
+                                      [RECEIVE_DISK] = SAVER_DISK,
+                                      [RECEIVE_SETTLE] = SAVER_SETTLE};
+    const SaverAnswer a = {.word = words[q]};
+    bool yes;
     (void)ctx;
-    if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1) ||
-        !broker_receive(BROKER_SOCKET, &r, sizeof r, sizeof r, &fd))
-        _exit(0);
-    if (fd >= 0) close(fd);
-    return r.word == a.word && r.at;
+    ask(&a, &yes);
+    return yes;
 }
 
 /* -1: the machine has something else to say. */
@@ -220,6 +271,21 @@ static int next_caller(void)
     }
 }
 
+static void stop_listening(void)
+{
+    close(s.listener);
+    s.listener = -1;
+}
+
+/* The command that -incoming names leads to one, who may come at any time. */
+static int receive_one(Receive *r)
+{
+    r->patient = true;
+    ReceiveEnd end = receive_machine(r, s.listener);
+    stop_listening();
+    return end == RECEIVE_RUNS ? 0 : EIO;
+}
+
 /* Until one has come and gone who is a ring3. */
 static int receive(const SaverRequest *q, int fd)
 {
@@ -228,14 +294,14 @@ static int receive(const SaverRequest *q, int fd)
     if (error || s.listener < 0) return fail(EINVAL, "the host has no memory");
     Receive r = {.interrupt = BROKER_SOCKET, .m = s.share, .ask = ask_machine};
     fill_regions(r.region);
+    if (s.is_called) return receive_one(&r);
     while (end == RECEIVE_STRANGER) {
         int caller = next_caller();
         if (caller < 0) return fail(ECANCELED, "it was cancelled");
         end = receive_machine(&r, caller);
         close(caller);
     }
-    close(s.listener);
-    s.listener = -1;
+    stop_listening();
     return end == RECEIVE_RUNS ? 0 : EIO;
 }
 
@@ -252,7 +318,6 @@ static void carry_out(const SaverRequest *r, int fd, SaverAnswer *a)
         a->end = r->at;
         a->error = s.copy && fd >= 0 ? write_copy(&a->end, fd) : EINVAL;
         if (fd >= 0) close(fd);
-        forget();
         return;
     case SAVER_SEND: a->error = begin_sending(r, fd); return;
     case SAVER_FINISH: a->error = finish_sending(&a->end); return;
@@ -306,6 +371,7 @@ static bool is_noted(const SaverRequest *r, int fd)
     }
     if (r->word == SAVER_LISTENER && s.listener < 0) {
         s.listener = fd;
+        s.is_called = r->at != 0;
         return true;
     }
     if (r->word == SAVER_FORGET || r->word == SAVER_CANCEL) forget();
@@ -321,6 +387,7 @@ _Noreturn void saver_serve(int socket, int gate, MigrateShare *share)
     s.share = share;
     /* It has nothing to say, and who waits for the end of ring3's output (-daemonize) does not wait for it. */
     silence(STDIN_FILENO, STDERR_FILENO);
+    two_start();
     confine();
     for (;;) {
         SaverRequest r = {0};
@@ -330,7 +397,7 @@ _Noreturn void saver_serve(int socket, int gate, MigrateShare *share)
         if (is_noted(&r, fd)) continue;
         carry_out(&r, fd, &a);
         if (!broker_send(BROKER_SOCKET, &a, sizeof a, -1)) _exit(0);
-        if (r.word == SAVER_FINISH || r.word == SAVER_LISTEN)
-            forget(); /* which takes as long as a guest should not wait */
+        if (r.word == SAVER_WRITE || r.word == SAVER_FINISH || r.word == SAVER_LISTEN)
+            forget(); /* which takes as long as nobody should wait */
     }
 }

@@ -348,12 +348,19 @@ void snapshots_sync_images(Pc *pc)
     }
 }
 
-bool snapshots_may_move(Problem *p)
+Medium *snapshots_image(Pc *pc, unsigned drive)
+{
+    const Drive *d = machine_drive(pc->machine, (DriveId)drive);
+    if (d->floppy || d->cdrom || !d->medium || d->medium->readonly) return NULL;
+    return snapshots.undo[drive] ? undo_below(snapshots.undo[drive]) : d->medium;
+}
+
+bool snapshots_may_move(bool copied, Problem *p)
 {
     if (!snapshots_are_idle(p)) return false;
     if (sessions_any())
         return problem_set(p, "it has a disk with mode=undoable, which does not move with a machine");
-    return !snapshots.folder.count ||
+    return copied || !snapshots.folder.count ||
            problem_set(p,
                        "its disks have %u snapshot%s ('info snapshots'), which do not move with a machine: "
                        "delete them (delvm)",

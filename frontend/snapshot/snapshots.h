@@ -1,6 +1,7 @@
 /* snapshots.h - a whole machine kept at a moment, and gone back to: savevm, loadvm, delvm. See snapshots.c.
  *
- * All up to snapshots_open() is the start's; the rest runs on the vCPU thread in the service hook: between two instructions.
+ * All up to snapshots_open() is the start's; the rest runs on the vCPU thread in the service hook: between two
+ * instructions.
  */
 #ifndef RING3_SNAPSHOT_SNAPSHOTS_H
 #define RING3_SNAPSHOT_SNAPSHOTS_H
@@ -11,13 +12,13 @@
 /* snapshots_folder - where a machine with these options keeps them: -snapshots, or beside its first writable disk;
  * NULL: nowhere. Before the broker starts, and the string stays. */
 const char *snapshots_folder(const Options *o);
-/* snapshots_claim - read which snapshots there are, look how the images were left, and note that from now on ring3 writes to them;
- * before they are opened, which may do so. False: *p says why the machine cannot start. */
+/* snapshots_claim - read which snapshots there are, look how the images were left, and note that from now on ring3
+ * writes to them; before they are opened, which may do so. False: *p says why the machine cannot start. */
 bool snapshots_claim(const Options *o, Problem *p);
 /* snapshots_disclaim - they could not be opened: as before. */
 void snapshots_disclaim(void);
-/* snapshots_open - put the layer that keeps old contents over each hard disk that is written to, and complete a loadvm that was
- * cut off. False: *p says why the machine cannot start. */
+/* snapshots_open - put the layer that keeps old contents over each hard disk that is written to, and complete a
+ * loadvm that was cut off. False: *p says why the machine cannot start. */
 bool snapshots_open(const Options *o, Drive bays[DRIVE_COUNT], Problem *p);
 /* snapshots_attach - the machine is built; its identity becomes a part of it. */
 void snapshots_attach(Pc *pc);
@@ -30,16 +31,20 @@ void snapshots_end(void);
 struct Identity;
 struct Identity *snapshots_identity(void);
 struct SaverRequest snapshots_request(Pc *pc, u32 word);
+/* snapshots_image - the image of a hard disk that is written to, below what keeps old contents; NULL: there is no
+ * such drive. */
+Medium *snapshots_image(Pc *pc, unsigned drive);
 /* snapshots_sync_images - the saver is to see to it that what was written to the disks lasts. */
 void snapshots_sync_images(Pc *pc);
-/* snapshots_may_move - false: *p says what keeps the machine here: a snapshot, or one that is being made. */
-bool snapshots_may_move(Problem *p);
+/* snapshots_may_move - false: *p says what keeps the machine here: a snapshot, unless the disks stay here, too
+ * (`copied`); or one that is being made. */
+bool snapshots_may_move(bool copied, Problem *p);
 void snapshots_moved(void); /* the folder is another ring3's from now on */
 
-/* snapshot_save - begin to: the guest runs on meanwhile, and stands still for a moment somewhere in between.
- * `name` empty: by date and time, as QEMU does. One of the same name goes when the new one is there. `done` is told in the service
- * hook how it ended, *p being NULL if it is there; it may be told at once. done NULL: wait for it. False: it could
- * not begin, or it was waited for and failed. */
+/* snapshot_save - begin to: the guest runs on meanwhile, and stands still for a moment somewhere in between. `name`
+ * empty: by date and time, as QEMU does. One of the same name goes when the new one is there. `done` is told in the
+ * service hook how it ended, *p being NULL if it is there; it may be told at once. done NULL: wait for it. False: it
+ * could not begin, or it was waited for and failed. */
 typedef void SnapshotDone(void *ctx, const Problem *p);
 bool snapshot_save(Pc *pc, const char *name, SnapshotDone *done, void *ctx, Problem *p);
 void snapshots_service(Pc *pc);

@@ -32,6 +32,12 @@ bool stream_interrupted(Stream *s)
     return s->interrupted && !fail(s, "it was cancelled");
 }
 
+bool stream_has_word(Stream *s)
+{
+    struct pollfd p = {.fd = s->fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
 static bool wait_for(Stream *s, short events, unsigned patience_ms)
 {
     struct pollfd p[] = {{.fd = s->fd, .events = events}, {.fd = s->interrupt, .events = POLLIN}};
@@ -146,4 +152,16 @@ bool stream_body(Stream *s, const StreamHead *h, void *to, unsigned silence_ms)
     if (!receive(s, to, h->bytes, silence_ms)) return false;
     return (u32)crc32(s->head_crc, to, h->bytes) == s->wanted_crc ||
            fail(s, "what came is damaged: its checksum is wrong");
+}
+
+void stream_drain(Stream *s, unsigned patience_ms)
+{
+    enum { LOOK_MS = 50 };
+    u8 piece[65536];
+    for (unsigned ms = 0; ms < patience_ms; ms++) { /* of bytes there is no end, if they like */
+        struct pollfd p = {.fd = s->fd, .events = POLLIN};
+        ssize_t got = recv(s->fd, piece, sizeof piece, MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return;
+        if (got < 0 && poll(&p, 1, LOOK_MS) == 0) ms += LOOK_MS - 1;
+    }
 }

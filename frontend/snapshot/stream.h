@@ -4,11 +4,13 @@
 
 #include "cpu/base/base.h"
 
-enum { STREAM_VERSION = 1, STREAM_HEAD_BYTES = 36, STREAM_CHUNK_PAGES = 64 };
+/* STREAM_VERSION_DISKS: contents of disks come along. */
+enum { STREAM_VERSION = 1, STREAM_VERSION_DISKS = 2, STREAM_HEAD_BYTES = 36, STREAM_CHUNK_PAGES = 64 };
 
 typedef enum StreamKind {
     STREAM_WELCOME = 1, /* target, at once: nothing is sent to whoever does not say that */
-    STREAM_HELLO,  /* source: `first` its version; the body: u32 pages of each region, the parts' state */
+    STREAM_HELLO,  /* source: `first` its version, `region` bits of drives whose contents come along; the body: u32 pages
+                      of each region, the parts' state */
     STREAM_ACCEPT, /* target: it could be that machine */
     STREAM_REFUSE, /* target, at any time: the body is a sentence */
     STREAM_PAGES,  /* source */
@@ -18,6 +20,7 @@ typedef enum StreamKind {
     STREAM_READY,  /* target: it has loaded the machine and has its disks */
     STREAM_RUN,    /* source: run. From here on it is the target's */
     STREAM_RUNS,   /* target */
+    STREAM_DISK,   /* source, version 2: of the 64 clusters of the drive `region` from `first` on; as pages */
     STREAM_KINDS
 } StreamKind;
 
@@ -45,6 +48,11 @@ bool stream_head(Stream *s, StreamHead *h, u32 most, unsigned silence_ms);
 bool stream_body(Stream *s, const StreamHead *h, void *to, unsigned silence_ms);
 /* stream_interrupted - look, without waiting. */
 bool stream_interrupted(Stream *s);
+/* stream_has_word - something has come, or the other side is gone. Does not wait. */
+bool stream_has_word(Stream *s);
+/* stream_drain - what still comes is forgotten, until the other side closes the connection or for so long: one that
+ * is closed with bytes unread may take back what was sent last. */
+void stream_drain(Stream *s, unsigned patience_ms);
 /* stream_connected - whether a connection that is being made is there; waits for it. */
 bool stream_connected(Stream *s, unsigned patience_ms);
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""migrate.py RING3 SUMMED BIOS-FLOPPY moves|refusals|cuts [options of ring3's] - migrate, -incoming.
+"""migrate.py RING3 SUMMED BIOS-FLOPPY moves|refusals|disks|cuts [options of ring3's] - migrate, -incoming.
 
 SUMMED is a guest of which every line follows from the one before (tests/guests/summed.S): memory, FPU, disk, ticks. moves:
-it goes from process to process, over Unix sockets and TCP, from one engine to the other, and writes the lines that it
+it goes from process to process, over Unix sockets, TCP and commands, from one engine to the other, and writes the lines that it
 would have written. refusals: what does not fit is refused in a sentence on both sides, and it runs on. cuts: the
 connection ends at any byte of either direction, or the other side is killed (MIGRATE_CUTS: how often, 12): one of the two
-has the machine, never both, never neither.
+has the machine, never both, never neither. disks: what is on its disks goes along (-b), likewise.
 """
 import os
 import random
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -119,6 +120,70 @@ def moves():
     g.quit()
 
 
+CABLE = """
+import os, select, socket, sys
+way, path = sys.argv[1:]
+s = socket.socket(socket.AF_UNIX)
+if way == "listen":
+    s.bind(path)
+    s.listen()
+    s = s.accept()[0]
+else:
+    s.connect(path)
+while True:
+    for fd in select.select([0, s], [], [])[0]:
+        data = os.read(0, 65536) if fd == 0 else s.recv(65536)
+        if not data:
+            sys.exit()
+        s.sendall(data) if fd == 0 else sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+"""
+
+
+def cable(way):
+    path = folder + "/cable.py"
+    with open(path, "w") as f:
+        f.write(CABLE)
+    return "exec:exec %s %s %s %s/cable" % (sys.executable, path, way, folder)
+
+
+def commands_lead_there():
+    """exec: on both sides; a command that ends at once, one that says nothing, and one that stays are no machine's end."""
+    spawn = ("-sandbox", "on,spawn=allow")
+    path = folder + "/cable"
+    if os.path.exists(path):
+        os.unlink(path)
+    g = start(*spawn)
+    rounds(g)
+    for command, pattern in (("exec:", "names no command"), ("exec:true", "closed the connection"), ("exec:/nowhere/x", "closed the connection"),
+                             ("exec:echo 220 mail.example, and more than a head is long", "not a ring3's")):
+        said = g.do('migrate "%s"' % command)
+        check(re.search("Error: .*" + pattern, said), "%s: %r, not %r" % (command, said, pattern))
+    g.do('migrate -d "exec:echo $$ >%s/pid; exec sleep 1000"' % folder)
+    check(is_running(g), "it does not run meanwhile")
+    g.do("migrate_cancel")
+    settle(g)
+    check("cancelled" in g.do("info migrate"), g.do("info migrate"))
+    new = awaiting(cable("listen"))
+    end = deadline(10)
+    while not os.path.exists(path):
+        check(time.monotonic() < end, "the command does not listen")
+        time.sleep(0.05)
+    said = g.do('migrate "%s"' % cable("call"))
+    check(said == "(ring3) ", "migrate: " + said)
+    while "running" not in new.do("info status"):
+        check(time.monotonic() < end, "it does not run")
+    follows(g, new)
+    with open(folder + "/pid") as f:
+        pid = int(f.read())
+    while os.path.exists("/proc/%d" % pid):
+        check(time.monotonic() < end, "the command before is still there")
+        time.sleep(0.05)
+    g.quit()
+    check(is_running(new), "it ends with the command's other side")
+    new.quit()
+
+
 def held_ones_stay_held():
     with start() as g, awaiting("unix:%s/held" % folder) as new:
         rounds(g)
@@ -172,6 +237,206 @@ def limits():
         new.expect_exit(1)
 
 
+# --- disks that go along ---
+
+DISK = 8 << 20
+CLUSTER = 64 << 10
+
+
+def an_image(name, kind="raw"):
+    """A new one; of a kind that is not raw by ring3's own `img create`."""
+    path = "%s/%s.%s" % (folder, name, kind)
+    if os.path.exists(path):
+        os.unlink(path)
+        shutil.rmtree(path + ".snapshots", ignore_errors=True)
+    subprocess.run([ring3, "img", "create", "-q", "-f", kind, path, str(DISK)], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def contents(path):
+    raw = folder + "/contents"
+    subprocess.run([ring3, "img", "convert", "-q", "-O", "raw", path, raw], check=True, stdout=subprocess.DEVNULL)
+    with open(raw, "rb") as f:
+        return f.read()
+
+
+def scribbled():
+    """An image of which two thirds are something; the guest writes to its first megabytes."""
+    path = an_image("from")
+    with open(path, "r+b") as f:
+        for at in range(DISK // 4, DISK, CLUSTER):
+            f.seek(at)
+            f.write((b"", random.randbytes(CLUSTER), b"x" * CLUSTER)[at // CLUSTER % 3])
+    return path
+
+
+def move_along(old, uri, **kw):
+    new = awaiting(uri, **kw)
+    rounds(old)
+    said = old.do("migrate -b " + uri)
+    check(said == "(ring3) ", "migrate -b: " + said)
+    check("postmigrate" in old.do("info status"), "it is not gone")
+    end = deadline(5)
+    while "running" not in new.do("info status"):
+        check(time.monotonic() < end, "it does not run")
+    said = old.do("info migrate")
+    check(re.search(r"transferred disk: [1-9]\d* kbytes", said) and "remaining disk: 0 kbytes" in said and "total disk: 8192 kbytes" in said, said)
+    check("moved" in old.do("cont"), "both could run")
+    follows(old, new)
+    return new
+
+
+def disks_go_along():
+    """From format to format and engine to engine; also with a snapshot, which stays."""
+    path = scribbled()
+    rest, images = contents(path)[DISK // 4:], []
+    g = start(disk=path)
+    rounds(g)
+    check(g.do("savevm x") == "(ring3) ", "savevm")
+    for n, (kind, kw) in enumerate((("qcow2", {}), ("vmdk", {"accel": other}), ("raw", {}))):
+        to = an_image("to%d" % n, kind)
+        new = move_along(g, "unix:%s/along" % folder, disk=to, **kw)
+        g.quit()
+        images.append(to)
+        g = new
+    g.quit()
+    for at in images:
+        check(contents(at)[DISK // 4:] == rest, "what the guest did not write to is not the same in " + at)
+
+
+def held_disks_are_the_same():
+    """Nobody writes to them any more: byte for byte. What is zeros takes no room."""
+    path, to = scribbled(), an_image("held")
+    with start(disk=path) as g, awaiting("unix:%s/held" % folder, disk=to) as new:
+        rounds(g)
+        g.do("stop")
+        check(g.do("migrate -b unix:%s/held" % folder) == "(ring3) ", "migrate -b")
+        new.quit()
+        g.quit()
+    check(contents(path) == contents(to), "they differ")
+    check(os.stat(to).st_blocks * 512 <= os.stat(path).st_blocks * 512 + CLUSTER * 4, "zeros take room")
+
+
+def slow_ones_are_cancelled():
+    """By a limit on bandwidth it would take minutes: shown on its way, the guest runs and writes, its disk stays good; cancelled, and again."""
+    path = scribbled()
+    with start(disk=path) as g:
+        rounds(g)
+        before = contents_of_rest(path)
+        for n in range(2):
+            port = free_port()
+            with awaiting("tcp:127.0.0.1:%d" % port, disk=an_image("slow")) as new:
+                check(g.do("migrate_set_parameter max-bandwidth 300K") == "(ring3) ", "max-bandwidth")
+                check(g.do("migrate -d -b tcp:127.0.0.1:%d" % port) == "(ring3) ", "migrate -d -b")
+                time.sleep(0.5)
+                check(is_running(g), "it does not run meanwhile")
+                said = g.do("info migrate")
+                sent = re.search(r"transferred disk: (\d+) kbytes", said)
+                check("status: active" in said and sent and 0 < int(sent.group(1)) < DISK >> 10, said)
+                check(re.search(r"remaining disk: [1-9]\d* kbytes", said), said)
+                g.do("migrate_cancel")
+                settle(g)
+                check("status: cancelled" in g.do("info migrate"), g.do("info migrate"))
+                check(is_running(g), "it does not run on")
+                new.expect_exit(1)
+        check(contents_of_rest(path) == before, "its disk is not what it was")
+        g.do("migrate_set_parameter max-bandwidth 0")
+        move_along(g, "unix:%s/again" % folder, disk=an_image("again")).quit()
+
+
+def contents_of_rest(path):
+    with open(path, "rb") as f:
+        f.seek(DISK // 4)
+        return f.read()
+
+
+def refused_along(g, pattern, path):
+    with awaiting("unix:%s/refused" % folder, disk=path) as new:
+        said = g.do("migrate -b unix:%s/refused" % folder)
+        check(re.search(r"Error: .*" + pattern, said), "%r, not %r" % (said, pattern))
+        ends_with(new, pattern)
+    check(is_running(g), "it does not run on: " + pattern)
+
+
+def disks_that_are_refused():
+    """One with something in it, which stays as it is; the source's own; one of another size; a target's disk that is full."""
+    path = scribbled()
+    with start(disk=path) as g:
+        rounds(g)
+        kept = an_image("kept")
+        with open(kept, "r+b") as f:
+            f.seek(DISK - 512)
+            f.write(b"!")
+        before = contents(kept)
+        refused_along(g, "is not empty", kept)
+        check(contents(kept) == before, "somebody's disk was written to")
+        refused_along(g, 'Failed to get "write" lock', path)
+        small = an_image("small")
+        os.truncate(small, DISK // 2)
+        refused_along(g, "sectors", small)
+        with start("-incoming", "unix:%s/full" % folder, disk=an_image("full")) as new:
+            check("inmigrate" in new.do("info status"), "it does not wait")
+            resource.prlimit(new.process.pid, resource.RLIMIT_FSIZE, (DISK // 2, DISK // 2))
+            said = g.do("migrate -b unix:%s/full" % folder)
+            check(re.search("Error: .*writing ide0-hd0 .*: File too large", said), said)
+            ends_with(new, "File too large")
+        check(is_running(g), "it does not run on")
+        said = g.do("migrate -b unix:%s/nobody" % folder)
+        check("No such file" in said, said)
+
+
+RUN, RUNS = b"\x0a\x4d\x33\x52", b"\x0b\x4d\x33\x52" # frontend/snapshot/stream.c
+
+
+def cut_along(g, path, lengths, n):
+    """As cut_once(), where each side has its own disk: if RUN may have been said, the source stays held until `cont`."""
+    port, to = free_port(), an_image("cut%d" % (n % 2))
+    new = awaiting("tcp:127.0.0.1:%d" % port, disk=to)
+    forward, back = lengths
+    at = {0: (random.randrange(forward), None), 1: (None, random.randrange(back + 1)), 2: (None, None, (RUN, b"")), 3: (None, None, (b"", RUNS))}[n % 4]
+    proxy = Proxy(port, *at)
+    g.do("migrate -d -b tcp:127.0.0.1:%d" % proxy.port)
+    settle(g)
+    end = deadline(15)
+    while min(proxy.moved) >= HEAD and waits(new) and proxy.was_cut and time.monotonic() < end:
+        time.sleep(0.05)
+    unsure = "has not said that it does" in g.do("info migrate")
+    here, there = is_running(g), is_running(new)
+    what = "cut %s: %s\n%s" % (at, g.do("info migrate"), g.do("info status"))
+    check(not (here and there), "both run: " + what)
+    check(not (unsure and here), "it runs, and is not sure: " + what)
+    check(here or there or unsure, "neither runs: " + what)
+    check(n % 4 != 2 or (unsure and not there), "it was not told to run, and runs: " + what)
+    check(n % 4 != 3 or (unsure and there), "it was told to run, and does not: " + what)
+    where = "there" if there else "here" if here else "held"
+    if where == "held":
+        g.do("cont")
+        check(is_running(g), "'cont' does not let it go on: " + what)
+    gone, left = (g, new) if there else (new, g)
+    gone.process.kill()
+    gone.__exit__()
+    return (left, to if there else path), where
+
+
+def cuts_with_disks():
+    random.seed(os.environ.get("MIGRATE_SEED"))
+    path = scribbled()
+    g, port = start(disk=path), free_port()
+    rounds(g)
+    to = an_image("length")
+    new = awaiting("tcp:127.0.0.1:%d" % port, disk=to)
+    proxy = Proxy(port)
+    check(g.do("migrate -b tcp:127.0.0.1:%d" % proxy.port) == "(ring3) ", "migrate -b")
+    g.quit()
+    g, path, seen = new, to, {"here": 0, "there": 0, "held": 0}
+    for n in range(int(os.environ.get("MIGRATE_CUTS", 8))):
+        (g, path), where = cut_along(g, path, proxy.moved, n)
+        seen[where] += 1
+        rounds(g, gaps=True)
+    g.quit()
+    print(", ".join("%s %d" % item for item in seen.items()))
+
+
 # --- refusals ---
 
 
@@ -208,7 +473,7 @@ def refusals():
         with start(disk=a_copy()) as third: # its own path, but somebody has it
             rounds(third)
             refused(g, 'Failed to get "write" lock', disk=folder + "/copy.img")
-        for uri, pattern in (("exec:cat", "socat"), ("fd:5", "socat"), ("tcp:1", "an address is tcp:HOST:PORT"), ("x", "is not tcp:HOST:PORT"),
+        for uri, pattern in (("exec:cat", "spawn=allow"), ("fd:5", "socat"), ("tcp:1", "an address is tcp:HOST:PORT"), ("x", "is not tcp:HOST:PORT"),
                              ("tcp:example.invalid:1", "by its number"), ("tcp:127.0.0.1:70000", "from 1 to 65535"),
                              ("unix:" + "x" * 200, "107"), ("unix:%s/nobody" % folder, "No such file"),
                              ("tcp:127.0.0.1:%d" % free_port(), "Connection refused"),
@@ -227,7 +492,7 @@ def refusals():
 
 
 def bad_words():
-    for args, pattern in ((("-incoming", "defer"), "listens from its start"), (("-incoming", "exec:cat"), "socat"),
+    for args, pattern in ((("-incoming", "defer"), "listens from its start"), (("-incoming", "exec:true"), "closed the connection"), (("-incoming", "exec:"), "names no command"),
                           (("-incoming", "tcp:0:0"), "from 1 to"), (("-incoming", "unix:/nowhere/x"), "No such file"),
                           (("-incoming", "unix:%s/x" % folder, "-loadvm", "x"), "-loadvm")):
         p = subprocess.run([ring3, "-display", "none", "-kernel", summed, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -366,7 +631,8 @@ def test():
     with open(image, "wb") as f:
         f.truncate(8 << 20)
     try:
-        parts = {"moves": (moves, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers, no_ring3_there), "cuts": (cuts,)}
+        parts = {"moves": (moves, commands_lead_there, held_ones_stay_held, a_qcow2_disk, limits), "refusals": (refusals, bad_words, strangers, no_ring3_there), "cuts": (cuts,),
+                 "disks": (disks_go_along, held_disks_are_the_same, slow_ones_are_cancelled, disks_that_are_refused, cuts_with_disks)}
         run_tests({"test_" + f.__name__: f for f in parts[part]})
     finally:
         for g in started:

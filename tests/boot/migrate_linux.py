@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """migrate_linux.py RING3 GUEST-SCRIPT GUEST-DIR [options of ring3's] - Debian's kernel under load (linux_load.py) moves, over and over.
 
-The machine goes from process to process over TCP and Unix sockets, and now and then the other side is killed on the way.
+The machine goes from process to process over TCP and Unix sockets, every other time with what is on its disk (-b), and now and then
+the other side is killed on the way.
 MIGRATE_CYCLES: how often (6).
 """
 import os
@@ -18,11 +19,10 @@ from vm import check, deadline, free_port, made, main
 ring3, script, guests = sys.argv[1:4]
 engine = sys.argv[4:]
 folder = tempfile.mkdtemp(prefix="ring3-migrate")
-image = folder + "/disk.img"
 started = []
 
 
-def start(*args):
+def start(image, *args):
     g = LoadedLinux(ring3, guests, image, *engine, *args)
     started.append(g)
     return g
@@ -30,11 +30,19 @@ def start(*args):
 
 def move(g, n):
     uri = "tcp:127.0.0.1:%d" % free_port() if n % 2 else "unix:%s/move%d" % (folder, n)
+    word = "migrate -b " if n % 2 else "migrate "
     before = g.rounds()
-    new = start("-incoming", uri)
+
+    def awaiting(name):
+        image = folder + name if n % 2 else g.image
+        if n % 2:
+            new_disk(image)
+        return start(image, "-incoming", uri)
+
+    new = awaiting("/first%d" % n)
     if n % 3 == 2: # the first try fails: the other side is killed on the way
         g.do("migrate_set_parameter max-bandwidth 40M")
-        g.do("migrate -d " + uri)
+        g.do(word.replace(" ", " -d ", 1) + uri)
         time.sleep(random.random() * 0.5)
         new.process.kill()
         end = deadline(20)
@@ -42,8 +50,8 @@ def move(g, n):
             check(time.monotonic() < end, "it is still on its way")
         check("failed" in g.do("info migrate") and g.rounds() >= before, "it does not run on: " + g.do("info migrate"))
         g.do("migrate_set_parameter max-bandwidth 0")
-        new = start("-incoming", uri)
-    said = g.do("migrate " + uri)
+        new = awaiting("/second%d" % n)
+    said = g.do(word + uri)
     check(said == "(ring3) ", "migrate: " + said)
     took = re.search(r"downtime: (\d+) ms", g.do("info migrate")).group(1)
     after = new.rounds()
@@ -56,9 +64,9 @@ def move(g, n):
 
 def test():
     made(script, guests)
-    new_disk(image)
+    new_disk(folder + "/disk.img")
     try:
-        g, stood = start(), []
+        g, stood = start(folder + "/disk.img"), []
         g.prepare(memory=True)
         for n in range(int(os.environ.get("MIGRATE_CYCLES", 6))):
             g, took = move(g, n)

@@ -177,7 +177,12 @@ def without_its_saver():
     """The process that writes snapshots is gone: the guest waits, and it is there all the same."""
     with start() as g:
         lines(g, 10)
-        os.kill(children(g.process.pid)["ring3-saver"], signal.SIGKILL)
+        save(g, "before")
+        saver = children(g.process.pid)["ring3-saver"]
+        threads = len(os.listdir("/proc/%d/task" % saver))
+        check(threads == min(2, len(os.sched_getaffinity(0))), "it has %d threads" % threads)
+        check(g.do("delvm before") == "(ring3) ", "delvm")
+        os.kill(saver, signal.SIGKILL)
         where = save(g, "alone")
         load(g, "alone", where)
         g.quit()

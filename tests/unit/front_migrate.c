@@ -1,10 +1,11 @@
-/* front_migrate.c - a machine's memory and state over a socket: what the sender sends is what the receiver has, and what
- * strangers send is refused.
+/* front_migrate.c - a machine's memory and state over a socket: what the sender sends is what the receiver has, and
+ * what strangers send is refused.
  *
- * A source and a target, threads of this process, over a socket pair; what they said is recorded. Then each mutation of the
- * recording (bytes changed, cut off, repeated, exchanged; also with the checksums put right again, so that what lies behind them
- * is reached) is sent to a receiver: it never writes outside of its memory (a debug build's sanitizer sees to that, and guard pages),
- * never takes a machine that is not whole, and never waits for ever. By hand: FUZZ_STEPS=100000 FUZZ_SEED=n.
+ * A source and a target, threads of this process, over a socket pair; what they said is recorded. Then each mutation
+ * of the recording (bytes changed, cut off, repeated, exchanged; also with the checksums put right again, so that
+ * what lies behind them is reached) is sent to a receiver: it never writes outside of its memory (a debug build's
+ * sanitizer sees to that, and guard pages), never takes a machine that is not whole, never writes to a disk what is
+ * not of it, and never waits for ever. By hand: FUZZ_STEPS=100000 FUZZ_SEED=n.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "frontend/image/changed.h"
 #include "frontend/snapshot/migrate_receive.h"
 #include "frontend/snapshot/migrate_send.h"
 
@@ -31,7 +33,10 @@ enum {
     VRAM_PAGES = 70,
     PAGES = RAM_PAGES + VRAM_PAGES,
     BYTES = PAGES * PAGE_BYTES,
-    PARTS = 3000
+    PARTS = 3000,
+    CLUSTERS = 150, /* of a disk, which is drive DRIVE */
+    DRIVE = 3,
+    DISK_BYTES = CLUSTERS * CHANGED_CLUSTER_BYTES
 };
 
 static u64 seed = 88172645463325252ull;
@@ -86,15 +91,42 @@ typedef struct Target {
     MigrateShare *m;
     int fd;
     bool fits, ready;
-    unsigned asked[2];
+    unsigned asked[4];
+    u8 *disk;
+    bool refuses_disk;
+    bool lied; /* a piece was handed on that is none */
     ReceiveEnd end;
 } Target;
+
+/* As migrate_disks.c does; that is tested with machines (boot.migrate.disks). */
+static bool take_piece(Target *t)
+{
+    const MigrateDisk *d = &t->m->disk;
+    const u8 *from = d->data;
+    u64 bits = d->present | d->zero;
+    t->lied |= d->drive >= 32 || !(t->m->disks >> d->drive & 1) || d->present & d->zero ||
+               __builtin_popcountll(d->present) > MIGRATE_DISK_CLUSTERS;
+    if (d->drive != DRIVE || d->first >= CLUSTERS ||
+        (CLUSTERS - d->first < 64 && bits >> (CLUSTERS - d->first)))
+        return false;
+    for (u32 n = 0; n < 64; n++) {
+        u8 *to = t->disk + (size_t)(d->first + n) * CHANGED_CLUSTER_BYTES;
+        if (d->zero >> n & 1) memset(to, 0, CHANGED_CLUSTER_BYTES);
+        if (!(d->present >> n & 1)) continue;
+        memcpy(to, from, CHANGED_CLUSTER_BYTES);
+        from += CHANGED_CLUSTER_BYTES;
+    }
+    return true;
+}
 
 static bool target_asked(void *ctx, ReceiveQuestion q)
 {
     Target *t = ctx;
     t->asked[q]++;
-    bool yes = q == RECEIVE_FITS ? t->fits : t->ready;
+    bool yes = q == RECEIVE_FITS    ? t->fits
+               : q == RECEIVE_READY ? t->ready
+               : q == RECEIVE_DISK  ? take_piece(t) && !t->refuses_disk
+                                    : true;
     if (!yes) snprintf(t->m->sentence, MIGRATE_SENTENCE, "no, because");
     return yes;
 }
@@ -122,6 +154,7 @@ static Target *target_new(int fd)
 {
     Target *t = calloc(1, sizeof *t);
     t->memory = memory_new();
+    t->disk = calloc(1, DISK_BYTES);
     t->m = share_new();
     t->fd = fd;
     t->fits = t->ready = true;
@@ -133,6 +166,7 @@ static void target_free(Target *t)
     munmap(t->memory.at - PAGE_BYTES, BYTES + 2 * PAGE_BYTES);
     munmap(t->m, sizeof *t->m);
     close(t->memory.fd);
+    free(t->disk);
     free(t);
 }
 
@@ -178,12 +212,72 @@ static void make_pair(int pair[2], bool blocks)
     fcntl(pair[blocks ? 1 : 0], F_SETFL, O_NONBLOCK);
 }
 
+/* A source's disk; NULL: none goes along. */
+static struct {
+    u8 *at;
+    Changed marked;
+    MigrateShare *m;
+    u32 writes; /* by the guest, while it is sent */
+} disk;
+
+static void write_cluster(u32 cluster)
+{
+    u8 *at = disk.at + (size_t)cluster * CHANGED_CLUSTER_BYTES;
+    u32 kind = rnd() % 3;
+    for (u32 k = 0; k < CHANGED_CLUSTER_BYTES; k++)
+        at[k] = kind == 0 ? 0 : kind == 1 ? (u8)(k / 64) : (u8)rnd();
+    changed_note(&disk.marked, (u64)cluster * CHANGED_CLUSTER_SECTORS, CHANGED_CLUSTER_SECTORS);
+}
+
+static bool next_piece(void *ctx, u32 drive, u32 from, u64 *ns)
+{
+    MigrateDisk *d = &disk.m->disk;
+    u32 count = 0, at = (u32)changed_next(&disk.marked, from);
+    (void)ctx;
+    *ns = 0;
+    d->later = rnd() % 16 == 0;
+    *d = (MigrateDisk){.drive = drive, .first = at, .next = from, .later = d->later};
+    if (d->later) return true;
+    for (; at < CLUSTERS && at - d->first < 64 && count < MIGRATE_DISK_CLUSTERS;
+         at = (u32)changed_next(&disk.marked, at + 1)) {
+        const u8 *bytes = disk.at + (size_t)at * CHANGED_CLUSTER_BYTES;
+        bool zero = !*bytes && !memcmp(bytes, bytes + 1, CHANGED_CLUSTER_BYTES - 1);
+        changed_set(&disk.marked, at, false);
+        if (!zero) memcpy(d->data + (size_t)count++ * CHANGED_CLUSTER_BYTES, bytes, CHANGED_CLUSTER_BYTES);
+        *(zero ? &d->zero : &d->present) |= 1ull << (at - d->first);
+    }
+    d->next = at < CLUSTERS ? at : MIGRATE_DISK_END;
+    if (disk.writes && rnd() % 4 == 0) {
+        disk.writes--;
+        write_cluster(rnd() % CLUSTERS);
+    }
+    return true;
+}
+
+static void disk_new(MigrateShare *m)
+{
+    disk.at = calloc(1, DISK_BYTES);
+    disk.m = m;
+    disk.writes = 20;
+    assert_true(changed_begin(&disk.marked, CLUSTERS * CHANGED_CLUSTER_SECTORS, true));
+    for (u32 n = 0; n < CLUSTERS; n++)
+        if (rnd() % 16 == 0) write_cluster(n);
+}
+
+static void disk_end(void)
+{
+    free(disk.at);
+    disk.at = NULL;
+    changed_end(&disk.marked);
+}
+
 /* What send_begin() and send_finish() make of it; the guest writes on in between. */
 static SendEnd move(Memory *source, MigrateShare *m, int fd)
 {
     u8 *copy = calloc(PAGES, PAGE_BYTES);
     u64 present[PAGES / 64 + 1] = {0};
-    SendMemory memory = {.copy = copy, .present = present};
+    SendMemory memory = {
+        .copy = copy, .present = present, .next_piece = next_piece, .disks = disk.at ? 1u << DRIVE : 0};
     Sender *s;
     SendEnd end = SEND_FAILED;
     regions(source, memory.region);
@@ -191,6 +285,7 @@ static SendEnd move(Memory *source, MigrateShare *m, int fd)
     for (u32 n = 0; n < PARTS; n++) m->parts[n] = (u8)n;
     if (send_begin(&s, &memory, fd, -1, m)) {
         scribble(source->at, PAGES, 5);
+        if (disk.at) write_cluster(rnd() % CLUSTERS);
         memset(m->parts, 0x77, PARTS);
         m->runs = true;
         end = send_finish(s);
@@ -240,9 +335,13 @@ static void arrives_whole(void **state)
         atomic_store(&m->max_bandwidth, n % 4 == 3 ? 20 << 20 : 0);
         scribble(source.at, PAGES, 2);
         memset(t->memory.at, 0x55, BYTES); /* the target's firmware was there */
+        if (n % 2 == 0) disk_new(m);
         assert_int_equal(move_to(t, &source, m, n == 0), SEND_MOVED);
         assert_int_equal(t->end, RECEIVE_RUNS);
         assert_memory_equal(source.at, t->memory.at, BYTES);
+        if (disk.at) assert_memory_equal(disk.at, t->disk, DISK_BYTES);
+        assert_int_equal(t->m->disks, disk.at ? 1u << DRIVE : 0);
+        disk_end();
         assert_int_equal(t->m->parts_bytes, PARTS);
         assert_int_equal(t->m->parts[17], 0x77);
         assert_true(t->m->runs);
@@ -357,16 +456,56 @@ static void strangers_get_nowhere(void **state)
         Target *t = target_new(-1);
         size_t length = mutate(bytes, heads, count);
         throw_at(t, bytes, length);
+        assert_false(t->lied);
         if (t->end == RECEIVE_RUNS) {
             whole++;
             assert_true(t->asked[RECEIVE_FITS] == 1 && t->asked[RECEIVE_READY] == 1);
         } else {
+            assert_false(t->lied);
             assert_true(t->m->sentence[0] && memchr(t->m->sentence, 0, MIGRATE_SENTENCE));
         }
         target_free(t);
     }
     assert_true(whole < steps / 2); /* some mutations are of bytes of a page, put right */
     free(bytes);
+}
+
+/* The other side refuses while pieces are on their way: the source hears why, whatever is still unread. */
+static void is_refused_on_the_way(void **state)
+{
+    (void)state;
+    Memory source = memory_new();
+    MigrateShare *m = share_new();
+    Target *t = target_new(-1);
+    disk_new(m);
+    for (u32 n = 0; n < CLUSTERS; n++) write_cluster(n);
+    t->refuses_disk = true;
+    assert_int_equal(move_to(t, &source, m, false), SEND_FAILED);
+    assert_int_equal(t->end, RECEIVE_FAILED);
+    assert_string_equal(m->sentence, "the other side refuses: no, because");
+    disk_end();
+    target_free(t);
+    munmap(source.at - PAGE_BYTES, BYTES + 2 * PAGE_BYTES);
+    munmap(m, sizeof *m);
+    close(source.fd);
+}
+
+static void marks_are_found(void **state)
+{
+    Changed c;
+    (void)state;
+    assert_true(changed_begin(&c, 1000 * CHANGED_CLUSTER_SECTORS + 1, true));
+    assert_true(c.clusters == 1001 && c.count == 1001 && changed_next(&c, 0) == 0);
+    changed_end(&c);
+    assert_true(changed_begin(&c, 1000 * CHANGED_CLUSTER_SECTORS, false));
+    assert_true(changed_next(&c, 0) == 1000 && c.count == 0);
+    changed_note(&c, 5 * CHANGED_CLUSTER_SECTORS - 1, 2);
+    changed_note(&c, 999 * CHANGED_CLUSTER_SECTORS, CHANGED_CLUSTER_SECTORS);
+    changed_note(&c, 0, 0);
+    assert_true(c.count == 3 && changed_next(&c, 0) == 4 && changed_next(&c, 5) == 5 &&
+                changed_next(&c, 6) == 999);
+    assert_true(changed_set(&c, 4, false) && !changed_set(&c, 4, false) && c.count == 2);
+    changed_end(&c);
 }
 
 static void the_recording_itself_is_taken(void **state)
@@ -380,8 +519,11 @@ static void the_recording_itself_is_taken(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arrives_whole), cmocka_unit_test(is_refused_with_a_sentence),
-        cmocka_unit_test(the_recording_itself_is_taken), cmocka_unit_test(strangers_get_nowhere)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(arrives_whole),
+                                       cmocka_unit_test(is_refused_with_a_sentence),
+                                       cmocka_unit_test(is_refused_on_the_way),
+                                       cmocka_unit_test(marks_are_found),
+                                       cmocka_unit_test(the_recording_itself_is_taken),
+                                       cmocka_unit_test(strangers_get_nowhere)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "frontend/snapshot/pages.h"
+#include "frontend/snapshot/two.h"
 #include "tests/random.h"
 
 enum { PAGES_0 = 300, PAGES_1 = 70, GAP = 5, FILE_PAGES = PAGES_0 + GAP + PAGES_1, HEAD = 24, AT = 100 };
@@ -167,12 +168,21 @@ static void what_is_forged_stays_in_its_regions(void **state)
     memory_free(&a);
 }
 
+/* The same by two threads, if there are two processors. */
+static void two_threads_save_the_same(void **state)
+{
+    two_start();
+    what_is_loaded_is_what_was_saved(state);
+    what_is_damaged_is_refused_and_touches_nothing(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_loaded_is_what_was_saved),
         cmocka_unit_test(what_is_damaged_is_refused_and_touches_nothing),
         cmocka_unit_test(what_is_forged_stays_in_its_regions),
+        cmocka_unit_test(two_threads_save_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
