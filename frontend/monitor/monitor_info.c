@@ -364,6 +364,7 @@ static void info_help(Command *c)
 }
 
 const Word info_words[] = {
+    {"balloon", NULL, "", "how much memory the guest has, and what it tells of it", info_balloon},
     {"block", NULL, "", "drives and what is in them", info_block},
     {"break", NULL, "", "the breakpoints and watchpoints", info_break},
     {"eflags", NULL, "", "the flags; those that are set are in capitals", info_eflags},

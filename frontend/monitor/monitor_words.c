@@ -361,6 +361,8 @@ static void word_trace(Command *c)
 static void word_help(Command *c);
 
 const Word monitor_words[] = {
+    {"balloon", NULL, "mib", "how much memory the guest shall have: it gives the rest (virtio-balloon-pci)",
+     word_balloon},
     {"bt", NULL, "[count]", "the callers, by their frames (EBP)", word_bt},
     {"change", NULL, "[-f] device filename [raw [read-only-mode]]",
      "put another medium into a drive; 'change vnc password WORD': as set_password", word_change},
