@@ -70,14 +70,22 @@ static void copy_run(u64 from, u64 to, u64 first_page, u64 region_at)
     for (; from < to; from += PAGE_BYTES, page++) s.present[page / 64] |= 1ull << page % 64;
 }
 
+/* The host has memory from..to back since it was copied (a balloon): zeros. */
+static void forget_run(u64 from, u64 to, u64 first_page, u64 region_at)
+{
+    u64 page = first_page + ((from - region_at) >> PAGE_BITS);
+    for (; from < to; from += PAGE_BYTES, page++) s.present[page / 64] &= ~(1ull << page % 64);
+}
+
 static void copy_region(u64 at, u64 end, u64 first_page)
 {
     for (u64 region_at = at; at < end;) {
         off_t data = lseek(s.memory, (off_t)at, SEEK_DATA);
         off_t hole = data < 0 ? -1 : lseek(s.memory, data, SEEK_HOLE);
-        if (hole < 0 || (u64)data >= end) return;
-        at = (u64)hole < end ? (u64)hole : end;
-        copy_run((u64)data, at, first_page, region_at);
+        u64 from = hole < 0 || (u64)data > end ? end : (u64)data;
+        forget_run(at, from, first_page, region_at);
+        at = hole < 0 || (u64)hole > end ? end : (u64)hole;
+        copy_run(from, at, first_page, region_at);
     }
 }
 

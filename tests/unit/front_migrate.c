@@ -178,6 +178,16 @@ static void make_pair(int pair[2], bool blocks)
     fcntl(pair[blocks ? 1 : 0], F_SETFL, O_NONBLOCK);
 }
 
+/* What a balloon does to pages. */
+static void give_back(const Memory *m, u32 one_in)
+{
+    for (u32 n = 0; n < PAGES; n++)
+        if (rnd() % one_in == 0)
+            assert_int_equal(fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                       (off_t)n * PAGE_BYTES, PAGE_BYTES),
+                             0);
+}
+
 /* What send_begin() and send_finish() make of it; the guest writes on in between. */
 static SendEnd move(Memory *source, MigrateShare *m, int fd)
 {
@@ -191,6 +201,7 @@ static SendEnd move(Memory *source, MigrateShare *m, int fd)
     for (u32 n = 0; n < PARTS; n++) m->parts[n] = (u8)n;
     if (send_begin(&s, &memory, fd, -1, m)) {
         scribble(source->at, PAGES, 5);
+        give_back(source, 4);
         memset(m->parts, 0x77, PARTS);
         m->runs = true;
         end = send_finish(s);
