@@ -306,6 +306,18 @@ static void do_eject(QmpCommand *c)
     line_run(c, &l);
 }
 
+static void do_block_set_io_throttle(QmpCommand *c)
+{
+    static const char *const limits[] = {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"};
+    Line l = {.n = 0};
+    const char *device = device_of(c);
+    if (!device) return;
+    line_add(&l, "block_set_io_throttle");
+    line_quote(&l, device);
+    for (unsigned n = 0; n < ARRAY_LEN(limits); n++) line_number(&l, qmp_number(c, limits[n], 0));
+    line_run(c, &l);
+}
+
 static void change(QmpCommand *c, const char *device, const char *file, const char *format, const char *mode)
 {
     Line l = {.n = 0};
@@ -619,6 +631,8 @@ static void do_query_mice(QmpCommand *c)
 
 const QmpWord qmp_words[] = {
     {"balloon", "value:i", do_balloon},
+    {"block_set_io_throttle", "device?:s id?:s bps:i bps_rd:i bps_wr:i iops:i iops_rd:i iops_wr:i",
+     do_block_set_io_throttle},
     {"blockdev-change-medium", "device?:s id?:s filename:s format?:s force?:b read-only-mode?:s",
      do_blockdev_change_medium},
     {"change", "device:s target:s arg?:s", do_change},

@@ -514,7 +514,7 @@ static const Option options[] = {
     {"fdb", "FILE", set_fdb, NULL},
     {"drive", "file=FILE|fat:DIR,...", set_drive,
      "an image, or a folder as a FAT disk (to read; fat:floppy:DIR); if=ide|floppy, index=N, media=disk|cdrom, format=, "
-     "mode=undoable, snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror="},
+     "mode=undoable, snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror=, throttling.bps-total="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
     {"incoming", "URI", set_incoming,
