@@ -252,6 +252,7 @@ static bool start(Pc *pc, const Options *o, Boot *boot, Problem *p)
                          .ac97 = o->sound.ac97,
                          .mpu401 = o->sound.mpu401,
                          .gameport = o->gameport,
+                         .balloon = o->balloon,
                          .hpet = o->hpet,
                          .vmport = !o->no_vmport,
                          .glassbox = o->glassbox ? &glassbox : NULL,

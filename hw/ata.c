@@ -172,6 +172,7 @@ static u32 block_sectors(const IdeDrive *d) { return d->left < d->block ? d->lef
 static void read_block(IdeDrive *d)
 {
     u32 n = block_sectors(d);
+    if (ide_paced(d, false, (u64)n * SECTOR_BYTES, ATA_READ_BLOCK)) return;
     result_take(d, medium_read(d->bay->medium, d->lba, d->buffer, n), ERROR_UNC);
     if (d->held) {
         ide_busy(d, ATA_READ_BLOCK);
@@ -199,6 +200,7 @@ static void write_room(IdeDrive *d) { ide_data(d, block_sectors(d) * SECTOR_BYTE
 static void write_block(IdeDrive *d)
 {
     u32 n = block_sectors(d);
+    if (ide_paced(d, true, (u64)n * SECTOR_BYTES, ATA_WRITE_BLOCK)) return;
     result_take(d, medium_write(d->bay->medium, d->lba, d->buffer, n), ERROR_ABRT);
     if (!d->held) wrote(d);
     if (!d->held && !d->result) advance(d, n);
@@ -274,6 +276,7 @@ static void dma_run(IdeDrive *d)
         ide_wait_dma(d, ATA_DMA);
         return;
     }
+    if (ide_paced(d, d->writes, (u64)d->left * SECTOR_BYTES, ATA_DMA)) return;
     d->held = false;
     while (d->left && enough && !d->result && !d->held) enough = dma_some(d);
     if (d->writes && !d->held) wrote(d);

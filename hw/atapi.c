@@ -208,7 +208,9 @@ static void data_in(IdeDrive *d)
     if (a->at == a->bytes && a->sectors) {
         u32 n = at_least_1(a->limit / a->sector_bytes), room = IDE_BUFFER_BYTES / a->sector_bytes;
         if (n > room) n = room;
-        int error = atapi_disc(d) ? sectors_load(d, n < a->sectors ? n : a->sectors) : ENO_DISC;
+        if (n > a->sectors) n = a->sectors;
+        if (ide_paced(d, false, (u64)n * CD_SECTOR, ATAPI_DATA_IN)) return;
+        int error = atapi_disc(d) ? sectors_load(d, n) : ENO_DISC;
         if (error) {
             read_failed(d, error, ATAPI_DATA_IN);
             return;
@@ -257,6 +259,7 @@ static void dma_run(IdeDrive *d)
         ide_wait_dma(d, ATAPI_DMA);
         return;
     }
+    if (a->sectors && ide_paced(d, false, (u64)a->sectors * CD_SECTOR, ATAPI_DMA)) return;
     if (!a->sectors) enough = bmdma_put(b, d->buffer, a->bytes) == a->bytes;
     while (a->sectors && enough && !error) {
         error = atapi_disc(d) ? 0 : ENO_DISC;

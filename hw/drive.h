@@ -3,6 +3,7 @@
 #define RING3_DRIVE_H
 
 #include "hw/medium.h"
+#include "hw/pace.h"
 
 typedef enum DriveId {
     DRIVE_FLOPPY_A,
@@ -19,6 +20,8 @@ typedef struct Drive {
     bool cdrom;   /* IDE: ATAPI; sectors of 2048 bytes to the guest */
     bool floppy;
     u8 read_errors, write_errors; /* the frontend's: what it does with them (MediaErrors) */
+    DriveLimits limits;           /* IDE: how fast it may be, changed at any time with a new pace */
+    Pace pace;
     Medium *medium;               /* NULL: empty */
     bool locked;                  /* the guest forbids removal */
     bool tray_open;

@@ -128,7 +128,7 @@ static void signal(HpetTimer *t)
     } else if (interrupts(t)) {
         u64 period = period_ticks(t);
         t->catch_up_ns =
-            clock_now(t->hpet->clock) + (period < FAR_TICKS ? period * TICK_NS / CATCH_UP_SPEED : 0);
+            clock_now(t->hpet->clock) + (period < FAR_TICKS ? catch_up_gap(t->missed, period * TICK_NS) : 0);
         if (period && period < FAR_TICKS && last_one_waits(t))
             keep_missed(t, 1);
         else

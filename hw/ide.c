@@ -17,6 +17,9 @@
  * register (LBA48). The legacy ports decode from reset on (IDETIM comes up with its decode bits set), so that firmware
  * need not know this chip; clearing the bits takes the ports away.
  *
+ * A drive with limits (pace.h) stays busy before it moves data until it may, however often the guest looks; the thread
+ * never waits. The guest's time goes on as ever: it has a slower disk.
+ *
  * Not implemented: native mode, timings (stored), the tri-state of a channel, overlapped commands, Ultra DMA
  * timing registers (PIIX4).
  */
@@ -70,12 +73,26 @@ static void be_busy(IdeDrive *d, IdeStep next, u64 ns)
     c->busy = unit_of(d);
     d->next = next;
     c->polls = 0;
+    c->paced = false;
     c->busy_until_ns = clock_now(c->clock) + ns;
     timer_update(c);
 }
 
 void ide_busy(IdeDrive *d, IdeStep next) { be_busy(d, next, BUSY_NS); }
 void ide_later(IdeDrive *d, IdeStep next) { be_busy(d, next, LATER_NS); }
+
+bool ide_paced(IdeDrive *d, bool writes, u64 bytes, IdeStep again)
+{
+    IdeChannel *c = d->channel;
+    bool paid = d->paid;
+    d->paid = false;
+    if (paid || !limits_are_set(&d->bay->limits)) return false;
+    u64 now = clock_now(c->clock), begins = pace_take(&d->bay->pace, &d->bay->limits, writes, bytes, now);
+    if (begins <= now) return false;
+    be_busy(d, again, begins - now);
+    c->paced = d->paid = true;
+    return true;
+}
 
 static void step(IdeDrive *d, IdeStep s)
 {
@@ -112,8 +129,8 @@ void ide_medium_done(Ide *x)
 /* The guest looks whether it is done. */
 static void polled(IdeChannel *c)
 {
-    if (c->busy != IDE_NOBODY && (++c->polls >= POLLS || clock_now(c->clock) >= c->busy_until_ns))
-        busy_over(c);
+    if (c->busy == IDE_NOBODY) return;
+    if ((!c->paced && ++c->polls >= POLLS) || clock_now(c->clock) >= c->busy_until_ns) busy_over(c);
 }
 
 /* --- for the drives -------------------------------------------------------------------------------------- */
@@ -361,7 +378,7 @@ static u32 master_read(void *dev, u32 offset, unsigned bytes)
 static void data_write(IdeChannel *c, u32 value, unsigned bytes)
 {
     IdeDrive *d = selected(c);
-    if (c->busy == unit_of(d)) busy_over(c);
+    if (c->busy == unit_of(d) && !c->paced) busy_over(c);
     if (!(d->status & DRQ)) return;
     if (d->end - d->at >= bytes && bytes == 2) {
         store16(d->buffer + d->at, (u16)value);
@@ -394,6 +411,7 @@ static void command_write(IdeChannel *c, u8 command)
         if (d->status & BSY) return;
     }
     d->error = d->result = 0;
+    d->paid = false;
     d->at = d->end = 0;
     d->command = command;
     if (ide_is_cd(d))
@@ -519,6 +537,10 @@ void ide_reset(void *dev)
                 ata_init(&c->drive[i]);
                 c->bm.status |= (u8)(0x20 << i); /* DMA capable, as firmware says */
             }
+        for (int i = 0; i < 2; i++) {
+            c->drive[i].bay->pace = (Pace){0};
+            c->drive[i].paid = false;
+        }
         software_reset(c);
     }
 }
@@ -570,6 +592,8 @@ static void drive_state(IdeDrive *d, State *s)
     state_u8(s, "command", &d->command);
     state_u8(s, "result", &d->result);
     state_bool(s, "held", &d->held);
+    state_bool(s, "paid", &d->paid);
+    pace_state(&d->bay->pace, s);
     state_bool(s, "locked", &d->bay->locked);
     state_bool(s, "tray_open", &d->bay->tray_open);
     state_u8(s, "mode", &d->mode);
@@ -599,6 +623,7 @@ static void channel_state(IdeChannel *c, State *s)
     state_check(s, c->dma <= IDE_NOBODY, "dma");
     state_u64(s, "busy_until_ns", &c->busy_until_ns);
     state_u8(s, "polls", &c->polls);
+    state_bool(s, "paced", &c->paced);
     bmdma_state(&c->bm, s);
     state_timer(s, "timer", c->clock, &c->timer);
 }

@@ -76,6 +76,7 @@ typedef struct IdeDrive {
     u8 command;
     u8 result;                  /* error register of a command that is still busy */
     bool held;                  /* the medium asked to be asked again (MEDIUM_HELD) */
+    bool paid;                  /* the command has waited as the limits want it */
     Geometry physical, logical; /* logical: as INITIALIZE DEVICE PARAMETERS left it */
     u8 translation;             /* IDE_TRANSLATION_: what the BIOS should do */
     u8 multiple;                /* sectors a block of READ and WRITE MULTIPLE; 0: not set */
@@ -98,6 +99,7 @@ struct IdeChannel {
     u8 dma;  /* the drive that waits for the bus master, then takes its `next` */
     u64 busy_until_ns;
     u8 polls; /* of the status since it is busy */
+    bool paced; /* it is busy because of a limit: looking at the status does not shorten it */
     Bmdma bm;
     Clock *clock;
     Timer timer;
@@ -142,6 +144,8 @@ static inline u8 ide_ready(const IdeDrive *d) { return ide_is_cd(d) ? DRDY : DRD
 static inline bool ide_exists(const IdeDrive *d) { return d->bay && d->bay->present; }
 void ide_busy(IdeDrive *d, IdeStep next);             /* BSY for a moment, then `next` */
 void ide_later(IdeDrive *d, IdeStep next);            /* BSY until the medium has done it (MEDIUM_LATER) */
+/* ide_paced - the limits of its bay want the drive to wait before it moves `bytes`: it is BSY, then `again`, where this is false. */
+bool ide_paced(IdeDrive *d, bool writes, u64 bytes, IdeStep again);
 void ide_interrupt(IdeDrive *d);                      /* INTRQ, as soon as the drive is selected */
 void ide_complete(IdeDrive *d, u8 error);             /* the command ends; interrupt */
 void ide_fail(IdeDrive *d, u8 error);                 /* the same after a moment */

@@ -207,7 +207,7 @@ static bool timer_interrupt(Lapic *l)
         return false;
     }
     if (timer_is_periodic(l) && lapic_requested(l, vector)) keep_missed(l, 1);
-    l->catch_up_ns = clock_now(l->clock) + timer_period_ns(l) / CATCH_UP_SPEED;
+    l->catch_up_ns = clock_now(l->clock) + catch_up_gap(l->missed, timer_period_ns(l));
     request(l, vector, false);
     update(l);
     return true;

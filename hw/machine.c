@@ -85,6 +85,7 @@ struct Machine {
     Gameport gameport; /* where config.gameport does */
     Es1370 es1370;     /* where config.es1370 does */
     Ac97 ac97;         /* where config.ac97 does */
+    Balloon balloon;   /* where config.balloon does */
     Fwcfg fwcfg;
     Debugcon debugcon;
     Debugexit debug_exit;
@@ -357,7 +358,7 @@ static void sound_cards_wire(Machine *m)
     }
 }
 
-enum { ES1370_SLOT = NIC_SLOT + NICS_MAX, AC97_SLOT };
+enum { ES1370_SLOT = NIC_SLOT + NICS_MAX, AC97_SLOT, BALLOON_SLOT };
 
 static void pci_sound_wire(Machine *m)
 {
@@ -372,6 +373,15 @@ static void pci_sound_wire(Machine *m)
                   piix3_pci_irq(isa, AC97_SLOT, 1));
         part_add(&m->parts, &ac97_part, "ac97", &m->ac97);
     }
+}
+
+static void balloon_wire(Machine *m)
+{
+    const VirtioSlot at = {&m->pci, BALLOON_SLOT, m->bus, m->phys,
+                           piix3_pci_irq(&m->isa_bridge, BALLOON_SLOT, 1)};
+    if (!m->config.balloon.present) return;
+    balloon_init(&m->balloon, &m->config.balloon, &at, &m->clock, m->config.ram_bytes);
+    part_add(&m->parts, &balloon_part, "balloon", &m->balloon);
 }
 
 static u32 *cpu_registers(void *machine)
@@ -469,6 +479,7 @@ static bool machine_wire(Machine *m)
     part_add(parts, &speaker_part, "speaker", &m->speaker);
     sound_cards_wire(m);
     pci_sound_wire(m);
+    balloon_wire(m);
     if (!vga_wire(m)) return false;
     sysctl_init(&m->sysctl, bus, &m->pit, &m->speaker, reset, a20, irq(m, 13));
     part_add(parts, &sysctl_part, "sysctl", &m->sysctl);
@@ -500,7 +511,12 @@ static void apic_post(Machine *m)
     for (unsigned i = 0; i < ARRAY_LEN(writes); i++) bus_mmio_write(m->bus, writes[i].pa, writes[i].value, 4);
 }
 
-enum { POST_NAM = 0xd400, POST_NABM = 0xd500, POST_ES1370 = 0xd540 }; /* behind the network cards (nic.c) */
+enum {
+    POST_NAM = 0xd400,
+    POST_NABM = 0xd500,
+    POST_ES1370 = 0xd540,
+    POST_BALLOON = 0xd580
+}; /* behind the network cards (nic.c) */
 
 /* What firmware would have written to the ISA chips before it starts a kernel. */
 static void board_post(Machine *m)
@@ -522,6 +538,7 @@ static void board_post(Machine *m)
         if (machine_net(m, n)) nic_post(&m->nic[n], n);
     if (m->config.es1370) es1370_post(&m->es1370, POST_ES1370);
     if (m->config.ac97) ac97_post(&m->ac97, POST_NAM, POST_NABM);
+    if (m->config.balloon.present) balloon_post(&m->balloon, POST_BALLOON);
     if (!m->config.no_vga) vga_post(&m->vga, font_8x16);
 }
 
@@ -602,6 +619,32 @@ void machine_stick(Machine *m, unsigned stick, const Stick *now)
 {
     if (m->config.gameport) gameport_move(&m->gameport, stick, now);
 }
+
+bool machine_balloon_info(Machine *m, BalloonInfo *info)
+{
+    const Balloon *b = &m->balloon;
+    if (!m->config.balloon.present) return false;
+    u32 actual = b->actual_pages < b->ram_pages ? b->actual_pages : b->ram_pages;
+    *info = (BalloonInfo){.guest_bytes = (u64)(b->ram_pages - actual) << PAGE_BITS,
+                          .target_bytes = (u64)(b->ram_pages - b->target_pages) << PAGE_BITS,
+                          .stats_told = b->stats_told,
+                          .stats_age_ns = clock_now(&m->clock) - b->stats_ns};
+    memcpy(info->stats, b->stats, sizeof info->stats);
+    return true;
+}
+
+bool machine_balloon_ask(Machine *m, u64 guest_bytes)
+{
+    if (m->config.balloon.present) balloon_ask(&m->balloon, guest_bytes);
+    return m->config.balloon.present;
+}
+
+bool machine_balloon_ask_stats(Machine *m)
+{
+    if (m->config.balloon.present) balloon_ask_stats(&m->balloon);
+    return m->config.balloon.present;
+}
+
 Drive *machine_drive(Machine *m, DriveId id) { return &m->drive[id]; }
 
 const ScreenState *machine_screen(const Machine *m) { return m->vga.s; }

@@ -3,6 +3,7 @@
 #define RING3_MACHINE_H
 
 #include "cpu/base/base.h"
+#include "hw/balloon.h"
 #include "hw/chardev.h"
 #include "hw/clock.h"
 #include "hw/drive.h"
@@ -44,6 +45,7 @@ typedef struct MachineConfig {
     bool es1370, ac97;       /* -device ES1370, AC97 */
     Mpu401Config mpu401;     /* -device mpu401; a Sound Blaster has one, too */
     bool gameport;           /* -device gameport */
+    BalloonConfig balloon;   /* -device virtio-balloon-pci */
     bool no_vga;         /* -vga none */
     ScreenState *screen; /* where the VGA's registers shall lie (shared memory); NULL: in the machine */
     const u8 *vga_rom;   /* its option ROM, in the ROM BAR; NULL: none */
@@ -90,6 +92,17 @@ void machine_stick(Machine *m, unsigned stick, const Stick *now);
 bool machine_has_gameport(const Machine *m);
 /* The MIDI cable's other end, to be filled in. */
 MidiOut *machine_midi(Machine *m);
+/* The memory balloon. False, *b untouched: the board has none. */
+typedef struct BalloonInfo {
+    u64 guest_bytes;  /* that the guest has: memory without what it gave */
+    u64 target_bytes; /* that it shall have */
+    u64 stats[BALLOON_STATS];
+    u32 stats_told;   /* bits of those that it told */
+    u64 stats_age_ns; /* of guest time */
+} BalloonInfo;
+bool machine_balloon_info(Machine *m, BalloonInfo *b);
+bool machine_balloon_ask(Machine *m, u64 guest_bytes); /* how much memory the guest shall have */
+bool machine_balloon_ask_stats(Machine *m);            /* new ones, which come when the guest has time */
 /* Every part: its owner may add some of his own (the processor) before the first machine_reset() of a run. */
 struct Parts *machine_parts(Machine *m);
 const struct Pic *machine_pic(const Machine *m);       /* for people who look */

@@ -7,8 +7,8 @@
  * crystal as the PM timer's), so a periodic timer cannot drift. Only channel 0 can interrupt, so only its next
  * rising edge of OUT is armed as a Timer.
  *
- * A late host: edges that passed while the vCPU thread was away are delivered one by one afterwards, up to four
- * times as fast as they would have come, so that a guest that counts ticks keeps its time. A tick that comes
+ * A late host: edges that passed while the vCPU thread was away are delivered one by one afterwards, four times as fast as
+ * they would have come, and faster the more they are (catch_up.h), so that a guest that counts ticks keeps its time. A tick that comes
  * while the last one still waits for its interrupt is kept as well (hardware loses it, but hardware is not
  * slowed down by an emulator). At most one second's worth is kept. While IRQ0 is masked ticks are lost as on hardware.
  * Overdue edges are delivered before a counter is read: otherwise the guest sees the counter wrap without a tick.
@@ -23,11 +23,13 @@
  */
 #include "hw/pit.h"
 
+#include "hw/catch_up.h"
+
 enum { RW_LATCH = 0, RW_LSB = 1, RW_MSB = 2, RW_BOTH = 3 };
 enum { READ_BACK = 3, READ_BACK_NO_COUNT = 0x20, READ_BACK_NO_STATUS = 0x10 };
 enum { STATUS_OUT = 0x80, STATUS_NULL_COUNT = 0x40 };
 enum { CONTROL = 3 };
-enum { CATCH_UP_SPEED = 4, MIN_GAP = 12 /* ticks, 10 us */, REFRESH_TICKS = 18 };
+enum { MIN_GAP = 12 /* ticks, 10 us */, REFRESH_TICKS = 18 };
 enum { HZ_TIMES_3 = 3579545 };
 
 u64 pit_ticks(u64 ns) { return muldiv64(ns, HZ_TIMES_3, 3000000000u); }
@@ -162,7 +164,7 @@ static void irq0_edge(Pit *p, u64 t)
         period = c->count;
     }
     p->edge = next_rise(c, t);
-    p->catch_up = t + period / CATCH_UP_SPEED;
+    p->catch_up = t + catch_up_gap(p->missed, period);
     if (p->catch_up < t + MIN_GAP) p->catch_up = t + MIN_GAP;
     irq0_pulse(p);
 }
@@ -175,7 +177,7 @@ static void irq0_run(Pit *p)
         irq0_edge(p, t);
     } else if (p->missed && t >= p->catch_up) {
         p->missed--;
-        p->catch_up = t + p->channel[0].count / CATCH_UP_SPEED + MIN_GAP;
+        p->catch_up = t + catch_up_gap(p->missed, p->channel[0].count) + MIN_GAP;
         irq0_pulse(p);
     } else if (p->timer.armed) {
         return;

@@ -9,6 +9,7 @@
 
 #include "cpu/base/host.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -246,4 +247,36 @@ void phys_dma_write(Phys *p, u32 pa, const void *from, u32 bytes)
         if (p->pages[at >> PAGE_BITS].kind == PAGE_RAM) memcpy(phys_hp(p, at), (const u8 *)from + done, n);
     }
     phys_written(p, pa, bytes);
+}
+
+/* --- memory that nobody wants ---------------------------------------------------------------------------- */
+
+/* RAM of the guest's: what the page map shows there, but no ROM and no video memory. */
+static bool is_plain_ram(const Phys *p, u32 pfn)
+{
+    return p->pages[pfn].kind == PAGE_RAM && p->pages[pfn].offset_page < p->ram_bytes >> PAGE_BITS;
+}
+
+/* How many of the n pages from pfn on are RAM that lies in one piece, A20 or not. */
+static u32 ram_run(const Phys *p, u32 pfn, u32 n)
+{
+    u32 count = 0, first = p->pages[pfn].offset_page;
+    while (count < n && is_plain_ram(p, pfn + count) && p->pages[pfn + count].offset_page == first + count &&
+           !((pfn + count) << PAGE_BITS & ~p->a20_mask))
+        count++;
+    return count;
+}
+
+/* All mappings of these pages, the windows' too, show zeros behind this: the host takes the pages out of each. */
+void phys_discard(Phys *p, u32 pa, u32 bytes)
+{
+    u32 pfn = (u32)(((u64)pa + PAGE_MASK) >> PAGE_BITS), end = (u32)(((u64)pa + bytes) >> PAGE_BITS);
+    for (u32 n; pfn < end && end <= MAP_PAGES; pfn += n) {
+        n = ram_run(p, pfn, end - pfn);
+        off_t offset = (off_t)p->pages[pfn].offset_page << PAGE_BITS, length = (off_t)n << PAGE_BITS;
+        if (!n)
+            n = 1;
+        else if (!fallocate(p->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length))
+            phys_written(p, pfn << PAGE_BITS, n << PAGE_BITS);
+    }
 }

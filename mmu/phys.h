@@ -85,6 +85,10 @@ void phys_dma_read(Phys *p, u32 pa, void *to, u32 bytes);
 void phys_dma_write(Phys *p, u32 pa, const void *from, u32 bytes);
 /* Somebody wrote guest memory through phys_hp: tell the watchers. Within RAM; crosses pages. */
 void phys_written(Phys *p, u32 pa, u32 bytes);
+/* phys_discard - the whole pages within [pa, pa + bytes) that are RAM hold nothing that anybody wants: they read as zeros
+ * from now on, the host has their memory back, and watchers hear of it. Other pages stay as they are, and so does RAM
+ * where the host can take no memory back (a file on a file system without holes). */
+void phys_discard(Phys *p, u32 pa, u32 bytes);
 /* All of memory is other than it was (a machine was loaded): tell all watchers, whatever A20 hides. */
 void phys_replaced(Phys *p);
 

@@ -115,6 +115,9 @@ void word_savevm(Command *c);
 void word_loadvm(Command *c);
 void word_delvm(Command *c);
 void info_snapshots(Command *c);
+/* monitor_balloon.c */
+void word_balloon(Command *c);
+void info_balloon(Command *c);
 /* monitor_migrate.c */
 void word_migrate(Command *c);
 void word_migrate_cancel(Command *c);

@@ -246,6 +246,16 @@ static void info_pci(Command *c)
         if (p->function[n]) show_function(c, p->function[n], n);
 }
 
+static void show_limits(Command *c, const DriveLimits *l)
+{
+    static const char *const names[] = {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"};
+    command_say(c, "    I/O throttling:  ");
+    for (unsigned n = 0; n < 2 * LIMIT_KINDS; n++)
+        command_say(c, " %s=%llu", names[n],
+                    (unsigned long long)(n < LIMIT_KINDS ? l->bytes[n] : l->commands[n - LIMIT_KINDS]));
+    command_say(c, "\n");
+}
+
 static void show_drive(Command *c, const Drive *d, DriveId id)
 {
     const Medium *m = d->medium;
@@ -258,6 +268,7 @@ static void show_drive(Command *c, const Drive *d, DriveId id)
         command_say(c, "    Removable device: %slocked, tray %s\n", d->locked ? "" : "not ",
                     d->tray_open ? "open" : "closed");
     if (m) command_say(c, "    Cache mode:       writeback\n");
+    if (limits_are_set(&d->limits)) show_limits(c, &d->limits);
 }
 
 static void info_block(Command *c)
@@ -364,6 +375,7 @@ static void info_help(Command *c)
 }
 
 const Word info_words[] = {
+    {"balloon", NULL, "", "how much memory the guest has, and what it tells of it", info_balloon},
     {"block", NULL, "", "drives and what is in them", info_block},
     {"break", NULL, "", "the breakpoints and watchpoints", info_break},
     {"eflags", NULL, "", "the flags; those that are set are in capitals", info_eflags},

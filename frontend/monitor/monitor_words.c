@@ -18,6 +18,7 @@
 #include "frontend/image/media.h"
 #include "frontend/keyboard/keynames.h"
 #include "frontend/monitor/monitor.h"
+#include "frontend/options/drive_limits.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/options/option_words.h"
 #include "frontend/options/suggest.h"
@@ -204,6 +205,28 @@ static void word_change(Command *c)
     if (!media_change(d, &spec, force, &p)) command_say(c, "Error: %s\n", p.text);
 }
 
+static void word_block_set_io_throttle(Command *c)
+{
+    DriveId id = DRIVE_FLOPPY_A;
+    DriveLimits l;
+    Drive *d = take_drive(c, &id);
+    if (!d) return;
+    for (unsigned n = 0; n < 2 * LIMIT_KINDS; n++) {
+        s64 amount;
+        if (!command_take_within(c, &amount, 0, DRIVE_LIMIT_MAX, "limit a second (0: none)")) return;
+        *(n < LIMIT_KINDS ? &l.bytes[n] : &l.commands[n - LIMIT_KINDS]) = (u64)amount;
+    }
+    if (!command_take_end(c)) return;
+    if (d->floppy)
+        command_say(c, "Error: a floppy drive has its own speed, and no limits\n");
+    else if (!drive_limits_agree(&l))
+        command_say(c, "Error: %s\n", drive_limits_differ);
+    else {
+        d->limits = l;
+        d->pace = (Pace){0};
+    }
+}
+
 static void word_screendump(Command *c)
 {
     char path[1024];
@@ -361,6 +384,11 @@ static void word_trace(Command *c)
 static void word_help(Command *c);
 
 const Word monitor_words[] = {
+    {"balloon", NULL, "mib", "how much memory the guest shall have: it gives the rest (virtio-balloon-pci)",
+     word_balloon},
+    {"block_set_io_throttle", NULL, "device bps bps_rd bps_wr iops iops_rd iops_wr",
+     "how many bytes and commands a second a disk or CD drive may do, all, reads and writes; 0: no limit",
+     word_block_set_io_throttle},
     {"bt", NULL, "[count]", "the callers, by their frames (EBP)", word_bt},
     {"change", NULL, "[-f] device filename [raw [read-only-mode]]",
      "put another medium into a drive; 'change vnc password WORD': as set_password", word_change},

@@ -368,8 +368,11 @@ static void serve(Qmp *q, Pc *pc)
     channel_read_all(q->channel);
 }
 
+static void watch_balloon(Pc *pc);
+
 void qmps_service(Pc *pc)
 {
+    if (qmps) watch_balloon(pc);
     for (Qmp *q = qmps; q; q = q->next) serve(q, pc);
 }
 
@@ -385,14 +388,20 @@ static void put_time(Json *j)
     json_close(j, '}');
 }
 
+static Json *begin_event(Qmp *q, const char *name)
+{
+    Json *j = begin_line(q);
+    put_time(j);
+    json_text(j, "event", name);
+    return j;
+}
+
 static void tell(Qmp *q, QmpEvent e, const char *reason)
 {
     static const char *const names[] = {
         [QMP_STOP] = "STOP",         [QMP_RESUME] = "RESUME",       [QMP_RESET] = "RESET",
         [QMP_SHUTDOWN] = "SHUTDOWN", [QMP_POWERDOWN] = "POWERDOWN", [QMP_MIGRATION] = "MIGRATION"};
-    Json *j = begin_line(q);
-    put_time(j);
-    json_text(j, "event", names[e]);
+    Json *j = begin_event(q, names[e]);
     if (reason && e == QMP_MIGRATION) {
         json_object(j, "data");
         json_text(j, "status", reason);
@@ -410,6 +419,31 @@ void qmp_tell(QmpEvent e, const char *reason)
 {
     for (Qmp *q = qmps; q; q = q->next)
         if (q->negotiated) tell(q, e, reason);
+}
+
+static void tell_balloon(u64 guest_bytes)
+{
+    for (Qmp *q = qmps; q; q = q->next) {
+        if (!q->negotiated) continue;
+        Json *j = begin_event(q, "BALLOON_CHANGE");
+        json_object(j, "data");
+        json_number(j, "actual", guest_bytes);
+        json_close(j, '}');
+        end_line(q);
+    }
+}
+
+/* The guest may change its mind as often as it likes, and is told of once a second, as in QEMU. */
+static void watch_balloon(Pc *pc)
+{
+    static u64 told_bytes, next_ns;
+    BalloonInfo b;
+    if (!machine_balloon_info(pc->machine, &b) || b.guest_bytes == told_bytes) return;
+    u64 now_ns = host_now_ns();
+    if (now_ns < next_ns) return;
+    if (told_bytes) tell_balloon(b.guest_bytes);
+    told_bytes = b.guest_bytes;
+    next_ns = now_ns + 1000000000;
 }
 
 /* --- life ------------------------------------------------------------------------------------------------ */

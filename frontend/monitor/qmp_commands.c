@@ -183,6 +183,30 @@ static void do_query_memory(QmpCommand *c)
     json_close(j, '}');
 }
 
+static const char no_balloon[] = "No balloon device has been activated";
+
+static void do_balloon(QmpCommand *c)
+{
+    s64 bytes = qmp_number(c, "value", 0);
+    if (bytes <= 0)
+        qmp_fail(c, "Parameter 'target' expects a size");
+    else if (!machine_balloon_ask(c->pc->machine, (u64)bytes))
+        qmp_fail(c, no_balloon);
+}
+
+static void do_query_balloon(QmpCommand *c)
+{
+    BalloonInfo b;
+    if (!machine_balloon_info(c->pc->machine, &b)) {
+        qmp_fail(c, no_balloon);
+        return;
+    }
+    Json *j = qmp_return(c);
+    json_object(j, "return");
+    json_number(j, "actual", b.guest_bytes);
+    json_close(j, '}');
+}
+
 static void do_query_target(QmpCommand *c)
 {
     Json *j = qmp_return(c);
@@ -279,6 +303,18 @@ static void do_eject(QmpCommand *c)
     if (!device) return;
     line_add(&l, qmp_flag(c, "force") ? "eject -f" : "eject");
     line_quote(&l, device);
+    line_run(c, &l);
+}
+
+static void do_block_set_io_throttle(QmpCommand *c)
+{
+    static const char *const limits[] = {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"};
+    Line l = {.n = 0};
+    const char *device = device_of(c);
+    if (!device) return;
+    line_add(&l, "block_set_io_throttle");
+    line_quote(&l, device);
+    for (unsigned n = 0; n < ARRAY_LEN(limits); n++) line_number(&l, qmp_number(c, limits[n], 0));
     line_run(c, &l);
 }
 
@@ -594,6 +630,9 @@ static void do_query_mice(QmpCommand *c)
 /* --- the table ------------------------------------------------------------------------------------------- */
 
 const QmpWord qmp_words[] = {
+    {"balloon", "value:i", do_balloon},
+    {"block_set_io_throttle", "device?:s id?:s bps:i bps_rd:i bps_wr:i iops:i iops_rd:i iops_wr:i",
+     do_block_set_io_throttle},
     {"blockdev-change-medium", "device?:s id?:s filename:s format?:s force?:b read-only-mode?:s",
      do_blockdev_change_medium},
     {"change", "device:s target:s arg?:s", do_change},
@@ -608,6 +647,7 @@ const QmpWord qmp_words[] = {
     {"migrate_cancel", "", qmp_migrate_cancel},
     {"pmemsave", "val:i size:i filename:s", do_pmemsave},
     {"qmp_capabilities", "enable?:a", do_capabilities},
+    {"query-balloon", "", do_query_balloon},
     {"query-block", "", do_query_block},
     {"query-commands", "", do_query_commands},
     {"query-cpus-fast", "", do_query_cpus_fast},

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "frontend/image/disk.h"
+#include "frontend/options/drive_limits.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/options/option_words.h"
 
@@ -202,9 +203,10 @@ static bool parse_host_way(const Pair *pair, Problem *p)
 
 static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
 {
-    static const char *const keys[] = {"file",   "if",      "index",         "bus",    "unit",     "media",
-                                       "format", "id",      "snapshot",      "mode",   "readonly", "cache",
-                                       "aio",    "discard", "detect-zeroes", "werror", "rerror",   NULL};
+    static const char *const keys[] = {
+        "file",     "if",    "index", "bus",     "unit",          "media",  "format", "id", "snapshot", "mode",
+        "readonly", "cache", "aio",   "discard", "detect-zeroes", "werror", "rerror", "throttling.bps-total",
+        "throttling.iops-total", NULL};
     const char *k = pair->key;
     if (!strcmp(k, "file")) return snprintf(d->path, sizeof d->path, "%s", pair->value), true;
     if (!strcmp(k, "if")) return parse_interface(pair, d, p);
@@ -223,6 +225,7 @@ static bool parse_drive_pair(const Pair *pair, DriveWords *d, Problem *p)
     if (!strcmp(k, "discard")) return parse_discard(pair, d, p);
     if (!strcmp(k, "detect-zeroes")) return parse_zeros(pair, d, p);
     if (parse_host_way(pair, p)) return !p->text[0];
+    if (drive_limit_take(pair, &d->spec.limits, p)) return !p->text[0];
     return refuse_word(p, "-drive", k, keys);
 }
 
@@ -258,6 +261,9 @@ bool drive_option_drive(DriveOptions *o, const char *value, Problem *p)
         return problem_set(p, "-drive detect-zeroes=unmap: only with discard=unmap");
     if (d.spec.undoable && (d.interface == IF_FLOPPY || d.spec.cdrom || d.spec.readonly || d.spec.snapshot))
         return problem_set(p, "-drive mode=undoable: only for hard disks that are written to");
+    if (!drive_limits_agree(&d.spec.limits)) return problem_set(p, "-drive: %s", drive_limits_differ);
+    if (d.interface == IF_FLOPPY && limits_are_set(&d.spec.limits))
+        return problem_set(p, "-drive: a floppy drive has its own speed, and no limits");
     int bay = find_bay(o, &d, p);
     if (bay < 0) return false;
     d.spec.readonly |= d.spec.cdrom;
@@ -332,6 +338,7 @@ static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Pr
     m.readonly |= s->path && fat_is_named(s->path) && !m.snapshot;
     bay->present = true;
     bay->cdrom = s->cdrom;
+    bay->limits = s->limits;
     bay->read_errors = (u8)s->read_errors;
     bay->write_errors = (u8)s->write_errors;
     if (!s->path) return true;

@@ -15,6 +15,7 @@ typedef struct DriveSpec {
     bool sync; /* a write is on the host's disk when it is done */
     bool discard;
     MediaZeros zeros;
+    DriveLimits limits;
 } DriveSpec;
 
 typedef struct DriveOptions {

@@ -21,6 +21,7 @@
 #include "frontend/image/img.h"
 #include "frontend/load/boot_guess.h"
 #include "frontend/load/tour.h"
+#include "frontend/options/option_balloon.h"
 #include "frontend/options/option_cpu.h"
 #include "frontend/options/option_display.h"
 #include "frontend/options/option_explain.h"
@@ -285,6 +286,7 @@ static OptionsResult set_device(Options *o, const char *value)
     OptionsResult card;
     if (net_option_device(&o->net, value, &card)) return card;
     if (sound_option_device(&o->sound, value, &card)) return card;
+    if (balloon_option_device(&o->balloon, value, &card)) return card;
     const char *why = device_why(value);
     if (why) return absent_refuse("-device", value, why);
     words_begin(&w, value);
@@ -302,8 +304,11 @@ static OptionsResult set_device(Options *o, const char *value)
     words_offer(&w, "adlib");
     words_offer(&w, "mpu401");
     words_offer(&w, "gameport");
+    words_offer(&w, "virtio-balloon-pci");
     return words_refuse(&w, "-device", value);
 }
+
+static OptionsResult set_balloon(Options *o, const char *value) { return balloon_option(&o->balloon, value); }
 
 static OptionsResult set_global(Options *o, const char *value)
 {
@@ -509,7 +514,7 @@ static const Option options[] = {
     {"fdb", "FILE", set_fdb, NULL},
     {"drive", "file=FILE|fat:DIR,...", set_drive,
      "an image, or a folder as a FAT disk (to read; fat:floppy:DIR); if=ide|floppy, index=N, media=disk|cdrom, format=, "
-     "mode=undoable, snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror="},
+     "mode=undoable, snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror=, throttling.bps-total="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
     {"incoming", "URI", set_incoming,
@@ -614,8 +619,11 @@ static const Option options[] = {
     {"", NULL, NULL, "gameport: joysticks and gamepads of the host's, while the window has the keyboard;"},
     {"", NULL, NULL, "ES1370, AC97: PCI sound cards; adlib: an OPL3 alone"},
     {"", NULL, NULL,
+     "virtio-balloon-pci[,deflate-on-oom=on][,free-page-reporting=on]: memory that comes back to the host"},
+    {"", NULL, NULL,
      "vmmouse: the pointer that needs no grab, which is there anyway (-machine vmport=off: not)"},
     {"", NULL, NULL, "glassbox: the guest may read what its code is translated to, and counters"},
+    {"balloon", "virtio|none", set_balloon, "virtio-balloon-pci, in old words"},
     {"tour", NULL, set_tour,
      "a guest of ring3's own that shows its translation, in ten experiments (also without options)"},
     {"h", NULL, show_help, "this text (also -help)"},

@@ -9,6 +9,7 @@
 #include "frontend/host/charspec.h"
 #include "frontend/options/drive_options.h"
 #include "frontend/options/net_options.h"
+#include "frontend/options/option_balloon.h"
 #include "frontend/options/options_result.h"
 #include "frontend/options/sound_options.h"
 #include "translator/xlat.h"
@@ -78,6 +79,7 @@ typedef struct Options {
     DriveOptions drives;
     NetOptions net;
     SoundOptions sound;
+    BalloonConfig balloon;
     const char *loadvm;    /* the snapshot to start from; NULL: not given */
     const char *snapshots; /* their folder; NULL: not given */
     const char *nvram;     /* the file of the CMOS memory; NULL: not given */

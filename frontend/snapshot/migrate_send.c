@@ -118,6 +118,15 @@ static void look_at_page(Sender *s, const PageRegion *r, u64 at, u64 page, u64 b
         h->present |= bit;
 }
 
+/* The host has the page's memory back (a balloon): it is zeros, which the other side may not know. */
+static void look_at_hole(Sender *s, u64 page, u64 bit, StreamHead *h)
+{
+    u64 *present = &s->memory.present[page / 64], mask = 1ull << page % 64;
+    if (!(*present & mask)) return;
+    *present &= ~mask;
+    h->zero |= bit;
+}
+
 /* What is sent slowly is packed. */
 static const u8 *pack(Sender *s, StreamHead *h)
 {
@@ -230,7 +239,10 @@ static bool pass_region(Sender *s, u32 region, u64 first_page, u64 *touched)
         u32 count = r->pages - first < STREAM_CHUNK_PAGES ? r->pages - first : STREAM_CHUNK_PAGES;
         for (u32 n = 0; n < count; n++) {
             u64 at = (u64)(first + n) << PAGE_BITS;
-            if (!page_has_memory(r, &holes, r->offset + at)) continue;
+            if (!page_has_memory(r, &holes, r->offset + at)) {
+                look_at_hole(s, first_page + first + n, 1ull << n, &h);
+                continue;
+            }
             *touched += PAGE_BYTES;
             look_at_page(s, r, at, first_page + first + n, 1ull << n, &h);
         }

@@ -66,15 +66,18 @@ static void forget(void)
 }
 
 /* Memory from..to of the file, which is in one region, to its place in the copy: as far as it is this thread's, every other
- * STRIPE_PAGES. */
-static void copy_run(u64 from, u64 to, u64 first_page, u64 region_at, unsigned who)
+ * STRIPE_PAGES. `present` false: it is a hole, also where it was copied before and the host has it back since (a balloon). */
+static void copy_run(u64 from, u64 to, u64 first_page, u64 region_at, unsigned who, bool present)
 {
     u64 page = first_page + ((from - region_at) >> PAGE_BITS), end = page + ((to - from) >> PAGE_BITS);
     while (page < end) {
         u64 next = (page / STRIPE_PAGES + 1) * STRIPE_PAGES, count = (next < end ? next : end) - page;
         bool ours = page / STRIPE_PAGES % two_count() == who;
-        if (ours) memcpy(s.copy + (page << PAGE_BITS), s.from + from, count << PAGE_BITS);
-        for (u64 n = page; ours && n < page + count; n++) s.present[n / 64] |= 1ull << n % 64;
+        if (ours && present) memcpy(s.copy + (page << PAGE_BITS), s.from + from, count << PAGE_BITS);
+        for (u64 n = page; ours && n < page + count; n++) {
+            u64 bit = 1ull << n % 64;
+            s.present[n / 64] = present ? s.present[n / 64] | bit : s.present[n / 64] & ~bit;
+        }
         from += count << PAGE_BITS;
         page += count;
     }
@@ -85,9 +88,10 @@ static void copy_region(u64 at, u64 end, u64 first_page, unsigned who)
     for (u64 region_at = at; at < end;) {
         off_t data = lseek(s.memory, (off_t)at, SEEK_DATA);
         off_t hole = data < 0 ? -1 : lseek(s.memory, data, SEEK_HOLE);
-        if (hole < 0 || (u64)data >= end) return;
-        at = (u64)hole < end ? (u64)hole : end;
-        copy_run((u64)data, at, first_page, region_at, who);
+        u64 from = hole < 0 || (u64)data > end ? end : (u64)data;
+        copy_run(at, from, first_page, region_at, who, false);
+        at = hole < 0 || (u64)hole > end ? end : (u64)hole;
+        copy_run(from, at, first_page, region_at, who, true);
     }
 }
 

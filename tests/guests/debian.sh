@@ -4,6 +4,7 @@
 #   DIR/initramfs-disk.gz   the same with the kernel's modules for IDE disks, CDs, ext4 and FAT
 #   DIR/initramfs-net.gz    the same with those for network cards and the mouse
 #   DIR/initramfs-sound.gz  the same with ALSA and its drivers of our sound cards
+#   DIR/initramfs-virtio.gz the same with the driver of the memory balloon
 # Packages come from the host's own apt sources, by an apt state of our own in DIR: no foreign architecture is added to
 # the host and no root is needed. What is there already is kept; nothing is downloaded then.
 # Exit code 77: they could not be had, and the last line says why.
@@ -24,6 +25,8 @@ modules_net="mii 8390 8390p pcnet32 ne ne2k-pci 8139too 8139cp evdev psmouse"
 # In their order, too, but loaded by hand: a card's own from snd-sb-common on.
 modules_sound="soundcore snd snd-timer snd-pcm snd-mixer-oss snd-pcm-oss snd-seq-device snd-rawmidi snd-hwdep snd-sb-common snd-opl3-lib
     snd-mpu401-uart snd-mpu401 snd-seq snd-seq-midi-event snd-seq-midi-emul snd-opl3-synth snd-sb16-dsp snd-sb16-csp snd-sb16 gameport snd-ens1370 ac97_bus snd-ac97-codec snd-intel8x0"
+# In their order, by hand.
+modules_virtio="virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_balloon"
 
 kernel() {
     state
@@ -34,8 +37,8 @@ kernel() {
     rm -rf "$apt/kernel"
     mkdir -p "$apt/kernel"
     dpkg-deb -x "$apt/$package"_*.deb "$apt/kernel"
-    rm -rf "$apt"/*.deb "$dir/modules" "$dir/modules-net" "$dir/modules-sound"
-    mkdir "$dir/modules" "$dir/modules-net" "$dir/modules-sound"
+    rm -rf "$apt"/*.deb "$dir/modules" "$dir/modules-net" "$dir/modules-sound" "$dir/modules-virtio"
+    mkdir "$dir/modules" "$dir/modules-net" "$dir/modules-sound" "$dir/modules-virtio"
     number=10
     for m in $modules; do
         find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules/$number-$m.ko" \;
@@ -43,6 +46,7 @@ kernel() {
     done
     for m in $modules_net; do find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules-net" \;; done
     for m in $modules_sound; do find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules-sound" \;; done
+    for m in $modules_virtio; do find "$apt/kernel" -name "$m.ko" -exec cp {} "$dir/modules-virtio" \;; done
     cp "$apt/kernel"/boot/vmlinuz-* "$dir/vmlinuz.new"
     mv "$dir/vmlinuz.new" "$dir/vmlinuz"
 }
@@ -75,14 +79,16 @@ initramfs() { # initramfs NAME [FOLDER OF MODULES [ITS NAME THERE]]
 
 exec 9>"$dir/.lock" # two tests may want them at once
 flock 9
-[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] && [ -s "$dir/modules-net/psmouse.ko" ] && [ -s "$dir/modules-sound/snd-seq.ko" ] || kernel
+[ -s "$dir/vmlinuz" ] && [ -d "$dir/modules" ] && [ -s "$dir/modules-net/psmouse.ko" ] && [ -s "$dir/modules-sound/snd-seq.ko" ] &&
+    [ -s "$dir/modules-virtio/virtio_balloon.ko" ] || kernel
 [ -s "$dir/busybox" ] || busybox
 for part in "$here/init" "$here/debian.sh" "$dir/busybox" "$dir/vmlinuz"; do
-    [ "$dir/initramfs-sound.gz" -nt "$part" ] && continue
+    [ "$dir/initramfs-virtio.gz" -nt "$part" ] && continue
     initramfs initramfs
     initramfs initramfs-disk "$dir/modules"
     initramfs initramfs-net "$dir/modules-net" net
     initramfs initramfs-sound "$dir/modules-sound" sound
+    initramfs initramfs-virtio "$dir/modules-virtio" virtio
     break
 done
 rm -rf "$dir/apt"

@@ -1,5 +1,5 @@
 /* Code that is changed as it runs (tests/guests/smc.S): across a page end, ahead of itself, by its own string
- * instruction, by DMA. */
+ * instruction, by DMA; and code that was given back to the host. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +46,20 @@ static void what_dma_brought(void **state)
     }
 }
 
+/* Code in memory that the host took back (a balloon) is zeros, ADD [BX+SI], AL with AL = 0, up to the next page. */
+static void what_was_given_back(void **state)
+{
+    static const u8 routine[] = {0xb8, 0x34, 0x12, 0xc3}, behind[] = {0x31, 0xc0, 0xc3}; /* xor ax, ax; ret */
+    Guest *g = *state;
+    for (u8 n = 0; n < 5; n++) {
+        phys_dma_write(g->phys, ROUTINE_AT, routine, sizeof routine);
+        phys_dma_write(g->phys, ROUTINE_AT + PAGE_BYTES, behind, sizeof behind);
+        assert_int_equal(RIGHT(g, smc_dma), 50);
+        phys_discard(g->phys, ROUTINE_AT, PAGE_BYTES);
+        assert_int_equal(RIGHT(g, smc_dma), 50);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -56,6 +70,7 @@ int main(void)
         GUEST_TEST(a_string_instruction_over_itself),
         GUEST_TEST(a_jump_that_wraps),
         GUEST_TEST(what_dma_brought),
+        GUEST_TEST(what_was_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

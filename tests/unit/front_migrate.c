@@ -271,6 +271,16 @@ static void disk_end(void)
     changed_end(&disk.marked);
 }
 
+/* What a balloon does to pages. */
+static void give_back(const Memory *m, u32 one_in)
+{
+    for (u32 n = 0; n < PAGES; n++)
+        if (rnd() % one_in == 0)
+            assert_int_equal(fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                       (off_t)n * PAGE_BYTES, PAGE_BYTES),
+                             0);
+}
+
 /* What send_begin() and send_finish() make of it; the guest writes on in between. */
 static SendEnd move(Memory *source, MigrateShare *m, int fd)
 {
@@ -286,6 +296,7 @@ static SendEnd move(Memory *source, MigrateShare *m, int fd)
     if (send_begin(&s, &memory, fd, -1, m)) {
         scribble(source->at, PAGES, 5);
         if (disk.at) write_cluster(rnd() % CLUSTERS);
+        give_back(source, 4);
         memset(m->parts, 0x77, PARTS);
         m->runs = true;
         end = send_finish(s);

@@ -3,9 +3,9 @@
  *
  * PCI base addresses are moved over RAM, ROM, ports of other chips and each other; IDE and ATAPI commands run with
  * bus master tables anywhere; floppy commands with DMA to anywhere; network cards have rings and buffers anywhere and
- * frames come meanwhile; sound cards play from anywhere, with lists that lie; the VBE and VGA registers change while
- * memory is written in every way a processor or a chip can; the picture is drawn between. The board may answer what it
- * likes.
+ * frames come meanwhile; sound cards play from anywhere, with lists that lie; a balloon takes memory away; the VBE and
+ * VGA registers change while memory is written in every way a processor or a chip can; the picture is drawn between. The
+ * board may answer what it likes.
  * What happens follows from `seed` and the board's state alone.
  */
 #ifndef HOSTILE_BOARD_H
@@ -108,7 +108,7 @@ static void change_media(void)
 
 static void pci_write_some(void)
 {
-    static const u8 functions[] = {0x00, 0x08, 0x09, 0x0b, 0x10, 0x18, 0x20, 0x28, 0x38, 0x40},
+    static const u8 functions[] = {0x00, 0x08, 0x09, 0x0b, 0x10, 0x18, 0x20, 0x28, 0x38, 0x40, 0x48},
                     registers[] = {0x04, 0x10, 0x14, 0x18, 0x20, 0x30, 0x3c, 0x40, 0x44,
                                    0x58, 0x59, 0x5c, 0x60, 0x72, 0x80, 0x90, 0xd0};
     u32 values[] = {rnd(), ~0u, 0, some_pa(), some_pa() | 1, (rnd() & 0xffff) | 1, 7, 0x33333333};
@@ -517,7 +517,7 @@ static void sound_blaster(void)
     clock_advance(machine_clock(m), rnd() % (20 * MS));
 }
 
-enum { ES1370_CARD = 4, AC97_CARD = 5, AC97_NABM = 0xd600 }; /* by card_io() */
+enum { ES1370_CARD = 4, AC97_CARD = 5, BALLOON_CARD = 6, AC97_NABM = 0xd700 }; /* by card_io() */
 
 /* Streams of any size from and to anywhere, with counts of a few frames or many. */
 static void es1370(void)
@@ -562,6 +562,31 @@ static void ac97(void)
     for (u32 n = rnd() % 8; n; n--) bus_port_out(bus, (u16)(AC97_NABM + rnd() % 64), rnd(), 1u << rnd() % 3);
     for (u32 n = rnd() % 8; n; n--) bus_port_in(bus, (u16)(AC97_NABM + rnd() % 64), 1u << rnd() % 3);
     for (u32 n = rnd() % 8; n; n--) bus_port_in(bus, (u16)(nam + rnd() % 256), 1u << rnd() % 3);
+}
+
+/* Rings and buffers anywhere, also over each other; the host asks for memory now and then. */
+static void balloon(void)
+{
+    u16 io = card_io(BALLOON_CARD);
+    u32 ring = some_pa() & ~(u32)PAGE_MASK, queue = rnd() % 4, first = rnd() % 8;
+    bus_port_out(bus, (u16)(io + 18), rnd() % 16 ? 7 : 0, 1);
+    bus_port_out(bus, (u16)(io + 4), rnd(), 4);
+    bus_port_out(bus, (u16)(io + 14), rnd() % 16 ? queue : rnd(), 2);
+    if (rnd() & 1) bus_port_out(bus, (u16)(io + 8), rnd() % 32 ? ring >> PAGE_BITS : rnd(), 4);
+    for (u32 n = 0; n < 8 && ring < RAM_BYTES - 2 * PAGE_BYTES; n++) {
+        u32 at = ring + 16 * (first + n);
+        phys_write(phys, at, rnd() & 1 ? ring : some_pa(), 4),
+            phys_write(phys, at + 4, rnd() % 32 ? 0 : rnd(), 4);
+        phys_write(phys, at + 8, rnd() % 8 ? rnd() % 3000 : rnd(), 4);
+        phys_write(phys, at + 12, (rnd() & 3) | (rnd() % 16 ? first + n + 1 : rnd()) << 16, 4);
+        phys_write(phys, ring + 2052 + 2 * n, first, 2);
+    }
+    if (ring < RAM_BYTES - 2 * PAGE_BYTES) phys_write(phys, ring + 2050, rnd() % 16 ? rnd() % 8 : rnd(), 2);
+    if (rnd() % 4 == 0) machine_balloon_ask(m, rnd()), machine_balloon_ask_stats(m);
+    bus_port_out(bus, (u16)(io + 16), rnd() % 16 ? queue : rnd(), 2);
+    clock_advance(machine_clock(m), rnd() % MS);
+    for (u32 n = rnd() % 8; n; n--) bus_port_out(bus, (u16)(io + 20 + rnd() % 44), rnd(), 1u << rnd() % 3);
+    for (u32 n = rnd() % 8; n; n--) bus_port_in(bus, (u16)(io + rnd() % 64), 1u << rnd() % 3);
 }
 
 static void time_and_people(void)
@@ -629,6 +654,7 @@ static Machine *board_new(void)
                        .gameport = true,
                        .es1370 = true,
                        .ac97 = true,
+                       .balloon = {true, true, true},
                        .drive = {[DRIVE_FLOPPY_A] = {.present = true, .medium = &floppy},
                                  [DRIVE_FLOPPY_B] = {.present = true, .medium = &locked},
                                  [DRIVE_IDE_0] = {.present = true, .medium = &disk},
@@ -646,7 +672,7 @@ static void hostile_step(void)
         pci_write_some, memory_access,   screen_access, vbe_register,   vga_register, ide_command,
         floppy_command, fw_cfg,          anything,      packet_command, vbe_register, time_and_people,
         mouse_command,  floppy_transfer, apics,         hpet,           pcnet_rings,  ne2k_rings,
-        rtl8139_rings,  sound_blaster,   es1370,        ac97,           vmware_port};
+        rtl8139_rings,  sound_blaster,   es1370,        ac97,           vmware_port,  balloon};
     PICK(what)();
     if (rnd() % 512 == 0) change_media();
 }

@@ -433,6 +433,20 @@ static void missed_ticks_are_made_up_for(void **state)
     assert_int_equal(ticks_in(10 * MS, 50 * US), 11); /* one had been accepted */
 }
 
+/* One that gets a tenth of a processor, in slices of 3 ms, loses none. */
+static void a_starved_guest_keeps_its_ticks(void **state)
+{
+    unsigned got = 0;
+    (void)state;
+    wr(TIMER, PERIODIC | 0xee);
+    wr(INITIAL, 4 * MS);
+    for (unsigned n = 0; n < 300; n++) {
+        clk.manual_ns += 27 * (u64)MS;
+        got += ticks_in(3 * MS, 50 * US);
+    }
+    assert_in_range(got, 300 * 30 / 4 - 10, 300 * 30 / 4);
+}
+
 static void a_storm_of_ticks_is_thinned(void **state)
 {
     (void)state;
@@ -648,6 +662,7 @@ int main(void)
         TEST(divisors),
         TEST(periodic_timer_keeps_its_phase),
         TEST(missed_ticks_are_made_up_for),
+        TEST(a_starved_guest_keeps_its_ticks),
         TEST(a_storm_of_ticks_is_thinned),
         TEST(lint0_is_the_8259),
         TEST(lints_as_interrupts_of_their_own),

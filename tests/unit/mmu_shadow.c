@@ -308,6 +308,26 @@ static void dma_into_a_page_table(void **state)
     assert_int_equal(try_read(0x401000), SHADOW_PF);
 }
 
+static void memory_that_was_given_back_reads_as_zeros(void **state)
+{
+    (void)state;
+    two_spaces();
+    run_as(PD0, true);
+    u32 pa = pte_get(pt_of(0), 0x400000) & ~(u32)PAGE_MASK, v = 0, beside = get(0x401000);
+    assert_int_equal(get(0x400000), pa);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_MAPPED);
+    phys_discard(p, pa, PAGE_BYTES);
+    assert_int_equal(get(0x400000), 0);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_MAPPED);
+    assert_int_equal(v, 0);
+    assert_int_equal(try_write(0x400000, 77), SHADOW_MAPPED); /* and is memory again */
+    assert_int_equal(phys_read(p, pa, 4), 77);
+    assert_int_equal(get(0x401000), beside);
+    phys_discard(p, pt_of(0), PAGE_BYTES); /* a page table that is in use */
+    assert_int_equal(try_read(0x400000), SHADOW_PF);
+    assert_int_equal(touch_table(true, 0x400000, false, &v), SHADOW_PF);
+}
+
 static void downgrades_of_a_user_window_wait_those_of_its_table_do_not(void **state)
 {
     (void)state;
@@ -413,6 +433,7 @@ int main(void)
         TEST(freed_page_table_is_an_ordinary_page_again),
         TEST(self_map_follows),
         TEST(dma_into_a_page_table),
+        TEST(memory_that_was_given_back_reads_as_zeros),
         TEST(downgrades_of_a_user_window_wait_those_of_its_table_do_not),
         TEST(stores_to_page_tables_go_a_short_way),
         TEST(a_table_knows_no_operand_over_two_pages),
