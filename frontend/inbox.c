@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "cpu/base/timeline.h"
 #include "frontend/debug/gdb_registers.h"
 #include "frontend/debug/guest_memory.h"
 #include "frontend/keyboard/keynames.h"
@@ -226,13 +227,14 @@ static void tell(char *to, size_t room, const InboxEvent *e)
     }
 }
 
+static const char *const kinds[INBOX_KINDS] = {
+#define T(id, word, help) word,
+    INBOX_LIST(T)
+#undef T
+};
+
 static void note(const InboxEvent *e, bool taken)
 {
-    static const char *const kinds[INBOX_KINDS] = {
-#define T(id, word, help) word,
-        INBOX_LIST(T)
-#undef T
-    };
     static const char *const speakers[INBOX_SPEAKER_COUNT] = {
 #define T(id, word) word,
         INBOX_SPEAKERS(T)
@@ -241,6 +243,8 @@ static void note(const InboxEvent *e, bool taken)
     char detail[DETAIL_BYTES];
     base_park_fpu(); /* the C library formats */
     tell(detail, sizeof detail, e);
+    for (char *at = detail; *at; at++) /* a file may have any name */
+        if ((u8)*at < ' ' || *at == 0x7f) *at = '?';
     trace_line("event %llu at %llu.%09llu s, %s: %s%s%s%s", (unsigned long long)e->number,
                (unsigned long long)(e->at_ns / 1000000000), (unsigned long long)(e->at_ns % 1000000000),
                speakers[e->by], kinds[e->kind], *detail ? " " : "", detail, taken ? "" : ", not taken");
@@ -255,9 +259,11 @@ bool inbox_deliver(InboxEvent *e)
           e->kind);
     e->by = inbox.speaker;
     e->at_ns = inbox.pc ? clock_now(machine_clock(inbox.pc->machine)) : 0;
+    u64 since = timeline_now();
     bool taken = take(e);
     if (!taken && e->kind == INBOX_FRAME) return false;
     e->number = ++inbox.events;
+    if (unlikely(since)) timeline_add(TIMELINE_OUTSIDE, since, kinds[e->kind], 0, 0);
     if (unlikely(trace_mask & TRACE_EVENTS)) note(e, taken);
     return taken;
 }

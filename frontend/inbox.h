@@ -3,7 +3,7 @@
  * Whoever has heard something outside (a key, bytes on a serial line, a frame, a word of the monitor's) and is in the
  * service hook of pc.c makes an InboxEvent of it and calls inbox_deliver(), which stamps it with guest time and a number
  * and hands it to the chip, drive or processor that it is for. Nothing else in frontend/ does that: `inbox.door` looks.
- * `-d events` shows each.
+ * `-d events` shows each; with -trace they have a track.
  *
  * All on the vCPU thread, between two guest instructions; both are checked (inbox_shut). So a list of the events, each
  * with the moment at which it came, is all that people, networks and media did to a guest: where somebody records and
@@ -13,10 +13,12 @@
  *   - the moment as a number of instructions. The stamp is a time, which two runs do not reach at the same instruction;
  *   - time itself. The guest's clock follows the host's (hw/clock.c): each clock_now() of a chip, each RDTSC, also of
  *     translated code, and when machine_service() fires which timers would have to come from the list, or all from the
- *     number of instructions; so would the limit of -cpu speed and the sleeps in waiting loops (cpu/wait.c);
+ *     number of instructions; so would -speed and the sleeps in waiting loops (cpu/wait.c);
  *   - the host's answers to what the guest asks in the midst of an instruction: errors of a disk, MEDIUM_LATER and
  *     MEDIUM_HELD, whether a printer or terminal takes its bytes; the glass box's counters; and what the functions of
- *     -hook do, which change registers and memory at the instruction they are tied to, as a part of the program.
+ *     -hook do, which change registers and memory at the instruction they are tied to, as a part of the program;
+ *   - looks at the memory of devices (x, gdb's m, guest_read()), by which some change, as by PORT_IN. A look at RAM is
+ *     none of the guest's business; at a device it would have to be a kind of its own.
  */
 #ifndef RING3_INBOX_H
 #define RING3_INBOX_H

@@ -191,11 +191,11 @@ static void moved(void *ctx)
 
 static void drives(void **state)
 {
-    Medium disk = {.name = "a.img", .sectors = 2880};
+    Medium disk = {.name = "a\n.img", .sectors = 2880};
     Drive *a = machine_drive(pc.machine, DRIVE_FLOPPY_A), *cd = machine_drive(pc.machine, DRIVE_IDE_2);
     (void)state;
     a->moved = cd->moved = moved;
-    assert_true(deliver(&(InboxEvent){.kind = INBOX_MEDIUM, .medium = {a, &disk}}, "medium floppy0: a.img"));
+    assert_true(deliver(&(InboxEvent){.kind = INBOX_MEDIUM, .medium = {a, &disk}}, "medium floppy0: a?.img"));
     assert_true(a->medium == &disk && moves == 1);
     assert_true(
         deliver(&(InboxEvent){.kind = INBOX_MEDIUM, .medium = {a, NULL}}, "medium floppy0: taken out"));
