@@ -11,6 +11,8 @@
 
 #include <time.h>
 
+#include "frontend/inbox.h"
+
 enum { SECOND = 1000000000 };
 
 static struct {
@@ -38,7 +40,7 @@ void host_time_follow(Pc *pc)
     if (!t.follow) return;
     s64 seconds = (s64)((u64)lead_now(pc) - (u64)t.lead_ns) / SECOND;
     if (!seconds) return;
-    machine_move_time(pc->machine, seconds);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_DATE, .seconds = seconds});
     t.lead_ns = (s64)((u64)t.lead_ns + (u64)seconds * SECOND);
 }
 

@@ -39,6 +39,7 @@
 #include "frontend/midi.h"
 #include "frontend/net.h"
 #include "frontend/pc.h"
+#include "frontend/serial.h"
 #include "frontend/snapshot/migrate.h"
 #include "frontend/snapshot/saver.h"
 #include "frontend/snapshot/snapshots.h"
@@ -73,7 +74,7 @@ static Chardev *open_serial(const CharSpec *spec, int n, Problem *p)
     static const char *const labels[SERIAL_PORTS] = {"serial0", "serial1"};
     Channel *c = channel_open(spec, "-serial", labels[n], SIDE_GUEST, p);
     if (c && spec->mux) monitor_new(c);
-    return channel_chardev(c);
+    return serial_open((u32)n, c);
 }
 
 static bool open_monitors(const Options *o, Problem *p)

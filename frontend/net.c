@@ -30,6 +30,7 @@
 #include "frontend/host/helper.h"
 #include "frontend/host/hostio.h"
 #include "frontend/host/shared_memory.h"
+#include "frontend/inbox.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/net_protocol.h"
 
@@ -232,7 +233,8 @@ static bool is_plugged(const Line *l) { return !l->unplugged && !l->link_off; }
 
 static void tell_link(const Line *l)
 {
-    if (l->port) net_carrier(l->port, is_plugged(l));
+    if (l->port)
+        inbox_deliver(&(InboxEvent){.kind = INBOX_CABLE, .cable = {(u32)(l - s.line), is_plugged(l)}});
 }
 
 /* The process is gone, or was no longer ours. */
@@ -301,7 +303,8 @@ static bool offer_one(Line *l)
 {
     if (!l->held) l->held = net_ring_get(&l->in, l->frame);
     if (!l->held) return !net_ring_sleep(&l->in);
-    if (is_plugged(l) && l->port && !l->port->receive(l->port->dev, l->frame, l->held)) {
+    InboxEvent e = {.kind = INBOX_FRAME, .data = {(u32)(l - s.line), l->held, l->frame}};
+    if (is_plugged(l) && l->port && !inbox_deliver(&e)) {
         l->blocked = true;
         return false;
     }

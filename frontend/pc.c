@@ -25,12 +25,14 @@
 #include "frontend/host_time.h"
 #include "frontend/host/hostio.h"
 #include "frontend/image/media.h"
+#include "frontend/inbox.h"
 #include "frontend/load/fwfiles.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
 #include "frontend/monitor/screen_wait.h"
 #include "frontend/net.h"
 #include "frontend/processor.h"
+#include "frontend/serial.h"
 #include "frontend/snapshot/migrate.h"
 #include "frontend/snapshot/snapshots.h"
 #include "frontend/vm/suspend.h"
@@ -173,26 +175,46 @@ static u32 next_speed(u32 mhz, bool faster)
     return steps[n ? n - 1 : 0];
 }
 
+static bool is_leaving(Pc *pc) { return atomic_load(&pc->cpu.attention) & ATT_STOP; }
+
+static void happens(InboxKind kind) { inbox_deliver(&(InboxEvent){.kind = kind}); }
+
+/* A signal, Ctrl-A X, a window that is closed. */
+static void leave_by_host(Pc *pc)
+{
+    inbox_speaks(BY_HOST);
+    if (!is_leaving(pc)) happens(INBOX_QUIT);
+}
+
 /* What the person did in the window. */
 static void act_for_display(Pc *pc, unsigned asked)
 {
     if (asked & (ASKED_FASTER | ASKED_SLOWER))
-        pc_set_speed(pc, next_speed(pc->speed_mhz, asked & ASKED_FASTER));
+        inbox_deliver(
+            &(InboxEvent){.kind = INBOX_SPEED, .mhz = next_speed(pc->speed_mhz, asked & ASKED_FASTER)});
     if (asked & ASKED_BLOCK) display_show_block(pc);
     if (asked & ASKED_SNAPSHOT) display_act_snapshot(pc);
     if (asked & ASKED_SUSPEND) suspend_begin(pc);
-    if (asked & ASKED_POWER) pc_power_button(pc);
-    if (!(asked & ASKED_PAUSE)) return;
-    if (pc->paused)
-        pc_continue(pc);
-    else
-        pc_pause(pc);
+    if (asked & ASKED_POWER) happens(INBOX_POWER);
+    if (asked & ASKED_PAUSE) happens(pc->paused ? INBOX_CONT : INBOX_STOP);
+}
+
+static void serve_vnc(Pc *pc)
+{
+    (void)pc;
+    vnc_service();
+}
+
+static void serve_helpers(Pc *pc)
+{
+    snapshots_service(pc);
+    migrate_service(pc);
+    screen_waits_service();
 }
 
 static void serve_display(Pc *pc)
 {
     unsigned asked;
-    vnc_service(pc->machine);
     display_show_undecided(sessions_undecided(), pc->is_off && !pc->no_shutdown);
     do act_for_display(pc, asked = display_service(pc->machine));
     while (asked & ASKED_SNAPSHOT);
@@ -201,17 +223,21 @@ static void serve_display(Pc *pc)
 /* Whether the machine runs or is held. */
 static void serve_people(Pc *pc)
 {
-    monitors_service(pc);
-    qmps_service(pc);
-    gdb_service(pc);
-    inspect_service(pc);
-    snapshots_service(pc);
-    migrate_service(pc);
-    screen_waits_service();
-    serve_display(pc);
+    static const struct {
+        InboxSpeaker who;
+        void (*serve)(Pc *pc);
+    } people[] = {{BY_MONITOR, monitors_service},
+                  {BY_QMP, qmps_service},
+                  {BY_GDB, gdb_service},
+                  {BY_PAGE, inspect_service},
+                  {BY_HOST, serve_helpers},
+                  {BY_WINDOW, serve_display},
+                  {BY_VNC, serve_vnc}};
+    for (unsigned n = 0; n < ARRAY_LEN(people); n++) {
+        inbox_speaks(people[n].who);
+        people[n].serve(pc);
+    }
 }
-
-static bool is_leaving(Pc *pc) { return atomic_load(&pc->cpu.attention) & ATT_STOP; }
 
 /* The machine is held: time stands still, and only monitors and signals are listened to. */
 static void park(Pc *pc)
@@ -224,7 +250,7 @@ static void park(Pc *pc)
         if (bits & ATT_RESET && !reset(pc)) stop(pc, STOP_RESET);
         bool leave = hostio_stop_wanted(); /* what a person said before that is there by now */
         serve_people(pc);
-        if (leave) stop(pc, STOP_QUIT);
+        if (leave) leave_by_host(pc);
     }
 }
 
@@ -252,7 +278,7 @@ static void serve_trouble(Pc *pc)
     monitors_tell(pc->trouble);
     pc->trouble[0] = 0;
     pc->io_error = true;
-    pc_pause(pc);
+    happens(INBOX_STOP);
 }
 
 static atomic_bool disk_flushed;
@@ -323,17 +349,31 @@ static void stay_off(Pc *pc)
     pc_pause(pc);
 }
 
+/* What needs nobody's words, and only while the machine runs. */
+static void serve_lines(Pc *pc)
+{
+    inbox_speaks(BY_LINE);
+    serial_service();
+    machine_service(pc->machine);
+    media_service(false);
+    inbox_speaks(BY_HOST);
+    if (atomic_exchange(&disk_flushed, false)) happens(INBOX_FLUSHED);
+}
+
+/* Between two instructions: the inbox is open. */
 static void service(void *ctx)
 {
     Pc *pc = ctx;
     bool leave = hostio_stop_wanted();
-    if (!pc->paused) machine_service(pc->machine);
-    if (!pc->paused) media_service(false);
-    if (!pc->paused && atomic_exchange(&disk_flushed, false)) machine_disk_flushed(pc->machine);
+    inbox_shut(false);
+    if (!pc->paused) serve_lines(pc);
+    inbox_speaks(BY_NETWORK);
     net_service();
+    inbox_speaks(BY_HOST);
     serve_trouble(pc);
     if (pc->is_off && !pc->paused) stay_off(pc);
     if (pc->kernel_wanted) start_kernel(pc);
+    inbox_speaks(BY_HOOK);
     hooks_service(pc);
     debugger_service(pc);
     serve_people(pc);
@@ -343,7 +383,8 @@ static void service(void *ctx)
         pause_service(pc);
     }
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
-    if (leave) stop(pc, STOP_QUIT);
+    if (leave) leave_by_host(pc);
+    inbox_shut(true);
 }
 
 static void idle(void *ctx, u64 ns)
@@ -392,7 +433,7 @@ void pc_step(Pc *pc) { run_on(pc, true); }
 
 void pc_quit(Pc *pc)
 {
-    pc->quit_asked = true;
+    pc->quit_asked = !hostio_stop_wanted();
     stop(pc, STOP_QUIT);
 }
 
@@ -425,7 +466,13 @@ void pc_jumped(Pc *pc)
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
 }
 
-static void press_key(void *ctx, u8 key, bool down) { machine_key(((Pc *)ctx)->machine, key, down); }
+static void press_key(void *ctx, u8 key, bool down)
+{
+    InboxSpeaker who = inbox_speaks(BY_KEYPLAY);
+    (void)ctx;
+    inbox_deliver(&(InboxEvent){.kind = INBOX_KEY, .key = {key, down}});
+    inbox_speaks(who);
+}
 
 /* --- life ------------------------------------------------------------------------------------------------ */
 
@@ -487,6 +534,7 @@ bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *bo
     pc->machine = machine_new(cfg, &ev);
     const char *lack = host_memory_lack();
     if (!pc->machine) return problem_set(p, "-m %u: %s", o->ram_bytes >> 20, lack ? lack : HOST_NO_MEMORY);
+    inbox_begin(pc);
     if (firmware_first(boot) && !o->no_acpi) fwfiles_add_acpi(pc->machine, o->ram_bytes);
     if (firmware_first(boot)) machine_set_boot_menu(pc->machine, o->drives.boot_menu);
     machine_set_uuid(pc->machine, o->uuid);
@@ -540,8 +588,10 @@ int pc_run(Pc *pc)
     StopReason why;
     on_deadline(pc, clock_next_deadline(machine_clock(pc->machine)));
     cpu_attention(&pc->cpu, ATT_IO); /* monitors greet; -S parks */
+    inbox_shut(true);
     do why = cpu_run(&pc->cpu, &hooks);
     while (why == STOP_SHUTDOWN && reset(pc));
+    inbox_shut(false);
     fpu_park(&pc->cpu);
     qmp_tell(QMP_SHUTDOWN, end_reason(pc, why));
     if (pc->problem.text[0]) {

@@ -48,7 +48,8 @@ void pc_choose_engine(void);
 bool pc_start(Pc *pc, const Options *o, const MachineConfig *cfg, const Boot *boot, Problem *p);
 /* pc_run - run until the guest or the person ends it; returns the exit code. */
 int pc_run(Pc *pc);
-/* For the monitor, on the vCPU thread in the service hook. */
+/* For inbox.c, which does it in a person's name, and for what stops or moves the machine of its own accord; on the vCPU
+ * thread in the service hook. */
 void pc_pause(Pc *pc);
 void pc_continue(Pc *pc);
 void pc_step(Pc *pc); /* one instruction, then paused again */

@@ -12,7 +12,7 @@ import sys
 source, build = sys.argv[1:3]
 ENDINGS = "c|h|S|py|md|sh|def|js|ld|cmake"
 FILE = re.compile(r"(?<![\w./*<>{}$-])((?:[\w-]+/)*[\w-]+\.(?:%s))(?![\w/*({-]|\.\w)" % ENDINGS)
-TEST = re.compile(r"`((?:unit|boot|fuzz|lockstep|vectors|guest|image|bios|docs|audit|chaos)\.[\w.*]*[\w*])`")
+TEST = re.compile(r"`((?:unit|boot|fuzz|lockstep|vectors|guest|image|bios|docs|audit|chaos|inbox)\.[\w.*]*[\w*])`")
 CALL = re.compile(r"(?<![\w.>-])([a-z]\w*_\w+)\(\)")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 # Examples, other projects' files, and what only looks like a name.

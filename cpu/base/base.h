@@ -62,6 +62,7 @@ extern void (*base_on_panic)(void); /* set by the frontend; may be NULL */
     T(MMU, "mmu", "control registers of paging, page faults; shadow page tables: fills, drops")             \
     T(PCALL, "pcall", "protected mode: far calls, jumps and returns, gates, SYSENTER")                      \
     T(IO, "io", "port and memory-mapped device access")                                                     \
+    T(EVENTS, "events", "what reaches the guest from outside: keys, bytes, frames, media, a person's words")  \
     T(CPU_RESET, "cpu_reset", "the processor as it was before each reset")                                  \
     T(UNIMP, "unimp", "what the guest asked for and ring3 does not implement")                              \
     T(GUEST_ERRORS, "guest_errors", "what the guest did wrong")                                             \

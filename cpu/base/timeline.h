@@ -26,7 +26,8 @@ _Static_assert(TRACE_COUNT < 31, "bits of trace_mask");
     T(TRANSLATE, "translation", "eip", "instructions")                                                       \
     T(INTERRUPT, "interrupts and exceptions", "eip", "error")                                                \
     T(DEVICE, "device accesses", "address", "value")                                                         \
-    T(IDLE, "idle", "", "")
+    T(IDLE, "idle", "", "")                                                                                  \
+    T(OUTSIDE, "events from outside", "", "")
 typedef enum TimelineKind {
 #define T(id, name, a, b) TIMELINE_##id,
     TIMELINE_LIST(T)

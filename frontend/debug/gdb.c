@@ -27,6 +27,7 @@
 #include "frontend/debug/gdb_registers.h"
 #include "frontend/debug/guest_memory.h"
 #include "frontend/host/hostio.h"
+#include "frontend/inbox.h"
 #include "frontend/monitor/monitor.h"
 
 enum { PORTION_BYTES = 2048, JUNK_MAX = 4096, PACKET_MOST = 3 * GDB_PACKET_BYTES, NAKS_MAX = 16 };
@@ -95,6 +96,8 @@ static bool has_breakpoint(const Breakpoints *b, u32 va, u8 owner)
     return false;
 }
 
+static void happens(InboxKind kind) { inbox_deliver(&(InboxEvent){.kind = kind}); }
+
 static void answer_stop(const Pc *pc)
 {
     static const char *const watch[BREAK_KINDS] = {
@@ -111,14 +114,21 @@ static void answer_stop(const Pc *pc)
     answer("T%02x%sthread:1;", why->kind ? SIG_TRAP : SIG_INT, reason);
 }
 
-static void resume(Pc *pc, bool step)
+static bool register_write(unsigned n, const u8 *from)
+{
+    return inbox_deliver(&(InboxEvent){.kind = INBOX_REGISTER, .reg = {n, from}});
+}
+
+static bool memory_write(u32 at, const void *from, u32 n)
+{
+    return inbox_deliver(&(InboxEvent){.kind = INBOX_MEMORY, .memory = {!gdb.physical, at, n, from}});
+}
+
+static void resume(const Pc *pc, bool step)
 {
     gdb.waiting = true;
     if (pc->is_off) return; /* it stands still, and says so at once */
-    if (step)
-        pc_step(pc);
-    else
-        pc_continue(pc);
+    happens(step ? INBOX_STEP : INBOX_CONT);
 }
 
 /* c, s, C, S: [signal;][address]. The guest knows no signals. */
@@ -135,7 +145,7 @@ static void cmd_resume(Pc *pc, const char *s)
     if (gdb_take_number(&s, &number)) {
         store32(to, (u32)number);
         enum { EIP_NUMBER = 8 };
-        gdb_register_write(&pc->cpu, EIP_NUMBER, to);
+        register_write(EIP_NUMBER, to);
     }
     resume(pc, step);
 }
@@ -163,7 +173,7 @@ static void read_all(const Vcpu *c)
 }
 
 /* What cannot be changed stays; segments first, since eip is linear. */
-static void write_all(Vcpu *c, const char *s)
+static void write_all(const char *s)
 {
     static u8 image[64 * GDB_REGISTER_BYTES + 64 * 4];
     u8 *at = image;
@@ -183,9 +193,9 @@ static void write_all(Vcpu *c, const char *s)
         if (n == EIP_NUMBER)
             eip = at;
         else
-            gdb_register_write(c, n, at);
+            register_write(n, at);
     }
-    gdb_register_write(c, EIP_NUMBER, eip);
+    register_write(EIP_NUMBER, eip);
     answer("OK");
 }
 
@@ -201,13 +211,13 @@ static void read_one(const Vcpu *c, const char *s)
     append_bytes(bytes, gdb_register_bytes((unsigned)n));
 }
 
-static void write_one(Vcpu *c, const char *s)
+static void write_one(const char *s)
 {
     u8 bytes[GDB_REGISTER_BYTES] = {0};
     u64 n;
     bool ok = gdb_take_number(&s, &n) && n < gdb_register_count() && *s++ == '=' &&
               gdb_take_bytes(&s, bytes, gdb_register_bytes((unsigned)n)) && !*s &&
-              gdb_register_write(c, (unsigned)n, bytes);
+              register_write((unsigned)n, bytes);
     answer_ok(ok, E_INVALID);
 }
 
@@ -244,24 +254,24 @@ static void read_memory(Pc *pc, const char *s)
     }
 }
 
-static void write_memory(Pc *pc, const char *s)
+static void write_memory(const char *s)
 {
     static u8 bytes[GDB_PACKET_BYTES / 2];
     u32 at, n;
     if (!take_range(&s, &at, &n) || *s++ != ':' || n > sizeof bytes || !gdb_take_bytes(&s, bytes, n))
         answer_error(E_INVALID);
     else
-        answer_ok(guest_write(&pc->cpu, !gdb.physical, at, bytes, n), E_ACCESS);
+        answer_ok(memory_write(at, bytes, n), E_ACCESS);
 }
 
 /* The same with bytes as they are. */
-static void write_binary(Pc *pc, const char *s)
+static void write_binary(const char *s)
 {
     u32 at, n;
     if (!take_range(&s, &at, &n) || *s++ != ':' || n > gdb.parser.n - (u32)(s - gdb.parser.text))
         answer_error(E_INVALID);
     else
-        answer_ok(guest_write(&pc->cpu, !gdb.physical, at, s, n), E_ACCESS);
+        answer_ok(memory_write(at, s, n), E_ACCESS);
 }
 
 /* Z and z: TYPE,ADDRESS,LENGTH. */
@@ -401,7 +411,7 @@ static void cmd_detach(Pc *pc)
     drop_breakpoints(pc);
     answer("OK");
     gdb.attached = false; /* the next packet attaches again */
-    if (!pc->is_off) pc_continue(pc);
+    if (!pc->is_off) happens(INBOX_CONT);
 }
 
 static void cmd_v(Pc *pc, const char *s)
@@ -411,7 +421,7 @@ static void cmd_v(Pc *pc, const char *s)
         cmd_vcont(pc, rest);
     } else if (after(s, "vKill")) {
         answer("OK");
-        pc_quit(pc);
+        happens(INBOX_QUIT);
     }
 }
 
@@ -421,12 +431,12 @@ static void dispatch(Pc *pc, const char *s)
     switch (*s) {
     case '?': answer_stop(pc); return;
     case 'g': read_all(c); return;
-    case 'G': write_all(c, s + 1); return;
+    case 'G': write_all(s + 1); return;
     case 'p': read_one(c, s + 1); return;
-    case 'P': write_one(c, s + 1); return;
+    case 'P': write_one(s + 1); return;
     case 'm': read_memory(pc, s + 1); return;
-    case 'M': write_memory(pc, s + 1); return;
-    case 'X': write_binary(pc, s + 1); return;
+    case 'M': write_memory(s + 1); return;
+    case 'X': write_binary(s + 1); return;
     case 'Z':
     case 'z': set_breakpoint(c, s); return;
     case 'c':
@@ -439,7 +449,7 @@ static void dispatch(Pc *pc, const char *s)
     case 'H':
     case 'T': answer("OK"); return;
     case 'D': cmd_detach(pc); return;
-    case 'k': pc_quit(pc); return;
+    case 'k': happens(INBOX_QUIT); return;
     default: return; /* an empty answer: not known */
     }
 }
@@ -459,7 +469,7 @@ static void take_packet(Pc *pc)
         return;
     }
     bool acks = !gdb.no_acks;
-    if (!pc->paused) pc_pause(pc);
+    if (!pc->paused) happens(INBOX_STOP);
     gdb.attached = true;
     gdb.bytes = gdb.naks = 0;
     gdb.reply_bytes = 0;
@@ -498,7 +508,7 @@ static void take_event(Pc *pc, GdbEvent e)
         return;
     case GDB_NAK: take_nak(pc); return;
     case GDB_INTERRUPT:
-        if (gdb.attached && gdb.waiting && !pc->paused) pc_pause(pc);
+        if (gdb.attached && gdb.waiting && !pc->paused) happens(INBOX_STOP);
         return;
     case GDB_JUNK: take_junk(pc); return;
     default: return;

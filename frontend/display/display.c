@@ -34,6 +34,7 @@
 #include "frontend/host/hostio.h"
 #include "frontend/host/ring.h"
 #include "frontend/host/shared_memory.h"
+#include "frontend/inbox.h"
 #include "hw/keys.h"
 #include "hw/screen.h"
 
@@ -332,7 +333,7 @@ static void look_for_keys(void *machine)
 
 static void act_key(Machine *m, u8 key, bool down)
 {
-    machine_key(m, key, down);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_KEY, .key = {key, down}});
     d.keys++;
     d.keys_wait_ns = KEYS_WAIT_MIN_NS;
     d.keys_timer.fire = look_for_keys;
@@ -340,21 +341,21 @@ static void act_key(Machine *m, u8 key, bool down)
     look_for_keys(m);
 }
 
-void display_act_mouse(Machine *m, const WindowMessage *w)
+void display_act_mouse(const WindowMessage *w)
 {
     u8 buttons = (u8)(w->d & MOUSE_BUTTONS);
+    InboxEvent e = {.kind = INBOX_MOUSE, .mouse = {clamp(w->a), clamp(w->b), clamp(w->c), buttons}};
     if (w->kind == WINDOW_POINTER)
-        machine_pointer(m, edge(w->a), edge(w->b), clamp(w->c), buttons);
-    else
-        machine_mouse(m, clamp(w->a), clamp(w->b), clamp(w->c), buttons);
+        e = (InboxEvent){.kind = INBOX_POINTER, .pointer = {edge(w->a), edge(w->b), clamp(w->c), buttons}};
+    inbox_deliver(&e);
 }
 
 static s16 axis(s32 v) { return (s16)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v); }
 
-static void act_stick(Machine *m, const WindowMessage *w)
+static void act_stick(const WindowMessage *w)
 {
     Stick now = {w->c >= 0, axis(w->a), axis(w->b), (u8)(w->c & 15)};
-    machine_stick(m, w->d, &now);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_STICK, .stick = {w->d, now}});
 }
 
 static unsigned act(Machine *m, const WindowMessage *w)
@@ -362,8 +363,8 @@ static unsigned act(Machine *m, const WindowMessage *w)
     switch (w->kind) {
     case WINDOW_KEY: act_key(m, (u8)w->a, w->b & 1); return 0;
     case WINDOW_MOUSE:
-    case WINDOW_POINTER: display_act_mouse(m, w); return 0;
-    case WINDOW_STICK: act_stick(m, w); return 0;
+    case WINDOW_POINTER: display_act_mouse(w); return 0;
+    case WINDOW_STICK: act_stick(w); return 0;
     case WINDOW_POWER: return ASKED_POWER;
     case WINDOW_PAUSE: return ASKED_PAUSE;
     case WINDOW_SPEED: return w->a > 0 ? ASKED_FASTER : ASKED_SLOWER;

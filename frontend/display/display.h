@@ -54,7 +54,7 @@ enum {
     ASKED_SUSPEND = 64
 };
 struct WindowMessage;
-void display_act_mouse(Machine *m, const struct WindowMessage *w); /* a WINDOW_MOUSE or WINDOW_POINTER */
+void display_act_mouse(const struct WindowMessage *w); /* a WINDOW_MOUSE or WINDOW_POINTER */
 /* Keys and mouse go to the machine; ASKED_ bits. With ASKED_SNAPSHOT there may be more: display_act_snapshot(), and again. */
 unsigned display_service(Machine *m);
 void display_speaker(const SpeakerEvent *event);

@@ -24,6 +24,7 @@
 #include "frontend/host/listener.h"
 #include "frontend/host/ring.h"
 #include "frontend/host/shared_memory.h"
+#include "frontend/inbox.h"
 
 enum { ADDRESS = 64 };
 
@@ -180,12 +181,12 @@ static void note_viewer(const WindowMessage *m)
     v.viewer[slot][n] = 0;
 }
 
-static void act(Machine *m, const WindowMessage *w)
+static void act(const WindowMessage *w)
 {
     switch (w->kind) {
-    case WINDOW_KEY: machine_key(m, (u8)w->a, w->b & 1); return;
+    case WINDOW_KEY: inbox_deliver(&(InboxEvent){.kind = INBOX_KEY, .key = {(u8)w->a, w->b & 1}}); return;
     case WINDOW_MOUSE:
-    case WINDOW_POINTER: display_act_mouse(m, w); return;
+    case WINDOW_POINTER: display_act_mouse(w); return;
     case WINDOW_VIEWER: take_part(w); return;
     case WINDOW_CAME:
     case WINDOW_LEFT: note_viewer(w); return;
@@ -193,11 +194,11 @@ static void act(Machine *m, const WindowMessage *w)
     }
 }
 
-void vnc_service(Machine *m)
+void vnc_service(void)
 {
     WindowMessage w;
     if (v.socket < 0) return;
-    while (ring_used(&v.ring) && ring_get(&v.ring, (u8 *)&w, sizeof w) == sizeof w) act(m, &w);
+    while (ring_used(&v.ring) && ring_get(&v.ring, (u8 *)&w, sizeof w) == sizeof w) act(&w);
     if (atomic_load(&v.stalled) && atomic_exchange(&v.stalled, false)) hostio_kick();
 }
 

@@ -21,7 +21,7 @@ int vnc_fd(void);     /* to wait for, or -1 */
 bool vnc_ready(void); /* true: something has come for the vCPU thread */
 
 /* --- the vCPU thread --- */
-void vnc_service(Machine *m); /* keys and mouse go to the machine */
+void vnc_service(void); /* keys and mouse go to the machine */
 /* For who connects from now on. Empty: nobody is let in. False: there is no VNC server, or it asks for no password. */
 bool vnc_set_password(const char *password, Problem *p);
 void vnc_show(void (*text)(void *ctx, const char *text), void *ctx); /* `info vnc` */

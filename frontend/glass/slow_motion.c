@@ -7,6 +7,7 @@
 #include "frontend/glass/slow_motion.h"
 
 #include "frontend/debug/debugger.h"
+#include "frontend/inbox.h"
 #include "translator/explain.h"
 
 static struct {
@@ -112,11 +113,11 @@ bool slow_motion_do(Pc *pc, u32 verb)
                                                         [VERB_SENSITIVE] = at_sensitive};
     if (verb >= VERBS || pc->is_off) return false;
     if (verb == VERB_CONTINUE) {
-        if (pc->paused) pc_continue(pc);
+        if (pc->paused) inbox_deliver(&(InboxEvent){.kind = INBOX_CONT});
         return false;
     }
     if (!pc->paused) {
-        pc_pause(pc);
+        inbox_deliver(&(InboxEvent){.kind = INBOX_STOP});
         return false;
     }
     if (verb == VERB_PAUSE || !places[verb]) return false;

@@ -10,6 +10,7 @@
 #include "frontend/debug/guest_memory.h"
 #include "frontend/debug/symbols.h"
 #include "frontend/hook/hook_count.h"
+#include "frontend/inbox.h"
 #include "mmu/walk.h"
 
 enum { RANGES_MAX = 256, LINE_BYTES = 1024 };
@@ -227,5 +228,5 @@ void hook_api_service(Pc *pc)
 {
     if (!api.pause_wanted) return;
     api.pause_wanted = false;
-    if (!pc->paused) pc_pause(pc);
+    if (!pc->paused) inbox_deliver(&(InboxEvent){.kind = INBOX_STOP});
 }

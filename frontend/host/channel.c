@@ -312,11 +312,6 @@ void channel_keep_whole(Channel *c) { c->whole = true; }
 
 static void chardev_to_channel(Chardev *d, const u8 *bytes, u32 n) { channel_write((Channel *)d, bytes, n); }
 
-static u32 chardev_from_channel(Chardev *d, u8 *bytes, u32 space)
-{
-    return channel_read((Channel *)d, SIDE_GUEST, bytes, space);
-}
-
 Chardev *channel_chardev(Channel *c) { return c ? &c->dev : NULL; }
 
 /* --- clients come and go; the I/O thread ----------------------------------------------------------------- */
@@ -689,7 +684,7 @@ static Channel *channel_new(const CharSpec *s, ChannelSide side)
     Channel *c = calloc(1, sizeof *c);
     CHECK(c && count < CHANNELS_MAX, "no room for another channel");
     *c = (Channel){.kind = s->kind, .mux = s->mux, .in = -1, .out = -1, .listener = -1, .pty = -1};
-    c->dev = (Chardev){.write = chardev_to_channel, .read = chardev_from_channel};
+    c->dev = (Chardev){.write = chardev_to_channel};
     c->side = side;
     c->monitored = side == SIDE_MONITOR || s->mux;
     c->filter = s->mux;

@@ -22,7 +22,7 @@ Channel *channel_open(const CharSpec *spec, const char *option, const char *labe
                       Problem *p);
 /* channel_adopt - a monitor's, with a client that is there already: the other end of a stream socket. */
 Channel *channel_adopt(int fd);
-Chardev *channel_chardev(Channel *c); /* the guest's side */
+Chardev *channel_chardev(Channel *c); /* for a chip that only writes; a serial port's is serial.c's */
 
 /* --- the vCPU thread --- */
 /* What has arrived; never blocks. Of SIDE_MONITOR: of the client that channel_meet() told of. */

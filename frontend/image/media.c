@@ -24,6 +24,7 @@
 #include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
 #include "frontend/image/flusher.h"
+#include "frontend/inbox.h"
 #include "hw/floppy.h"
 
 typedef struct Image Image;
@@ -385,8 +386,7 @@ static bool may_open(Drive *d, bool force, Problem *p)
 {
     base_park_fpu(); /* the C library may use the FPU, where the guest's state may be live */
     if (!d->locked || force || d->tray_open) return true;
-    d->eject_wanted = true;
-    if (d->moved) d->moved(d->ctx);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_EJECT_BUTTON, .medium.drive = d});
     return problem_set(p, "the guest has locked the drive; it has been asked to open it, or use force (-f)");
 }
 
@@ -406,8 +406,8 @@ bool media_change(Drive *d, const MediaSpec *spec, bool force, Problem *p)
     if (!m && old) disk_lock(old->disk);
     if (!m && old) old->leaving = false;
     if (!m) return false;
-    d->locked = d->eject_wanted = false;
-    media_close(drive_change(d, m));
+    inbox_deliver(&(InboxEvent){.kind = INBOX_MEDIUM, .medium = {d, m}});
+    media_close(old ? &old->medium : NULL);
     return true;
 }
 
@@ -415,10 +415,7 @@ bool media_eject(Drive *d, bool force, Problem *p)
 {
     if (!may_open(d, force, p)) return false;
     Medium *old = d->medium;
-    d->medium = NULL;
-    d->locked = d->eject_wanted = false;
-    d->tray_open = d->cdrom;
-    if (d->moved) d->moved(d->ctx);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_MEDIUM, .medium = {d, NULL}});
     media_close(old);
     return true;
 }

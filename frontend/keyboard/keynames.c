@@ -162,6 +162,13 @@ u8 keyname_find(const char *name, size_t n)
     return by_number(name, n);
 }
 
+const char *keyname_of(u8 key)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (names[i].key == key) return names[i].name;
+    return NULL;
+}
+
 const char *keyname_nearest(const char *name)
 {
     Suggest s;

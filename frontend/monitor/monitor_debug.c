@@ -12,6 +12,7 @@
 #include "frontend/debug/expr.h"
 #include "frontend/debug/guest_memory.h"
 #include "frontend/debug/symbols.h"
+#include "frontend/inbox.h"
 #include "frontend/monitor/monitor.h"
 
 /* --- running --------------------------------------------------------------------------------------------- */
@@ -31,7 +32,7 @@ void word_s(Command *c)
     if (c->pc->paused)
         debugger_step(c->pc, (u64)n);
     else
-        pc_pause(c->pc);
+        inbox_deliver(&(InboxEvent){.kind = INBOX_STOP});
 }
 
 void word_n(Command *c)

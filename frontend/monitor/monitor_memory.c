@@ -11,8 +11,8 @@
 #include "frontend/debug/guest_memory.h"
 #include "frontend/debug/symbols.h"
 #include "frontend/host/output.h"
+#include "frontend/inbox.h"
 #include "frontend/monitor/monitor.h"
-#include "mmu/bus.h"
 
 enum { INSN_BYTES = 15, ITEMS_MAX = 1000000 };
 #define ADDRESSES (1ll << 32)
@@ -204,12 +204,13 @@ void word_i(Command *c)
     Format f;
     u16 port;
     if (!take_port(c, &f, &port) || !command_take_end(c)) return;
-    u32 v = bus_port_in(machine_bus(c->pc->machine), port, f.bytes);
+    InboxEvent e = {.kind = INBOX_PORT_IN, .port = {.at = port, .bytes = f.bytes}};
+    inbox_deliver(&e);
     command_say(c, "port%c[0x%04x] = 0x%0*x\n",
                 f.bytes == 1   ? 'b'
                 : f.bytes == 2 ? 'w'
                                : 'l',
-                port, 2 * f.bytes, v);
+                port, 2 * f.bytes, e.port.value);
 }
 
 void word_o(Command *c)
@@ -218,7 +219,7 @@ void word_o(Command *c)
     u16 port;
     s64 v;
     if (!take_port(c, &f, &port) || !command_take_number(c, &v) || !command_take_end(c)) return;
-    bus_port_out(machine_bus(c->pc->machine), port, (u32)v, f.bytes);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_PORT_OUT, .port = {port, f.bytes, (u32)v}});
 }
 
 /* --- print ----------------------------------------------------------------------------------------------- */

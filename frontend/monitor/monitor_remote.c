@@ -2,6 +2,7 @@
  * mouse_set. Names, arguments and answers are QEMU's. Not there: expire_password, set_password for SPICE.
  */
 #include "frontend/display/vnc.h"
+#include "frontend/inbox.h"
 #include "frontend/monitor/monitor.h"
 
 static void say_to_command(void *ctx, const char *text) { command_say(ctx, "%s", text); }
@@ -71,5 +72,5 @@ void word_mouse_set(Command *c)
     if (n != MOUSE_PS2 && !(n == MOUSE_VMMOUSE && machine_has_pointer(m)))
         command_say(c, "Error: Mouse at index '%lld' not found; 'info mice' lists them\n", (long long)n);
     else
-        machine_prefer_movement(m, n == MOUSE_PS2);
+        inbox_deliver(&(InboxEvent){.kind = INBOX_MOUSE_MODE, .movements = n == MOUSE_PS2});
 }

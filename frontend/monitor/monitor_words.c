@@ -16,6 +16,7 @@
 #include "frontend/host/output.h"
 #include "frontend/image/disk.h"
 #include "frontend/image/media.h"
+#include "frontend/inbox.h"
 #include "frontend/keyboard/keynames.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/options/drive_limits.h"
@@ -27,9 +28,11 @@
 
 /* --- run state ------------------------------------------------------------------------------------------- */
 
+static void happens(InboxKind kind) { inbox_deliver(&(InboxEvent){.kind = kind}); }
+
 static void word_stop(Command *c)
 {
-    if (command_take_end(c)) pc_pause(c->pc);
+    if (command_take_end(c)) happens(INBOX_STOP);
 }
 static void word_cont(Command *c)
 {
@@ -40,29 +43,29 @@ static void word_cont(Command *c)
     else if (!migrate_lets_run(c->pc, &p))
         command_say(c, "Error: %s\n", p.text);
     else
-        pc_continue(c->pc);
+        happens(INBOX_CONT);
 }
 static void word_quit(Command *c)
 {
-    if (command_take_end(c)) pc_quit(c->pc);
+    if (command_take_end(c)) happens(INBOX_QUIT);
 }
 static void word_system_reset(Command *c)
 {
     if (!command_take_end(c)) return;
     if (migrate_lets_reset())
-        pc_reset(c->pc);
+        happens(INBOX_RESET);
     else
         command_say(c, "Error: the machine is on its way (migrate), or has moved\n");
 }
 static void word_system_powerdown(Command *c)
 {
-    if (!command_take_end(c) || pc_power_button(c->pc)) return;
+    if (!command_take_end(c) || inbox_deliver(&(InboxEvent){.kind = INBOX_POWER})) return;
     command_say(c,
                 "the guest does not listen to its power button (it has no ACPI driver); 'quit' ends ring3\n");
 }
 static void word_nmi(Command *c)
 {
-    if (command_take_end(c)) machine_nmi(c->pc->machine);
+    if (command_take_end(c)) happens(INBOX_NMI);
 }
 
 /* --- keyboard and mouse ---------------------------------------------------------------------------------- */
@@ -119,7 +122,8 @@ static void word_mouse_move(Command *c)
     if (!take_count(c, &dx) || !take_count(c, &dy) || (!command_at_end(c) && !take_count(c, &dz)) ||
         !command_take_end(c))
         return;
-    machine_mouse(c->pc->machine, counts(dx), counts(dy), counts(dz), c->pc->mouse_buttons);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_MOUSE,
+                                .mouse = {counts(dx), counts(dy), counts(dz), c->pc->mouse_buttons}});
 }
 
 static void word_mouse_button(Command *c)
@@ -127,7 +131,7 @@ static void word_mouse_button(Command *c)
     s64 state;
     if (!command_take_number(c, &state) || !command_take_end(c)) return;
     c->pc->mouse_buttons = (u8)(state & (MOUSE_LEFT | MOUSE_RIGHT | MOUSE_MIDDLE));
-    machine_mouse(c->pc->machine, 0, 0, 0, c->pc->mouse_buttons);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_MOUSE, .mouse.buttons = c->pc->mouse_buttons});
 }
 
 /* --- drives ---------------------------------------------------------------------------------------------- */
@@ -267,7 +271,7 @@ static void word_speed(Command *c)
             command_say(c, "Error: speed is 1 to %u MHz, or max\n", SPEED_MHZ_MAX);
             return;
         }
-        pc_set_speed(c->pc, mhz);
+        inbox_deliver(&(InboxEvent){.kind = INBOX_SPEED, .mhz = mhz});
         return;
     }
     if (c->pc->speed_mhz)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "frontend/display/png.h"
+#include "frontend/inbox.h"
 #include "frontend/keyboard/keynames.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
@@ -572,11 +573,11 @@ static bool take_event(QmpCommand *c, const JsonNode *n, InputEvent *e)
 static void put_in(Pc *pc, const InputEvent *e)
 {
     if (e->key) {
-        machine_key(pc->machine, e->key, e->down);
+        inbox_deliver(&(InboxEvent){.kind = INBOX_KEY, .key = {e->key, e->down}});
         return;
     }
     pc->mouse_buttons = (u8)(e->down ? pc->mouse_buttons | e->button : pc->mouse_buttons & ~e->button);
-    machine_mouse(pc->machine, e->dx, e->dy, e->dz, pc->mouse_buttons);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_MOUSE, .mouse = {e->dx, e->dy, e->dz, pc->mouse_buttons}});
 }
 
 /* The pointer goes where the events say before anything is pressed there, whatever their order: they happen at once. */
@@ -590,7 +591,9 @@ static void put_places(QmpCommand *c, const JsonNode *first)
         any = true;
         *e.place = e.at;
     }
-    if (any) machine_pointer(pc->machine, pc->pointer_x, pc->pointer_y, 0, pc->mouse_buttons);
+    if (any)
+        inbox_deliver(&(InboxEvent){.kind = INBOX_POINTER,
+                                    .pointer = {pc->pointer_x, pc->pointer_y, 0, pc->mouse_buttons}});
 }
 
 /* All of them, or none. */

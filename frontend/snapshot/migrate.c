@@ -30,6 +30,7 @@
 #include "frontend/host/broker.h"
 #include "frontend/host/starter.h"
 #include "frontend/image/media.h"
+#include "frontend/inbox.h"
 #include "frontend/monitor/monitor.h"
 #include "frontend/monitor/qmp.h"
 #include "frontend/options/drive_names.h"
@@ -410,7 +411,7 @@ static bool load_all(Pc *pc, Problem *p)
     bool taken;
     if (!media_take(&taken, p) || !disks_settle(pc, v.awaited, p) || !load_parts(pc, p)) return false;
     phys_replaced(machine_phys(pc->machine));
-    pc_jumped(pc);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_LOADED});
     return true;
 }
 

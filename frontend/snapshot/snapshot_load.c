@@ -9,6 +9,7 @@
 #include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
 #include "frontend/host_time.h"
+#include "frontend/inbox.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/snapshot/migrate.h"
 
@@ -107,7 +108,7 @@ bool snapshot_load(Pc *pc, const char *name, bool force, Problem *p)
     close(fd);
     state_bytes_free(&parts);
     if (!good) return problem_set(p, "'%.100s' is not loaded: %.250s", name, why.text);
-    pc_jumped(pc);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_LOADED});
     host_time_loaded(pc, shot->date_unix_s, shot->date_ns, shot->clock_ns);
     trace(STATS, "loadvm: %llu us", (unsigned long long)(host_now_ns() - since) / 1000);
     return true;

@@ -15,6 +15,7 @@
 #include "frontend/display/screenshot.h"
 #include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
+#include "frontend/inbox.h"
 #include "frontend/snapshot/snapshots.h"
 #include "frontend/vm/vm.h"
 
@@ -23,13 +24,13 @@ static struct {
     bool ran; /* when it began */
 } s;
 
-static void run_on(Pc *pc, const Problem *p)
+static void run_on(const Problem *p)
 {
     char text[sizeof p->text + 40];
     s.under_way = false;
     snprintf(text, sizeof text, "not suspended: %s", p->text);
     say("%s", text);
-    if (s.ran) pc_continue(pc);
+    if (s.ran) inbox_deliver(&(InboxEvent){.kind = INBOX_CONT});
     display_say("", text);
 }
 
@@ -47,16 +48,16 @@ static bool write_note(Problem *p)
 
 static void saved(void *ctx, const Problem *p)
 {
-    Pc *pc = ctx;
     Problem why;
+    (void)ctx;
     base_park_fpu(); /* the C library formats */
     if (!p && vm_in_folder() && !write_note(&why)) p = &why;
     if (p) {
-        run_on(pc, p);
+        run_on(p);
         return;
     }
     if (!vm_in_folder()) say("suspended; with -loadvm " VM_SUSPENDED " it is resumed");
-    pc_quit(pc);
+    inbox_deliver(&(InboxEvent){.kind = INBOX_QUIT});
 }
 
 void suspend_begin(Pc *pc)
@@ -67,6 +68,6 @@ void suspend_begin(Pc *pc)
     s.under_way = true;
     s.ran = !pc->paused;
     if (vm_in_folder() && !screenshot_write(pc->machine, VM_PICTURE, &p)) say("%s", p.text);
-    if (s.ran) pc_pause(pc);
-    if (!snapshot_save(pc, VM_SUSPENDED, saved, pc, &p)) run_on(pc, &p);
+    if (s.ran) inbox_deliver(&(InboxEvent){.kind = INBOX_STOP});
+    if (!snapshot_save(pc, VM_SUSPENDED, saved, NULL, &p)) run_on(&p);
 }

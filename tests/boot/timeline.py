@@ -17,7 +17,7 @@ translates = "interp" not in options
 folder = tempfile.mkdtemp(prefix="ring3-")
 path, mon = folder + "/t.json", folder + "/mon"
 TRACKS = ["exits of translated code", "instructions done in C", "hidden faults", "translation", "interrupts and exceptions",
-          "device accesses", "idle"]
+          "device accesses", "idle", "events from outside"]
 GAP = "not recorded"
 
 
@@ -189,7 +189,9 @@ def test_monitor():
     first = answer("trace")
     check(first.startswith("off; ") and first == answer("trace"), "it stands: " + first)
     monitor(mon, "trace " + one)
-    check(any(e["name"] == "nobody" for e in document(one)[0]["device accesses"]), "what was asked for")
+    found = document(one)[0]
+    check(any(e["name"] == "nobody" for e in found["device accesses"]), "what was asked for")
+    check([e["name"] for e in found["events from outside"]] == ["port read"], found["events from outside"])
     monitor(mon, "trace on")
     monitor(mon, "log none")
     check(answer("trace").startswith("on; "), "another trace is another matter")

@@ -3,6 +3,7 @@
 monitor's `log` and `logfile`."""
 import os
 import re
+import socket
 import struct
 import sys
 import tempfile
@@ -126,6 +127,56 @@ def test_devices():
     check("port 5678: nobody there" in lines and "rdmsr 12345: no such register" in lines, "\n".join(lines))
     lines = trace("io")
     check("in   5678 1 -> ff  nobody" in lines and having(lines, "^out  00f4 1 <- 01  "), "\n".join(lines))
+
+
+def test_events():
+    """What a person does, as lines with guest time, each once and in order; and nothing else."""
+    path, mon, qmp, com = (folder + "/" + name for name in ("events", "emon", "eqmp", "ecom"))
+    vm = Vm([ring3, "-display", "none", "-kernel", probe, "-append", "work", "-d", "events", "-D", path, "-nic", "none", "-S",
+             "-serial", "unix:%s,server=on,wait=off" % com, "-monitor", "unix:%s,server=on,wait=off" % mon,
+             "-qmp", "unix:%s,server=on,wait=off" % qmp, *options])
+    runs, end, line = False, deadline(20), socket.socket(socket.AF_UNIX)
+    while not runs and time.monotonic() < end:
+        try:
+            monitor(mon, "cont")
+            runs = True
+        except OSError: # it does not listen yet
+            time.sleep(0.02)
+    line.connect(com)
+    line.sendall(b"hello")
+    end = deadline(20)
+    while "line: serial 0" not in monitor(mon, "log events") + open(path).read() and time.monotonic() < end:
+        time.sleep(0.02)
+    asked = socket.socket(socket.AF_UNIX)
+    asked.connect(qmp)
+    with asked.makefile("rw") as q:
+        q.readline()
+        for text in ('{"execute": "qmp_capabilities"}', '{"execute": "input-send-event", "arguments": {"events": '
+                     '[{"type": "rel", "data": {"axis": "x", "value": 7}}]}}'):
+            q.write(text + "\n")
+            q.flush()
+            while '"return"' not in q.readline():
+                pass
+    for words in ("mouse_move 3 -2", "o /b 0x80 0x5a", "info status", "speed 100", "sendkey shift-a 1"):
+        monitor(mon, words)
+    end = deadline(20)
+    while len(re.findall("sendkey: key (a|shift) up", monitor(mon, "info status") + open(path).read())) < 2 and time.monotonic() < end:
+        time.sleep(0.02)
+    monitor(mon, "eject ide1-cd0")
+    monitor(mon, "stop")
+    monitor(mon, "quit")
+    vm.expect_exit(0)
+    lines = open(path).read().split("\n")[:-1]
+    found = [re.match(r"event (\d+) at (\d+\.\d{9}) s, (.*)$", one) for one in lines]
+    check(all(found), "\n".join(lines))
+    check([m[3] for m in found] == ["monitor: cont", 'line: serial 0: 5 bytes "hello"', "qmp: mouse +7 +0, wheel +0, buttons 0",
+                                    "monitor: mouse +3 -2, wheel +0, buttons 0", "monitor: port written 0080: 5a",
+                                    "monitor: speed 100 MHz", "sendkey: key shift down", "sendkey: key a down", "sendkey: key a up",
+                                    "sendkey: key shift up", "monitor: medium ide1-cd0: taken out", "monitor: stop", "monitor: quit"],
+          "\n".join(lines))
+    check([int(m[1]) for m in found] == list(range(1, len(found) + 1)), "they are numbered")
+    times = [float(m[2]) for m in found]
+    check(times == sorted(times) and times[8] - times[7] >= 0.001, "in guest time: %s" % times)
 
 
 def test_together():
