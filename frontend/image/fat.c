@@ -7,15 +7,11 @@
  * It is only read. `fat:rw:` is refused: a guest's writes to tables and directories would have to become changes of
  * the host's files.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "frontend/host/bytes.h"
-#include "frontend/host/files.h"
 #include "frontend/image/fat.h"
 
-enum { OPEN_FILES = 8, FREE = 0, END = 0x0fffffff };
+enum { FREE = 0, END = 0x0fffffff };
 
 typedef struct Fat {
     FatTree tree;
@@ -24,16 +20,10 @@ typedef struct Fat {
     u32 *placed; /* the nodes that have clusters, in their order */
     u32 placed_count;
     u32 used; /* clusters that hold something */
-    struct {
-        int fd; /* -1: none */
-        const FatNode *node;
-    } file[OPEN_FILES];
-    u32 next; /* whose place is taken next */
+    FolderFiles files;
 } Fat;
 
 /* --- words ----------------------------------------------------------------------------------------------- */
-
-bool fat_is_named(const char *path) { return !strncmp(path, "fat:", 4); }
 
 static bool take_word(const char **at, const char *word)
 {
@@ -70,7 +60,7 @@ const char *fat_folder(const char *path)
 {
     FatSpec s;
     Problem p;
-    if (!fat_is_named(path)) return NULL;
+    if (strncmp(path, "fat:", 4)) return NULL;
     (void)parse(path, &s, &p);
     return s.folder;
 }
@@ -115,25 +105,6 @@ static void table_sector(const Fat *f, u32 sector, u8 *to)
 
 /* --- files ----------------------------------------------------------------------------------------------- */
 
-static int file_of(Fat *f, const FatNode *node, int *error)
-{
-    char path[FAT_PATH_BYTES];
-    for (u32 n = 0; n < OPEN_FILES; n++)
-        if (f->file[n].fd >= 0 && f->file[n].node == node) return f->file[n].fd;
-    int fd = -1;
-    *error = ENAMETOOLONG;
-    if (fat_tree_path(&f->tree, (u32)(node - f->tree.node), f->spec.folder, path)) {
-        fd = file_open(FILE_BENEATH, path);
-        *error = errno;
-    }
-    if (fd < 0) return -1;
-    u32 at = f->next++ % OPEN_FILES;
-    if (f->file[at].fd >= 0) close(f->file[at].fd);
-    f->file[at].fd = fd;
-    f->file[at].node = node;
-    return fd;
-}
-
 static int contents(Disk *d, const FatNode *n, u64 offset, u8 *to, u64 bytes)
 {
     u64 there = offset >= n->bytes ? 0 : n->bytes - offset < bytes ? n->bytes - offset : bytes;
@@ -142,9 +113,11 @@ static int contents(Disk *d, const FatNode *n, u64 offset, u8 *to, u64 bytes)
         if (there) memcpy(to, n->entries + offset, there);
         return 0;
     }
-    int error = 0, fd = there ? file_of(d->state, n, &error) : -1;
-    if (there && fd >= 0) error = bytes_read(fd, offset, to, there);
-    return there && error ? format_trouble(d, error, "'%.100s' has changed, or gone", n->name) : 0;
+    Fat *f = d->state;
+    u32 node = (u32)(n - f->tree.node);
+    int error =
+        there ? host_folder_read(&f->files, &f->tree.folder, f->spec.folder, node, offset, to, there) : 0;
+    return error ? format_trouble(d, error, "'%.100s' has changed, or gone", n->name) : 0;
 }
 
 /* --- sectors --------------------------------------------------------------------------------------------- */
@@ -223,9 +196,8 @@ static bool open_fat(Disk *d, Problem *p)
     Problem why;
     Fat *f = d->state = calloc(1, sizeof *f);
     CHECK(f, "no memory");
-    for (u32 n = 0; n < OPEN_FILES; n++) f->file[n].fd = -1;
+    host_folder_files_init(&f->files);
     if (!parse(d->path, &f->spec, p)) return false;
-    if (file_server) return problem_set(p, "a folder is only read at the start, not by a machine that runs");
     if (!fat_tree_scan(&f->tree, f->spec.folder, &why) ||
         !fat_layout_make(&f->layout, &f->tree, &f->spec, &why))
         return problem_set(p, "%.390s", why.text);
@@ -239,8 +211,7 @@ static void close_fat(Disk *d)
 {
     Fat *f = d->state;
     if (!f) return;
-    for (u32 n = 0; n < OPEN_FILES; n++)
-        if (f->file[n].fd >= 0) close(f->file[n].fd);
+    host_folder_files_close(&f->files);
     fat_tree_free(&f->tree);
     free(f->placed);
     free(f);

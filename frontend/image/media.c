@@ -391,7 +391,7 @@ bool media_change(Drive *d, const MediaSpec *spec, bool force, Problem *p)
 {
     if (!may_open(d, force, p)) return false;
     MediaSpec s = *spec;
-    s.readonly |= d->cdrom;
+    s.readonly |= d->cdrom || (disk_folder(s.path) && !s.snapshot);
     s.floppy = d->floppy;
     s.cdrom = d->cdrom;
     s.read_errors = (MediaErrors)d->read_errors;

@@ -329,7 +329,7 @@ static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Pr
                    .read_errors = s->read_errors,
                    .write_errors = s->write_errors};
     m.snapshot = (s->snapshot || o->snapshot) && !s->readonly;
-    m.readonly |= s->path && fat_is_named(s->path) && !m.snapshot;
+    m.readonly |= s->path && disk_folder(s->path) && !m.snapshot;
     bay->present = true;
     bay->cdrom = s->cdrom;
     bay->read_errors = (u8)s->read_errors;
