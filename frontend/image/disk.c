@@ -87,12 +87,15 @@ const char *disk_folder(const char *path)
     return folder ? folder : iso_folder(path);
 }
 
+bool disk_folder_is_written(const char *path) { return fat_is_written(path); }
+
 /* There is no file that could be written, or be of another format. */
 static bool open_folder(Disk *d, const DiskSpec *s, Problem *p)
 {
     d->format = fat_folder(s->path) ? &format_fat : &format_iso;
     if (s->format && strcmp(s->format, "raw")) return problem_set(p, "is a folder: format=raw, or none");
-    if (s->writable) return problem_set(p, "is only read; readonly=on or snapshot=on would do");
+    if (s->writable && !fat_is_written(s->path))
+        return problem_set(p, "is only read; readonly=on or snapshot=on would do");
     return d->format->open(d, p);
 }
 

@@ -1,5 +1,5 @@
-/* fat.h - a folder of the host's as a FAT disk that is only read. Between fat.c (sectors), fat_layout.c (where what lies),
- * fat_tree.c (the folder) and fat_names.c (names).
+/* fat.h - a folder of the host's as a FAT disk that is only read. Between fat.c (sectors), fat_layout.c (where
+ * what lies), fat_tree.c (the folder) and fat_names.c (names).
  */
 #ifndef RING3_FAT_H
 #define RING3_FAT_H
@@ -48,10 +48,13 @@ typedef struct FatLayout { /* sectors, but for the names */
     u32 reserved, fat_sectors, root_sectors, per_cluster, clusters;
     u32 volume; /* how many it has */
     u16 heads, per_track;
+    bool is_written; /* a quarter is to be free at least */
 } FatLayout;
 
 /* ---- fat.c ---- */
 const char *fat_folder(const char *path); /* of "fat:..."; NULL: it is no such name */
+
+bool fat_is_written(const char *path); /* "fat:rw:..." */
 
 /* ---- fat_names.c ---- */
 /* fat_names_choose - short names for a folder's children, each its own; names that need a long one are told. */

@@ -1,4 +1,5 @@
-/* fat_tree.c - the folder that becomes a FAT disk: what host_folder.c found in it, with FAT's names, times and directories' sizes. */
+/* fat_tree.c - the folder that becomes a FAT disk: what host_folder.c found in it, with FAT's names, times and
+ * directories' sizes. */
 #include <stdlib.h>
 #include <time.h>
 

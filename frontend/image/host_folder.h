@@ -1,5 +1,5 @@
-/* host_folder.h - a folder of the host's that is shown to a guest as a disk or a CD (fat.h, iso.h): what is in it, as it was when it
- * was looked at, and its files' bytes. See host_folder.c.
+/* host_folder.h - a folder of the host's that is shown to a guest as a disk or a CD (fat.h, iso.h): what is in it,
+ * as it was when it was looked at, and its files' bytes. See host_folder.c.
  */
 #ifndef RING3_HOST_FOLDER_H
 #define RING3_HOST_FOLDER_H

@@ -1,9 +1,10 @@
-/* iso.c - dir:FOLDER, a folder of the host's as a CD that is only read: ISO 9660 with Joliet and Rock Ridge, so that DOS, Windows
- * and Unix each find names that they know.
+/* iso.c - dir:FOLDER, a folder of the host's as a CD that is only read: ISO 9660 with Joliet and Rock Ridge, so
+ * that DOS, Windows and Unix each find names that they know.
  *
- * What the CD is, is settled when it is put in: names, sizes, where each file lies (iso_layout.c). Its directories are in memory;
- * contents come from the files when they are read, of which the last few stay open (host_folder.c). A file that has changed
- * meanwhile has its old size and its new bytes; where it is shorter now, or gone, or has become a link, reading fails.
+ * What the CD is, is settled when it is put in: names, sizes, where each file lies (iso_layout.c). Its directories
+ * are in memory; contents come from the files when they are read, of which the last few stay open (host_folder.c).
+ * A file that has changed meanwhile has its old size and its new bytes; where it is shorter now, or gone, or has
+ * become a link, reading fails.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* iso.h - a folder of the host's as a CD (ISO 9660). Between iso.c (sectors), iso_layout.c (what lies where), iso_record.c
- * (what a directory's records are) and iso_names.c (names).
+/* iso.h - a folder of the host's as a CD (ISO 9660). Between iso.c (sectors), iso_layout.c (what lies where),
+ * iso_record.c (what a directory's records are) and iso_names.c (names).
  */
 #ifndef RING3_ISO_H
 #define RING3_ISO_H

@@ -1,8 +1,9 @@
 /* iso_layout.c - what lies where on a CD that is a folder of the host's, and all of it that is no file.
  *
- * ECMA-119, in blocks of 2048 bytes: 16 empty ones, a descriptor of the volume, Joliet's descriptor, the end of descriptors; path
- * tables, in both orders of bytes, for both trees; directories of the plain tree, of Joliet's; Rock Ridge's rests; the
- * files, in the order of the tree. Folders may lie deeper than the eight levels that the standard has for DOS: systems do not mind.
+ * ECMA-119, in blocks of 2048 bytes: 16 empty ones, a descriptor of the volume, Joliet's descriptor, the end of
+ * descriptors; path tables, in both orders of bytes, for both trees; directories of the plain tree, of Joliet's;
+ * Rock Ridge's rests; the files, in the order of the tree. Folders may lie deeper than the eight levels that the
+ * standard has for DOS: systems do not mind.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /* iso_names.c - the names that a CD has for files of the host's.
  *
- * ISO 9660, level 1: eight letters and three, of A-Z, 0-9 and _; folders have no extension. Joliet (Microsoft, 1995): up to 64
- * characters of UCS-2, but for a few. What a name has and these do not allow is '_', and a byte that is no UTF-8 is one, too. Of
- * names that then are the same, whatever their case, all but one get a number made of the whole name: four digits of
- * base 36, the next that is free. The host's name itself, byte for byte, is in Rock Ridge (iso_record.c).
+ * ISO 9660, level 1: eight letters and three, of A-Z, 0-9 and _; folders have no extension. Joliet (Microsoft,
+ * 1995): up to 64 characters of UCS-2, but for a few. What a name has and these do not allow is '_', and a byte
+ * that is no UTF-8 is one, too. Of names that then are the same, whatever their case, all but one get a number
+ * made of the whole name: four digits of base 36, the next that is free. The host's name itself, byte for byte, is
+ * in Rock Ridge (iso_record.c).
  */
 #include <stdlib.h>
 

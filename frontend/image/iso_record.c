@@ -1,11 +1,12 @@
 /* iso_record.c - the records of a CD's directories, and Rock Ridge in them.
  *
- * ECMA-119 9.1: a record says where a file lies, how long it is, when it was made, and its name. Rock Ridge (IEEE P1282, the
- * System Use Sharing Protocol P1281) adds fields behind the name, in the plain tree: PX, mode, links and owner; TF, times; NM, the
- * name as the host has it. A record has 254 bytes: a name that does not fit lies elsewhere, where a CE points. The root's "." says
- * by SP and ER that there is Rock Ridge at all.
+ * ECMA-119 9.1: a record says where a file lies, how long it is, when it was made, and its name. Rock Ridge (IEEE
+ * P1282, the System Use Sharing Protocol P1281) adds fields behind the name, in the plain tree: PX, mode, links
+ * and owner; TF, times; NM, the name as the host has it. A record has 254 bytes: a name that does not fit lies
+ * elsewhere, where a CE points. The root's "." says by SP and ER that there is Rock Ridge at all.
  *
- * On a CD nobody writes, and the host's users are not the guest's: all may be read, what one could run all may run, root has it.
+ * On a CD nobody writes, and the host's users are not the guest's: all may be read, what one could run all may
+ * run, root has it.
  */
 #include <stdlib.h>
 #include <sys/stat.h>

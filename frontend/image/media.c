@@ -117,6 +117,7 @@ static void settle(Image *i)
 {
     if (i->disk && disk_is_pending(claim(i)) && answer(i, "writing", i->write_errors, disk_settle(i->disk)))
         pending_since = host_now_ns();
+    if (i->disk && disk_is_pending(i->disk)) pending_since = host_now_ns(); /* not sound yet: fat.c */
 }
 
 void media_service(bool now)

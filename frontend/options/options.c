@@ -509,7 +509,7 @@ static const Option options[] = {
     {"fda", "FILE", set_fda, "floppy image: in drive A (-fdb: in drive B)"},
     {"fdb", "FILE", set_fdb, NULL},
     {"drive", "file=FILE|fat:DIR,...", set_drive,
-     "an image, or a folder as a FAT disk (to read; fat:floppy:DIR); if=ide|floppy, index=N, media=disk|cdrom, format=, "
+     "an image, or a folder as a FAT disk (to read; fat:rw:DIR: to write); if=ide|floppy, index=N, media=disk|cdrom, format=, "
      "mode=undoable, snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},
