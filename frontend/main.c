@@ -275,9 +275,10 @@ static bool start_cage(const Options *o, Problem *p)
     const char *named[DRIVE_COUNT + 4];
     unsigned count = 0;
     for (int n = 0; n < DRIVE_COUNT; n++)
-        if (o->drives.drive[n].path)
-            named[count++] = fat_is_named(o->drives.drive[n].path) ? fat_folder(o->drives.drive[n].path)
-                                                                   : o->drives.drive[n].path;
+        if (o->drives.drive[n].path) {
+            const char *folder = disk_folder(o->drives.drive[n].path);
+            named[count++] = folder ? folder : o->drives.drive[n].path;
+        }
     if (o->kernel) named[count++] = o->kernel;
     if (*o->sound.wav) named[count++] = o->sound.wav;
     if (o->trace_path) named[count++] = o->trace_path;

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,9 @@ bool broker_receive(int socket, void *bytes, size_t n, size_t least, int *fd)
     return got >= (ssize_t)least;
 }
 
+/* The vCPU's thread asks, and the flusher's for a disk that is a folder: one at a time. */
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+
 static bool ask_with(BrokerWord word, FileUse use, const char *path, int pass, BrokerAnswer *a, int *fd)
 {
     BrokerRequest r = {.word = word, .use = use};
@@ -92,8 +96,11 @@ static bool ask_with(BrokerWord word, FileUse use, const char *path, int pass, B
     if (n > sizeof r.path) return false;
     memcpy(r.path, path, n);
     a->error = EIO; /* the broker is gone */
-    return broker_send(b.socket, &r, offsetof(BrokerRequest, path) + n, pass) &&
-           broker_receive(b.socket, a, sizeof *a, sizeof *a, fd) && !a->error;
+    pthread_mutex_lock(&asking);
+    bool good = broker_send(b.socket, &r, offsetof(BrokerRequest, path) + n, pass) &&
+                broker_receive(b.socket, a, sizeof *a, sizeof *a, fd) && !a->error;
+    pthread_mutex_unlock(&asking);
+    return good;
 }
 
 static bool ask(BrokerWord word, FileUse use, const char *path)

@@ -126,7 +126,7 @@ static const char *why_not(FileUse use, const char *whole)
     if (is_below(whole, "/proc") || is_below(whole, "/sys")) return "a file of the kernel's";
     if (is_hidden(whole))
         return "hidden, which a running machine opens only beside files of the command line";
-    return use == FILE_READ || use == FILE_BENEATH ? NULL : why_not_written(whole);
+    return use == FILE_READ || use == FILE_BENEATH || use == FILE_FOLDER ? NULL : why_not_written(whole);
 }
 
 /* Of standard output and error by name there is no path, but the machine has them anyway. */
@@ -323,6 +323,8 @@ static void confine(void)
         {.number = SYS_rename}, /* these three: the snapshot folder */
         {.number = SYS_mkdir},
         {.number = SYS_fsync},
+        {.number = SYS_getdents64}, /* these two: FILE_FOLDER */
+        {.number = SYS_memfd_create},
         {.number = SYS_dup2},
         {.number = SYS_brk},
         {.number = SYS_munmap},

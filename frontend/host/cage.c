@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cpu/base/host.h"
@@ -255,6 +256,7 @@ bool cage_shut(int window, Problem *p)
 {
     for (unsigned n = 0; n < named.count; n++) close((int)named.fd[n]);
     if (!cage.on) return true;
+    tzset(); /* localtime() reads its file now or never: a folder's times on a FAT disk (image/fat_tree.c) */
     processes[0] = processes[1] = (u32)getpid();
     if (window) processes[1] = (u32)window;
     int listener = filter_install_for_good(cage.end, calls, ARRAY_LEN(calls));

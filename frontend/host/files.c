@@ -3,11 +3,13 @@
 #define _GNU_SOURCE
 #include "frontend/host/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,22 +83,23 @@ bool file_state_remove_here(const char *name)
     return state_path(name, "", path) && !unlink(path);
 }
 
-/* One name after the other, so that none of them can be a link. */
-static int open_beneath(const char *path)
+/* One name after the other, so that none of them can be a link. A folder's last name may be "." */
+static int open_beneath(const char *path, bool wants_folder)
 {
     enum { FOLDER = O_PATH | O_DIRECTORY | O_CLOEXEC, MEMBER = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
     char copy[4096], *mark = NULL;
     errno = EINVAL;
-    if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy) return -1;
+    if (snprintf(copy, sizeof copy, "%s%s", path, wants_folder ? "/." : "") >= (int)sizeof copy) return -1;
     for (char *at = copy; (at = strstr(at, "/./")); at++) mark = at;
     if (!mark) return -1;
     *mark = 0;
     int fd = open(*copy ? copy : "/", FOLDER);
+    int member = MEMBER | (wants_folder ? O_DIRECTORY : 0);
     char *name = mark + 3;
     while (fd >= 0 && name) {
         char *slash = strchr(name, '/');
         if (slash) *slash = 0;
-        int next = strcmp(name, "..") ? openat(fd, name, (slash ? FOLDER : MEMBER) | O_NOFOLLOW) : -1;
+        int next = strcmp(name, "..") ? openat(fd, name, (slash ? FOLDER : member) | O_NOFOLLOW) : -1;
         int why = errno;
         close(fd);
         errno = why;
@@ -105,6 +108,80 @@ static int open_beneath(const char *path)
     }
     return fd;
 }
+
+/* --- what is in a folder ----------------------------------------------------------------------------------- */
+
+typedef struct Listing {
+    int fd;
+    unsigned count;
+    size_t used;
+    char bytes[1 << 16];
+} Listing;
+
+static bool listing_write(Listing *l)
+{
+    for (size_t at = 0; at < l->used;) {
+        ssize_t n = write(l->fd, l->bytes + at, l->used - at);
+        if (n <= 0) return false;
+        at += (size_t)n;
+    }
+    l->used = 0;
+    return true;
+}
+
+static bool listing_add(Listing *l, int folder, const char *name)
+{
+    struct stat st;
+    size_t n = strlen(name);
+    if (*name == '.' || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW)) return true; /* it has just gone */
+    bool is_folder = S_ISDIR(st.st_mode);
+    if (!is_folder && !S_ISREG(st.st_mode)) return true;
+    FileListed e = {.bytes = is_folder ? 0 : (uint64_t)st.st_size,
+                    .modified = st.st_mtime,
+                    .mode = st.st_mode,
+                    .name_bytes = (uint32_t)n};
+    if (faccessat(folder, name, is_folder ? R_OK | X_OK : R_OK, 0)) e.error = errno;
+    if (++l->count > FILE_LISTED_MAX) {
+        errno = E2BIG;
+        return false;
+    }
+    if (l->used + sizeof e + n > sizeof l->bytes && !listing_write(l)) return false;
+    memcpy(l->bytes + l->used, &e, sizeof e);
+    memcpy(l->bytes + l->used + sizeof e, name, n);
+    l->used += sizeof e + n;
+    return true;
+}
+
+static bool list_into(Listing *l, int folder)
+{
+    _Alignas(struct dirent64) char some[1 << 15];
+    ssize_t n;
+    while ((n = getdents64(folder, some, sizeof some)) > 0)
+        for (ssize_t at = 0; at < n;) {
+            struct dirent64 *e = (struct dirent64 *)(some + at);
+            at += e->d_reclen;
+            if (!listing_add(l, folder, e->d_name)) return false;
+        }
+    return !n && listing_write(l);
+}
+
+static int list_folder(const char *path)
+{
+    static Listing l;
+    int folder = open_beneath(path, true);
+    if (folder < 0) return -1;
+    l.count = 0;
+    l.used = 0;
+    l.fd = memfd_create("folder", MFD_CLOEXEC);
+    bool good = l.fd >= 0 && list_into(&l, folder);
+    int why = errno;
+    close(folder);
+    if (!good && l.fd >= 0) close(l.fd);
+    errno = why;
+    return good ? l.fd : -1;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ */
 
 int file_open_here(FileUse use, const char *path)
 {
@@ -115,7 +192,8 @@ int file_open_here(FileUse use, const char *path)
                                 [FILE_CREATE] = O_RDWR | O_CREAT};
     if (use == FILE_TEMPORARY) return temporary(path);
     if (use == FILE_STATE || use == FILE_STATE_OLD) return state_open(use, path);
-    if (use == FILE_BENEATH) return open_beneath(path);
+    if (use == FILE_BENEATH) return open_beneath(path, false);
+    if (use == FILE_FOLDER) return list_folder(path);
     return open(path, flags[use] | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
 }
 

@@ -4,6 +4,7 @@
 #define RING3_FILES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef enum FileUse {
     FILE_READ,      /* a medium that is only read */
@@ -15,8 +16,20 @@ typedef enum FileUse {
     FILE_STATE, /* path: a name in the snapshot folder, which is made if need be; created, read and written */
     FILE_STATE_OLD, /* the same, but it exists */
     FILE_BENEATH,   /* path: FOLDER/./NAME[/NAME...]: only read, and no link is followed behind the folder */
+    FILE_FOLDER, /* path: FOLDER/. or FOLDER/./NAME[/NAME...]: what is in it, as FileListed's in a file without a name */
     FILE_USES
 } FileUse;
+
+/* One of a folder's files and folders; its name follows, without a zero. Hidden ones (a dot in front), links and what is
+ * neither a file nor a folder are left out. More than FILE_LISTED_MAX: E2BIG. */
+enum { FILE_LISTED_MAX = 1 << 18 };
+typedef struct FileListed {
+    uint64_t bytes;   /* of a file */
+    int64_t modified; /* seconds since 1970 */
+    uint32_t mode;    /* as of stat() */
+    int32_t error;    /* errno: why it cannot be read; 0: it can */
+    uint32_t name_bytes, unused;
+} FileListed;
 
 /* file_open - a descriptor that no child inherits and that waits for no FIFO's other end; -1: errno, and
  * file_problem() says it for people. */

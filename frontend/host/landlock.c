@@ -19,6 +19,8 @@ enum {
     TCP_4 = 3
 };
 enum { ABSTRACT_SOCKETS_6 = 1 };
+/* Of a folder: write, read, list, remove a folder or a file, make a folder or a file; move; cut off. */
+enum { BENEATH = 2 | 4 | 8 | 0x10 | 0x20 | 0x80 | 0x100 | FILES_2 | FILES_3 };
 
 typedef struct Rules {
     u64 files, tcp, scoped;
@@ -30,7 +32,7 @@ int landlock_version(void)
     return version > 0 && !filter_sanitized ? (int)version : 0;
 }
 
-void landlock_enter(int version, bool tcp)
+static void enter(int version, bool tcp, int folder)
 {
     Rules r = {.files = FILES_1};
     size_t size = version >= 6 ? sizeof r : version >= 4 ? offsetof(Rules, scoped) : offsetof(Rules, tcp);
@@ -41,6 +43,11 @@ void landlock_enter(int version, bool tcp)
     if (version >= 6) r.scoped = ABSTRACT_SOCKETS_6;
     int fd = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
     if (fd < 0) return;
+    struct landlock_path_beneath_attr beneath = {.allowed_access = r.files & BENEATH, .parent_fd = folder};
+    if (folder >= 0) (void)syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
     (void)syscall(SYS_landlock_restrict_self, fd, 0);
     close(fd);
 }
+
+void landlock_enter(int version, bool tcp) { enter(version, tcp, -1); }
+void landlock_enter_beneath(int version, int folder) { enter(version, true, folder); }

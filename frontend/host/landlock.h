@@ -9,5 +9,7 @@ int landlock_version(void);
 /* landlock_enter - this thread and those that it makes: all that can be forbidden of files is, and with `tcp` connecting
  * and listening, too; no rule allows any of it. */
 void landlock_enter(int version, bool tcp);
+/* landlock_enter_beneath - the same, but beneath this folder files may be read, written, made, moved and removed. */
+void landlock_enter_beneath(int version, int folder);
 
 #endif

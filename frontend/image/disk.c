@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "frontend/image/fat.h"
 #include "frontend/image/foreign.h"
 #include "frontend/image/format.h"
+#include "frontend/image/iso.h"
 
 static const DiskFormat *const formats[] = {&format_raw, &format_qcow2, &format_vmdk, &format_vpc,
                                             &format_vdi, &format_gzip,  &format_cue};
@@ -79,18 +81,27 @@ static bool choose_format(Disk *d, const DiskSpec *s, Problem *p)
     return d->format || problem_set(p, "format %.40s is not known", word);
 }
 
+const char *disk_folder(const char *path)
+{
+    const char *folder = fat_folder(path);
+    return folder ? folder : iso_folder(path);
+}
+
+bool disk_folder_is_written(const char *path) { return fat_is_written(path); }
+
 /* There is no file that could be written, or be of another format. */
 static bool open_folder(Disk *d, const DiskSpec *s, Problem *p)
 {
-    d->format = &format_fat;
+    d->format = fat_folder(s->path) ? &format_fat : &format_iso;
     if (s->format && strcmp(s->format, "raw")) return problem_set(p, "is a folder: format=raw, or none");
-    if (s->writable) return problem_set(p, "is only read; readonly=on or snapshot=on would do");
+    if (s->writable && !fat_is_written(s->path))
+        return problem_set(p, "is only read; readonly=on or snapshot=on would do");
     return d->format->open(d, p);
 }
 
 static bool open_all(Disk *d, const DiskSpec *s, Problem *p)
 {
-    if (fat_is_named(s->path)) return open_folder(d, s, p);
+    if (disk_folder(s->path)) return open_folder(d, s, p);
     HostFileSpec file = {.path = s->path, .writable = s->writable, .sync = s->sync};
     if (!host_file_open(&d->file, &file, p) || !choose_format(d, s, p)) return false;
     if (s->writable && !d->format->allocate)

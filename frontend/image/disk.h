@@ -21,9 +21,10 @@ typedef struct DiskSpec {
     unsigned depth;  /* 0; of a backing file one more than of the file that names it */
 } DiskSpec;
 
-/* fat_is_named - "fat:...", a folder as a disk that is only read (fat.c); fat_folder - the folder, or NULL. */
-bool fat_is_named(const char *path);
-const char *fat_folder(const char *path);
+/* disk_folder - the folder that is the disk, of a path "fat:...", a disk that is only read (fat.c), or "dir:...", a CD (iso.c);
+ * NULL: it is an image. */
+const char *disk_folder(const char *path);
+bool disk_folder_is_written(const char *path); /* "fat:rw:..." */
 
 /* disk_open - NULL: *p says why, without the path. Files that the image refers to are opened as well, for reading. */
 Disk *disk_open(const DiskSpec *spec, Problem *p);

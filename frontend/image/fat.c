@@ -3,19 +3,21 @@
  * What the disk is, is settled when it is opened: the names, the sizes, where each file lies (one after the other,
  * each in one piece). Sectors are made when they are read: tables by arithmetic, directories from memory, contents
  * from the files, of which the last few stay open. A file that has changed meanwhile has its old size and its new
- * bytes; where it is shorter now, or gone, or has become a link, reading fails.
- * It is only read. `fat:rw:` is refused: a guest's writes to tables and directories would have to become changes of
- * the host's files.
+ * bytes; where it is shorter now, or gone, or has become a link, reading fails. With "rw:" the guest may write: to
+ * a temporary file (fat_overlay.c), from which its changes go back to the folder when it flushes, a second after
+ * it has written and at the end (fat_carry.c).
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "frontend/host/bytes.h"
 #include "frontend/host/files.h"
-#include "frontend/image/fat.h"
+#include "frontend/image/fat_carry.h"
 
-enum { OPEN_FILES = 8, FREE = 0, END = 0x0fffffff };
+enum { FREE = 0, END = 0x0fffffff };
+
+/* The folder's file is not there any more, since the guest's changes were carried back; what the guest still had
+ * of it is in the overlay, but for what could not be read. */
+typedef enum Gone { STILL_THERE, GONE, GONE_UNREAD } Gone;
 
 typedef struct Fat {
     FatTree tree;
@@ -24,16 +26,13 @@ typedef struct Fat {
     u32 *placed; /* the nodes that have clusters, in their order */
     u32 placed_count;
     u32 used; /* clusters that hold something */
-    struct {
-        int fd; /* -1: none */
-        const FatNode *node;
-    } file[OPEN_FILES];
-    u32 next; /* whose place is taken next */
+    FatOverlay overlay; /* rw: what the guest has written */
+    FatCarry *carry;    /* rw; NULL: it is only read */
+    u8 *gone;           /* rw: of each node: see Gone */
+    FolderFiles files;
 } Fat;
 
 /* --- words ----------------------------------------------------------------------------------------------- */
-
-bool fat_is_named(const char *path) { return !strncmp(path, "fat:", 4); }
 
 static bool take_word(const char **at, const char *word)
 {
@@ -57,10 +56,6 @@ static bool parse(const char *path, FatSpec *s, Problem *p)
             if (take_word(&at, widths[n])) s->bits = bits[n];
     } while (at != begin);
     s->folder = at;
-    if (s->writable)
-        return problem_set(p,
-                           "rw: a guest's writes do not go back to the folder; without rw: it is read, and "
-                           "with snapshot=on the guest may write, and nothing is kept");
     if (s->floppy ? s->bits && s->bits != 12 : s->bits == 12)
         return problem_set(p, "a floppy disk is FAT12, and no other disk is");
     return *at || problem_set(p, "names no folder");
@@ -70,9 +65,16 @@ const char *fat_folder(const char *path)
 {
     FatSpec s;
     Problem p;
-    if (!fat_is_named(path)) return NULL;
+    if (strncmp(path, "fat:", 4)) return NULL;
     (void)parse(path, &s, &p);
     return s.folder;
+}
+
+bool fat_is_written(const char *path)
+{
+    FatSpec s;
+    Problem p;
+    return fat_folder(path) && parse(path, &s, &p) && s.writable;
 }
 
 /* --- tables ---------------------------------------------------------------------------------------------- */
@@ -115,25 +117,6 @@ static void table_sector(const Fat *f, u32 sector, u8 *to)
 
 /* --- files ----------------------------------------------------------------------------------------------- */
 
-static int file_of(Fat *f, const FatNode *node, int *error)
-{
-    char path[FAT_PATH_BYTES];
-    for (u32 n = 0; n < OPEN_FILES; n++)
-        if (f->file[n].fd >= 0 && f->file[n].node == node) return f->file[n].fd;
-    int fd = -1;
-    *error = ENAMETOOLONG;
-    if (fat_tree_path(&f->tree, (u32)(node - f->tree.node), f->spec.folder, path)) {
-        fd = file_open(FILE_BENEATH, path);
-        *error = errno;
-    }
-    if (fd < 0) return -1;
-    u32 at = f->next++ % OPEN_FILES;
-    if (f->file[at].fd >= 0) close(f->file[at].fd);
-    f->file[at].fd = fd;
-    f->file[at].node = node;
-    return fd;
-}
-
 static int contents(Disk *d, const FatNode *n, u64 offset, u8 *to, u64 bytes)
 {
     u64 there = offset >= n->bytes ? 0 : n->bytes - offset < bytes ? n->bytes - offset : bytes;
@@ -142,9 +125,14 @@ static int contents(Disk *d, const FatNode *n, u64 offset, u8 *to, u64 bytes)
         if (there) memcpy(to, n->entries + offset, there);
         return 0;
     }
-    int error = 0, fd = there ? file_of(d->state, n, &error) : -1;
-    if (there && fd >= 0) error = bytes_read(fd, offset, to, there);
-    return there && error ? format_trouble(d, error, "'%.100s' has changed, or gone", n->name) : 0;
+    Fat *f = d->state;
+    u32 node = (u32)(n - f->tree.node);
+    if (f->gone && f->gone[node] == GONE) memset(to, 0, there);
+    if (f->gone && f->gone[node] == GONE) return 0;
+    if (there && f->gone && f->gone[node] == GONE_UNREAD) return EIO;
+    int error =
+        there ? host_folder_read(&f->files, &f->tree.folder, f->spec.folder, node, offset, to, there) : 0;
+    return error ? format_trouble(d, error, "'%.100s' has changed, or gone", n->name) : 0;
 }
 
 /* --- sectors --------------------------------------------------------------------------------------------- */
@@ -200,9 +188,82 @@ static int find_fat(Disk *d, u64 sector, u64 most, Extent *e)
 {
     const Fat *f = d->state;
     u64 end = data_begins(&f->layout) + (u64)f->used * f->layout.per_cluster;
+    if (f->carry) most = fat_overlay_run(&f->overlay, sector, most);
+    if (f->carry && fat_overlay_has(&f->overlay, sector)) {
+        *e = (Extent){EXTENT_DATA, false, (HostFile *)(uintptr_t)&f->overlay.file, sector * SECTOR_BYTES,
+                      most};
+        return 0;
+    }
     *e = (Extent){.kind = sector < end ? EXTENT_PACKED : EXTENT_ZERO, .sectors = most};
     if (sector < end && most > end - sector) e->sectors = end - sector;
     return 0;
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------- */
+
+static int allocate_fat(Disk *d, u64 sector, const void *from, u64 count, u64 *done)
+{
+    Fat *f = d->state;
+    *done = count;
+    int error = f->carry ? fat_overlay_write(&f->overlay, sector, from, count, true) : EROFS;
+    if (!error) d->pending = true;
+    return error;
+}
+
+/* What is not sound yet is carried back another time. */
+static int settle_fat(Disk *d, bool durable)
+{
+    Fat *f = d->state;
+    (void)durable;
+    if (!f->carry || !d->pending) return 0;
+    int error = fat_carry(f->carry, false);
+    if (error == EAGAIN) return 0;
+    if (error) return error;
+    fat_overlay_clean(&f->overlay);
+    d->pending = false;
+    return 0;
+}
+
+static bool is_dirty(Disk *d, u64 sector)
+{
+    return fat_overlay_is_dirty(&((Fat *)d->state)->overlay, sector);
+}
+
+/* Sectors that are not the guest's own go to the overlay, if its file system still uses them. */
+static int pin(Disk *d, u32 node)
+{
+    Fat *f = d->state;
+    const FatNode *n = &f->tree.node[node];
+    u8 bytes[SECTOR_BYTES];
+    Gone gone = GONE;
+    if (f->gone[node]) return 0;
+    for (u32 k = 0; k < n->clusters; k++) {
+        u64 first = fat_cluster_sector(&f->layout, n->cluster + k);
+        if (!fat_carry_uses(f->carry, n->cluster + k)) continue;
+        for (u64 s = first; s < first + f->layout.per_cluster; s++) {
+            if (fat_overlay_has(&f->overlay, s)) continue;
+            if (read_fat(d, s, bytes, 1)) {
+                gone = GONE_UNREAD;
+                continue;
+            }
+            int error = fat_overlay_write(&f->overlay, s, bytes, 1, false);
+            if (error) return error;
+        }
+    }
+    f->gone[node] = (u8)gone;
+    return 0;
+}
+
+static bool open_writable(Disk *d, Problem *p)
+{
+    Fat *f = d->state;
+    Problem why;
+    FatCarryHost host = {d, &f->layout, &f->tree, f->spec.folder, is_dirty, pin};
+    f->gone = calloc(f->tree.count, 1);
+    CHECK(f->gone, "no memory");
+    if (!fat_overlay_open(&f->overlay, d->sectors, p)) return false;
+    f->carry = fat_carry_begin(&host, &why);
+    return f->carry || problem_set(p, "%.390s", why.text);
 }
 
 /* --- opening --------------------------------------------------------------------------------------------- */
@@ -223,28 +284,38 @@ static bool open_fat(Disk *d, Problem *p)
     Problem why;
     Fat *f = d->state = calloc(1, sizeof *f);
     CHECK(f, "no memory");
-    for (u32 n = 0; n < OPEN_FILES; n++) f->file[n].fd = -1;
+    host_folder_files_init(&f->files);
     if (!parse(d->path, &f->spec, p)) return false;
-    if (file_server) return problem_set(p, "a folder is only read at the start, not by a machine that runs");
+    if (f->spec.writable && file_server)
+        return problem_set(p,
+                           "rw: is for the command line; without rw: a folder can be put in now, to be read");
     if (!fat_tree_scan(&f->tree, f->spec.folder, &why) ||
         !fat_layout_make(&f->layout, &f->tree, &f->spec, &why))
         return problem_set(p, "%.390s", why.text);
     fat_layout_folders(&f->tree);
     collect_placed(f);
     d->sectors = f->layout.disk;
-    return true;
+    return !d->writable || open_writable(d, p);
 }
 
 static void close_fat(Disk *d)
 {
     Fat *f = d->state;
     if (!f) return;
-    for (u32 n = 0; n < OPEN_FILES; n++)
-        if (f->file[n].fd >= 0) close(f->file[n].fd);
+    if (f->carry && d->pending) (void)fat_carry(f->carry, true);
+    fat_carry_end(f->carry);
+    fat_overlay_close(&f->overlay);
+    free(f->gone);
+    host_folder_files_close(&f->files);
     fat_tree_free(&f->tree);
     free(f->placed);
     free(f);
 }
 
-const DiskFormat format_fat = {
-    .word = "fat", .open = open_fat, .close = close_fat, .find = find_fat, .read = read_fat};
+const DiskFormat format_fat = {.word = "fat",
+                               .open = open_fat,
+                               .close = close_fat,
+                               .find = find_fat,
+                               .read = read_fat,
+                               .allocate = allocate_fat,
+                               .settle = settle_fat};

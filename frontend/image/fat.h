@@ -1,18 +1,17 @@
-/* fat.h - a folder of the host's as a FAT disk that is only read. Between fat.c (sectors), fat_layout.c (where what lies),
- * fat_tree.c (the folder) and fat_names.c (names).
+/* fat.h - a folder of the host's as a FAT disk that is only read. Between fat.c (sectors), fat_layout.c (where
+ * what lies), fat_tree.c (the folder) and fat_names.c (names).
  */
 #ifndef RING3_FAT_H
 #define RING3_FAT_H
 
+#include "frontend/image/host_folder.h"
 #include "frontend/image/format.h"
 
 enum {
     FAT_NODES_MAX = 65536, /* files and folders */
-    FAT_DEPTH_MAX = 32,    /* folders in folders */
     FAT_FOLDER_BYTES = 32 << 20,
     FAT_ENTRY = 32, /* bytes of a directory entry */
     FAT_SHORT = 11, /* of a short name: 8 and 3, with spaces */
-    FAT_PATH_BYTES = 4096,
 };
 
 /* What "fat:[floppy:][12|16|32:]FOLDER" says. */
@@ -23,11 +22,10 @@ typedef struct FatSpec {
 } FatSpec;
 
 typedef struct FatNode { /* a file or a folder; the first is the folder itself */
-    char *name;          /* in its folder */
+    const char *name;    /* in its folder */
     u8 short_name[FAT_SHORT];
     bool has_long; /* the short name does not say it all */
     bool is_folder;
-    u8 depth;
     u32 parent;
     u32 children, first_child; /* of a folder: they are next to each other */
     u32 bytes;
@@ -37,8 +35,9 @@ typedef struct FatNode { /* a file or a folder; the first is the folder itself *
 } FatNode;
 
 typedef struct FatTree {
+    FolderTree folder; /* node n is its node n */
     FatNode *node;
-    u32 count, room;
+    u32 count;
     u64 folder_bytes; /* of all directories */
 } FatTree;
 
@@ -49,7 +48,13 @@ typedef struct FatLayout { /* sectors, but for the names */
     u32 reserved, fat_sectors, root_sectors, per_cluster, clusters;
     u32 volume; /* how many it has */
     u16 heads, per_track;
+    bool is_written; /* a quarter is to be free at least */
 } FatLayout;
+
+/* ---- fat.c ---- */
+const char *fat_folder(const char *path); /* of "fat:..."; NULL: it is no such name */
+
+bool fat_is_written(const char *path); /* "fat:rw:..." */
 
 /* ---- fat_names.c ---- */
 /* fat_names_choose - short names for a folder's children, each its own; names that need a long one are told. */
@@ -64,8 +69,6 @@ enum { FAT_READ_ONLY = 1, FAT_VOLUME = 8, FAT_FOLDER = 0x10, FAT_ARCHIVE = 0x20,
 /* ---- fat_tree.c ---- */
 bool fat_tree_scan(FatTree *t, const char *folder, Problem *p);
 void fat_tree_free(FatTree *t);
-/* fat_tree_path - "FOLDER/./NAME/NAME" of a node (FILE_BENEATH). False: it is too long. */
-bool fat_tree_path(const FatTree *t, u32 node, const char *folder, char to[FAT_PATH_BYTES]);
 
 /* ---- fat_layout.c ---- */
 /* fat_layout_make - a layout in which the tree has room, and each node's clusters. */

@@ -1,9 +1,9 @@
 /* fat_layout.c - where the parts of a FAT disk lie.
  *
- * Microsoft, FAT File System Specification. A disk has a partition table and one partition from its second track on: of
- * 504 MiB and FAT16 if the files fit, so that every DOS reads it; else of 2 GiB, the most that FAT16 has; else FAT32, as
- * large as the files need. A floppy disk has 1.44 or 2.88 MB and FAT12. Two copies of the table, as usual.
- * Boot sectors call INT 18h: there is no system here.
+ * Microsoft, FAT File System Specification. A disk has a partition table and one partition from its second track
+ * on: of 504 MiB and FAT16 if the files fit, so that every DOS reads it; else of 2 GiB, the most that FAT16 has;
+ * else FAT32, as large as the files need. A floppy disk has 1.44 or 2.88 MB and FAT12. Two copies of the table, as
+ * usual. Boot sectors call INT 18h: there is no system here.
  */
 #include <stdlib.h>
 
@@ -47,7 +47,9 @@ static bool try_volume(FatLayout *l, u32 bits, u64 disk, u32 per_cluster, const 
     l->per_cluster = per_cluster;
     divide(l, (u32)(disk - l->begin), t);
     u32 most = bits == 12 ? FAT12_MOST : bits == 16 ? FAT16_MOST : UINT32_MAX;
-    return l->clusters <= most && clusters_needed(l, t) <= l->clusters;
+    u64 needed = clusters_needed(l, t);
+    if (l->is_written) needed += needed / 4;
+    return l->clusters <= most && needed <= l->clusters;
 }
 
 static bool try_floppy(FatLayout *l, const FatTree *t)
@@ -66,7 +68,7 @@ static bool try_fat32(FatLayout *l, const FatTree *t)
     for (u32 per_cluster = 8; per_cluster <= 64; per_cluster *= 2) {
         l->bits = 32;
         l->per_cluster = per_cluster;
-        u64 needed = clusters_needed(l, t), clusters = needed + needed / 16 + 1000;
+        u64 needed = clusters_needed(l, t), clusters = needed + needed / (l->is_written ? 2 : 16) + 1000;
         if (clusters < FAT32_LEAST) clusters = FAT32_LEAST;
         if (clusters > 1 << 22 && per_cluster < 64) continue;
         u64 sectors = clusters * per_cluster + TABLES * (clusters / 128 + 2) + FAT32_RESERVED + l->begin;
@@ -78,7 +80,7 @@ static bool try_fat32(FatLayout *l, const FatTree *t)
 
 static bool choose(FatLayout *l, const FatTree *t, const FatSpec *s, Problem *p)
 {
-    *l = (FatLayout){.begin = TRACK, .heads = HEADS, .per_track = TRACK};
+    *l = (FatLayout){.begin = TRACK, .heads = HEADS, .per_track = TRACK, .is_written = s->writable};
     if (s->floppy) return try_floppy(l, t) || problem_set(p, "is too large for a floppy disk");
     bool is_16 = !s->bits || s->bits == 16;
     if (is_16 && try_volume(l, 16, CYLINDERS_504M * CYLINDER, 16, t)) return true;

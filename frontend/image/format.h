@@ -56,7 +56,7 @@ typedef struct DiskFormat {
 int format_table_get(Disk *d, TableCache *c, u64 offset, Table **t);
 
 extern const DiskFormat format_raw, format_qcow2, format_vdi, format_vmdk, format_vpc, format_gzip,
-    format_cue, format_fat; /* format_fat: of no file, but by the name fat:... */
+    format_cue, format_fat, format_iso; /* the last two: of no file, but by the names fat:... and dir:... */
 
 const DiskFormat *format_by_word(const char *word); /* NULL: there is none */
 

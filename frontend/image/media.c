@@ -119,6 +119,7 @@ static void settle(Image *i)
 {
     if (i->disk && disk_is_pending(claim(i)) && answer(i, "writing", i->write_errors, disk_settle(i->disk)))
         pending_since = host_now_ns();
+    if (i->disk && disk_is_pending(i->disk)) pending_since = host_now_ns(); /* not sound yet: fat.c */
 }
 
 void media_service(bool now)
@@ -394,7 +395,7 @@ bool media_change(Drive *d, const MediaSpec *spec, bool force, Problem *p)
 {
     if (!may_open(d, force, p)) return false;
     MediaSpec s = *spec;
-    s.readonly |= d->cdrom;
+    s.readonly |= d->cdrom || (disk_folder(s.path) && !s.snapshot);
     s.floppy = d->floppy;
     s.cdrom = d->cdrom;
     s.read_errors = (MediaErrors)d->read_errors;

@@ -12,11 +12,9 @@ OptionsResult boot_guess(Options *o, const char *path)
     static const struct {
         DriveId drive;
         const char *option;
-    } places[] = {[IMAGE_OTHER] = {DRIVE_IDE_0, "-hda"},
-                  [IMAGE_KERNEL] = {DRIVE_IDE_0, "-hda"},
-                  [IMAGE_DISK] = {DRIVE_IDE_0, "-hda"},
-                  [IMAGE_CD] = {DRIVE_IDE_2, "-cdrom"},
-                  [IMAGE_FLOPPY] = {DRIVE_FLOPPY_A, "-fda"}};
+    } places[] = {[IMAGE_OTHER] = {DRIVE_IDE_0, "-hda"},  [IMAGE_FOLDER] = {DRIVE_IDE_0, "-hda"},
+                  [IMAGE_KERNEL] = {DRIVE_IDE_0, "-hda"}, [IMAGE_DISK] = {DRIVE_IDE_0, "-hda"},
+                  [IMAGE_CD] = {DRIVE_IDE_2, "-cdrom"},   [IMAGE_FLOPPY] = {DRIVE_FLOPPY_A, "-fda"}};
     Problem p;
     ImageKind kind = image_kind(path);
     if (!*path) return OPTIONS_RUN; /* an empty argument of a script */

@@ -40,7 +40,9 @@ static const char *format_of(int fd)
 static ImageKind kind_of(int fd)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))) return IMAGE_OTHER;
+    if (fstat(fd, &st) < 0) return IMAGE_OTHER;
+    if (S_ISDIR(st.st_mode)) return IMAGE_FOLDER;
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) return IMAGE_OTHER;
     const char *format = format_of(fd);
     if (format) return strcmp(format, "cue") ? IMAGE_DISK : IMAGE_CD;
     if (has_mark(fd, CD_MARK_AT, "CD001")) return IMAGE_CD;

@@ -9,7 +9,8 @@ typedef enum ImageKind {
     IMAGE_DISK,
     IMAGE_CD,
     IMAGE_FLOPPY,
-    IMAGE_KERNEL /* for -kernel */
+    IMAGE_KERNEL, /* for -kernel */
+    IMAGE_FOLDER  /* a folder: a CD as dir:FOLDER (image/iso.c) */
 } ImageKind;
 ImageKind image_kind(const char *path);
 

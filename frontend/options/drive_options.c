@@ -259,7 +259,8 @@ bool drive_option_drive(DriveOptions *o, const char *value, Problem *p)
         return problem_set(p, "-drive: file=FILE is missing (only CD and floppy drives may be empty)");
     if (d.spec.zeros == MEDIA_ZEROS_UNMAP && !d.spec.discard)
         return problem_set(p, "-drive detect-zeroes=unmap: only with discard=unmap");
-    if (d.spec.undoable && (d.interface == IF_FLOPPY || d.spec.cdrom || d.spec.readonly || d.spec.snapshot))
+    if (d.spec.undoable && (d.interface == IF_FLOPPY || d.spec.cdrom || d.spec.readonly || d.spec.snapshot ||
+                            disk_folder(d.path)))
         return problem_set(p, "-drive mode=undoable: only for hard disks that are written to");
     if (!drive_limits_agree(&d.spec.limits)) return problem_set(p, "-drive: %s", drive_limits_differ);
     if (d.interface == IF_FLOPPY && limits_are_set(&d.spec.limits))
@@ -335,7 +336,7 @@ static bool drive_open(const DriveOptions *o, const DriveSpec *s, Drive *bay, Pr
                    .read_errors = s->read_errors,
                    .write_errors = s->write_errors};
     m.snapshot = (s->snapshot || o->snapshot) && !s->readonly;
-    m.readonly |= s->path && fat_is_named(s->path) && !m.snapshot;
+    m.readonly |= s->path && disk_folder(s->path) && !disk_folder_is_written(s->path) && !m.snapshot;
     bay->present = true;
     bay->cdrom = s->cdrom;
     bay->limits = s->limits;

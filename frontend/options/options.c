@@ -509,11 +509,12 @@ static const Option options[] = {
     {"hdb", "FILE", set_hdb, NULL},
     {"hdc", "FILE", set_hdc, NULL},
     {"hdd", "FILE", set_hdd, NULL},
-    {"cdrom", "FILE", set_cdrom, "CD image: in the CD drive, the secondary master"},
+    {"cdrom", "FILE|dir:DIR", set_cdrom,
+     "CD image, or a folder as a CD: in the CD drive, the secondary master"},
     {"fda", "FILE", set_fda, "floppy image: in drive A (-fdb: in drive B)"},
     {"fdb", "FILE", set_fdb, NULL},
     {"drive", "file=FILE|fat:DIR,...", set_drive,
-     "an image, or a folder as a FAT disk (to read; fat:floppy:DIR); if=ide|floppy, index=N, media=disk|cdrom, format=, "
+     "an image, or a folder as a FAT disk (to read; fat:rw:DIR: to write); if=ide|floppy, index=N, media=disk|cdrom, format=, "
      "mode=undoable, snapshot=on, readonly=on, discard=unmap, detect-zeroes=, werror=, rerror=, throttling.bps-total="},
     {"snapshot", NULL, set_snapshot, "writes go to temporary files: images stay as they are"},
     {"loadvm", "NAME", set_loadvm, "go on from a snapshot (the monitor's savevm makes them)"},

@@ -228,6 +228,9 @@ static bool may_move(Pc *pc, Problem *p)
             return problem_set(
                 p, "Device '%s' forgets at the end what is written to it (snapshot=on), and cannot move",
                 name);
+        if (!strcmp(d->medium->format, "fat"))
+            return problem_set(p, "Device '%s' is a folder of this host's (fat:rw:), which does not move",
+                               name);
         if (d->floppy)
             return problem_set(p,
                                "Device '%s' is a writable floppy disk, which does not move: eject it, or put "

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/image/disk.h"
 #include "frontend/host/files.h"
 #include "frontend/options/drive_names.h"
 #include "frontend/snapshot/migrate.h"
@@ -34,7 +35,7 @@ Snapshots snapshots = {.lock = -1};
 
 static bool is_kept(const DriveOptions *o, const DriveSpec *d)
 {
-    return d->path && !d->cdrom && !d->readonly && !d->snapshot && !o->snapshot;
+    return d->path && !disk_folder(d->path) && !d->cdrom && !d->readonly && !d->snapshot && !o->snapshot;
 }
 
 const char *snapshots_folder(const Options *o)

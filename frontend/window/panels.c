@@ -149,7 +149,7 @@ void panels_media(void)
     for (s32 n = 0; n < WINDOW_DRIVES; n++)
         if (drive_is(n) & DRIVE_IS_THERE && !is_removable(n)) add_drive(n, MENU_TEXT);
     menu_add(&p.menu, MENU_TEXT, 0, "%s", "");
-    menu_add(&p.menu, MENU_TEXT, 0, "Drop a file on the window to put it into a drive.");
+    menu_add(&p.menu, MENU_TEXT, 0, "Drop a file or a folder on the window to put it into a drive.");
     menu_add(&p.menu, CANCEL, 'c', "C  cancel");
 }
 
@@ -175,13 +175,16 @@ static void show_drive(s32 n)
 
 static void put_in(s32 n, const char *path)
 {
-    if (path) session_change(p.s, n, path, drive_is(n) & DRIVE_IS_LOCKED);
+    bool is_folder = path && image_kind(path) == IMAGE_FOLDER;
+    const char *as = !is_folder ? "" : drive_is(n) & DRIVE_IS_CD ? "dir:" : "fat:floppy:";
+    if (path) session_change(p.s, n, as, path, drive_is(n) & DRIVE_IS_LOCKED);
 }
 
-/* The drive that an image is surely for, or -1. */
+/* The drive that an image is surely for, or -1. A folder is one for a CD drive, if there is a single one. */
 static s32 only_drive_for(ImageKind kind)
 {
     s32 found = -1;
+    if (kind == IMAGE_FOLDER) kind = IMAGE_CD;
     for (s32 n = 0; n < WINDOW_DRIVES; n++) {
         if (!is_removable(n) || kind_for(n) != kind) continue;
         if (found >= 0) return -1;

@@ -13,7 +13,7 @@ void panels_ask_close(void);
 void panels_media(void);
 void panels_help(void);
 void panels_snapshots(void);
-void panels_drop(const char *path); /* a file was dropped on the window */
+void panels_drop(const char *path); /* a file or a folder was dropped on the window */
 bool panels_open(void);             /* a menu is shown */
 void panels_close(void);
 

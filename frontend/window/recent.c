@@ -58,7 +58,7 @@ static void save(void)
 
 void recent_add(const char *path)
 {
-    char *whole = realpath(path, NULL);
+    char *whole = realpath(strncmp(path, "dir:", 4) ? path : path + 4, NULL);
     if (!whole) return;
     if (strchr(whole, '\n') || (count && !strcmp(files[0], whole))) {
         free(whole);
@@ -68,9 +68,16 @@ void recent_add(const char *path)
     save();
 }
 
+/* A folder is a CD. */
+static ImageKind kind_of(const char *path)
+{
+    ImageKind kind = image_kind(path);
+    return kind == IMAGE_FOLDER ? IMAGE_CD : kind;
+}
+
 const char *recent_get(ImageKind kind, unsigned n)
 {
     for (unsigned i = 0; i < count; i++)
-        if (image_kind(files[i]) == kind && !n--) return files[i];
+        if (kind_of(files[i]) == kind && !n--) return files[i];
     return NULL;
 }

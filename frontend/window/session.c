@@ -141,17 +141,23 @@ static bool send_patiently(const Session *s, const WindowMessage *m)
     return true;
 }
 
-void session_change(Session *s, s32 drive, const char *path, bool force)
+/* False: the machine has gone. */
+static bool send_path(Session *s, const char *rest)
 {
-    char *whole = realpath(path, NULL);
-    const char *rest = whole ? whole : path;
     for (size_t n = strlen(rest), part; n; n -= part, rest += part) {
         s32 words[3] = {0};
         part = n < WINDOW_PATH_PART ? n : WINDOW_PATH_PART;
         memcpy(words, rest, part);
         WindowMessage m = {WINDOW_PATH, (u16)part, words[0], words[1], words[2]};
-        if (!send_patiently(s, &m)) break;
+        if (!send_patiently(s, &m)) return false;
     }
+    return true;
+}
+
+void session_change(Session *s, s32 drive, const char *as, const char *path, bool force)
+{
+    char *whole = realpath(path, NULL);
+    if (send_path(s, as)) send_path(s, whole ? whole : path);
     send_patiently(s, &(WindowMessage){.kind = WINDOW_CHANGE, .a = drive, .b = force});
     free(whole);
 }

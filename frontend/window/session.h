@@ -45,8 +45,8 @@ void session_key(Session *s, u8 key, bool down); /* a release of what is not hel
 void session_release_keys(Session *s);
 void session_ctrl_alt_delete(Session *s);
 /* Put a file into a drive (DriveId), take out what is in it; by force: even if the guest has locked the drive. What came
- * of it is news. */
-void session_change(Session *s, s32 drive, const char *path, bool force);
+ * of it is news. `as` stands before the file's whole path: "dir:", "fat:floppy:" for a folder, or "". */
+void session_change(Session *s, s32 drive, const char *as, const char *path, bool force);
 void session_eject(Session *s, s32 drive, bool force);
 
 bool session_is_undecided(const Session *s); /* undoable disks: what becomes of them? */

@@ -1010,8 +1010,9 @@ def test_drop():
     has("floppy0", floppy)
     source.drop(number, cd)
     has("ide1-cd0", cd)
+    source.drop(number, folder.name)
+    has("ide1-cd0", "dir:" + os.path.realpath(folder.name))
     before = ask(monitor, "info block")
-    source.drop(number, folder.name) # a folder
     source.drop(number, program) # a program: for no drive, so it is asked; Escape
     time.sleep(0.5)
     xdotool("key", "Escape")
