@@ -55,6 +55,9 @@
 
 enum { PENDING_BYTES = 1 << 18, PATIENCE_MS = 100, PATIENCE_WHOLE_MS = 5000, LOOK_MS = 250, SHY_MS = 250 };
 enum { POLL_CLIENT, POLL_LISTENER };
+/* Nonsense: what it costs is forgiven at the rate of 1/FORGIVEN of the time; above that, FORGIVEN_NS at a time. LEAVE_NS: what
+ * leaving translated code costs beside it. */
+enum { FORGIVEN = 30, FORGIVEN_NS = 5000000, LEAVE_NS = 40000, REST_MOST_NS = 1000000000 };
 
 struct Channel {
     Chardev dev; /* first: the guest's side */
@@ -76,6 +79,8 @@ struct Channel {
     atomic_bool shut;    /* the listener, too */
     atomic_uint clients; /* how many have come: the number of the last one */
     bool ending;         /* the client sends no more */
+    u64 nonsense_ns, nonsense_at_ns; /* what it has cost, and when that was true: the vCPU thread's */
+    _Atomic u64 rests_until_ns;      /* 0: it does not rest */
     u32 met;             /* the client that the vCPU thread knows of: that thread's */
     bool unheard;        /* it was hung up on */
     pthread_mutex_t lock;
@@ -296,6 +301,19 @@ bool channel_read_all(Channel *c)
     return true;
 }
 
+void channel_heard_nonsense(Channel *c, u64 ns)
+{
+    u64 now = host_now_ns(), forgiven = (now - c->nonsense_at_ns) / FORGIVEN;
+    c->nonsense_ns = (forgiven < c->nonsense_ns ? c->nonsense_ns - forgiven : 0) + ns + LEAVE_NS;
+    c->nonsense_at_ns = now;
+    if (c->nonsense_ns <= FORGIVEN_NS) return;
+    u64 rest = (c->nonsense_ns - FORGIVEN_NS / 2) * FORGIVEN;
+    atomic_store(&c->rests_until_ns, now + (rest < REST_MOST_NS ? rest : REST_MOST_NS));
+    hostio_kick();
+}
+
+bool channel_rests(Channel *c) { return atomic_load(&c->rests_until_ns) != 0; }
+
 void channel_hang_up(Channel *c)
 {
     c->unheard = true;
@@ -465,7 +483,7 @@ static unsigned client_ready(Channel *c)
 /* May the client be read now? Store, then look, as channel_read() does the other way round. */
 static bool input_wanted(Channel *c)
 {
-    if (c->in < 0 || c->ending) return false;
+    if (c->in < 0 || c->ending || channel_rests(c)) return false;
     if (room_of(c)) return true;
     atomic_store(&c->stalled, true);
     return room_of(c) != 0;
@@ -502,6 +520,23 @@ static void send_away(Channel *c)
     c->listener = -1;
 }
 
+/* In how many milliseconds it has rested; -1: it does not. */
+static int rest_ms(Channel *c)
+{
+    u64 until = atomic_load(&c->rests_until_ns), now = host_now_ns();
+    return !until ? -1 : until <= now ? 0 : (int)((until - now) / 1000000) + 1;
+}
+
+/* True: it has, and who reads it should look. */
+static bool has_rested(Channel *c)
+{
+    if (rest_ms(c)) return false;
+    atomic_store(&c->rests_until_ns, 0);
+    return true;
+}
+
+static int sooner(int a, int b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
+
 unsigned channels_count(void) { return count; }
 
 int channels_prepare(unsigned n, struct pollfd p[CHANNEL_POLLS])
@@ -519,7 +554,7 @@ int channels_prepare(unsigned n, struct pollfd p[CHANNEL_POLLS])
     bool unwatched = is_shy(c)   ? true
                      : c->in < 0 ? c->kind == CHAR_PTY
                                  : !reads && !c->ending && c->listener >= 0;
-    return unwatched ? LOOK_MS : -1;
+    return sooner(unwatched ? LOOK_MS : -1, rest_ms(c));
 }
 
 static unsigned pty_look(Channel *c)
@@ -532,18 +567,18 @@ static unsigned pty_look(Channel *c)
 unsigned channels_ready(unsigned n, const struct pollfd p[CHANNEL_POLLS])
 {
     Channel *c = channels[n];
-    unsigned what = 0;
-    if (c->kind == CHAR_PTY && c->in < 0) return pty_look(c);
+    unsigned what = has_rested(c) ? CHANNEL_INPUT : 0;
+    if (c->kind == CHAR_PTY && c->in < 0) return what | pty_look(c);
     if (p[POLL_LISTENER].revents && client_accept(c)) return CHANNEL_INPUT;
     short got = p[POLL_CLIENT].revents;
-    if (c->in < 0 || !got) return 0;
+    if (c->in < 0 || !got) return what;
     if (got & (POLLOUT | POLLERR | POLLHUP)) {
         pthread_mutex_lock(&c->lock);
         send_pending(c);
         if (got & (POLLERR | POLLHUP) && c->waiting) c->broken = true, send_pending(c);
         pthread_mutex_unlock(&c->lock);
     }
-    if (!c->ending && got & (POLLIN | POLLHUP | POLLERR)) what = client_ready(c);
+    if (!c->ending && got & (POLLIN | POLLHUP | POLLERR)) what |= client_ready(c);
     return what;
 }
 

@@ -44,6 +44,11 @@ bool channel_is_connected(Channel *c);      /* somebody is there, though perhaps
 /* The client that channel_meet() told of could read no answer any more, though what it said may not have been read to its end. */
 bool channel_has_left(Channel *c);
 bool channel_is_stdio(const Channel *c);
+/* channel_heard_nonsense - understanding that what the client said was no words took so long (host time), while the guest
+ * could have run. A little is forgiven; more than a thirtieth of the time makes the channel rest: it is not read until
+ * hearing it has become cheap again, a second at most. */
+void channel_heard_nonsense(Channel *c, u64 ns);
+bool channel_rests(Channel *c);
 /* The client has said all and what it said has been read: take leave once it has the answer. True: so it is. */
 bool channel_read_all(Channel *c);
 /* The client is to go, without ceremony, and is not read any more; the next may come a quarter of a second later. */

@@ -38,6 +38,7 @@ struct Monitor {
     bool banner;  /* this client has seen it */
     bool active;  /* the keys are ours */
     bool running; /* a word is being carried out */
+    bool nonsense; /* there was none in what was read last */
     bool held;    /* ... and not done yet when it returned: no prompt, and nothing is read */
     char answer[ANSWER_BYTES];
     u32 answer_bytes;
@@ -229,6 +230,7 @@ static void run_word(Command *c, const Word *words, const char *prefix)
     const Word *w = word_find(words, c->rest, n);
     if (w) {
         snprintf(full, sizeof full, "%s%s", prefix, w->name);
+        c->monitor->nonsense = false;
         c->word = full;
         c->rest += n;
         w->run(c);
@@ -401,7 +403,8 @@ static bool waits_for_step(const Pc *pc) { return debugger_steps(pc) && !pc->cpu
 static void serve(Monitor *m, Pc *pc)
 {
     m->pc = pc;
-    if (m->held) return;
+    if (m->held || (channel_rests(m->channel) && !pc->paused)) return;
+    u64 began = host_now_ns();
     look_around(m, false);
     bool again = true; /* there may be more in the channel */
     if (m->input_at == m->input_bytes) {
@@ -412,11 +415,13 @@ static void serve(Monitor *m, Pc *pc)
     } else if (waits_for_step(pc)) {
         return;
     }
+    m->nonsense = m->input_at < m->input_bytes;
     do {
         if (m->input_at < m->input_bytes) readline_key(&m->line, m->input[m->input_at++]);
     } while (m->input_at < m->input_bytes && !waits_for_step(pc) && !m->held);
     look_around(m, false);
     flush(m);
+    if (m->nonsense && !pc->paused) channel_heard_nonsense(m->channel, host_now_ns() - began);
     if ((again || m->input_at < m->input_bytes) && !m->held) cpu_attention(&pc->cpu, ATT_IO);
     if (!m->held && m->input_at == m->input_bytes) channel_read_all(m->channel);
 }

@@ -43,6 +43,7 @@ struct Qmp {
     Json json;
     char piece[PIECE_BYTES];
     bool answers, failed;
+    bool nonsense; /* something in what was read last was answered by an error */
     char error[ERROR_BYTES];
     const char *error_class;
 };
@@ -93,6 +94,7 @@ static void put_id(Qmp *q)
 
 static void put_error(Qmp *q)
 {
+    q->nonsense = true;
     Json *j = begin_line(q);
     json_object(j, "error");
     json_text(j, "class", q->error_class);
@@ -354,8 +356,10 @@ static void feed(Qmp *q, Pc *pc)
 static void serve(Qmp *q, Pc *pc)
 {
     q->pc = pc;
-    if (q->held) return;
+    if (q->held || (channel_rests(q->channel) && !pc->paused)) return;
+    u64 began = host_now_ns();
     look_around(q);
+    q->nonsense = false;
     bool again = true; /* there may be more in the channel: let the guest run in between */
     if (q->input_at == q->input_bytes) {
         q->input_at = 0;
@@ -363,6 +367,7 @@ static void serve(Qmp *q, Pc *pc)
         again = q->input_bytes == sizeof q->input;
     }
     while (q->input_at < q->input_bytes && !q->held) feed(q, pc);
+    if (q->nonsense && !pc->paused) channel_heard_nonsense(q->channel, host_now_ns() - began);
     if (q->held) return;
     if (again) cpu_attention(&pc->cpu, ATT_IO);
     channel_read_all(q->channel);

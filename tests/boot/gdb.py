@@ -764,6 +764,36 @@ def test_strangers():
         m.check_runs("packets while it runs stopped the machine")
 
 
+def test_flood_of_nonsense():
+    """The same at the QMP port, by a client that says what is none of its words as fast as it is read; then it is asked properly."""
+    flood = """
+import select, socket, sys
+words = [b"{]" * 500 + b"\\n", b'{"execute": "no-such-thing"}\\n' * 40, b'{"execute": "query-status", "arguments": 1}\\n' * 40, bytes(range(32, 127)) * 20 + b"\\n"]
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.setblocking(False)
+n = 0
+while True:
+    readable, writable, _ = select.select([s], [s], [])
+    if readable and not s.recv(65536): sys.exit("it was sent away")
+    if writable:
+        s.send(words[n % len(words)])
+        n += 1
+"""
+    qmp = folder + "/qmp"
+    with Machine(*KERNEL, "-qmp", "unix:%s,server=on,wait=off" % qmp, stopped=False) as m:
+        m.check_runs("it does not begin")
+        keeps_speed(m.vm, m.rounds, flood, qmp)
+        s = m.connect(qmp)
+        s.sendall(b'{"execute": "qmp_capabilities"}{"execute": "query-status"}')
+        answer = b""
+        while b'"running"' not in answer:
+            piece = s.recv(65536)
+            check(piece, "QMP answers %r" % answer)
+            answer += piece
+        s.close()
+
+
 def test_flood():
     """Clients without end, of whom none is a gdb and most do not read: the guest keeps its speed."""
     flood = """
