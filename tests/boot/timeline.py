@@ -127,7 +127,9 @@ def test_ring():
         check(abs(ends[events // 2 - 1] - gap["ts"]) < 0.01 and abs(ends[events // 2] - gap["ts"] - gap["dur"]) < 0.01,
               "the gap is between the halves: %s, %s" % (gap, ends[events // 2 - 1:events // 2 + 1]))
         early = [e["args"] for e in found["device accesses"] if e["ts"] < gap["ts"]]
-        check(len(early) > 2 and early[:3] == beginning[:3], "the beginning is there: %s" % early[:3])
+        # Half of 16 are few, with cable and media among them. Later on the board is polled, which no two runs do alike.
+        same = min(len(early), 6)
+        check(same > 1 and early[:same] == beginning[:same], "the beginning is there: %s, %s" % (early[:6], beginning[:6]))
         check(os.path.getsize(path) < 200 * events + 5000, "%d bytes" % os.path.getsize(path))
 
 
