@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 
-from vm import Failed, Vm, check, main, run_tests, skip
+from linux_disks import boot, command
+from vm import check, main, run_tests, skip
 
 ring3 = sys.argv[1]
 guest = sys.argv[2:4]
@@ -137,31 +138,11 @@ def test_wrong_words():
         check(made.returncode and why in made.stderr and made.stderr.count("\n") <= 3, "%s: %s" % (name, made.stderr))
 
 
-def boot(*more):
-    made = subprocess.run([guest[0], guest[1]], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
-    vm = Vm([ring3, "-m", "128", "-kernel", guest[1] + "/vmlinuz", "-initrd", guest[1] + "/initramfs-disk.gz", "-append",
-             "console=ttyS0 quiet", "-serial", "stdio", "-display", "none", "-nic", "none", *more], tty=True)
-    vm.expect("GUEST-READY", 240)
-    vm.expect("guest# ", 20)
-    return vm
-
-
-def command(vm, text, pattern="", timeout=60):
-    vm.send(text + "; echo co''de $?\r")
-    found = vm.expect("(?s)(.*)code (\\d+)", timeout)
-    vm.expect("guest# ", 20)
-    check(re.search(pattern, found.group(1)), "%s: %s" % (text, found.group(1)))
-    return int(found.group(2)), found.group(1)
-
-
 def test_linux_mounts_it():
     if not guest:
         return
     files = fill(3 << 20)
-    vm = boot("-drive", "file=fat:%s,format=raw" % folder)
+    vm = boot(ring3, guest, "-drive", "file=fat:%s,format=raw" % folder)
     code, said = command(vm, "mount -t vfat -o ro,iocharset=utf8 /dev/sda1 /mnt")
     check(code == 0, said)
     command(vm, "cd /mnt; find . -type f -exec md5sum {} + > /tmp/sums; wc -l < /tmp/sums", r"\b%d\b" % len(files), 120)
@@ -192,7 +173,7 @@ def test_with_a_snapshot_it_is_written():
     if not guest:
         return
     fill(1000)
-    vm = boot("-drive", "file=fat:32:%s,snapshot=on" % folder)
+    vm = boot(ring3, guest, "-drive", "file=fat:32:%s,snapshot=on" % folder)
     code, said = command(vm, "mount -t vfat -o iocharset=utf8 /dev/sda1 /mnt && echo new > /mnt/new && sync && cat /mnt/new", "new")
     check(code == 0, said)
     vm.send("poweroff -f\r")

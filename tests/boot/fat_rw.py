@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 
-from vm import Failed, Vm, check, main, run_tests, skip
+from linux_disks import boot, done
+from vm import check, main, run_tests, skip
 
 ring3, apply = sys.argv[1:3]
 guest = sys.argv[3:5]
@@ -291,30 +292,15 @@ def test_words():
 
 # --- Debian's kernel ----------------------------------------------------------------------------------------------------------
 
-def command(vm, text, pattern="", timeout=120):
-    vm.send(text + "; echo co''de $?\r")
-    found = vm.expect("(?s)(.*)code (\\d+)", timeout)
-    vm.expect("guest# ", 20)
-    check(re.search(pattern, found.group(1)), "%s: %s" % (text, found.group(1)))
-    check(found.group(2) == "0", "%s: %s" % (text, found.group(1)))
-
-
 def test_linux_writes():
     if not guest:
         return
-    made = subprocess.run([guest[0], guest[1]], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
     fill()
-    vm = Vm([ring3, "-m", "128", "-kernel", guest[1] + "/vmlinuz", "-initrd", guest[1] + "/initramfs-disk.gz", "-append",
-             "console=ttyS0 quiet", "-serial", "stdio", "-display", "none", "-nic", "none", "-drive", "file=fat:rw:%s,format=raw" % folder], tty=True)
-    vm.expect("GUEST-READY", 240)
-    vm.expect("guest# ", 20)
-    command(vm, "mount -t vfat -o iocharset=utf8 /dev/sda1 /mnt && cd /mnt")
-    command(vm, "echo another > ONE.TXT; rm DELETE.ME; mkdir -p 'new folder/in it'; cp sub/big.bin 'new folder/in it/a copy of big.bin'")
-    command(vm, "mv sub/deep moved; echo more >> 'two with a long name.text'; dd if=/dev/zero bs=65536 count=100 | tr '\\0' z > large; echo hid > .guest")
-    command(vm, "sync")
+    vm = boot(ring3, guest, "-drive", "file=fat:rw:%s,format=raw" % folder)
+    done(vm, "mount -t vfat -o iocharset=utf8 /dev/sda1 /mnt && cd /mnt")
+    done(vm, "echo another > ONE.TXT; rm DELETE.ME; mkdir -p 'new folder/in it'; cp sub/big.bin 'new folder/in it/a copy of big.bin'")
+    done(vm, "mv sub/deep moved; echo more >> 'two with a long name.text'; dd if=/dev/zero bs=65536 count=100 | tr '\\0' z > large; echo hid > .guest")
+    done(vm, "sync")
     files = {**BEGIN, "ONE.TXT": b"another\n", "new folder/in it/a copy of big.bin": BEGIN["sub/big.bin"], "moved/deep.txt": b"deep",
              "two with a long name.text": b"two" * 5000 + b"more\n", "large": b"z" * 6553600}
     del files["DELETE.ME"], files["sub/deep/deep.txt"]
@@ -325,12 +311,12 @@ def test_linux_writes():
     check(now == files, "after sync: %s" % sorted(n for n in set(now) | set(files) if now.get(n) != files.get(n)))
     check(sorted(kept()) == ["DELETE.ME", "ONE.TXT", "sub/deep/deep.txt", "two with a long name.text"], "kept: %s" % sorted(kept()))
     check(not os.path.exists(folder + "/.guest"), "a hidden file was written")
-    command(vm, "echo 3 > /proc/sys/vm/drop_caches; find . -type f ! -name .guest -exec md5sum {} + | cut -c1-32 | sort | md5sum",
+    done(vm, "echo 3 > /proc/sys/vm/drop_caches; find . -type f ! -name .guest -exec md5sum {} + | cut -c1-32 | sort | md5sum",
             hashlib.md5("".join(sorted(hashlib.md5(d).hexdigest() + "\n" for d in files.values())).encode()).hexdigest())
-    command(vm, "echo fsync | dd of=flushed.txt conv=fsync")
+    done(vm, "echo fsync | dd of=flushed.txt conv=fsync")
     check(tree(folder).get("flushed.txt") == b"fsync\n", "fsync() did not carry it back")
     files["flushed.txt"] = b"fsync\n"
-    command(vm, "rm large; mv moved 'moved again'; cd /; umount /mnt")
+    done(vm, "rm large; mv moved 'moved again'; cd /; umount /mnt")
     vm.send("poweroff -f\r")
     vm.expect_exit(0, 60)
     del files["large"]

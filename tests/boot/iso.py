@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 
-from vm import Failed, Vm, check, main, run_tests, skip
+from linux_disks import boot, command
+from vm import Vm, check, main, run_tests, skip
 
 ring3, probe = sys.argv[1:3]
 guest = sys.argv[3:5]
@@ -273,31 +274,11 @@ def test_change_puts_it_in():
 
 # --- Debian's kernel ----------------------------------------------------------------------------------------------------------
 
-def boot(*more):
-    made = subprocess.run([guest[0], guest[1]], stderr=subprocess.PIPE)
-    if made.returncode == 77:
-        skip(made.stderr.decode().strip().split("\n")[-1])
-    check(made.returncode == 0, "no guest: " + made.stderr.decode())
-    vm = Vm([ring3, "-m", "128", "-kernel", guest[1] + "/vmlinuz", "-initrd", guest[1] + "/initramfs-disk.gz", "-append",
-             "console=ttyS0 quiet", "-serial", "stdio", "-display", "none", "-nic", "none", *more], tty=True)
-    vm.expect("GUEST-READY", 240)
-    vm.expect("guest# ", 20)
-    return vm
-
-
-def command(vm, text, pattern="", timeout=120):
-    vm.send(text + "; echo co''de $?\r")
-    found = vm.expect("(?s)(.*)code (\\d+)", timeout)
-    vm.expect("guest# ", 20)
-    check(re.search(pattern, found.group(1)), "%s: %s" % (text, found.group(1)))
-    return int(found.group(2)), found.group(1)
-
-
 def test_linux_mounts_it():
     if not guest:
         return
     files = fill()
-    vm = boot("-cdrom", "dir:" + folder)
+    vm = boot(ring3, guest, "-cdrom", "dir:" + folder)
     code, said = command(vm, "mount -t iso9660 -o ro /dev/sr0 /mnt")
     if code and "No such" in said:
         skip("the guest has no iso9660: " + said)

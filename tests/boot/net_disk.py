@@ -20,6 +20,7 @@ import time
 
 from guest import Guest
 from vm import PATIENCE, check, free_port, made, main, process_cpu_seconds
+from web import Web
 
 ring3, media_sh, folder = sys.argv[1:4]
 megabytes = int(sys.argv[4]) if len(sys.argv) > 4 else 8
@@ -59,19 +60,6 @@ bind($l, pack_sockaddr_in(7, INADDR_ANY)) && listen($l, 64) or die "listen: $!";
 print "SERV", "ING\\n";
 while (accept(my $c, $l)) { sysread($c, my $line, 100); syswrite($c, uc $line); close $c; }
 """
-
-
-class Web(http.server.BaseHTTPRequestHandler):
-    content = b""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(self.content)))
-        self.end_headers()
-        self.wfile.write(self.content)
-
-    def log_message(self, *_):
-        pass
 
 
 class Echo:
@@ -173,8 +161,9 @@ def transfers(d, card, web):
     check(sums == [got], "%s: the file that was uploaded is the same" % card)
     pings = d.run("./busybox killall -INT busybox; sleep 1; cat ping; rm file; echo pi''nged",
                   r"(\d+) packets transmitted, (\d+) packets received[^\n]*\n(round-trip [^\n]*ms)?[\s\S]*pinged")
+    # One a second, so that 8 MB may be over after the first; the last one may be on its way.
     print("%s ping under load: %s of %s, %s" % (card, pings.group(2), pings.group(1), pings.group(3)), flush=True)
-    check(int(pings.group(2)) >= int(pings.group(1)) - 1 > 0, "%s: pings under load are answered: %s" % (card, pings.group(0)))
+    check(int(pings.group(2)) >= max(1, int(pings.group(1)) - 1), "%s: pings under load are answered: %s" % (card, pings.group(0)))
 
 
 def forwarded(d, card, port):

@@ -14,6 +14,7 @@ import threading
 import time
 
 from vm import Vm, check, children, free_port, made, main, monitor, process_cpu_seconds
+from web import Web
 
 ring3, script, folder, model = sys.argv[1:5]
 megabytes = int(sys.argv[5]) if len(sys.argv) > 5 else 20
@@ -26,19 +27,6 @@ DHCP = ("echo '[ $1 = bound ] && ifconfig $interface $ip netmask $subnet && rout
 def guest():
     made(script, folder)
     return folder + "/vmlinuz", folder + "/initramfs-net.gz"
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    content = b""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(self.content)))
-        self.end_headers()
-        self.wfile.write(self.content)
-
-    def log_message(self, *_):
-        pass
 
 
 def command(vm, text, pattern, timeout=60):
@@ -59,14 +47,14 @@ def sum_of_next(listener, to):
 
 
 def transfer(vm, port, net):
-    Server.content = os.urandom(megabytes << 20)
+    Web.content = os.urandom(megabytes << 20)
     cpu, helper, began = vm.cpu_seconds(), process_cpu_seconds(net), time.monotonic()
     command(vm, "cd /tmp; wget -q -O file http://10.0.2.2:%d/ && echo do''ne" % port, r"\ndone", 120)
     seconds = time.monotonic() - began
     print("%s: %d MiB down in %.1f s, %.1f s of CPU time, ring3-net %.1f s" %
           (model, megabytes, seconds, vm.cpu_seconds() - cpu, process_cpu_seconds(net) - helper), flush=True)
     got = command(vm, "md5sum file", r"\n([0-9a-f]{32}) ").group(1)
-    check(got == hashlib.md5(Server.content).hexdigest(), "the file that was downloaded is the same")
+    check(got == hashlib.md5(Web.content).hexdigest(), "the file that was downloaded is the same")
     began = time.monotonic()
     up, sums = socket.create_server(("127.0.0.1", 0)), []
     thread = threading.Thread(target=sum_of_next, args=(up, sums), daemon=True)
@@ -117,7 +105,7 @@ def asked_meanwhile(vm, net, path):
 
 def boot(place):
     kernel, initrd = guest()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     first, second, path = free_port(), free_port(), place + "/monitor"
     vm = Vm([ring3, "-m", "256", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet", "-serial", "stdio",
